@@ -1,0 +1,1 @@
+"""One trial, a comparison, a store of runs, a report."""
