@@ -1,3 +1,50 @@
-"""Slim recurrent layers for Keras 3: fewer parameters, less time, fewer bytes."""
+"""Slim recurrent layers for Keras 3: fewer parameters, less time, fewer bytes.
+
+>>> import slimrnn
+>>> slimrnn.get("LSTM6").formula()
+'mn + n² + n'
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from slimrnn import variants
+from slimrnn.errors import InputError
+from slimrnn.variants import Gate, Variant, get
+
+if TYPE_CHECKING:
+    from slimrnn.cells import SlimGRUCell, SlimLSTMCell, SlimMGUCell
+    from slimrnn.layers import SlimGRU, SlimLSTM, SlimMGU, SlimRNN, layer
 
 __version__ = "0.1.0"
+
+# Imported when first asked for: they import Keras and with it a framework, which
+# takes seconds, and `slimrnn variants` needs neither.
+_LAZY = {
+    **dict.fromkeys(("SlimLSTMCell", "SlimGRUCell", "SlimMGUCell"), "slimrnn.cells"),
+    **dict.fromkeys(
+        ("SlimLSTM", "SlimGRU", "SlimMGU", "SlimRNN", "layer"), "slimrnn.layers"
+    ),
+}
+
+__all__ = [
+    "Gate",
+    "InputError",
+    "SlimGRU",
+    "SlimGRUCell",
+    "SlimLSTM",
+    "SlimLSTMCell",
+    "SlimMGU",
+    "SlimMGUCell",
+    "SlimRNN",
+    "Variant",
+    "get",
+    "layer",
+    "variants",
+]
+
+
+def __getattr__(name: str):
+    if name not in _LAZY:
+        raise AttributeError(f"module 'slimrnn' has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import difflib
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from types import ModuleType
 from typing import Any, Literal
 
 from slimrnn.errors import InputError
@@ -525,3 +527,13 @@ TABLE: tuple[Variant, ...] = (
     Variant("MGU3", "mgu", (SLIM3, FULL), _MGU),
 )
 ALIASES = {"LSTM0": "LSTM"}
+
+
+class _Table(ModuleType):
+    """Lets ``slimrnn.variants()`` list the rows, beside ``slimrnn.variants.get``."""
+
+    def __call__(self) -> tuple[Variant, ...]:
+        return variants()
+
+
+sys.modules[__name__].__class__ = _Table

@@ -1,0 +1,139 @@
+"""What the engine asks of a Keras backend: two functions, no more.
+
+- ``scan(step, carry, xs, reverse)``: a loop over the leading (time) axis;
+- ``with_gradient(forward, backward)``: a function with a gradient of its own.
+
+Keras has both (``keras.ops.scan``, ``keras.ops.custom_gradient``); these are used
+instead because theirs either restrict the outputs of a step (TensorFlow), or keep
+a saved tensor alive in a reference cycle (torch), or convert each slice again in
+each step (torch). Only the framework that Keras runs on is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+Tensor = Any
+Tensors = tuple[Tensor, ...]
+Step = Callable[[Tensors, Tensors], tuple[Tensors, Tensors]]
+Forward = Callable[..., tuple[Tensors, Tensors]]
+Backward = Callable[[Tensors, Tensors], Sequence[Tensor]]
+
+
+def _jax() -> tuple[Callable, Callable]:
+    import jax
+
+    def scan(step, carry, xs, reverse=False, reuse=None):
+        if reuse is None:  # to be differentiated by JAX
+            return jax.lax.scan(step, carry, xs, reverse=reverse)
+        length = xs[0].shape[0]
+        shapes = jax.eval_shape(step, carry, tuple(x[0] for x in xs))[1]
+        fresh = [jax.lax.empty((length, *y.shape), y.dtype) for y in shapes]
+
+        def read(tensor, k):
+            t = length - 1 - k if reverse else k
+            return jax.lax.dynamic_index_in_dim(tensor, t, keepdims=False)
+
+        def write(tensor, y, k):
+            t = length - 1 - k if reverse else k
+            return jax.lax.dynamic_update_index_in_dim(tensor, y, t, 0)
+
+        def body(k, state):
+            carry, ahead, ys = state
+            slices = [ahead[i] if i in ahead else read(x, k) for i, x in enumerate(xs)]
+            carry, new = step(carry, tuple(slices))
+            ys = [write(y, row, k) for y, row in zip(ys, new, strict=True)]
+            # The row of the next step is read out of the tensor that this step wrote.
+            # Read in its own step, before the write, XLA copies the whole tensor.
+            ahead = {i: read(ys[j], k + 1) for j, i in enumerate(reuse)}
+            return tuple(carry), ahead, ys
+
+        ahead = {i: read(xs[i], 0) for i in reuse}
+        ys = [*(xs[i] for i in reuse), *fresh[len(reuse) :]]
+        carry, _, ys = jax.lax.fori_loop(0, length, body, (tuple(carry), ahead, ys))
+        return carry, tuple(ys)
+
+    def with_gradient(forward: Forward, backward: Backward) -> Callable[..., Tensors]:
+        function = jax.custom_vjp(lambda *inputs: forward(*inputs)[0])
+        function.defvjp(forward, lambda saved, grads: tuple(backward(saved, grads)))
+        return function
+
+    return scan, with_gradient
+
+
+def _tensorflow() -> tuple[Callable, Callable]:
+    import tensorflow as tf
+
+    def scan(step, carry, xs, reverse=False, reuse=None):
+        length = xs[0].shape[0]
+        steps = tf.shape(xs[0])[0] if length is None else length
+        read = [_array(x.dtype, steps, x.shape[1:]).unstack(x) for x in xs]
+        slices = tuple(tf.zeros(tf.shape(x)[1:], x.dtype) for x in xs)
+        # One step on zeros, never used (so the graph drops it), tells the shapes.
+        like = step(carry, slices)[1]
+        write = tuple(_array(y.dtype, steps, y.shape) for y in like)
+
+        def body(k, carry, write):
+            t = steps - 1 - k if reverse else k
+            carry, ys = step(carry, tuple(array.read(t) for array in read))
+            write = tuple(a.write(t, y) for a, y in zip(write, ys, strict=True))
+            return k + 1, carry, write
+
+        _, carry, write = tf.while_loop(
+            lambda k, *_: k < steps, body, (0, carry, write), maximum_iterations=steps
+        )
+        return carry, tuple(array.stack() for array in write)
+
+    def _array(dtype, steps, shape):
+        return tf.TensorArray(dtype, size=steps, element_shape=shape)
+
+    def with_gradient(forward: Forward, backward: Backward) -> Callable[..., Tensors]:
+        @tf.custom_gradient
+        def function(*inputs):
+            outputs, saved = forward(*inputs)
+            return outputs, lambda *grads: backward(saved, grads)
+
+        return function
+
+    return scan, with_gradient
+
+
+def _torch() -> tuple[Callable, Callable]:
+    import torch
+
+    def scan(step, carry, xs, reverse=False, reuse=None):
+        # unbind once: indexing x[t] makes autograd's backward quadratic in T.
+        slices = list(zip(*(x.unbind() for x in xs), strict=True))
+        outputs = []
+        for x in reversed(slices) if reverse else slices:
+            carry, ys = step(carry, x)
+            outputs.append(ys)
+        if reverse:
+            outputs.reverse()
+        return carry, tuple(torch.stack(ys) for ys in zip(*outputs, strict=True))
+
+    def with_gradient(forward: Forward, backward: Backward) -> Callable[..., Tensors]:
+        class Function(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, *inputs):
+                outputs, saved = forward(*inputs)
+                ctx.save_for_backward(*saved)
+                return outputs
+
+            @staticmethod
+            @torch.autograd.function.once_differentiable
+            def backward(ctx, *grads):
+                return tuple(backward(ctx.saved_tensors, grads))
+
+        return Function.apply
+
+    return scan, with_gradient
+
+
+_SEAMS = {"jax": _jax, "tensorflow": _tensorflow, "torch": _torch}
+BACKENDS = tuple(_SEAMS)
+
+scan, with_gradient = _SEAMS[keras.backend.backend()]()
