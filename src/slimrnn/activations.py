@@ -43,11 +43,15 @@ def _inside(y, slope):
     return slope * ops.cast(ops.logical_and(y > 0, y < 1), y.dtype)
 
 
+def _sigmoid(x):
+    # XLA computes tanh as a rational function, and a sigmoid with exp and a division.
+    is_torch = keras.backend.backend() == "torch"
+    return ops.sigmoid(x) if is_torch else 0.5 * ops.tanh(0.5 * x) + 0.5
+
+
 KNOWN = {
     keras.activations.tanh: Activation("tanh", ops.tanh, lambda y: 1 - y * y),
-    keras.activations.sigmoid: Activation(
-        "sigmoid", lambda x: 0.5 * ops.tanh(0.5 * x) + 0.5, lambda y: y * (1 - y)
-    ),
+    keras.activations.sigmoid: Activation("sigmoid", _sigmoid, lambda y: y * (1 - y)),
     keras.activations.relu: Activation(
         "relu", ops.relu, lambda y: ops.cast(y > 0, y.dtype)
     ),

@@ -7,6 +7,7 @@ Arguments, their order and defaults are read off ``keras.layers.LSTMCell`` and
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import keras
@@ -114,39 +115,43 @@ class _SlimCell(keras.layers.Layer, _DropoutCell):
 
         The order is the format of saved files.
         """
-        variant = self.algebra.variant
-        for weight, shape in variant.shapes(input_shape[-1], self.units).items():
+        for weight, shape in self._shapes(input_shape[-1]).items():
             word = _WORDS[weight]
             created = self.add_weight(
                 shape=shape,
                 name=weight,
-                initializer=by_blocks(self._initializers(weight)),
+                initializer=self._initializer(weight),
                 regularizer=getattr(self, f"{word}_regularizer"),
                 constraint=getattr(self, f"{word}_constraint"),
             )
             setattr(self, weight, created)
         self.built = True
 
-    def _initializers(self, weight: str) -> list:
-        """The initialiser of each gate's block of a weight."""
+    def _shapes(self, features: int) -> dict[str, tuple[int, ...]]:
+        """The shape of each weight, by name."""
+        return self.algebra.variant.shapes(features, self.units)
+
+    def _initializer(self, weight: str) -> Callable:
+        """What fills a weight: each gate's block by itself."""
         given = getattr(self, f"{_WORDS[weight]}_initializer")
         if given is None:
             given = initializers.RandomNormal(stddev=self.units**-0.5)
         forget = FAMILIES[self.family].forget
         ones = weight == "bias" and getattr(self, "unit_forget_bias", False)
-        return [
-            initializers.Ones() if ones and gate == forget else given
-            for gate in self.algebra.variant.blocks(weight)
-        ]
+        return by_blocks(
+            [
+                initializers.Ones() if ones and gate == forget else given
+                for gate in self.algebra.variant.blocks(weight)
+            ]
+        )
 
     def packed_weights(self) -> dict[str, Any]:
         """The weights as the engines take them: by name, in the compute dtype."""
-        shapes = self.algebra.variant.shapes(1, self.units)
         return {
             name: ops.cast(
                 ops.convert_to_tensor(getattr(self, name)), self.compute_dtype
             )
-            for name in shapes
+            for name in self._shapes(1)
         }
 
     def call(self, inputs, states, training=False):

@@ -1,482 +1,36 @@
-"""The gate algebra and the table of variants: data only.
+"""THE TABLE: the variants, data only.
 
-A slim recurrent layer leaves terms out of the gates of a full one. A
-:class:`Variant` says which: for each gate, whether the product with the input,
-the recurrent product (a matrix, or a vector multiplied pointwise) and the bias
-are there, or which constant stands in the gate's place. Parameter counts,
-weight shapes and equations are derived from it here; the reference, the
-engines and the exporters read the same rows.
-
-Sizes: ``m`` features of the input, ``n`` units.
+A slim recurrent layer leaves terms out of the gates of a full one. A row says which:
+for each gate, whether the product with the input, the recurrent product (a matrix,
+or a vector multiplied pointwise) and the bias are there, or which constant stands in
+the gate's place. Parameter counts, weight shapes and equations are derived from it;
+the reference, the engines and the exporters read the same rows.
 """
 
 from __future__ import annotations
 
 import difflib
-import math
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
+from slimrnn.algebra import CANDIDATE, FAMILIES, WEIGHTS, Family, Gate, Variant
 from slimrnn.errors import InputError
 
-InputTerm = Literal["full", "none"]
-RecurrentTerm = Literal["full", "pointwise", "none"]
-
-
-@dataclass(frozen=True)
-class Gate:
-    """The terms of one gate, or its constant.
-
-    A gate computes ``s(W x + U h + b)`` with the terms that it has; ``s`` is
-    the recurrent activation (the activation ``g`` for the candidate).
-
-    Args:
-        x: ``"full"``: the product ``W x`` with an (m, n) matrix; ``"none"``.
-        h: ``"full"``: the product ``U h`` with an (n, n) matrix;
-            ``"pointwise"``: ``u * h`` with an (n,) vector; ``"none"``.
-        bias: whether there is an (n,) bias.
-        constant: the gate's fixed value; then it can have no terms.
-
-    Raises:
-        InputError: a term is not one of those above, the constant is not a
-            finite number, a constant gate has terms, or there is neither.
-
-    Example:
-        >>> Gate(h="pointwise", bias=True).terms
-        ('recurrent_vector', 'bias')
-    """
-
-    x: InputTerm = "none"
-    h: RecurrentTerm = "none"
-    bias: bool = False
-    constant: float | None = None
-
-    def __post_init__(self):
-        _one_of("a gate's x", self.x, ("full", "none"))
-        _one_of("a gate's h", self.h, ("full", "pointwise", "none"))
-        if not isinstance(self.bias, bool):
-            raise InputError(
-                f"A gate's bias must be True or False, received {self.bias!r}."
-            )
-        if self.constant is None:
-            if not self.terms:
-                raise InputError(
-                    "A gate needs at least one term (x, h or bias) or a constant; "
-                    "received none of them."
-                )
-            return
-        if not _is_finite(self.constant):
-            raise InputError(
-                f"A gate's constant must be a finite number, received "
-                f"{self.constant!r}."
-            )
-        if self.terms:
-            raise InputError(
-                f"A gate is a constant or has terms, not both; received the constant "
-                f"{self.constant} together with {', '.join(self.terms)}."
-            )
-        object.__setattr__(self, "constant", float(self.constant))
-
-    @property
-    def terms(self) -> tuple[str, ...]:
-        """The names of the weights that this gate has a share of."""
-        present = {
-            "kernel": self.x == "full",
-            "recurrent_kernel": self.h == "full",
-            "recurrent_vector": self.h == "pointwise",
-            "bias": self.bias,
-        }
-        return tuple(name for name, there in present.items() if there)
-
-    @property
-    def is_static(self) -> bool:
-        """Whether the gate is the same at each step: a constant, or s(b)."""
-        return self.x == self.h == "none"
-
-
-@dataclass(frozen=True)
-class Family:
-    """How gates become the next state: what the rows of a family share.
-
-    Args:
-        name: ``"lstm"``, ``"gru"`` or ``"mgu"``.
-        gates: the gates' names in the order in which weights are packed; the
-            one called :data:`CANDIDATE` is the cell input.
-        states: the names of the states; the first one is the output.
-        reset: the gate that multiplies h in the candidate's recurrent term.
-        update: the gate that mixes h with the candidate.
-        keeps: whether the update gate weighs the old h (Keras's GRU) or the
-            candidate (the MGU's paper).
-        forget: the gate whose bias starts at 1.
-        unicode: the state's equations.
-        latex: the same.
-    """
-
-    name: str
-    gates: tuple[str, ...]
-    states: tuple[str, ...]
-    unicode: tuple[str, ...]
-    latex: tuple[str, ...]
-    reset: str | None = None
-    update: str | None = None
-    keeps: bool = False
-    forget: str | None = None
-
-
-CANDIDATE = "c"
-
-FAMILIES: dict[str, Family] = {
-    family.name: family
-    for family in (
-        Family(
-            "lstm",
-            gates=("i", "f", "c", "o"),
-            states=("h", "c"),
-            forget="f",
-            unicode=("cₜ = fₜ ⊙ cₜ₋₁ + iₜ ⊙ c̃ₜ", "hₜ = oₜ ⊙ g(cₜ)"),
-            latex=(
-                r"c_t = f_t \odot c_{t-1} + i_t \odot \tilde c_t",
-                r"h_t = o_t \odot g(c_t)",
-            ),
-        ),
-        # Keras's convention. The papers let z weigh the candidate instead; the
-        # functions are the same, since s(-a) = 1 - s(a): negate z's weights.
-        Family(
-            "gru",
-            gates=("z", "r", "c"),
-            states=("h",),
-            reset="r",
-            update="z",
-            keeps=True,
-            unicode=("hₜ = zₜ ⊙ hₜ₋₁ + (1 - zₜ) ⊙ c̃ₜ",),
-            latex=(r"h_t = z_t \odot h_{t-1} + (1 - z_t) \odot \tilde c_t",),
-        ),
-        Family(
-            "mgu",
-            gates=("f", "c"),
-            states=("h",),
-            reset="f",
-            update="f",
-            unicode=("hₜ = (1 - fₜ) ⊙ hₜ₋₁ + fₜ ⊙ c̃ₜ",),
-            latex=(r"h_t = (1 - f_t) \odot h_{t-1} + f_t \odot \tilde c_t",),
-        ),
-    )
-}
-
-WEIGHTS = ("kernel", "recurrent_kernel", "recurrent_vector", "bias")
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One row: a recurrent cell as the terms of its gates.
-
-    Args:
-        name: how it is called.
-        family: ``"lstm"``, ``"gru"`` or ``"mgu"``.
-        gates: a :class:`Gate` for each gate of the family, by name (a mapping),
-            or in the family's order (a sequence).
-        source: where it was published.
-
-    Raises:
-        InputError: an unknown family, a missing or unknown gate, a cell input
-            without the product with x.
-
-    Example:
-        >>> mine = Variant("Mine", "lstm", {
-        ...     "i": Gate(h="pointwise"), "f": Gate(constant=0.9),
-        ...     "c": Gate(x="full", h="pointwise"), "o": Gate(constant=1.0)})
-        >>> mine.parameters(features=32, units=100)
-        3400
-        >>> mine.shapes(features=32, units=100)["recurrent_vector"]
-        (200,)
-    """
-
-    name: str
-    family: str
-    gates: tuple[Gate, ...]
-    source: str = ""
-
-    def __post_init__(self):
-        if not isinstance(self.name, str) or not self.name:
-            raise InputError(
-                f"A variant's name must be a text, received {self.name!r}."
-            )
-        _one_of("a variant's family", self.family, tuple(FAMILIES))
-        object.__setattr__(self, "gates", self._ordered(self.gates))
-        if self[CANDIDATE].x != "full":
-            raise InputError(
-                f"The cell input {CANDIDATE} of {self.name} must have the product "
-                f"with the input (x='full'), received {self[CANDIDATE]}."
-            )
-
-    def _ordered(self, gates) -> tuple[Gate, ...]:
-        names = FAMILIES[self.family].gates
-        if not isinstance(gates, Mapping):
-            gates = tuple(gates)
-            if len(gates) != len(names):
-                raise InputError(
-                    f"{self.name} is of the family {self.family} and needs the gates "
-                    f"{', '.join(names)}; received {len(gates)} gates."
-                )
-            gates = dict(zip(names, gates, strict=True))
-        if set(gates) != set(names):
-            raise InputError(
-                f"{self.name} is of the family {self.family} and needs exactly the "
-                f"gates {', '.join(names)}; received {', '.join(map(str, gates))}."
-            )
-        for key, gate in gates.items():
-            if not isinstance(gate, Gate):
-                raise InputError(
-                    f"Gate {key} of {self.name} must be a slimrnn.Gate, received "
-                    f"{gate!r}."
-                )
-        return tuple(gates[key] for key in names)
-
-    def __getitem__(self, gate: str) -> Gate:
-        return self.gates[FAMILIES[self.family].gates.index(gate)]
-
-    def items(self) -> Iterable[tuple[str, Gate]]:
-        """Pairs of gate name and gate, in the order of packing."""
-        return zip(FAMILIES[self.family].gates, self.gates, strict=True)
-
-    @property
-    def constants(self) -> dict[str, float]:
-        """The constant gates and their values."""
-        return {
-            name: gate.constant
-            for name, gate in self.items()
-            if gate.constant is not None
-        }
-
-    def blocks(self, weight: str) -> tuple[str, ...]:
-        """The gates that have a block of this weight, in the order of packing."""
-        return tuple(name for name, gate in self.items() if weight in gate.terms)
-
-    def shapes(self, features: int, units: int) -> dict[str, tuple[int, ...]]:
-        """The shape of each weight that the variant has, by name.
-
-        The blocks of its gates lie side by side along the last axis.
-        """
-        leading = {"kernel": (features,), "recurrent_kernel": (units,)}
-        return {
-            weight: (*leading.get(weight, ()), len(self.blocks(weight)) * units)
-            for weight in WEIGHTS
-            if self.blocks(weight)
-        }
-
-    def parameters(self, features: int, units: int) -> int:
-        """The number of trainable parameters of a layer."""
-        return sum(math.prod(s) for s in self.shapes(features, units).values())
-
-    def formula(self) -> str:
-        """The number of parameters as a formula in m and n.
-
-        Example:
-            >>> get("LSTM4a").formula()
-            'mn + n² + 2n'
-        """
-        counts = {weight: len(self.blocks(weight)) for weight in WEIGHTS}
-        terms = (
-            (counts["kernel"], "mn"),
-            (counts["recurrent_kernel"], "n²"),
-            (counts["recurrent_vector"] + counts["bias"], "n"),
-        )
-        return " + ".join(f"{k if k > 1 else ''}{term}" for k, term in terms if k)
-
-    def equations(self, style: Literal["unicode", "latex"] = "unicode") -> list[str]:
-        """The equations of one step, one text each.
-
-        Args:
-            style: ``"unicode"`` or ``"latex"``.
-
-        Example:
-            >>> for line in get("LSTM4a").equations():
-            ...     print(line)
-            iₜ = σ(u_i ⊙ hₜ₋₁)
-            fₜ = 0.96
-            c̃ₜ = g(W_c xₜ + U_c hₜ₋₁ + b_c)
-            oₜ = 1
-            cₜ = fₜ ⊙ cₜ₋₁ + iₜ ⊙ c̃ₜ
-            hₜ = oₜ ⊙ g(cₜ)
-        """
-        _one_of("style", style, tuple(_NOTATION))
-        family = FAMILIES[self.family]
-        return [
-            *(_equation(name, gate, family, style) for name, gate in self.items()),
-            *getattr(family, style),
-        ]
-
-    def with_constants(self, constants: Mapping[str, float] | None) -> Variant:
-        """The same variant with other values for its constant gates.
-
-        Raises:
-            InputError: a gate that is not constant in this variant.
-        """
-        if not constants:
-            return self
-        if not isinstance(constants, Mapping):
-            raise InputError(
-                f"gate_constants must be a mapping of gate to number, such as "
-                f'{{"f": 0.59}}; received {constants!r}.'
-            )
-        for name in constants:
-            if name not in self.constants:
-                allowed = ", ".join(self.constants) or "none: it has no constant gate"
-                raise InputError(
-                    f"gate_constants names {name!r}, which is not a constant gate of "
-                    f"{self.name}; allowed: {allowed}."
-                )
-        return replace(
-            self,
-            gates={
-                name: Gate(constant=constants[name]) if name in constants else gate
-                for name, gate in self.items()
-            },
-        )
-
-    def without_bias(self) -> Variant:
-        """The same variant with no bias in any gate (Keras's ``use_bias=False``).
-
-        Raises:
-            InputError: a gate consists of its bias alone.
-        """
-        for name, gate in self.items():
-            if gate.terms == ("bias",):
-                raise InputError(
-                    f"use_bias=False leaves nothing of gate {name} of {self.name}, "
-                    f"which is s(b); keep use_bias=True or use a variant with "
-                    f"constant gates."
-                )
-        gates = {name: replace(gate, bias=False) for name, gate in self.items()}
-        return replace(self, gates=gates)
-
-    def get_config(self) -> dict[str, Any]:
-        """A plain description, from which :meth:`from_config` rebuilds it."""
-        return {
-            "name": self.name,
-            "family": self.family,
-            "gates": {name: asdict(gate) for name, gate in self.items()},
-            "source": self.source,
-        }
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Variant:
-        """The variant that :meth:`get_config` described."""
-        try:
-            gates = {name: Gate(**gate) for name, gate in config["gates"].items()}
-            return cls(config["name"], config["family"], gates, config["source"])
-        except (KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"Not the description of a variant: {config!r} ({error}); expected "
-                f"what Variant.get_config() returns."
-            ) from error
-
-
-def variants() -> tuple[Variant, ...]:
-    """All rows of the table, in its order.
-
-    Example:
-        >>> len(variants())
-        20
-    """
-    return TABLE
-
-
-def get(variant: str | Variant | Mapping[str, Any]) -> Variant:
-    """The variant of a name; a Variant, or its configuration, is taken as it is.
-
-    Args:
-        variant: a name of the table in any case (``"LSTM6"``, ``"lstm_c6"``), an
-            alias (``"LSTM0"``), a :class:`Variant`, or what
-            :meth:`Variant.get_config` returned.
-
-    Raises:
-        InputError: no such name; the sentence gives the nearest one.
-
-    Example:
-        >>> get("lstm6").constants
-        {'i': 1.0, 'f': 0.4, 'o': 1.0}
-    """
-    if isinstance(variant, Variant):
-        return variant
-    if isinstance(variant, Mapping):
-        return Variant.from_config(variant)
-    names = {row.name.lower(): row for row in TABLE}
-    names |= {alias.lower(): names[name.lower()] for alias, name in ALIASES.items()}
-    key = str(variant).lower()
-    if key in names:
-        return names[key]
-    nearest = difflib.get_close_matches(key, names, n=1, cutoff=0.0)
-    raise InputError(
-        f"Unknown variant {variant!r}; the nearest is {names[nearest[0]].name}. "
-        f"Allowed: {', '.join(row.name for row in TABLE)}, or a slimrnn.Variant."
-    )
-
-
-def serialize(variant: Variant) -> str | dict[str, Any]:
-    """The name of a row of the table, or else the variant's configuration."""
-    return variant.name if variant in TABLE else variant.get_config()
-
-
-_NOTATION = {
-    "unicode": {
-        "gate": "{}ₜ",
-        "candidate": "c̃ₜ",
-        "x": "W_{} xₜ",
-        "full": "U_{} {h}",
-        "pointwise": "u_{} ⊙ {h}",
-        "h": "hₜ₋₁",
-        "reset": "({}ₜ ⊙ hₜ₋₁)",
-        "bias": "b_{}",
-        "s": "σ({})",
-        "g": "g({})",
-    },
-    "latex": {
-        "gate": "{}_t",
-        "candidate": r"\tilde c_t",
-        "x": "W_{} x_t",
-        "full": "U_{} {h}",
-        "pointwise": r"u_{} \odot {h}",
-        "h": "h_{t-1}",
-        "reset": r"({}_t \odot h_{{t-1}})",
-        "bias": "b_{}",
-        "s": r"\sigma({})",
-        "g": "g({})",
-    },
-}
-
-
-def _equation(name: str, gate: Gate, family: Family, style: str) -> str:
-    sign = _NOTATION[style]
-    is_candidate = name == CANDIDATE
-    left = sign["candidate"] if is_candidate else sign["gate"].format(name)
-    if gate.constant is not None:
-        return f"{left} = {gate.constant:g}"
-    reset = family.reset if is_candidate else None
-    h = sign["reset"].format(reset) if reset else sign["h"]
-    terms = [
-        *([sign["x"].format(name)] if gate.x == "full" else []),
-        *([sign[gate.h].format(name, h=h)] if gate.h != "none" else []),
-        *([sign["bias"].format(name)] if gate.bias else []),
-    ]
-    return f"{left} = {sign['g' if is_candidate else 's'].format(' + '.join(terms))}"
-
-
-def _one_of(what: str, value: Any, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise InputError(
-            f"{what[0].upper()}{what[1:]} must be one of {', '.join(allowed)}; "
-            f"received {value!r}."
-        )
-
-
-def _is_finite(value: Any) -> bool:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
-
+__all__ = [
+    "ALIASES",
+    "CANDIDATE",
+    "FAMILIES",
+    "TABLE",
+    "WEIGHTS",
+    "Family",
+    "Gate",
+    "Variant",
+    "get",
+    "serialize",
+    "variants",
+]
 
 FULL = Gate(x="full", h="full", bias=True)
 SLIM1 = Gate(h="full", bias=True)
@@ -527,6 +81,52 @@ TABLE: tuple[Variant, ...] = (
     Variant("MGU3", "mgu", (SLIM3, FULL), _MGU),
 )
 ALIASES = {"LSTM0": "LSTM"}
+
+
+def variants() -> tuple[Variant, ...]:
+    """All rows of the table, in its order.
+
+    Example:
+        >>> len(variants())
+        20
+    """
+    return TABLE
+
+
+def get(variant: str | Variant | Mapping[str, Any]) -> Variant:
+    """The variant of a name; a Variant, or its configuration, is taken as it is.
+
+    Args:
+        variant: a name of the table in any case (``"LSTM6"``, ``"lstm_c6"``), an
+            alias (``"LSTM0"``), a :class:`Variant`, or what
+            :meth:`Variant.get_config` returned.
+
+    Raises:
+        InputError: no such name; the sentence gives the nearest one.
+
+    Example:
+        >>> get("lstm6").constants
+        {'i': 1.0, 'f': 0.4, 'o': 1.0}
+    """
+    if isinstance(variant, Variant):
+        return variant
+    if isinstance(variant, Mapping):
+        return Variant.from_config(variant)
+    names = {row.name.lower(): row for row in TABLE}
+    names |= {alias.lower(): names[name.lower()] for alias, name in ALIASES.items()}
+    key = str(variant).lower()
+    if key in names:
+        return names[key]
+    nearest = difflib.get_close_matches(key, names, n=1, cutoff=0.0)
+    raise InputError(
+        f"Unknown variant {variant!r}; the nearest is {names[nearest[0]].name}. "
+        f"Allowed: {', '.join(row.name for row in TABLE)}, or a slimrnn.Variant."
+    )
+
+
+def serialize(variant: Variant) -> str | dict[str, Any]:
+    """The name of a row of the table, or else the variant's configuration."""
+    return variant.name if variant in TABLE else variant.get_config()
 
 
 class _Table(ModuleType):

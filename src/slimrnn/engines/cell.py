@@ -215,7 +215,7 @@ class Step:
         if use_c:
             dvalues["f"] = dc * kept["c"]
         dpre = self._slopes(dvalues, v)
-        return (self.seen(self._through(dpre)), times(v["f"], dc)), dpre, seen
+        return (self.seen(self._through(dpre, dh)), times(v["f"], dc)), dpre, seen
 
     def _mix(self, states, z):
         (h,) = states
@@ -231,12 +231,12 @@ class Step:
         family, h = self.cell.family, kept["h"]
         old, new = self._shares(v)
         dpre = self._slopes({CANDIDATE: times(new, dh)}, v)
-        dreset = self._through(dpre)
+        dreset = self._through(dpre, dh)
         change = h - v[CANDIDATE] if family.keeps else v[CANDIDATE] - h
         dvalues = {family.update: dh * change}
         dvalues[family.reset] = dvalues.get(family.reset, 0) + dreset * seen
         others = self._slopes(dvalues, v)
-        dseen = times(v[family.reset], dreset) + self._through(others)
+        dseen = times(v[family.reset], dreset) + self._through(others, dh)
         before = times(old, dh) + self.seen(dseen)
         return (before,), {**dpre, **others}, times(v[family.reset], seen)
 
@@ -276,13 +276,13 @@ class Step:
             if k not in self.cell.variant.constants
         }
 
-    def _through(self, dpre: Mapping[str, Tensor]) -> Tensor:
-        """The gradient of what these gates read, or 0 where they read nothing."""
+    def _through(self, dpre: Mapping[str, Tensor], like: Tensor) -> Tensor:
+        """The gradient, shaped like ``like``, of what these gates read."""
         terms = [d * self.vectors[k] for k, d in dpre.items() if k in self.vectors]
         for gates, matrix in self.matrices.items():
             if gates[0] in dpre:
                 terms.append(join([dpre[k] for k in gates]) @ ops.transpose(matrix))
-        return reduce(add, terms) if terms else 0
+        return reduce(add, terms) if terms else ops.zeros_like(like)
 
 
 def times(gate: Tensor | float, tensor: Tensor) -> Tensor:

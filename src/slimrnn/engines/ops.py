@@ -97,13 +97,13 @@ class _Sequence:
         if self.return_sequences:
             h = kept[cell.kept.index("h")]
             outputs = (ops.concatenate([h[1:], last[0][None]], axis=0), *last)
-        return outputs, (*tensors, *last, *kept)
+        return outputs, (*last, *kept)
 
-    def backward(self, saved: Tensors, grads: Tensors) -> list[Tensor | None]:
-        """The gradient of each input, from the gradients of the outputs."""
+    def backward(self, tensors: Tensors, saved: Tensors, grads: Tensors):
+        """The gradient of each input, or None, from the gradients of the outputs."""
         cell, count = self.cell, len(self.cell.family.states)
-        given = dict(zip(self.names, saved, strict=False))
-        last, rows = _split(saved[len(given) :], count)
+        given = dict(zip(self.names, tensors, strict=True))
+        last, rows = _split(saved, count)
         kept = dict(zip(cell.kept, rows, strict=True))
         dys, dlast = _split(grads, int(self.return_sequences))
         masks = _time_mask(given)

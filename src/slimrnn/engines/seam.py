@@ -20,7 +20,7 @@ Tensor = Any
 Tensors = tuple[Tensor, ...]
 Step = Callable[[Tensors, Tensors], tuple[Tensors, Tensors]]
 Forward = Callable[..., tuple[Tensors, Tensors]]
-Backward = Callable[[Tensors, Tensors], Sequence[Tensor]]
+Backward = Callable[[Tensors, Tensors, Tensors], Sequence[Tensor | None]]
 
 
 def _jax() -> tuple[Callable, Callable]:
@@ -57,8 +57,12 @@ def _jax() -> tuple[Callable, Callable]:
         return carry, tuple(ys)
 
     def with_gradient(forward: Forward, backward: Backward) -> Callable[..., Tensors]:
+        def forward_saving(*inputs):
+            outputs, saved = forward(*inputs)
+            return outputs, (inputs, saved)
+
         function = jax.custom_vjp(lambda *inputs: forward(*inputs)[0])
-        function.defvjp(forward, lambda saved, grads: tuple(backward(saved, grads)))
+        function.defvjp(forward_saving, lambda kept, grads: tuple(backward(*kept, grads)))
         return function
 
     return scan, with_gradient
@@ -91,10 +95,24 @@ def _tensorflow() -> tuple[Callable, Callable]:
         return tf.TensorArray(dtype, size=steps, element_shape=shape)
 
     def with_gradient(forward: Forward, backward: Backward) -> Callable[..., Tensors]:
+        def compiled(function, inputs):
+            # A step is a dozen small operations, each of which costs TensorFlow's
+            # executor more than its arithmetic: XLA makes them a few. It compiles for
+            # each shape anew, so that a length known only at run time goes without,
+            # and so does eager code.
+            fixed = all(None not in x.shape[1:] for x in inputs)
+            if tf.executing_eagerly() or not fixed:
+                return function
+            return tf.function(function, jit_compile=True, autograph=False)
+
         @tf.custom_gradient
         def function(*inputs):
-            outputs, saved = forward(*inputs)
-            return outputs, lambda *grads: backward(saved, grads)
+            outputs, saved = compiled(forward, inputs)(*inputs)
+
+            def gradient(*grads):
+                return compiled(backward, inputs)(inputs, saved, grads)
+
+            return outputs, gradient
 
         return function
 
@@ -120,13 +138,15 @@ def _torch() -> tuple[Callable, Callable]:
             @staticmethod
             def forward(ctx, *inputs):
                 outputs, saved = forward(*inputs)
-                ctx.save_for_backward(*saved)
+                ctx.save_for_backward(*inputs, *saved)
+                ctx.count = len(inputs)
                 return outputs
 
             @staticmethod
             @torch.autograd.function.once_differentiable
             def backward(ctx, *grads):
-                return tuple(backward(ctx.saved_tensors, grads))
+                saved = ctx.saved_tensors
+                return tuple(backward(saved[: ctx.count], saved[ctx.count :], grads))
 
         return Function.apply
 

@@ -1,0 +1,249 @@
+"""The oracle: every equation as a float64 NumPy loop, forward and backward.
+
+No cleverness: one step at a time and one gate at a time, on unpacked weights. The
+engines are tested against it, and its gradients against central differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from slimrnn.variants import CANDIDATE, FAMILIES, Variant, get
+
+Array = np.ndarray
+Arrays = dict[str, Array]
+
+
+def _sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+#: name -> the function and its derivative, both of the pre-activation
+ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {
+    "tanh": (np.tanh, lambda x: 1 - np.tanh(x) ** 2),
+    "sigmoid": (_sigmoid, lambda x: _sigmoid(x) * _sigmoid(-x)),
+    "relu": (lambda x: np.maximum(x, 0), lambda x: np.where(x > 0, 1.0, 0.0)),
+    "linear": (lambda x: x, np.ones_like),
+    "hard_sigmoid": (
+        lambda x: np.clip(x / 6 + 0.5, 0, 1),
+        lambda x: np.where(abs(x) < 3, 1 / 6, 0.0),
+    ),
+    "hard_sigmoid_keras2": (
+        lambda x: np.clip(0.2 * x + 0.5, 0, 1),
+        lambda x: np.where(abs(x) < 2.5, 0.2, 0.0),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a sequence gives.
+
+    Attributes:
+        outputs: h of each step, (B, T, n).
+        states: the last states by name, (B, n) each.
+        steps: what each step computed, for :func:`gradients`.
+    """
+
+    outputs: Array
+    states: Arrays
+    steps: list[Arrays]
+
+
+def unpack(variant: Variant, weights: Mapping[str, Array]) -> dict[str, Arrays]:
+    """Views of each gate's blocks of the packed weights: gate -> weight -> array."""
+    blocks: dict[str, Arrays] = {name: {} for name, _ in variant.items()}
+    for weight, packed in weights.items():
+        gates = variant.blocks(weight)
+        for gate, block in zip(gates, np.split(packed, len(gates), -1), strict=True):
+            blocks[gate][weight] = block
+    return blocks
+
+
+def run(
+    variant: str | Variant,
+    x: Array,
+    weights: Mapping[str, Array],
+    initial: Mapping[str, Array] | None = None,
+    *,
+    mask: Array | None = None,
+    recurrent_mask: Array | None = None,
+    activation: str = "tanh",
+    recurrent_activation: str = "sigmoid",
+) -> Result:
+    """Run a variant over a sequence, step by step.
+
+    Args:
+        variant: a name of the table or a Variant.
+        x: (B, T, m).
+        weights: packed, by name, shaped as ``Variant.shapes`` tells.
+        initial: the initial states by name, (B, n) each; zeros if not given.
+        mask: (B, T); a False step keeps the states.
+        recurrent_mask: (B, n), multiplied with h wherever a gate reads it.
+        activation: g, a key of :data:`ACTIVATIONS`.
+        recurrent_activation: s, likewise.
+
+    Example:
+        >>> weights = {k: np.ones(s) for k, s in get("LSTM6").shapes(1, 1).items()}
+        >>> run("LSTM6", np.ones((1, 2, 1)), weights).outputs.round(4).ravel()
+        array([0.7461, 0.8804])
+    """
+    variant = get(variant)
+    blocks = unpack(variant, {k: np.asarray(w, float) for k, w in weights.items()})
+    units = next(iter(blocks[CANDIDATE].values())).shape[-1]
+    batch, length, _ = x.shape
+    functions = _functions(activation, recurrent_activation)
+    names = FAMILIES[variant.family].states
+    states = {
+        name: np.zeros((batch, units)) if initial is None else np.array(initial[name])
+        for name in names
+    }
+    outputs, steps = np.zeros((batch, length, units)), []
+    for t in range(length):
+        step = _step(variant, blocks, functions, x[:, t], states, recurrent_mask)
+        steps.append(step)
+        keep = np.ones((batch, 1)) if mask is None else mask[:, t, None]
+        new = {"h": step["new h"], "c": step.get("new c")}
+        states = {name: np.where(keep, new[name], states[name]) for name in names}
+        outputs[:, t] = states["h"]
+    return Result(outputs, states, steps)
+
+
+def _functions(activation: str, recurrent_activation: str) -> dict[bool, tuple]:
+    """The functions and derivatives: of the candidate (True), of the gates (False)."""
+    return {True: ACTIVATIONS[activation], False: ACTIVATIONS[recurrent_activation]}
+
+
+def _step(variant, blocks, functions, x, states, recurrent_mask) -> Arrays:
+    """One step; the result holds every quantity by name."""
+    h = states["h"]
+    family = FAMILIES[variant.family]
+    seen = h if recurrent_mask is None else h * recurrent_mask
+    step: Arrays = {"x": x, "h": h, "seen": seen}
+    order = [k for k in family.gates if k != CANDIDATE] + [CANDIDATE]
+    for gate in order:
+        is_candidate = gate == CANDIDATE
+        read = step[family.reset] * seen if is_candidate and family.reset else seen
+        step[f"{gate} read"] = read
+        constant = variant[gate].constant
+        if constant is not None:
+            step[gate] = np.full_like(h, constant)
+            continue
+        pre = np.zeros_like(h)
+        for weight, block in blocks[gate].items():
+            pre = pre + _term(weight, block, x, read)
+        step[f"{gate} pre"] = pre
+        step[gate] = functions[is_candidate][0](pre)
+    if "c" in states:
+        step["old c"] = states["c"]
+        step["new c"] = step["f"] * states["c"] + step["i"] * step[CANDIDATE]
+        step["activated"] = functions[True][0](step["new c"])
+        step["new h"] = step["o"] * step["activated"]
+    else:
+        update = step[family.update] if family.keeps else 1 - step[family.update]
+        step["new h"] = update * h + (1 - update) * step[CANDIDATE]
+    return step
+
+
+def _term(weight: str, block: Array, x: Array, read: Array) -> Array:
+    if weight == "kernel":
+        return x @ block
+    if weight == "recurrent_kernel":
+        return read @ block
+    return read * block if weight == "recurrent_vector" else block
+
+
+def gradients(
+    variant: str | Variant,
+    x: Array,
+    weights: Mapping[str, Array],
+    initial: Mapping[str, Array],
+    doutputs: Array,
+    dstates: Mapping[str, Array],
+    **settings,
+) -> Arrays:
+    """The gradients of ``sum(outputs * doutputs) + sum(states * dstates)``.
+
+    Args:
+        variant: as for :func:`run`, as are x, weights, initial and the settings.
+        x: see there.
+        weights: see there.
+        initial: see there.
+        doutputs: (B, T, n).
+        dstates: by name, (B, n) each.
+        settings: the keyword arguments of :func:`run`.
+
+    Returns:
+        The gradients of ``x``, of each weight (packed) and of each initial state, by
+        name.
+    """
+    variant = get(variant)
+    result = run(variant, x, weights, initial, **settings)
+    functions = _functions(
+        settings.get("activation", "tanh"),
+        settings.get("recurrent_activation", "sigmoid"),
+    )
+    mask, recurrent_mask = settings.get("mask"), settings.get("recurrent_mask")
+    packed = {k: np.zeros(np.shape(w)) for k, w in weights.items()}
+    blocks = unpack(variant, {k: np.asarray(w, float) for k, w in weights.items()})
+    dblocks = unpack(variant, packed)  # views: filling them fills what is packed
+    dx, d = np.zeros(x.shape), {k: np.array(v) for k, v in dstates.items()}
+    for t in reversed(range(x.shape[1])):
+        d["h"] = d["h"] + doutputs[:, t]
+        keep = np.ones(len(x)) if mask is None else mask[:, t].astype(float)
+        live = {k: v * keep[:, None] for k, v in d.items()}
+        held = {k: v * (1 - keep[:, None]) for k, v in d.items()}
+        before, dx[:, t] = _step_back(
+            variant, blocks, dblocks, functions, result.steps[t], live, recurrent_mask
+        )
+        d = {k: before[k] + held[k] for k in d}
+    return {"x": dx, **packed, **{f"initial {k}": v for k, v in d.items()}}
+
+
+def _step_back(variant, blocks, dblocks, functions, step, d, recurrent_mask):
+    """The gradients of the states before a step and of x; adds up the weights'."""
+    family = FAMILIES[variant.family]
+    dgates = {gate: np.zeros_like(d["h"]) for gate in family.gates}
+    before: Arrays = {}
+    if "c" in d:
+        dc = d["c"] + d["h"] * step["o"] * functions[True][1](step["new c"])
+        dgates["o"] += d["h"] * step["activated"]
+        dgates["i"] += dc * step[CANDIDATE]
+        dgates["f"] += dc * step["old c"]
+        dgates[CANDIDATE] += dc * step["i"]
+        before["c"] = dc * step["f"]
+        before["h"] = np.zeros_like(d["h"])
+    else:
+        update = step[family.update] if family.keeps else 1 - step[family.update]
+        change = d["h"] * (step["h"] - step[CANDIDATE])
+        dgates[family.update] += change if family.keeps else -change
+        dgates[CANDIDATE] += d["h"] * (1 - update)
+        before["h"] = d["h"] * update
+    dx, dseen = np.zeros_like(step["x"]), np.zeros_like(d["h"])
+    for gate in [CANDIDATE, *(k for k in family.gates if k != CANDIDATE)]:
+        if variant[gate].constant is not None:
+            continue
+        is_candidate = gate == CANDIDATE
+        dpre = dgates[gate] * functions[is_candidate][1](step[f"{gate} pre"])
+        read, dread = step[f"{gate} read"], np.zeros_like(d["h"])
+        for weight, block in blocks[gate].items():
+            if weight == "kernel":
+                dblocks[gate][weight] += step["x"].T @ dpre
+                dx += dpre @ block.T
+            elif weight == "recurrent_kernel":
+                dblocks[gate][weight] += read.T @ dpre
+                dread += dpre @ block.T
+            elif weight == "recurrent_vector":
+                dblocks[gate][weight] += (read * dpre).sum(0)
+                dread += dpre * block
+            else:
+                dblocks[gate][weight] += dpre.sum(0)
+        if is_candidate and family.reset:
+            dgates[family.reset] += dread * step["seen"]
+            dread = dread * step[family.reset]
+        dseen += dread
+    before["h"] += dseen if recurrent_mask is None else dseen * recurrent_mask
+    return before, dx

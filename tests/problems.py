@@ -1,0 +1,99 @@
+"""Random weights and inputs for a variant, shared by the engine's tests."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from slimrnn.variants import FAMILIES, Gate, Variant, get, variants
+
+#: batch, time, features, units: every odd size that an engine could trip over
+SIZES = {
+    "plain": (3, 5, 4, 6),
+    "one step": (2, 1, 3, 5),
+    "one unit": (2, 6, 3, 1),
+    "seven units": (1, 63, 2, 7),
+    "one feature": (4, 9, 1, 8),  # as many rows as there are kinds of masks
+}
+
+
+def masks(length):
+    """One row for each kind of mask, (kinds, T)."""
+    t = np.arange(length)
+    return np.stack(
+        [
+            t < length - 2,  # right
+            t >= 2,  # left
+            t % 3 != 1,  # scattered
+            t < 0,  # a fully masked row
+        ]
+    )
+
+
+#: rows that nobody has published, to prove that only the algebra counts
+OWN = (
+    Variant(
+        "OwnLSTM",
+        "lstm",
+        {
+            "i": Gate(x="full"),
+            "f": Gate(h="full", bias=True),
+            "c": Gate(x="full", h="pointwise"),
+            "o": Gate(constant=0.7),
+        },
+    ),
+    Variant(
+        "OwnGRU",
+        "gru",
+        {
+            "z": Gate(x="full", h="pointwise", bias=True),
+            "r": Gate(constant=0.5),
+            "c": Gate(x="full", h="pointwise"),
+        },
+    ),
+    Variant("OwnMGU", "mgu", {"f": Gate(h="pointwise"), "c": Gate(x="full")}),
+    Variant(
+        "Feedforward",
+        "lstm",
+        {
+            "i": Gate(bias=True),
+            "f": Gate(x="full", bias=True),
+            "c": Gate(x="full"),
+            "o": Gate(x="full"),
+        },
+    ),
+)
+ROWS = {row.name: row for row in (*variants(), *OWN)}
+
+
+@dataclass
+class Problem:
+    """Inputs, and the gradients that reach the outputs; all float64."""
+
+    variant: Variant
+    x: np.ndarray
+    weights: dict
+    initial: dict
+    doutputs: np.ndarray
+    dstates: dict
+    mask: np.ndarray | None
+    recurrent_mask: np.ndarray | None
+
+
+def problem(name, size="plain", mask=False, dropout=False, seed=0):
+    """A random problem for the row of this name."""
+    variant = ROWS.get(name) or get(name)
+    batch, length, features, units = SIZES[size]
+    rng = np.random.default_rng(seed)
+    # Numbers that float32 holds, so that only the arithmetic differs.
+    normal = lambda *shape: rng.normal(size=shape).astype("float32").astype(float)  # noqa: E731
+    states = FAMILIES[variant.family].states
+    return Problem(
+        variant,
+        normal(batch, length, features),
+        {k: 0.5 * normal(*s) for k, s in variant.shapes(features, units).items()},
+        {name: 0.5 * normal(batch, units) for name in states},
+        normal(batch, length, units),
+        {name: normal(batch, units) for name in states},
+        masks(length) if mask else None,
+        2.0 * (rng.random((batch, units)) < 0.5) if dropout else None,
+    )

@@ -1,0 +1,188 @@
+"""The engine against the oracle: each variant, size and mask, gradients too."""
+
+import keras
+import numpy as np
+import pytest
+
+from gradients import value_and_gradients
+from problems import ROWS, SIZES, problem
+from slimrnn import reference
+from slimrnn.activations import KNOWN, describe
+from slimrnn.engines import choose, ops
+from slimrnn.engines.cell import Cell
+from slimrnn.errors import InputError
+
+FUNCTIONS = {known.name: function for function, known in KNOWN.items()}
+TOLERANCE = 1e-5  # relative to the largest element, float32
+
+
+def assert_close(found, expected, what):
+    scale = max(abs(expected).max(), 1e-3)
+    worst = abs(found - expected).max() / scale
+    assert worst <= TOLERANCE, f"{what}: off by {worst:.1e}"
+
+
+def tensor(array):
+    return keras.ops.convert_to_tensor(array.astype("float32"))
+
+
+def check(
+    p,
+    activation="tanh",
+    recurrent_activation="sigmoid",
+    sequences=True,
+    functions=FUNCTIONS,
+    compiled=False,
+):
+    """Run the engine on a problem and compare everything that it gives."""
+    cell = Cell(
+        p.variant,
+        p.doutputs.shape[-1],
+        describe(functions[activation]),
+        describe(functions[recurrent_activation]),
+    )
+    doutputs = p.doutputs if sequences else np.zeros_like(p.doutputs)
+    names = ["x", *p.weights, *(f"initial {k}" for k in p.initial)]
+    arrays = [p.x, *p.weights.values(), *p.initial.values()]
+
+    def function(*tensors):
+        given = dict(zip(names, tensors, strict=True))
+        outputs, states = ops.run(
+            cell,
+            given["x"],
+            tuple(given[f"initial {k}"] for k in p.initial),
+            {k: given[k] for k in p.weights},
+            mask=None if p.mask is None else keras.ops.convert_to_tensor(p.mask),
+            recurrent_mask=None
+            if p.recurrent_mask is None
+            else tensor(p.recurrent_mask),
+            return_sequences=sequences,
+        )
+        d = [doutputs, *p.dstates.values()][not sequences :]
+        given_out = [outputs, *states][not sequences :]
+        terms = zip(given_out, d, strict=True)
+        return sum(keras.ops.sum(o * tensor(g)) for o, g in terms), given_out
+
+    found, gradients = value_and_gradients(
+        function, [a.astype("float32") for a in arrays], compiled
+    )
+    settings = {
+        "mask": p.mask,
+        "recurrent_mask": p.recurrent_mask,
+        "activation": activation,
+        "recurrent_activation": recurrent_activation,
+    }
+    expected = reference.run(p.variant, p.x, p.weights, p.initial, **settings)
+    wanted = [*([expected.outputs] if sequences else []), *expected.states.values()]
+    for k, (a, b) in enumerate(zip(found, wanted, strict=True)):
+        assert_close(a, b, f"output {k}")
+    wanted = reference.gradients(
+        p.variant, p.x, p.weights, p.initial, doutputs, p.dstates, **settings
+    )
+    for name, gradient in zip(names, gradients, strict=True):
+        assert_close(gradient, wanted[name], f"gradient of {name}")
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", ROWS)
+def test_sizes(name, size):
+    check(problem(name, size))
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_last_output_only(name):
+    check(problem(name), sequences=False)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_masks_and_recurrent_dropout(name):
+    check(problem(name, "one feature", mask=True, dropout=True))
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="TensorFlow alone has two ways"
+)
+@pytest.mark.parametrize("name", ROWS)
+def test_tensorflow_compiled(name):
+    check(problem(name, "one feature", mask=True, dropout=True), compiled=True)
+
+
+@pytest.mark.parametrize(
+    ("activation", "recurrent_activation"),
+    [
+        ("sigmoid", "hard_sigmoid_keras2"),
+        ("linear", "hard_sigmoid"),
+        ("relu", "linear"),
+    ],
+)
+@pytest.mark.parametrize("name", ROWS)
+def test_activations(name, activation, recurrent_activation):
+    check(problem(name), activation, recurrent_activation)
+
+
+@pytest.mark.parametrize("name", ["LSTM4", "GRU1"])
+def test_what_is_masked_does_not_count_even_if_it_is_nan(name):
+    p = problem(name, "one feature", mask=True)
+    clean, _ = _last(p)
+    p.x[~p.mask] = np.nan
+    poisoned, gradients = _last(p)
+    np.testing.assert_array_equal(poisoned, clean)
+    for gradient in gradients:
+        assert np.isfinite(gradient).all()
+
+
+def _last(p):
+    cell = Cell(
+        p.variant,
+        p.doutputs.shape[-1],
+        describe(keras.activations.tanh),
+        describe(keras.activations.sigmoid),
+    )
+    names = [*p.weights]
+
+    def function(x, *weights):
+        states = tuple(map(tensor, p.initial.values()))
+        mask = keras.ops.convert_to_tensor(p.mask)
+        given = dict(zip(names, weights, strict=True))
+        _, new = ops.run(cell, x, states, given, mask=mask)
+        return keras.ops.sum(new[0] ** 2), [new[0]]
+
+    arrays = [a.astype("float32") for a in (p.x, *p.weights.values())]
+    (h,), gradients = value_and_gradients(function, arrays)
+    return h, gradients
+
+
+@pytest.mark.parametrize("function", KNOWN, ids=lambda f: KNOWN[f].name)
+def test_slopes_are_the_derivatives(function):
+    activation = KNOWN[function]
+    x = np.linspace(-4, 4, 201).astype("float32")
+    y = np.asarray(keras.ops.convert_to_numpy(activation.function(x)))
+    expected, derivative = (
+        f(x.astype(float)) for f in reference.ACTIVATIONS[activation.name]
+    )
+    np.testing.assert_allclose(y, expected, atol=3e-7)
+    slope = activation.slope(keras.ops.convert_to_tensor(y))
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(slope), derivative, atol=1e-6)
+    own = keras.ops.convert_to_numpy(function(x))
+    np.testing.assert_allclose(y, own, atol=3e-7)
+
+
+@pytest.mark.parametrize("name", ["LSTM5", "LSTM6", "GRU1"])
+def test_an_activation_without_a_known_slope_is_left_to_the_framework(name):
+    # tanh under another name has to give the same gradients by that other way.
+    def hidden(x):
+        return keras.ops.tanh(x)
+
+    assert describe(hidden).slope is None
+    p = problem(name, "one feature", mask=True, dropout=True)
+    check(p, functions={**FUNCTIONS, "tanh": hidden})
+
+
+def test_the_choice_and_its_reason():
+    assert choose("auto", "jax").engine == "ops"
+    assert "native" in choose("auto", "jax").reason
+    assert choose("ops", "torch").engine == "ops"
+    with pytest.raises(InputError, match="no native engine"):
+        choose("native", "jax")
+    with pytest.raises(InputError, match="one of auto, ops, native; received 'gpu'"):
+        choose("gpu", "jax")
