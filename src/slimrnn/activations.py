@@ -35,7 +35,7 @@ class Activation:
 
     name: str
     function: Callable[[Any], Any]
-    slope: Callable[[Any], Any] | None
+    slope: Any  # a callable, or None where it is not known
 
 
 def _inside(y, slope):

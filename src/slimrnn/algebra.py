@@ -111,10 +111,10 @@ class Family:
     states: tuple[str, ...]
     unicode: tuple[str, ...]
     latex: tuple[str, ...]
-    reset: str | None = None
-    update: str | None = None
+    reset: str = ""
+    update: str = ""
     keeps: bool = False
-    forget: str | None = None
+    forget: str = ""
 
 
 CANDIDATE = "c"
@@ -304,7 +304,7 @@ class Variant:
                     gate,
                     style,
                     is_candidate=name == CANDIDATE,
-                    reset=family.reset if name == CANDIDATE else None,
+                    reset=family.reset if name == CANDIDATE else "",
                 )
                 for name, gate in self.items()
             ),

@@ -38,7 +38,7 @@ NOTATION = {
 
 
 def equation(
-    name: str, gate: Gate, style: Style, *, is_candidate: bool, reset: str | None
+    name: str, gate: Gate, style: Style, *, is_candidate: bool, reset: str
 ) -> str:
     """The equation of one gate.
 

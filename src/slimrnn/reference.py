@@ -105,9 +105,8 @@ def run(
     for t in range(length):
         step = _step(variant, blocks, functions, x[:, t], states, recurrent_mask)
         steps.append(step)
-        keep = np.ones((batch, 1)) if mask is None else mask[:, t, None]
-        new = {"h": step["new h"], "c": step.get("new c")}
-        states = {name: np.where(keep, new[name], states[name]) for name in names}
+        keep = np.ones((batch, 1), bool) if mask is None else mask[:, t, None]
+        states = {k: np.where(keep, step[f"new {k}"], states[k]) for k in names}
         outputs[:, t] = states["h"]
     return Result(outputs, states, steps)
 

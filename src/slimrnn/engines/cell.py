@@ -271,7 +271,7 @@ class Step:
     def _slopes(self, dvalues: Mapping[str, Tensor], v: Mapping[str, Tensor]):
         """The gradients of pre-activations from those of the gates' values."""
         return {
-            k: d * self.cell.used(k).slope(v[k])  # type: ignore[misc]
+            k: d * self.cell.used(k).slope(v[k])
             for k, d in dvalues.items()
             if k not in self.cell.variant.constants
         }

@@ -14,7 +14,7 @@ of units, h and c are (B, n).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -24,7 +24,7 @@ from slimrnn.engines import seam
 from slimrnn.engines.cell import Cell, Step, join
 
 Tensor = Any
-Tensors = tuple[Tensor, ...]
+Tensors = Sequence[Tensor]
 
 
 def run(

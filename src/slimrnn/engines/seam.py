@@ -1,7 +1,11 @@
 """What the engine asks of a Keras backend: two functions, no more.
 
-- ``scan(step, carry, xs, reverse)``: a loop over the leading (time) axis;
-- ``with_gradient(forward, backward)``: a function with a gradient of its own.
+- ``scan(step, carry, xs, reverse, reuse)``: a loop over the leading (time) axis.
+  ``step(carry, slices) -> carry, rows`` sees a slice of each of ``xs``; the rows of
+  all steps come back stacked. Output k may be written over ``xs[reuse[k]]``, which
+  nobody reads again. With ``reuse=None`` the backend differentiates the loop.
+- ``with_gradient(forward, backward)``: ``forward(*inputs) -> outputs, saved`` as a
+  function with the gradient ``backward(inputs, saved, grads)``, first order only.
 
 Keras has both (``keras.ops.scan``, ``keras.ops.custom_gradient``); these are used
 instead because theirs either restrict the outputs of a step (TensorFlow), or keep
@@ -17,8 +21,7 @@ from typing import Any
 import keras
 
 Tensor = Any
-Tensors = tuple[Tensor, ...]
-Step = Callable[[Tensors, Tensors], tuple[Tensors, Tensors]]
+Tensors = Sequence[Tensor]
 Forward = Callable[..., tuple[Tensors, Tensors]]
 Backward = Callable[[Tensors, Tensors, Tensors], Sequence[Tensor | None]]
 
@@ -31,7 +34,7 @@ def _jax() -> tuple[Callable, Callable]:
             return jax.lax.scan(step, carry, xs, reverse=reverse)
         length = xs[0].shape[0]
         shapes = jax.eval_shape(step, carry, tuple(x[0] for x in xs))[1]
-        fresh = [jax.lax.empty((length, *y.shape), y.dtype) for y in shapes]
+        fresh = [jax.numpy.zeros((length, *y.shape), y.dtype) for y in shapes]
 
         def read(tensor, k):
             t = length - 1 - k if reverse else k
@@ -61,8 +64,14 @@ def _jax() -> tuple[Callable, Callable]:
             outputs, saved = forward(*inputs)
             return outputs, (inputs, saved)
 
-        function = jax.custom_vjp(lambda *inputs: forward(*inputs)[0])
-        function.defvjp(forward_saving, lambda kept, grads: tuple(backward(*kept, grads)))
+        def gradient(saved, grads):
+            return tuple(backward(*saved, grads))
+
+        @jax.custom_vjp
+        def function(*inputs):
+            return forward(*inputs)[0]
+
+        function.defvjp(forward_saving, gradient)
         return function
 
     return scan, with_gradient
@@ -109,12 +118,22 @@ def _tensorflow() -> tuple[Callable, Callable]:
         def function(*inputs):
             outputs, saved = compiled(forward, inputs)(*inputs)
 
+            @tf.custom_gradient
             def gradient(*grads):
-                return compiled(backward, inputs)(inputs, saved, grads)
+                found = compiled(backward, inputs)(inputs, saved, grads)
+                pairs = zip(found, inputs, strict=True)
+                found = [tf.zeros_like(x) if g is None else g for g, x in pairs]
+                return found, no_second_order
 
             return outputs, gradient
 
         return function
+
+    def no_second_order(*_):
+        raise NotImplementedError(
+            "A slim layer has first-order gradients only on TensorFlow and torch; the "
+            "JAX backend has higher orders."
+        )
 
     return scan, with_gradient
 
