@@ -215,8 +215,9 @@ class SlimLSTMCell(_SlimCell):
             gate_constants of a gate that is not constant.
 
     Example:
+        >>> import numpy as np
         >>> cell = SlimLSTMCell(4, "LSTM6")
-        >>> keras.layers.RNN(cell)(np.zeros((2, 5, 3), "float32")).shape
+        >>> tuple(keras.layers.RNN(cell)(np.zeros((2, 5, 3), "float32")).shape)
         (2, 4)
     """
 
@@ -232,7 +233,8 @@ class SlimGRUCell(_SlimCell):
     ``reset_after`` must be False, as in the papers. One state, h.
 
     Example:
-        >>> keras.layers.RNN(SlimGRUCell(4, "GRU3"))(np.zeros((2, 5, 3))).shape
+        >>> import numpy as np
+        >>> tuple(keras.layers.RNN(SlimGRUCell(4, "GRU3"))(np.zeros((2, 5, 3))).shape)
         (2, 4)
     """
 
@@ -247,7 +249,8 @@ class SlimMGUCell(_SlimCell):
     Arguments as :class:`SlimGRUCell`'s. One state, h.
 
     Example:
-        >>> keras.layers.RNN(SlimMGUCell(4, "MGU3"))(np.zeros((2, 5, 3))).shape
+        >>> import numpy as np
+        >>> tuple(keras.layers.RNN(SlimMGUCell(4, "MGU3"))(np.zeros((2, 5, 3))).shape)
         (2, 4)
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from slimrnn.algebra import Gate
+    from slimrnn.gates import Gate
 
 Style = Literal["unicode", "latex"]
 

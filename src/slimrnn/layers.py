@@ -167,7 +167,8 @@ class SlimLSTM(_SlimLayer):
             called, an engine that cannot run.
 
     Example:
-        >>> SlimLSTM(4, "LSTM6")(np.zeros((2, 5, 3), "float32")).shape
+        >>> import numpy as np
+        >>> tuple(SlimLSTM(4, "LSTM6")(np.zeros((2, 5, 3), "float32")).shape)
         (2, 4)
     """
 
@@ -187,7 +188,8 @@ class SlimGRU(_SlimLayer):
     ``reset_after`` must be False. One state, h.
 
     Example:
-        >>> SlimGRU(4, "GRU3")(np.zeros((2, 5, 3), "float32")).shape
+        >>> import numpy as np
+        >>> tuple(SlimGRU(4, "GRU3")(np.zeros((2, 5, 3), "float32")).shape)
         (2, 4)
     """
 
@@ -202,7 +204,8 @@ class SlimMGU(_SlimLayer):
     Arguments as :class:`SlimGRU`'s. One state, h.
 
     Example:
-        >>> SlimMGU(4, "MGU3")(np.zeros((2, 5, 3), "float32")).shape
+        >>> import numpy as np
+        >>> tuple(SlimMGU(4, "MGU3")(np.zeros((2, 5, 3), "float32")).shape)
         (2, 4)
     """
 

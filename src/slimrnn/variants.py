@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from slimrnn.algebra import CANDIDATE, FAMILIES, WEIGHTS, Family, Gate, Variant
+from slimrnn.algebra import Variant
 from slimrnn.errors import InputError
+from slimrnn.gates import CANDIDATE, FAMILIES, WEIGHTS, Family, Gate
 
 __all__ = [
     "ALIASES",
