@@ -33,38 +33,40 @@ ROUNDS = {"jax": 30, "tensorflow": 30, "torch": 5}
 BASELINE = "keras.layers.LSTM"
 
 
-def models(rows):
-    """A compiled and warm model for the baseline and for each row."""
+def model(layer, steps=STEPS):
+    """The model whose training is timed."""
     import keras
 
-    import slimrnn
-
-    layers = {BASELINE: keras.layers.LSTM(UNITS)}
-    layers |= {row: slimrnn.layer(UNITS, row) for row in rows}
-    for name, layer in layers.items():
-        model = keras.Sequential(
-            [keras.Input((STEPS, FEATURES)), layer, keras.layers.Dense(1)]
-        )
-        model.compile("adam", "mse")
-        yield name, model
+    shape = keras.Input((steps, FEATURES))
+    built = keras.Sequential([shape, layer, keras.layers.Dense(1)])
+    built.compile("adam", "mse")
+    return built
 
 
-def measure(rows, rounds):
-    """Seconds of each train_on_batch: name -> list."""
+def batch():
+    """One batch of random numbers."""
     import numpy as np
 
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(BATCH, STEPS, FEATURES)).astype("float32")
-    y = rng.normal(size=(BATCH, 1)).astype("float32")
-    ready = dict(models(rows))
-    for model in ready.values():
-        for _ in range(2):
-            model.train_on_batch(x, y)
+    sizes = (BATCH, STEPS, FEATURES), (BATCH, 1)
+    return [rng.normal(size=size).astype("float32") for size in sizes]
+
+
+def warm(built):
+    """The model, after what it does once is done."""
+    for _ in range(2):
+        built.train_on_batch(*batch())
+    return built
+
+
+def measure(ready, rounds):
+    """Seconds of each train_on_batch of each model: name -> list."""
+    x, y = batch()
     seconds = {name: [] for name in ready}
     for _ in range(rounds):
-        for name, model in ready.items():
+        for name, built in ready.items():
             start = time.perf_counter()
-            model.train_on_batch(x, y)  # returns the loss: the work is done
+            built.train_on_batch(x, y)  # returns the loss: the work is done
             seconds[name].append(time.perf_counter() - start)
     return seconds
 
@@ -104,62 +106,79 @@ def environment(backend):
     }
 
 
-def table(backend, seconds):
-    """A line a layer: milliseconds, the ratio to the baseline, the target."""
-    base = seconds[BASELINE]
-    heads = f"{'layer':<18}{'min ms':>9}{'median ms':>11}"
+def table(seconds, targets):
+    """A line a model: milliseconds, times faster than the first, the target."""
+    base = next(iter(seconds.values()))
+    wide = max(map(len, seconds)) + 2
+    heads = f"{'':<{wide}}{'min ms':>9}{'median ms':>11}"
     yield f"{heads}{'by min':>9}{'by median':>11}  target"
     for name, times in seconds.items():
         best, middle = min(times), statistics.median(times)
         ratios = min(base) / best, statistics.median(base) / middle
-        target = TARGETS[backend].get(name)
-        verdict = "" if target is None else f"{target}x "
-        if target is not None:
-            verdict += "met" if min(ratios) >= target else "MISSED"
+        verdict = ""
+        if name in targets:
+            met = min(ratios) >= targets[name]
+            verdict = f"{targets[name]}x {'met' if met else 'MISSED'}"
         yield (
-            f"{name:<18}{best * 1e3:9.1f}{middle * 1e3:11.1f}{ratios[0]:8.2f}x"
+            f"{name:<{wide}}{best * 1e3:9.1f}{middle * 1e3:11.1f}{ratios[0]:8.2f}x"
             f"{ratios[1]:10.2f}x  {verdict}"
         )
 
 
+def introduce(backend):
+    """Print what the numbers depend on, and return it."""
+    about = {**environment(backend), "load": round(os.getloadavg()[0], 2)}
+    print(f"\n{backend}: " + ", ".join(f"{k} {v}" for k, v in about.items()))
+    if about["load"] > 0.5:
+        print("The machine is not quiet: take the ratios with care.")
+    return about
+
+
 def run(backend, rows, rounds):
     """Measure one backend in this process, which Keras has to be told before."""
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    about = environment(backend)
-    print(f"\n{backend}: " + ", ".join(f"{k} {v}" for k, v in about.items()))
-    if load > 0.5:
-        print(f"The machine is not quiet (load {load:.1f}): take the ratios with care.")
-    seconds = measure(rows, rounds)
-    for line in table(backend, seconds):
-        print(line)
-    return {"environment": about, "load": load, "seconds": seconds}
+    import keras
+
+    import slimrnn
+
+    about = introduce(backend)
+    layers = {BASELINE: keras.layers.LSTM(UNITS)}
+    layers |= {row: slimrnn.layer(UNITS, row) for row in rows}
+    seconds = measure({k: warm(model(layer)) for k, layer in layers.items()}, rounds)
+    print("\n".join(table(seconds, TARGETS[backend])))
+    return {"environment": about, "seconds": seconds}
+
+
+def each_backend(args, script):
+    """Run a script once for each installed backend, each in its own process."""
+    for backend, module in BACKENDS.items():
+        if importlib.util.find_spec(module):
+            command = [sys.executable, script, *args, "--backend", backend]
+            subprocess.run(command, check=True)
+
+
+def start(backend):
+    """Tell Keras its backend, before it is imported."""
+    os.environ["KERAS_BACKEND"] = backend
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--backend", choices=BACKENDS, help="default: each one installed"
-    )
+    parser.add_argument("--backend", choices=BACKENDS, help="default: each installed")
     parser.add_argument("--rows", nargs="+", default=ROWS, help="default: %(default)s")
     parser.add_argument("--rounds", type=int, help="default: 30; torch 5")
     parser.add_argument("--json", help="write every measured second to this file")
     args = parser.parse_args()
-    if args.backend:
-        os.environ["KERAS_BACKEND"] = args.backend
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        result = run(args.backend, args.rows, args.rounds or ROUNDS[args.backend])
+    if not args.backend:
         if args.json:
-            with open(args.json, "w", encoding="utf-8") as file:
-                json.dump(result, file, indent=1)
-        return
+            parser.error("--json takes the results of one backend: add --backend")
+        return each_backend(sys.argv[1:], __file__)
+    start(args.backend)
+    result = run(args.backend, args.rows, args.rounds or ROUNDS[args.backend])
     if args.json:
-        parser.error("--json takes the results of one backend: add --backend")
-    for backend, module in BACKENDS.items():
-        if importlib.util.find_spec(module):
-            subprocess.run(
-                [sys.executable, __file__, *sys.argv[1:], "--backend", backend],
-                check=True,
-            )
+        with open(args.json, "w", encoding="utf-8") as file:
+            json.dump(result, file, indent=1)
+    return None
 
 
 if __name__ == "__main__":
