@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from keras import initializers, ops
+from keras import initializers, ops, random
 
 
 def by_blocks(blocks: Sequence[Callable]) -> Callable[..., Any]:
@@ -36,9 +36,12 @@ def by_blocks(blocks: Sequence[Callable]) -> Callable[..., Any]:
 def _apart(initializer: Callable, k: int) -> Callable:
     """The initialiser with a seed of its own for block k.
 
-    A Keras initialiser gives the same values each time it is called.
+    A Keras initialiser gives the same values each time it is called, unless its seed
+    is a generator.
     """
     if k == 0 or not isinstance(initializer, initializers.Initializer):
+        return initializer
+    if isinstance(getattr(initializer, "seed", None), random.SeedGenerator):
         return initializer
     config = initializer.get_config()
     if isinstance(config.get("seed"), int):

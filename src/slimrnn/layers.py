@@ -40,23 +40,35 @@ class SlimRNN(keras.layers.RNN):
         kwargs: those of ``keras.layers.RNN``.
 
     Raises:
-        InputError: no such engine; when called, an engine that cannot run.
+        InputError: another cell, no such engine; when called, an engine that cannot
+            run.
     """
 
     def __init__(self, cell, engine="auto", **kwargs):
+        if not hasattr(cell, "algebra"):
+            raise InputError(
+                f"SlimRNN takes one slim cell, such as SlimLSTMCell(8); received "
+                f"{cell!r}. keras.layers.RNN takes any cell, or several."
+            )
         super().__init__(cell, **kwargs)
         engines.check(engine)
         self.engine = engine
         self.supports_masking = True  # no longer the default from Keras 3.16 on
         self.input_spec = keras.layers.InputSpec(ndim=3)
 
+    @property
+    def variables(self):
+        """Keras's, and the states that it leaves out, so that JAX would forget them."""
+        return [*super().variables, *(self.states or [])]
+
     def inner_loop(self, sequences, initial_state, mask, training=False):
         """Compute the sequence: called by ``keras.layers.RNN.call``."""
         if isinstance(mask, (list, tuple)):
             mask = mask[0]
-        if self.unroll:
-            return super().inner_loop(sequences, initial_state, mask, training)
         engines.choose(self.engine, keras.backend.backend())
+        if self.stateful:
+            # Keras writes the new states over these, which torch's backward pass reads.
+            initial_state = [ops.copy(state) for state in initial_state]
         cell = self.cell
         if mask is not None:
             mask = ops.cast(mask, "bool")
@@ -65,7 +77,8 @@ class SlimRNN(keras.layers.RNN):
             mask = None if mask is None else ops.flip(mask, axis=1)
         recurrent_mask = None
         if training and cell.dropout > 0:
-            sequences *= cell.get_dropout_mask(sequences[:, 0, :])[:, None, :]
+            kept = cell.get_dropout_mask(sequences[:, 0, :])[:, None, :]
+            sequences = sequences * kept  # torch's *= writes into the caller's tensor
         if training and cell.recurrent_dropout > 0:
             recurrent_mask = cell.get_recurrent_dropout_mask(initial_state[0])
         outputs, states = run(
@@ -76,6 +89,7 @@ class SlimRNN(keras.layers.RNN):
             mask=mask,
             recurrent_mask=recurrent_mask,
             return_sequences=self.return_sequences,
+            unroll=self.unroll,
         )
         last = states[0]
         if mask is not None and self.zero_output_for_mask:

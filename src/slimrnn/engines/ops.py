@@ -14,7 +14,7 @@ of units, h and c are (B, n).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -36,6 +36,7 @@ def run(
     mask: Tensor | None = None,
     recurrent_mask: Tensor | None = None,
     return_sequences: bool = False,
+    unroll: bool = False,
 ) -> tuple[Tensor | None, Tensors]:
     """Run a cell over a whole sequence.
 
@@ -47,6 +48,7 @@ def run(
         mask: (B, T) booleans; a False step repeats the states before it.
         recurrent_mask: (B, n), multiplied with h wherever a gate reads it (dropout).
         return_sequences: whether each step's h is wanted.
+        unroll: whether each step is written out, instead of a loop.
 
     Returns:
         h of each step, (B, T, n), or None; and the last states.
@@ -58,7 +60,8 @@ def run(
         inputs["mask"] = ops.cast(mask, x.dtype)
     if recurrent_mask is not None:
         inputs["recurrent_mask"] = recurrent_mask
-    sequence = _Sequence(cell, tuple(inputs), return_sequences)
+    scan = seam.unrolled if unroll else seam.scan
+    sequence = _Sequence(cell, tuple(inputs), return_sequences, scan)
     function = (
         seam.with_gradient(sequence.forward, sequence.backward)
         if cell.differentiable
@@ -73,10 +76,13 @@ def run(
 class _Sequence:
     """The forward and the backward pass over inputs that are known by name."""
 
-    def __init__(self, cell: Cell, names: tuple[str, ...], return_sequences: bool):
+    def __init__(
+        self, cell: Cell, names: tuple[str, ...], return_sequences: bool, scan: Callable
+    ):
         self.cell = cell
         self.names = names
         self.return_sequences = return_sequences
+        self.scan = scan
 
     def forward(self, *tensors: Tensor) -> tuple[Tensors, Tensors]:
         """The outputs, and what the backward pass needs."""
@@ -92,7 +98,7 @@ class _Sequence:
         projected = ops.matmul(swap(given["x"]), given["kernel"])
         xs = (projected, *_time_mask(given))
         reuse = (0,) if cell.differentiable else None
-        last, kept = seam.scan(body, initial, xs, reuse=reuse)
+        last, kept = self.scan(body, initial, xs, reuse=reuse)
         outputs = last
         if self.return_sequences:
             h = kept[cell.kept.index("h")]
@@ -137,7 +143,7 @@ class _Sequence:
         carry = (*dlast, *last, *(zeros for _ in cell.summed))
         xs = (*kept.values(), *masks, *dys)
         reuse = tuple(range(len(cell.groups)))
-        carry, rows = seam.scan(body, carry, xs, reverse=True, reuse=reuse)
+        carry, rows = self.scan(body, carry, xs, reverse=True, reuse=reuse)
         sums = dict(zip(cell.summed, carry[2 * count :], strict=True))
         found = dict(zip(cell.family.states, carry, strict=False))
         found |= self._gradients(step, given, kept, rows, sums)

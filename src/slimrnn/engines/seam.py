@@ -7,6 +7,8 @@
 - ``with_gradient(forward, backward)``: ``forward(*inputs) -> outputs, saved`` as a
   function with the gradient ``backward(inputs, saved, grads)``, first order only.
 
+``unrolled`` is a ``scan`` without a loop, for those who ask for it.
+
 Keras has both (``keras.ops.scan``, ``keras.ops.custom_gradient``); these are used
 instead because theirs either restrict the outputs of a step (TensorFlow), or keep
 a saved tensor alive in a reference cycle (torch), or convert each slice again in
@@ -19,6 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+from keras import ops
 
 Tensor = Any
 Tensors = Sequence[Tensor]
@@ -64,8 +67,9 @@ def _jax() -> tuple[Callable, Callable]:
             outputs, saved = forward(*inputs)
             return outputs, (inputs, saved)
 
-        def gradient(saved, grads):
-            return tuple(backward(*saved, grads))
+        def gradient(kept, grads):
+            inputs, saved = kept
+            return tuple(backward(inputs, saved, grads))
 
         @jax.custom_vjp
         def function(*inputs):
@@ -170,6 +174,18 @@ def _torch() -> tuple[Callable, Callable]:
         return Function.apply
 
     return scan, with_gradient
+
+
+def unrolled(step, carry, xs, reverse=False, reuse=None):
+    """``scan`` with each step written out: no loop in the graph."""
+    slices = list(zip(*map(ops.unstack, xs), strict=True))
+    outputs = []
+    for x in reversed(slices) if reverse else slices:
+        carry, ys = step(carry, x)
+        outputs.append(ys)
+    if reverse:
+        outputs.reverse()
+    return carry, tuple(ops.stack(ys) for ys in zip(*outputs, strict=True))
 
 
 _SEAMS = {"jax": _jax, "tensorflow": _tensorflow, "torch": _torch}

@@ -1,0 +1,276 @@
+"""The grammar of the command line: subcommands, flags and their help.
+
+What a flag's value may be is not said here but where it is used, so that Python and
+the command line tell the same mistake in the same sentence.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, NoReturn
+
+import slimrnn
+from slimrnn.backends import BACKENDS
+from slimrnn.errors import InputError
+from slimrnn.experiments.settings import DEFAULT_DATASET, RECIPES, Settings
+
+COMPARED = ("LSTM", "LSTM4", "LSTM5a", "LSTM6", "LSTM10")
+#: The three numbers of the original's command line, in its order.
+POSITIONS = {
+    "BATCH": "batch_size",
+    "EPOCHS": "epochs",
+    "LEARNING_RATE": "learning_rate",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that raises mistakes as all others are raised."""
+
+    def __init__(self, **options: Any):
+        super().__init__(
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+            **options,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Raises what argparse found wrong as an InputError."""
+        sentence = message[0].upper() + message[1:]
+        raise InputError(f"{sentence}; `{self.prog} --help` shows what is allowed.")
+
+
+def parser() -> Parser:
+    """The parser of ``slimrnn``; ``command`` in its result names the subcommand."""
+    top = Parser(
+        prog="slimrnn",
+        description="Train slim (parameter-reduced) recurrent layers and compare them "
+        "with the LSTM.",
+        epilog="Start with:  slimrnn compare",
+    )
+    top.add_argument(
+        "--version", action="version", version=f"slimrnn {slimrnn.__version__}"
+    )
+    commands = top.add_subparsers(dest="command", title="commands", metavar="COMMAND")
+    for add in (_variants, _train, _compare, _doctor):
+        add(commands)
+    return top
+
+
+def number(text: str) -> int | float | str:
+    """The number in the text; what is none stays as it is, to be refused later.
+
+    Example:
+        >>> number("32"), number("1e-3"), number("many")
+        (32, 0.001, 'many')
+    """
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
+
+
+def _variants(commands: Any) -> None:
+    command = commands.add_parser(
+        "variants",
+        help="list the variants, or show one",
+        description="List the variants of the LSTM, the GRU and the MGU with their "
+        "parameters,\nor show one variant's equations, weights and source.",
+        epilog="Example:  slimrnn variants LSTM6 --features 28 --units 50",
+    )
+    command.add_argument("name", metavar="NAME", nargs="?", help="such as LSTM6")
+    what = "numbers in a step of the input"
+    _flag(command, "--features", "M", what, 32, applied=True)
+    _flag(command, "--units", "N", "units of the layer", 100, applied=True)
+
+
+def _train(commands: Any) -> None:
+    command = commands.add_parser(
+        "train",
+        help="train one variant",
+        description="Train a model with one recurrent layer and write the run into a "
+        "folder: its\nsettings, the versions, a line an epoch, the result, the model.",
+        epilog="Example:  slimrnn train LSTM6 32 20 0.01 --dataset digits --seed 2",
+    )
+    command.add_argument(
+        "variant", metavar="VARIANT", help="such as LSTM6; `slimrnn variants` lists all"
+    )
+    for place, name in POSITIONS.items():
+        command.add_argument(
+            f"place_{name}",
+            metavar=place,
+            nargs="?",
+            type=number,
+            help=f"the same as --{name.replace('_', '-')}",
+        )
+    _data(command)
+    _layer(command)
+    training = _training(command)
+    what = "of weights, split, batches and dropout; 0 or more"
+    _flag(training, "--seed", "N", what, Settings.seed)
+    _run(command)
+
+
+def _compare(commands: Any) -> None:
+    command = commands.add_parser(
+        "compare",
+        help="train several variants and compare them: the main job",
+        description="Train variants on the same data with the same seeds. Prints a "
+        "table; writes all\nruns, a picture (comparison.png) and a page (report.html) "
+        "into a folder.",
+        epilog="Examples:\n  slimrnn compare\n  slimrnn compare LSTM LSTM3 LSTM6 "
+        "--dataset mnist --epochs 3 --seeds 1",
+    )
+    command.add_argument(
+        "variants",
+        metavar="VARIANT",
+        nargs="*",
+        help="such as LSTM6; `slimrnn variants` lists all "
+        f"(default: {' '.join(COMPARED)})",
+    )
+    _data(command)
+    _layer(command)
+    training = _training(command)
+    what = "runs of each variant, with the seeds 1 to N"
+    _flag(training, "--seeds", "N", what, 3, applied=True)
+    _run(command)
+
+
+def _doctor(commands: Any) -> None:
+    command = commands.add_parser(
+        "doctor",
+        help="show versions, backends, data, and what runs where",
+        description="Show the versions, the backends and the data that are found, and "
+        "which engine\ncomputes which variant, and why.",
+        epilog="Example:  slimrnn doctor --data-dir ~/data",
+    )
+    _data_dir(command)
+    _backend(command)
+
+
+def _data(command: Any) -> None:
+    group = command.add_argument_group("data")
+    one = group.add_mutually_exclusive_group()
+    names = ", ".join(RECIPES)
+    one.add_argument(
+        "--dataset",
+        metavar="NAME",
+        help=f"one of {names} (default: {DEFAULT_DATASET}, which needs no download)",
+    )
+    one.add_argument(
+        "--data",
+        metavar="FILE.npz",
+        help="your own data instead: arrays x_train, y_train, x_test, y_test; whole "
+        "numbers in y are classes, others are targets of a regression",
+    )
+    _data_dir(group)
+    _flag(group, "--words", "N", "most frequent words kept of texts", "the data set's")
+    _flag(group, "--length", "N", "last steps kept of sequences", "the data set's")
+
+
+def _data_dir(group: Any) -> None:
+    group.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="folder of NAME.npz files, looked at before Keras's cache and the network",
+    )
+
+
+def _layer(command: Any) -> None:
+    group = command.add_argument_group("layer")
+    _flag(group, "--units", "N", "units", _usual("units"))
+    _flag(
+        group,
+        "--activation",
+        "NAME",
+        "of the new state",
+        Settings.activation,
+        text=True,
+    )
+    _flag(
+        group,
+        "--recurrent-activation",
+        "NAME",
+        "of the gates",
+        Settings.recurrent_activation,
+        text=True,
+    )
+    _flag(group, "--dropout", "P", "fraction of inputs dropped", Settings.dropout)
+    what = "fraction of the state dropped"
+    _flag(group, "--recurrent-dropout", "P", what, Settings.recurrent_dropout)
+    what = "numbers that a word is turned into"
+    _flag(group, "--embedding", "N", what, Settings.embedding)
+    group.add_argument(
+        "--trainable-embedding",
+        action="store_true",
+        help="learn these numbers too (default: they stay as drawn)",
+    )
+
+
+def _training(command: Any) -> Any:
+    group = command.add_argument_group("training")
+    what = "Keras's name, such as adam, rmsprop, sgd"
+    _flag(group, "--optimizer", "NAME", what, Settings.optimizer, text=True)
+    what = "step size of the optimizer"
+    _flag(group, "--learning-rate", "X", what, _usual("learning_rate"))
+    _flag(group, "--batch-size", "N", "sequences in a batch", _usual("batch_size"))
+    _flag(group, "--epochs", "N", "passes over the training data", _usual("epochs"))
+    held = group.add_mutually_exclusive_group()
+    what = "fraction of the training data kept for validation"
+    _flag(held, "--validation", "X", what, Settings.validation)
+    held.add_argument(
+        "--validate-on-test",
+        action="store_true",
+        help="validate on the test data, as the originals did: what is then chosen by "
+        "validation makes test results look too good",
+    )
+    return group
+
+
+def _run(command: Any) -> None:
+    group = command.add_argument_group("run")
+    _backend(group)
+    group.add_argument(
+        "--out",
+        metavar="DIR",
+        help="new or empty folder for the results (default: runs/DATE-TIME-WHAT)",
+    )
+
+
+def _backend(group: Any) -> None:
+    group.add_argument(
+        "--backend",
+        metavar="NAME",
+        help=f"{', '.join(BACKENDS)} (default: KERAS_BACKEND, or the first installed)",
+    )
+
+
+def _flag(
+    group: Any,
+    flag: str,
+    metavar: str,
+    what: str,
+    default: Any,
+    *,
+    text: bool = False,
+    applied: bool = False,
+) -> None:
+    """A flag with a value.
+
+    Its default is only told here, and applied by the settings, where a data set may
+    have another one; unless `applied` says that it is applied here.
+    """
+    group.add_argument(
+        flag,
+        metavar=metavar,
+        type=str if text else number,
+        default=default if applied else None,
+        help=f"{what} (default: {default})",
+    )
+
+
+def _usual(name: str) -> str:
+    value = getattr(Settings, name)
+    value = RECIPES[DEFAULT_DATASET].get(name, value)
+    return f"the data set's; {value} for {DEFAULT_DATASET}"

@@ -1,0 +1,148 @@
+"""Which backend Keras is to run on: settled before Keras is imported."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from slimrnn.errors import InputError
+
+#: In the order of preference.
+BACKENDS = ("jax", "torch", "tensorflow")
+_USERS_LEVEL = "TF_CPP_MIN_LOG_LEVEL" in os.environ
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A backend, and why it is this one."""
+
+    backend: str
+    reason: str
+
+
+def installed() -> tuple[str, ...]:
+    """The backends that are installed, the preferred one first; imports none."""
+    return tuple(name for name in BACKENDS if importlib.util.find_spec(name))
+
+
+def how_to_install(backend: str) -> str:
+    """The command that installs a backend, as the end of a sentence."""
+    return f"install it with: pip install {backend}"
+
+
+def choose(wanted: str | None = None) -> Choice:
+    """The backend to run on.
+
+    In this order: what the command asks for, ``KERAS_BACKEND``, the one that Keras
+    runs on if it is imported, Keras's own file ``keras.json``, the first installed.
+
+    Args:
+        wanted: what ``--backend`` says.
+
+    Raises:
+        InputError: an unknown backend, or one that is not installed.
+
+    Example:
+        >>> choose().backend in BACKENDS
+        True
+    """
+    if wanted:
+        return _checked(wanted, "chosen by --backend")
+    if os.environ.get("KERAS_BACKEND"):
+        return _checked(os.environ["KERAS_BACKEND"], "chosen by KERAS_BACKEND")
+    if "keras" in sys.modules:
+        return Choice(_running(), "the one that Keras runs on")
+    found = installed()
+    if not found:
+        raise InputError(
+            f"No backend for Keras is installed (looked for {', '.join(BACKENDS)}); "
+            f"{how_to_install('jax')}"
+        )
+    configured = _configured()
+    if configured in found:
+        return Choice(configured, f"chosen by {_keras_json()}")
+    return Choice(found[0], f"the first installed of {', '.join(BACKENDS)}")
+
+
+def start(wanted: str | None = None) -> Choice:
+    """Chooses a backend and makes Keras, once imported, run on it, quietly."""
+    choice = choose(wanted)
+    if "keras" in sys.modules and _running() != choice.backend:
+        raise InputError(
+            f"Keras runs on {_running()} already and cannot change to "
+            f"{choice.backend} ({choice.reason}); start a new process."
+        )
+    os.environ["KERAS_BACKEND"] = choice.backend
+    return choice
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Holds back what TensorFlow writes about its own build while it is imported.
+
+    Keras imports TensorFlow, where it is installed, on any backend, and some of its
+    notes come before any of its settings is read: so stderr itself is held back. If
+    something fails, all is shown. A user who has set the level of these notes sees
+    what was asked for.
+    """
+    if _USERS_LEVEL or "tensorflow" in sys.modules:
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(stderr, held.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def _running() -> str:
+    import keras
+
+    return keras.config.backend()
+
+
+def _checked(name: str, reason: str) -> Choice:
+    if name not in BACKENDS:
+        raise InputError(
+            f"Unknown backend {name!r} ({reason}); allowed: {', '.join(BACKENDS)}."
+        )
+    if name not in installed():
+        raise InputError(
+            f"The backend {name} ({reason}) is not installed; installed: "
+            f"{', '.join(installed()) or 'none'}; {how_to_install(name)}"
+        )
+    return Choice(name, reason)
+
+
+def _keras_json() -> Path:
+    home = Path(os.environ.get("KERAS_HOME") or "~/.keras")
+    return home.expanduser() / "keras.json"
+
+
+def _configured() -> str | None:
+    """The backend that the user wrote into Keras's file, if any.
+
+    Keras writes the file by itself, with "tensorflow", when it is first imported: so
+    that word is nobody's choice.
+    """
+    try:
+        name = json.loads(_keras_json().read_text(encoding="utf-8"))["backend"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return name if name in BACKENDS and name != "tensorflow" else None

@@ -1,0 +1,170 @@
+"""Batches of a part for `model.fit`, `evaluate` and `predict`."""
+
+import keras
+import numpy as np
+
+from slimrnn.data.sequences import Part, generator, is_whole
+from slimrnn.errors import InputError
+
+# Each padded length is one more shape to compile, which takes about as long as
+# tens of batches. So: few lengths, none without batches enough to pay for it,
+# and none that saves less than 3 of 100 steps.
+MOST_LENGTHS = 6
+BATCHES_A_LENGTH = 8
+WORTH = 0.03
+
+
+def padded_lengths(lengths: np.ndarray, most: int) -> np.ndarray:
+    """Choose the lengths to pad to: at most `most`, rising, the last the longest.
+
+    One more length goes where it saves the most steps, as long as that is worth
+    it. They are multiples of 8 (of more above 512 steps), but for the longest.
+
+    Args:
+        lengths: (N,) steps of each sequence.
+        most: how many lengths may be chosen, 1 or more.
+
+    >>> padded_lengths(np.array([3, 5, 5, 6, 6, 7, 30, 31, 90]), 3)
+    array([ 8, 32, 90])
+    """
+    longest = lengths.max()
+    step = 8 * -(-longest // 512)
+    sizes, counts = np.unique(
+        np.minimum(-(-lengths // step) * step, longest), return_counts=True
+    )
+    before = np.concatenate([[0], np.cumsum(counts)])
+    chosen = np.array([len(sizes) - 1])  # places in `sizes`
+    while len(chosen) < most:
+        place = np.searchsorted(chosen, np.arange(len(sizes)))
+        start = np.concatenate([[0], chosen + 1])[place]
+        padded = sizes[chosen[place]]
+        saved = (padded - sizes) * (before[1:] - before[start])
+        if saved.max() < WORTH * (padded * counts).sum():
+            break
+        chosen = np.sort(np.append(chosen, saved.argmax()))
+    return sizes[chosen]
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches (x, y) of a part, each sample once an epoch.
+
+    x is (batch, length, m) or (batch, length), padded with `part.x.padding`.
+
+    Shuffling is a pure function of seed and epoch. Keras's `fit` by default
+    shuffles the *order* of batches once more, with a generator of its own: pass
+    `shuffle=False` to it, and `follow()` as a callback, and a resumed run gets
+    the batches that an uninterrupted one gets:
+
+        model.fit(batches, shuffle=False, callbacks=[batches.follow()],
+                  initial_epoch=3, epochs=5)
+
+    Sequences of unequal length are put together with others of about their
+    length where that saves steps enough; `lengths` says which padded lengths are
+    in use. With `shuffle=False` the order is kept, for `predict`, and all are
+    padded alike. `evaluate` does not depend on the order, so that
+    `shuffle=False, group=True` makes it faster.
+
+    Args:
+        part: the samples.
+        batch_size: samples in a batch; only one batch of an epoch has fewer.
+        shuffle: whether to draw a new order each epoch.
+        seed: of the shuffling.
+        group: whether to put like lengths together; None: where shuffled.
+        front: pad in front, as the original project did, not behind.
+
+    Raises:
+        InputError: a batch size below 1, or a seed below 0.
+
+    >>> from slimrnn.data import Sequences
+    >>> part = Part(Sequences(np.arange(1, 7).reshape(3, 2)), np.arange(3))
+    >>> [y.tolist() for x, y in Batches(part, batch_size=2, shuffle=False)]
+    [[0, 1], [2]]
+    """
+
+    def __init__(
+        self,
+        part: Part,
+        batch_size: int = 32,
+        *,
+        shuffle: bool = True,
+        seed: int = 0,
+        group: bool | None = None,
+        front: bool = False,
+    ):
+        super().__init__()
+        if not is_whole(batch_size, 1):
+            raise InputError(
+                f"batch size {batch_size!r} is not allowed: it must be a whole number, "
+                "1 or more; give for example 32."
+            )
+        generator(seed)  # a bad seed is told here, not in the first epoch
+        self.part = part
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.seed = seed
+        self.front = front
+        self.epoch = 0
+        grouped = shuffle if group is None else group
+        most = min(MOST_LENGTHS, len(self) // BATCHES_A_LENGTH) if grouped else 1
+        lengths = part.x.lengths
+        self.lengths = padded_lengths(lengths, max(1, most))
+        self._group = np.searchsorted(self.lengths, lengths)
+        self._planned = (0, self.plan(0))
+        self._served = 0
+
+    def __len__(self) -> int:
+        return -(-len(self.part) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        epoch, plan = self._planned
+        if epoch != self.epoch:
+            plan = self.plan(self.epoch)
+            self._planned = (self.epoch, plan)
+        indices, length = plan[index]
+        batch = self.part.take(indices)
+        self._served += 1
+        return batch.x.padded(length, front=self.front), batch.y
+
+    def plan(self, epoch: int) -> list[tuple[np.ndarray, int]]:
+        """Return each batch's samples and padded length in an epoch."""
+        random = generator(self.seed, epoch)
+        order = np.arange(len(self.part))
+        if self.shuffle:
+            order = random.permutation(order)
+        order = order[np.argsort(self._group[order], kind="stable")]
+        pieces = [
+            order[start : start + self.batch_size]
+            for start in range(0, len(order), self.batch_size)
+        ]
+        if self.shuffle:
+            pieces = [pieces[i] for i in random.permutation(len(pieces))]
+        lengths = [int(self.lengths[self._group[piece].max()]) for piece in pieces]
+        plan = list(zip(pieces, lengths, strict=True))
+        # Keras on TensorFlow takes the shape of all batches from the first two:
+        # where lengths differ, these two must.
+        other = (i for i, (_, length) in enumerate(plan) if length != plan[0][1])
+        place = next(other, 1)
+        if place > 1:
+            plan[1], plan[place] = plan[place], plan[1]
+        return plan
+
+    def follow(self) -> keras.callbacks.Callback:
+        """Return a callback that sets `epoch` to the number of `fit`'s epoch.
+
+        Without it, `epoch` counts the complete passes, from 0 in each process.
+        """
+
+        def begin(epoch: int, logs: dict | None = None) -> None:
+            self.epoch = epoch
+
+        return keras.callbacks.LambdaCallback(on_epoch_begin=begin)
+
+    def on_epoch_begin(self) -> None:
+        """Keras: a pass begins."""
+        self._served = 0
+
+    def on_epoch_end(self) -> None:
+        """Keras: a pass ends, or a look at the first batch that built the model."""
+        if self._served >= len(self):
+            self.epoch += 1
+        self._served = 0

@@ -1,0 +1,245 @@
+"""Where a data set by name is found, and a user's file: `load`."""
+
+import contextlib
+import difflib
+import itertools
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from slimrnn.data.reading import INT32, Arrays, checked, read_npz
+from slimrnn.data.sequences import Dataset, Part, Sequences, is_whole
+from slimrnn.data.table import DATASETS, Source
+from slimrnn.errors import InputError
+
+UNKNOWN = 2  # Keras's convention: 0 pads, 1 starts a text, 2 is an unknown word
+DOWNLOAD_SECONDS = 20.0
+
+
+def load(
+    name: str | None = None,
+    *,
+    file: str | os.PathLike | None = None,
+    data_dir: str | os.PathLike | None = None,
+    words: int | None = None,
+    length: int | None = None,
+) -> Dataset:
+    """Load a data set by name, or a user's own file.
+
+    A name is looked for as NAME.npz in `data_dir`, then in Keras's cache, then on
+    the network. The file's format is that of `slimrnn.data.reading.checked`.
+
+    Args:
+        name: one of `DATASETS`.
+        file: an .npz file instead of a name.
+        data_dir: a folder of .npz files.
+        words: token ids to keep, the most frequent first; those from `words` on
+            become 2, the unknown word. None: the name's default, or all.
+        length: the last steps to keep of each sequence. None: likewise.
+
+    Returns:
+        A `Dataset` of float32 frames or int32 tokens, and int32 labels (N,) or
+        float32 targets (N, k).
+
+    Raises:
+        InputError: an unknown name, nothing to be found, or a bad file or option.
+
+    >>> load("digits").train.x.values.shape
+    (1437, 8, 8)
+    """
+    _check_at_least("words", words, UNKNOWN + 1)
+    _check_at_least("length", length, 1)
+    if data_dir is not None and not os.path.isdir(data_dir):
+        raise InputError(
+            f"the folder of data {str(data_dir)!r} does not exist: --data-dir takes a "
+            "folder of .npz files; correct it or leave it out."
+        )
+    if name is not None and file is None:
+        source = _source(name)
+        arrays, where = _arrays(name, source, data_dir)
+        return _dataset(name, arrays, where, words, length, source)
+    if file is not None and name is None:
+        return _dataset(Path(file).stem, read_npz(file), str(file), words, length)
+    raise InputError(
+        f"got name={name!r} and file={file!r}: exactly one of them says what to load; "
+        "give a name such as 'digits', or the path of an .npz file."
+    )
+
+
+def available(data_dir: str | os.PathLike | None = None) -> list[tuple[str, str]]:
+    """Say of each name where it is found, or why not; touches no network.
+
+    >>> dict(available())["digits"]
+    'in scikit-learn'
+    """
+    return [(name, _where(source, data_dir)) for name, source in DATASETS.items()]
+
+
+def _where(source: Source, data_dir: str | os.PathLike | None) -> str:
+    if source.builtin is not None:
+        return "in scikit-learn"
+    places = _places(source, data_dir)
+    for place in places:
+        if os.path.exists(place):
+            return str(place)
+    looked = f"not found (looked at {', '.join(map(str, places)) or 'no folder'})"
+    if source.keras is None:
+        return f"{looked}: give a folder with {source.file}.npz by --data-dir"
+    return f"{looked}: Keras downloads it where there is a network"
+
+
+def _places(source: Source, data_dir: str | os.PathLike | None) -> list[Path]:
+    """Return the files that may hold a data set: the user's, then Keras's."""
+    places = [] if data_dir is None else [Path(data_dir, f"{source.file}.npz")]
+    if source.keras is not None:
+        home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
+        places.append(home / "datasets" / source.cached)
+    return places
+
+
+def _source(name: str) -> Source:
+    if name in DATASETS:
+        return DATASETS[name]
+    near = difflib.get_close_matches(str(name), DATASETS, 1)
+    raise InputError(
+        f"unknown data set {name!r}{f' (did you mean {near[0]!r}?)' if near else ''}: "
+        f"known are {', '.join(DATASETS)}; give one of these or a file of your own."
+    )
+
+
+def _arrays(
+    name: str, source: Source, data_dir: str | os.PathLike | None
+) -> tuple[Arrays, str]:
+    """Return a data set's arrays and what to call their origin."""
+    if source.builtin is not None:
+        return source.builtin(), name
+    places = _places(source, data_dir)
+    if data_dir is not None and os.path.exists(places[0]):
+        return read_npz(places[0]), str(places[0])
+    reason = "no package and no network has it"
+    if source.keras is not None:
+        try:
+            return _download(source), f"keras.datasets.{source.keras}"
+        except Exception as error:  # get_file raises plain Exception, among others
+            reason = f"Keras's download failed: {str(error) or type(error).__name__}"
+    looked = ", ".join(map(str, places)) or "no folder, since none was given"
+    raise InputError(
+        f"the data set {name!r} is not at hand: looked at {looked} ({reason}); give a "
+        f"folder that holds {source.file}.npz by --data-dir."
+    )
+
+
+def _download(source: Source) -> Arrays:
+    """Return the arrays that `keras.datasets` has in its cache or downloads.
+
+    Keras's files of texts hold pickled lists, which this project never loads
+    itself. Keras's own loader does: it checks the file's SHA-256, cached or new,
+    and (seen in 3.15.1) lets the pickle make nothing but arrays.
+    """
+    import keras
+
+    module = getattr(keras.datasets, str(source.keras))
+    options = {"num_words": INT32} if source.features is None else {}
+    with _no_hanging():
+        (x_train, y_train), (x_test, y_test) = module.load_data(**options)
+    arrays = {"x_train": x_train, "y_train": y_train}
+    arrays |= {"x_test": x_test, "y_test": y_test}
+    if source.features is None:
+        for name in ("x_train", "x_test"):
+            lengths = [len(text) for text in arrays[name]]
+            arrays[f"{name}_offsets"] = np.concatenate([[0], np.cumsum(lengths)])
+            ids = itertools.chain.from_iterable(arrays[name])
+            arrays[name] = np.fromiter(ids, np.int32, sum(lengths))
+    return arrays
+
+
+@contextlib.contextmanager
+def _no_hanging() -> Iterator[None]:
+    """Give up on a silent network: Keras sets no limit of its own."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _dataset(
+    name: str,
+    arrays: Arrays,
+    where: str,
+    words: int | None,
+    length: int | None,
+    source: Source | None = None,
+) -> Dataset:
+    """Check the arrays, prepare and cut them."""
+    train, test = checked(arrays, where)
+    if source is not None:
+        _check_expected(train, test, source, where)
+        words, length = words or source.words, length or source.length
+    if words is not None and not train.x.tokens:
+        raise InputError(
+            f"{where} holds frames, not tokens, but words={words} was given: words is "
+            "for texts; leave it out."
+        )
+    if source is not None and source.prepare is not None:
+        prepared = source.prepare(train.x.values, test.x.values)
+        train, test = (
+            Part(Sequences(x), part.y)
+            for x, part in zip(prepared, (train, test), strict=True)
+        )
+    return _cut(name, train, test, words, length)
+
+
+def _cut(
+    name: str, train: Part, test: Part, words: int | None, length: int | None
+) -> Dataset:
+    """Return the `Dataset` with its words, lengths and padding."""
+    texts = train.x.tokens
+    padding = 0.0 if texts else _below(train.x.values, test.x.values)
+
+    def cut(part: Part) -> Part:
+        x = part.x if length is None else part.x.last(length)
+        values = x.values
+        if words is not None:
+            values = np.where(values < words, values, np.int32(UNKNOWN))
+        return Part(Sequences(values, x.offsets, padding), part.y)
+
+    train, test = cut(train), cut(test)
+    ids = 1 + max(int(part.x.values.max()) for part in (train, test)) if texts else None
+    classes = int(train.y.max()) + 1 if train.y.dtype == np.int32 else None
+    return Dataset(name, train, test, classes, ids)
+
+
+def _below(*values: np.ndarray) -> float:
+    """Return a whole number that no value reaches, to mask padding by.
+
+    Whole, so that it stays apart from the data in half precision too.
+    """
+    lowest = min(array.min() for array in values)
+    below = np.floor(lowest) - np.float32(1)
+    return float(below if below < lowest else np.nextafter(lowest, -np.float32(np.inf)))
+
+
+def _check_at_least(option: str, value: int | None, least: int) -> None:
+    if value is not None and not is_whole(value, least, INT32):
+        raise InputError(
+            f"{option}={value!r} is not allowed: it must be a whole number from "
+            f"{least} to {INT32}; give one, or leave it out."
+        )
+
+
+def _check_expected(train: Part, test: Part, source: Source, where: str) -> None:
+    """Refuse a file that bears a known name but holds something else."""
+    ragged = train.x.offsets is not None or test.x.offsets is not None
+    if train.x.features != source.features or (source.prepare and ragged):
+        what = "tokens" if train.x.tokens else f"frames of {train.x.features} features"
+        wanted = "tokens" if source.features is None else f"{source.features} features"
+        raise InputError(
+            f"{where} holds {'unequal sequences of ' * ragged}{what}: a file of this "
+            f"name must hold {wanted}{', in images' * (source.prepare is not None)}; "
+            "load it by its path instead, as a file of your own."
+        )

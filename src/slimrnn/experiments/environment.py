@@ -1,0 +1,66 @@
+"""The machine and the versions that a run's numbers belong to."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+import slimrnn
+
+
+def describe() -> dict[str, Any]:
+    """Versions, machine and device, as JSON can hold them.
+
+    Example:
+        >>> describe()["keras"] == keras.__version__
+        True
+    """
+    backend = keras.config.backend()
+    return {
+        "slimrnn": slimrnn.__version__,
+        "keras": keras.__version__,
+        "backend": backend,
+        "backend_version": version(backend),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": _cores(),
+        "device": _device(),
+    }
+
+
+def _device() -> str:
+    """Where Keras computes, such as cpu:0 or cuda:0."""
+    # TensorFlow's names begin with the job and the task.
+    return str(keras.Variable(0.0).value.device).rpartition("device:")[2].lower()
+
+
+def version(backend: str) -> str:
+    """The version of a backend that is installed; imports nothing."""
+    # TensorFlow is also distributed under other names, such as tensorflow-cpu.
+    names = metadata.packages_distributions().get(backend, [backend])
+    return metadata.version(names[0])
+
+
+def _processor() -> str:
+    """The processor's name; Python's own answer is empty on many Linux systems."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _cores() -> int:
+    """The cores that this process may use, which can be fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,224 @@
+"""What one run is made of: checked, complete, and plain enough to be written down."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from slimrnn import backends
+from slimrnn.errors import InputError
+from slimrnn.variants import Variant, get, serialize
+
+#: Settings in place of the defaults below with which the LSTM learns a data set in a
+#: short time: places to start from, found by a few trials and validation accuracy.
+RECIPES: dict[str, dict[str, Any]] = {
+    "digits": {"epochs": 30, "learning_rate": 0.005},
+    "mnist": {"units": 50, "batch_size": 64, "epochs": 10, "learning_rate": 0.002},
+    "mnist_pixels": {"units": 100, "batch_size": 64, "epochs": 10},
+    "fashion_mnist": {"units": 50, "batch_size": 64, "epochs": 10},
+    "fashion_mnist_pixels": {"units": 100, "batch_size": 64, "epochs": 10},
+    "imdb": {"batch_size": 64, "epochs": 5},
+    "reuters": {"batch_size": 64, "epochs": 10},
+    "newsgroups": {"batch_size": 64, "epochs": 10},
+    "spoken_digits": {},
+    "japanese_vowels": {"batch_size": 16, "epochs": 30, "learning_rate": 0.005},
+}
+DEFAULT_DATASET = "digits"
+MOST_SEED = 2**31 - 1  # that every backend's generators take
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All that one run depends on, but the machine and the versions.
+
+    Args:
+        variant: a row of the table, by name or as a Variant.
+        dataset: a name that `slimrnn.data` knows; None where `data` is given.
+        data: the user's own .npz file instead.
+        data_dir: a folder of .npz files, where the name is looked up first.
+        words: how many words are kept of texts; None: the data set's default.
+        length: how many last steps are kept; None: likewise.
+        units: of the recurrent layer.
+        activation: of the candidate and the state.
+        recurrent_activation: of the gates.
+        dropout: fraction of the layer's inputs dropped in training, in [0, 1).
+        recurrent_dropout: likewise of its recurrent state.
+        embedding: numbers a token is turned into.
+        trainable_embedding: whether those are learned.
+        optimizer: a name that Keras knows.
+        learning_rate: above 0.
+        batch_size: sequences in a batch.
+        epochs: passes over the training data.
+        seed: of the weights, the split, the order of batches and dropout.
+        validation: fraction of the training data that is kept for validation.
+        validate_on_test: validate on the test data instead, as the originals did.
+
+    Raises:
+        InputError: a value that is not allowed.
+
+    Example:
+        >>> Settings.of("lstm6", dataset="digits", epochs=3).learning_rate
+        0.005
+    """
+
+    variant: str | Variant
+    dataset: str | None = DEFAULT_DATASET
+    data: str | None = None
+    data_dir: str | None = None
+    words: int | None = None
+    length: int | None = None
+    units: int = 64
+    activation: str = "tanh"
+    recurrent_activation: str = "sigmoid"
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    embedding: int = 32
+    trainable_embedding: bool = False
+    optimizer: str = "adam"
+    learning_rate: float = 0.001
+    batch_size: int = 32
+    epochs: int = 20
+    seed: int = 1
+    validation: float = 0.1
+    validate_on_test: bool = False
+
+    def __post_init__(self):
+        object.__setattr__(self, "variant", get(self.variant))
+        if (self.dataset is None) == (self.data is None):
+            raise InputError(
+                f"Received the data set {self.dataset!r} together with the file "
+                f"{self.data!r}; give exactly one: --dataset NAME or --data FILE."
+            )
+        for name in ("units", "embedding", "batch_size", "epochs"):
+            whole(name, getattr(self, name), least=1)
+        whole("seed", self.seed, least=0, most=MOST_SEED)
+        rate = self.learning_rate
+        _check("learning rate", rate, _number(rate) and rate > 0, "a number above 0")
+        for name in ("dropout", "recurrent_dropout"):
+            value = getattr(self, name)
+            allowed = "a number from 0 to below 1"
+            _check(name, value, _number(value) and 0 <= value < 1, allowed)
+        value = self.validation
+        allowed = "a fraction above 0 and at most 0.5"
+        _check("validation", value, _number(value) and 0 < value <= 0.5, allowed)
+        self._check_names()
+
+    @classmethod
+    def of(
+        cls,
+        variant: str | Variant,
+        *,
+        dataset: str | None = None,
+        data: str | None = None,
+        **given: Any,
+    ) -> Settings:
+        """Settings in which what is not given (or None) is the data set's default."""
+        if dataset is None and data is None:
+            dataset = DEFAULT_DATASET
+        given = {name: value for name, value in given.items() if value is not None}
+        recipe = RECIPES.get(dataset or "", {})
+        return cls(variant=variant, dataset=dataset, data=data, **{**recipe, **given})
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Settings:
+        """The settings that :meth:`config` described: those of a run to repeat."""
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(config) - known)
+        if unknown or "variant" not in config:
+            raise InputError(
+                f"Not the settings of a run: {', '.join(unknown) or 'no variant'}; "
+                f"expected {', '.join(sorted(known))}."
+            )
+        return cls(**config)
+
+    def config(self) -> dict[str, Any]:
+        """All settings as JSON can hold them."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**values, "variant": serialize(get(self.variant))}
+
+    @property
+    def name(self) -> str:
+        """The variant's name."""
+        return get(self.variant).name
+
+    @property
+    def data_name(self) -> str:
+        """What the data are called: the data set's name, or the file's."""
+        return self.dataset or Path(str(self.data)).stem
+
+    @property
+    def validated_on(self) -> str:
+        """What the validation figures stand for."""
+        if self.validate_on_test:
+            return "test data"
+        return f"{self.validation:.3g} of the training data"
+
+    def _check_names(self) -> None:
+        # Only here is Keras needed; the checks before it, and --help, are quick.
+        with backends.quietly():
+            import keras
+
+        _known("optimizer", self.optimizer, optimizers())
+        names = [
+            name
+            for name, value in vars(keras.activations).items()
+            if callable(value) and name not in _NO_ACTIVATIONS
+        ]
+        _known("activation", self.activation, names)
+        _known("recurrent activation", self.recurrent_activation, names)
+
+
+def optimizers() -> dict[str, type]:
+    """Keras's optimizers by their names in lower case."""
+    import keras
+
+    return {
+        name.lower(): value
+        for name, value in vars(keras.optimizers).items()
+        if isinstance(value, type) and name not in _NO_OPTIMIZERS
+    }
+
+
+# Bases and wrappers of other optimizers.
+_NO_OPTIMIZERS = ("Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap")
+# glu halves the last axis and threshold needs arguments: no layer can use them so.
+_NO_ACTIVATIONS = ("get", "serialize", "deserialize", "glu", "threshold")
+
+
+def whole(name: str, value: Any, least: int, most: int | None = None) -> None:
+    """Refuses what is not a whole number in a range.
+
+    Raises:
+        InputError: what was received, and what is allowed.
+    """
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    fits = is_whole and value >= least and (most is None or value <= most)
+    limit = f"of {least} or more" if most is None else f"from {least} to {most}"
+    _check(name, value, fits, f"a whole number {limit}")
+
+
+def _check(name: str, value: Any, fits: bool, allowed: str) -> None:
+    if not fits:
+        raise InputError(
+            f"The {name.replace('_', ' ')} must be {allowed}; received {value!r}."
+        )
+
+
+def _number(value: Any) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)
+
+
+def _known(what: str, value: Any, allowed: Iterable[str]) -> None:
+    names = sorted(allowed)
+    if value in names:
+        return
+    nearest = difflib.get_close_matches(str(value).lower(), names, n=1, cutoff=0.0)
+    raise InputError(
+        f"Unknown {what} {value!r}; the nearest is {nearest[0]}. "
+        f"Allowed: {', '.join(names)}."
+    )

@@ -1,0 +1,212 @@
+"""The tables that the command line prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from slimrnn.experiments.store import Run
+from slimrnn.experiments.summary import (
+    BASELINE,
+    Row,
+    Spread,
+    Summary,
+    metric_of,
+    status,
+    summarize,
+    validation_note,
+    variant_name,
+)
+from slimrnn.variants import TABLE, Gate, Variant, get
+
+WIDE = 100  # columns of a screen on which figure and ratio fit side by side
+
+
+def variants_table(features: int, units: int, width: int) -> Table:
+    """All rows of the table of variants, with their size.
+
+    Args:
+        features: m of the counts.
+        units: n of the counts.
+        width: of the screen; a narrow one shows the numbers of papers alone.
+    """
+    table = _table()
+    table.add_column("variant", no_wrap=True)
+    table.add_column("gates")
+    table.add_column("parameters", no_wrap=True)
+    table.add_column("count", justify="right", no_wrap=True)
+    table.add_column("share", justify="right", no_wrap=True)
+    table.add_column("source", overflow="fold")
+    family = ""
+    for row in TABLE:
+        if family and row.family != family:
+            table.add_section()
+        family = row.family
+        source = row.source.replace(", ", "\n")
+        table.add_row(
+            row.name,
+            _brief(row),
+            row.formula(),
+            _count(row.parameters(features, units)),
+            _share(row, features, units),
+            source if width >= WIDE else source.replace("arXiv:", ""),
+        )
+    return table
+
+
+def variant_page(variant: Variant, features: int, units: int) -> Group:
+    """All that the table knows of one variant."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column()
+    count = _count(variant.parameters(features, units))
+    share = _share(variant, features, units)
+    shapes = variant.shapes(features, units).items()
+    constants = variant.constants.items()
+    for title, text in (
+        ("family", variant.family.upper()),
+        ("equations", "\n".join(variant.equations())),
+        ("constants", ", ".join(f"{k} = {v:g}" for k, v in constants) or "none"),
+        ("weights", "\n".join(f"{name} {shape}" for name, shape in shapes)),
+        ("parameters", f"{variant.formula()} = {count}, {share} of the {BASELINE}'s"),
+        ("source", variant.source),
+    ):
+        table.add_row(title, Text(text))
+    return Group(Text(variant.name, style="bold"), table)
+
+
+def legend(features: int, units: int) -> str:
+    """What the signs in the equations and the tables mean."""
+    return (
+        f"m = {features} features of the input x, n = {units} units of the state h. "
+        "W: (m, n) matrix, U: (n, n) matrix, u and b: (n,) vectors; "
+        "⊙: pointwise product; σ: recurrent activation, g: activation; "
+        f"share: of the {BASELINE}'s parameters."
+    )
+
+
+def _brief(variant: Variant) -> str:
+    """The gates in short, those of the same form together."""
+    forms: dict[str, list[str]] = {}
+    for name, gate in variant.items():
+        forms.setdefault(_form(gate), []).append(name)
+    return "  ".join(f"{','.join(names)}={form}" for form, names in forms.items())
+
+
+def _form(gate: Gate) -> str:
+    if gate.constant is not None:
+        return f"{gate.constant:g}"
+    signs = {
+        "kernel": "Wx",
+        "recurrent_kernel": "Uh",
+        "recurrent_vector": "u⊙h",
+        "bias": "b",
+    }
+    return "+".join(signs[term] for term in gate.terms)
+
+
+def _share(variant: Variant, features: int, units: int) -> str:
+    whole = get(BASELINE).parameters(features, units)
+    return f"{variant.parameters(features, units) / whole:.1%}"
+
+
+def comparison(runs: Sequence[Run], width: int) -> list[Table | str]:
+    """The table of a comparison and what must be known to read it.
+
+    Args:
+        runs: at least one.
+        width: of the screen; on a narrow one, the ratios go below the figures.
+    """
+    summary = summarize(runs)
+    seeds = max(row.runs for row in summary.rows)
+    spread = f"± the standard deviation over {seeds} seeds; " if seeds > 1 else ""
+    better = "lower is better; " if summary.metric == "mae" else ""
+    lines = [
+        f"Test {summary.metric} after the last epoch: {better}{spread}"
+        f"× the ratio to {summary.reference}.",
+        validation_note(runs),
+    ]
+    if max(len(run.metrics) for run in runs) == 1:
+        lines.append(
+            "The seconds are those of the first epoch, in which a variant's first run "
+            "compiles; with two epochs or more, it is left out."
+        )
+    return [_comparison(summary, " " if width >= WIDE else "\n"), *lines]
+
+
+def outcome(run: Run) -> str:
+    """How one run ended, in a sentence or two."""
+    result, metric = run.result, metric_of([run])
+    name = variant_name(run)
+    if status(run) != "done":
+        return f"{name}: {status(run)}. {result.get('reason') or ''}".strip()
+    return (
+        f"{name} reached a test {metric} of {result[f'test_{metric}']:.3f} in "
+        f"{result['epochs']} epochs of {result['seconds_per_epoch']:.3g} s.\n"
+        f"{_count(result['layer_parameters'])} parameters in the layer, "
+        f"{_count(result['model_parameters'])} in the model; "
+        f"{1000 * result['prediction_seconds']:.3g} ms a prediction.\n"
+        f"{validation_note([run])}"
+    )
+
+
+def _comparison(summary: Summary, apart: str) -> Table:
+    table = _table()
+    table.add_column("variant", no_wrap=True)
+    for title in (
+        "layer\nparameters",
+        "model\nparameters",
+        f"test\n{summary.metric}",
+        "seconds\nper epoch",
+        "ms per\nprediction",
+    ):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in summary.rows:
+        table.add_row(_name(row), *_figures(row, apart))
+    return table
+
+
+def _name(row: Row) -> str:
+    ended = {"diverged": row.diverged, "interrupted": row.interrupted}
+    ended["failed"] = row.failed
+    notes = [f"\n[red]{count} {how}[/]" for how, count in ended.items() if count]
+    return escape(row.variant) + "".join(notes)
+
+
+def _figures(row: Row, apart: str) -> list[str]:
+    texts = {
+        "layer_parameters": _count(row.layer_parameters),
+        "model_parameters": _count(row.model_parameters),
+        "score": _score(row.score),
+        "seconds_per_epoch": _seconds(row.seconds_per_epoch, 1),
+        "prediction_seconds": _seconds(row.prediction_seconds, 1000),
+    }
+    ratios = {name: getattr(row.ratios, name) for name in texts}
+    return [
+        text if ratios[name] is None else f"{text}{apart}[dim]×{ratios[name]:.2f}[/]"
+        for name, text in texts.items()
+    ]
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _score(spread: Spread) -> str:
+    if spread.mean is None:
+        return "-"
+    mean = f"{spread.mean:.3f}"
+    return mean if spread.std is None else f"{mean} ± {spread.std:.3f}"
+
+
+def _seconds(spread: Spread, scale: float) -> str:
+    return "-" if spread.mean is None else f"{spread.mean * scale:.3g}"
+
+
+def _table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))

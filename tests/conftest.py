@@ -1,0 +1,16 @@
+"""Fixtures of all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_dir():
+    """The folder of real data; tests that need it skip where it is missing."""
+    default = Path(__file__).parents[1] / ".." / "shared" / "data"
+    folder = Path(os.environ.get("SLIMRNN_DATA_DIR", default)).resolve()
+    if not folder.is_dir():
+        pytest.skip(f"no real data: {folder} is missing (set SLIMRNN_DATA_DIR)")
+    return folder
