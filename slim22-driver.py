@@ -177,11 +177,35 @@ def _model(settings: Settings) -> Any:
 
 def _train(settings: Settings, inputs: list[tuple[Any, Any]], path: Path) -> int:
     """Train, keep the history on the disk, and return the exit code."""
-    import keras
-
     history: History = {key: [] for key in KEYS}
     model = _model(settings)
     model.summary()
+    files = f"{path}.p and {path}.json"
+    try:
+        diverged = _fit(model, settings, inputs, history, path)
+    except KeyboardInterrupt:
+        why, code = "stopped by Ctrl-C", STOPPED
+    else:
+        if not diverged:
+            print(f"The history is in {files}.")
+            return 0
+        why, code = "diverged: the loss is no longer a number", 0
+    count = len(history["loss"])
+    kept = f"the history of the first {count} epochs is in {files}"
+    none = "no epoch was finished, so that no history was written"
+    print(f"\n{PROGRAM}: {why}; {kept if count else none}.", file=sys.stderr)
+    return code
+
+
+def _fit(
+    model: Any,
+    settings: Settings,
+    inputs: list[tuple[Any, Any]],
+    history: History,
+    path: Path,
+) -> bool:
+    """Train, fill in and save the history after each epoch; whether it diverged."""
+    import keras
 
     def epoch_ended(epoch, logs):
         for key in KEYS:
@@ -200,16 +224,16 @@ def _train(settings: Settings, inputs: list[tuple[Any, Any]], path: Path) -> int
         on_test_batch_end=batch_ended,
     )
     (x, y), test = inputs
-    sizes = {"batch_size": settings.batch_size, "epochs": settings.epochs}
+    size = settings.batch_size
+    options = {"batch_size": size, "epochs": settings.epochs, "callbacks": [watch]}
     try:
         with _ctrl_c() as stop:
-            model.fit(x, y, validation_data=test, callbacks=[watch], **sizes)
-    except KeyboardInterrupt:
-        return _stopped("stopped by Ctrl-C", history, path, STOPPED)
-    if not math.isfinite(history["loss"][-1]):
-        return _stopped("diverged: the loss is no longer a number", history, path, 0)
-    print(f"History: {path}.p, {path}.json")
-    return 0
+            model.fit(x, y, validation_data=test, **options)
+    except RuntimeError:  # torch takes no loss of a prediction that is no number
+        if all(math.isfinite(p) for p in model.predict_on_batch(x[:size]).flat):
+            raise
+        return True
+    return not math.isfinite(history["loss"][-1])
 
 
 @contextlib.contextmanager
@@ -249,14 +273,6 @@ def _save(history: History, path: Path) -> None:
         unfinished = Path(f"{path}.{suffix}.tmp")
         unfinished.write_bytes(content)
         unfinished.replace(f"{path}.{suffix}")
-
-
-def _stopped(why: str, history: History, path: Path, code: int) -> int:
-    count = len(history["loss"])
-    kept = f"the history of {count} epochs is in {path}.p and {path}.json"
-    end = kept if count else "no epoch was finished, so no history was written"
-    print(f"\n{PROGRAM}: {why}; {end}.", file=sys.stderr)
-    return code
 
 
 if __name__ == "__main__":

@@ -87,10 +87,9 @@ def assert_same(found, expected, tolerance=1e-6):
         )
 
 
-def train(model, x, targets, steps=3, jit_compile="auto"):
+def train(model, x, targets, steps=3, run_eagerly=False):
     """The losses of a few steps on one batch, each before its update."""
-    model.compile("sgd", "mse", jit_compile=jit_compile)
-    model.optimizer.learning_rate = 0.2
+    model.compile(keras.optimizers.SGD(0.2), "mse", run_eagerly=run_eagerly)
     losses = []
     for _ in range(steps):
         model.reset_metrics()

@@ -203,6 +203,9 @@ def test_a_run_that_diverges_ends_and_says_so(here, driver, capsys, monkeypatch)
     words = ["LSTM6", "8", "50", "1e30", "--data-dir", "../data"]
     assert driver.main(words) == 0
     assert "diverged: the loss is no longer a number" in capsys.readouterr().err
+    if keras.backend.backend() == "torch":  # has no loss where there is no number
+        assert not list(here.iterdir())
+        return
     pickled, plain = histories("lstm6")
     assert len(pickled["loss"]) < 50
     assert np.isnan(pickled["loss"][-1])

@@ -358,6 +358,19 @@ def test_the_originals_own_call():
     assert net(np.zeros((2, 5), "int32")).shape == (2, 1)
 
 
+def test_in_both_directions():
+    x = np.random.default_rng(1).normal(size=(2, 5, 3)).astype("float32")
+    both = keras.layers.Bidirectional(LSTMs(4, model="LSTM5a"))
+    outputs = keras.ops.convert_to_numpy(both(x))
+    for place, layer in (
+        (np.s_[:4], both.forward_layer),
+        (np.s_[4:], both.backward_layer),
+    ):
+        assert layer.cell.variant.name == "LSTM5a"
+        alone = keras.ops.convert_to_numpy(layer(x))
+        np.testing.assert_allclose(outputs[:, place], alone, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("model", "nearest"), [("LSTM7", "LSTM"), ("lstm_4a", "LSTM4a"), (None, "LSTM")]
 )

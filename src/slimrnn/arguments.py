@@ -83,6 +83,9 @@ def _variants(commands: Any) -> None:
     what = "numbers in a step of the input"
     _flag(command, "--features", "M", what, 32, applied=True)
     _flag(command, "--units", "N", "units of the layer", 100, applied=True)
+    command.add_argument(
+        "--markdown", action="store_true", help="print the list as a Markdown table"
+    )
 
 
 def _train(commands: Any) -> None:

@@ -65,6 +65,14 @@ def _variants(args: argparse.Namespace) -> int:
     sizes = {"features": args.features, "units": args.units}
     for name, value in sizes.items():
         whole(name, value, least=1)
+    if args.markdown:
+        if args.name is not None:
+            raise InputError(
+                f"--markdown prints the whole list; received it with {args.name}; "
+                f"leave one of them out."
+            )
+        print(tables.variants_markdown(**sizes))
+        return 0
     screen = console()
     if args.name is None:
         shown: Any = tables.variants_table(**sizes, width=screen.width)
@@ -89,8 +97,8 @@ def _train(args: argparse.Namespace) -> int:
     path = _out(args, f"{settings.name}-{settings.data_name}")
     screen, runs, code = _carry_out({path: settings}, path, choice)
     for run in runs:
-        screen.print(tables.outcome(run))
-        screen.print(f"Run: {path}", soft_wrap=True)
+        screen.print(tables.outcome(run), markup=False)
+        screen.print(f"Run: {path}", soft_wrap=True, markup=False)
     return code
 
 
@@ -106,7 +114,7 @@ def _compare(args: argparse.Namespace) -> int:
         for part in tables.comparison(runs, screen.width):
             screen.print(part)
         for title, file in compare.publish(runs, path, args.line).items():
-            screen.print(f"{title}: {file}", soft_wrap=True)
+            screen.print(f"{title}: {file}", soft_wrap=True, markup=False)
     return code
 
 
@@ -136,7 +144,7 @@ def _carry_out(
     store.make_folder(path)
     screen, code = console(), 0
     for line in opening(plan, dataset, choice):
-        screen.print(line)
+        screen.print(line, markup=False)
     try:
         with Progressing(screen, len(plan)) as progress:
             compare.train(plan, dataset, progress)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
@@ -94,8 +95,8 @@ class Progressing:
         self._begun += 1
         self._batches = batches * settings.epochs
         of_all = f" ({self._begun} of {self.runs})" if self.runs > 1 else ""
-        self._say(f"[bold]{settings.name}[/], seed {settings.seed}{of_all}")
-        self._bar.update(self._task, description=settings.name)
+        self._say(f"[bold]{escape(settings.name)}[/], seed {settings.seed}{of_all}")
+        self._bar.update(self._task, description=escape(settings.name))
 
     def batch(self) -> None:
         """A batch has been trained."""
@@ -109,7 +110,7 @@ class Progressing:
         """A run has ended."""
         self._bar.update(self._task, completed=self._begun)
         if result["status"] != "done":
-            self._say(f"  [bold red]{result['status']}[/]: {result['reason']}")
+            self._say(f"  [bold red]{result['status']}[/]: {escape(result['reason'])}")
 
     def _say(self, text: str) -> None:
         self.screen.print(text, soft_wrap=True)
@@ -119,7 +120,7 @@ def epoch_line(settings: Settings, line: Mapping[str, Any]) -> str:
     """An epoch in less than 80 characters.
 
     Example:
-        >>> print(epoch_line(Settings.of("LSTM6"), {
+        >>> print(epoch_line(Settings.of("LSTM6", epochs=20), {
         ...     "epoch": 3, "loss": 0.5, "accuracy": 0.9, "val_accuracy": 0.85,
         ...     "test_accuracy": 0.84, "seconds": 0.25}))
           epoch  3/20  loss 0.5000  accuracy 0.900  validation 0.850  test 0.840  0.25 s

@@ -66,6 +66,12 @@ class SlimRNN(keras.layers.RNN):
         if isinstance(mask, (list, tuple)):
             mask = mask[0]
         engines.choose(self.engine, keras.backend.backend())
+        names = self.cell.algebra.family.states
+        if len(initial_state) != len(names):
+            raise InputError(
+                f"initial_state must have {len(names)} tensors ({', '.join(names)}); "
+                f"received {len(initial_state)}."
+            )
         if self.stateful:
             # Keras writes the new states over these, which torch's backward pass reads.
             initial_state = [ops.copy(state) for state in initial_state]

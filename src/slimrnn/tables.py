@@ -59,6 +59,35 @@ def variants_table(features: int, units: int, width: int) -> Table:
     return table
 
 
+def variants_markdown(features: int, units: int) -> str:
+    """All rows of the table of variants as a Markdown table, as the README has it.
+
+    Args:
+        features: m of the counts.
+        units: n of the counts.
+    """
+    heads = ("variant", "gates", "parameters", "count", "share", "source")
+    lines = [heads, ["---", "---", "---", "---:", "---:", "---"]]
+    lines += [
+        [
+            row.name,
+            _brief(row),
+            row.formula(),
+            _count(row.parameters(features, units)),
+            _share(row, features, units),
+            ", ".join(map(_link, row.source.split(", "))),
+        ]
+        for row in TABLE
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _link(source: str) -> str:
+    where, _, number = source.partition(":")
+    base = {"arXiv": "https://arxiv.org/abs/", "doi": "https://doi.org/"}[where]
+    return f"[{number}]({base}{number})"
+
+
 def variant_page(variant: Variant, features: int, units: int) -> Group:
     """All that the table knows of one variant."""
     table = Table.grid(padding=(0, 2))
@@ -128,7 +157,7 @@ def comparison(runs: Sequence[Run], width: int) -> list[Table | str]:
     better = "lower is better; " if summary.metric == "mae" else ""
     lines = [
         f"Test {summary.metric} after the last epoch: {better}{spread}"
-        f"× the ratio to {summary.reference}.",
+        f"× the ratio to {escape(summary.reference)}.",
         validation_note(runs),
     ]
     if max(len(run.metrics) for run in runs) == 1:
