@@ -91,7 +91,7 @@ def test_arguments_by_position_are_those_by_name(ours, theirs, variant):
 @pytest.mark.parametrize("units", [np.int64(5), np.int32(5), 5.0])
 def test_whole_numbers_of_any_kind_are_units(units):
     layer = slimrnn.layer(units, "LSTM4")
-    assert layer.cell.units == 5
+    assert layer.units == layer.cell.units == 5
     assert type(layer.get_config()["units"]) is int
 
 
@@ -247,6 +247,20 @@ def test_a_frozen_layer_has_nothing_to_train():
     assert len(layer.non_trainable_weights) == 4
     layer.trainable = True
     assert len(layer.trainable_weights) == 4
+
+
+@pytest.mark.parametrize("row", [0, 1])
+def test_settings_are_read_off_the_layer_as_off_keras_layers(row):
+    ours, theirs, variant = SIGNATURES[row]
+    options = {"dropout": 0.25, "seed": 1, "kernel_regularizer": "l2"}
+    layer, like = ours(4, **options), theirs(4, **options)
+    missing = {n for n in dir(like) if n[0] != "_" and not hasattr(layer, n)}
+    assert missing <= {"use_cudnn", "reset_after", "input", "output"}
+    assert layer.units == like.units == 4
+    assert layer.dropout == like.dropout == 0.25
+    assert layer.activation is like.activation
+    assert layer.kernel_regularizer.get_config() == like.kernel_regularizer.get_config()
+    assert layer.variant == get(variant)
 
 
 def test_an_unknown_argument_is_refused_by_keras():

@@ -42,7 +42,7 @@ class Variant:
 
     name: str
     family: str
-    gates: tuple[Gate, ...]
+    gates: Any  # a mapping or a sequence when given, then a tuple[Gate, ...]
     source: str = ""
 
     def __post_init__(self):
@@ -188,10 +188,10 @@ class Variant:
                 )
         return replace(
             self,
-            gates={
-                name: Gate(constant=constants[name]) if name in constants else gate
+            gates=tuple(
+                Gate(constant=constants[name]) if name in constants else gate
                 for name, gate in self.items()
-            },
+            ),
         )
 
     def without_bias(self) -> Variant:
@@ -207,7 +207,7 @@ class Variant:
                     f"which is s(b); keep use_bias=True or use a variant with "
                     f"constant gates."
                 )
-        gates = {name: replace(gate, bias=False) for name, gate in self.items()}
+        gates = tuple(replace(gate, bias=False) for gate in self.gates)
         return replace(self, gates=gates)
 
     def get_config(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ They subclass ``keras.layers.RNN`` and not ``keras.layers.LSTM``: what is an LST
 from __future__ import annotations
 
 import inspect
+from operator import attrgetter
 from typing import ClassVar
 
 import keras
@@ -114,6 +115,13 @@ class _SlimLayer(SlimRNN):
 
     cell_class: ClassVar[type[keras.layers.Layer]]
     __signature__: ClassVar[inspect.Signature]
+
+    def __init_subclass__(cls, **kwargs):
+        """Let the cell's settings be read off the layer, as off Keras's layers."""
+        super().__init_subclass__(**kwargs)
+        for name in cls.cell_class.__signature__.parameters:
+            if name not in ("reset_after", "kwargs"):
+                setattr(cls, name, property(attrgetter(f"cell.{name}")))
 
     def __init__(self, *args, **kwargs):
         settings, rest = bind(self.__signature__, args, kwargs)

@@ -145,17 +145,6 @@ def _tensorflow() -> tuple[Callable, Callable]:
 def _torch() -> tuple[Callable, Callable]:
     import torch
 
-    def scan(step, carry, xs, reverse=False, reuse=None):
-        # unbind once: indexing x[t] makes autograd's backward quadratic in T.
-        slices = list(zip(*(x.unbind() for x in xs), strict=True))
-        outputs = []
-        for x in reversed(slices) if reverse else slices:
-            carry, ys = step(carry, x)
-            outputs.append(ys)
-        if reverse:
-            outputs.reverse()
-        return carry, tuple(torch.stack(ys) for ys in zip(*outputs, strict=True))
-
     def with_gradient(forward: Forward, backward: Backward) -> Callable[..., Tensors]:
         class Function(torch.autograd.Function):
             @staticmethod
@@ -173,11 +162,15 @@ def _torch() -> tuple[Callable, Callable]:
 
         return Function.apply
 
-    return scan, with_gradient
+    return unrolled, with_gradient
 
 
 def unrolled(step, carry, xs, reverse=False, reuse=None):
-    """``scan`` with each step written out: no loop in the graph."""
+    """``scan`` with each step written out: all that torch has.
+
+    The slices are taken at once: ``x[t]`` in each step would make torch's own backward
+    pass quadratic in the number of steps.
+    """
     slices = list(zip(*map(ops.unstack, xs), strict=True))
     outputs = []
     for x in reversed(slices) if reverse else slices:
@@ -189,6 +182,5 @@ def unrolled(step, carry, xs, reverse=False, reuse=None):
 
 
 _SEAMS = {"jax": _jax, "tensorflow": _tensorflow, "torch": _torch}
-BACKENDS = tuple(_SEAMS)
 
 scan, with_gradient = _SEAMS[keras.backend.backend()]()

@@ -1,0 +1,156 @@
+"""Weights: how they start, and what of them can be told one by one."""
+
+import keras
+import numpy as np
+import pytest
+
+import slimrnn
+from layer_problems import FEATURES, UNITS, X, make
+from problems import ROWS
+
+M, N = 12, 48  # wide enough for statistics
+WORDS = {
+    "kernel": "kernel",
+    "recurrent_kernel": "recurrent",
+    "recurrent_vector": "recurrent_vector",
+    "bias": "bias",
+}
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    keras.utils.set_random_seed(1)
+
+
+def blocks(name, **options):
+    """The blocks of each weight by gate, as a fresh layer starts them."""
+    layer = make(name, N, **options)
+    layer.build((None, None, M))
+    return {
+        w.name: dict(
+            zip(
+                ROWS[name].blocks(w.name),
+                np.split(w.numpy(), w.shape[-1] // N, axis=-1),
+                strict=True,
+            )
+        )
+        for w in layer.weights
+    }
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_every_row_starts_alike(name):
+    found = blocks(name)
+    limit = np.sqrt(6 / (M + N))
+    for block in found["kernel"].values():
+        assert abs(block).max() <= limit
+        assert abs(block).max() > 0.95 * limit
+        np.testing.assert_allclose(block.std(), limit / np.sqrt(3), rtol=0.1)
+    for block in found.get("recurrent_kernel", {}).values():
+        np.testing.assert_allclose(block.T @ block, np.eye(N), atol=1e-5)
+    for block in found.get("recurrent_vector", {}).values():
+        np.testing.assert_allclose(block.std(), N**-0.5, rtol=0.35)
+        assert abs(block.mean()) < 4 / N
+    for gate, block in found.get("bias", {}).items():
+        is_forget = ROWS[name].family == "lstm" and gate == "f"
+        np.testing.assert_array_equal(block, float(is_forget))
+
+
+@pytest.mark.parametrize("name", ["LSTM", "LSTM11", "GRU1", "MGU", "OwnLSTM"])
+@pytest.mark.parametrize("seeded", ["not", "with a number", "with a generator"])
+def test_no_two_blocks_start_with_the_same_values(name, seeded):
+    seeds = {"not": lambda: None, "with a number": lambda: 7}
+    seed = seeds.get(seeded, lambda: keras.random.SeedGenerator(7))
+    options = {
+        "kernel_initializer": keras.initializers.GlorotUniform(seed()),
+        "recurrent_initializer": keras.initializers.Orthogonal(seed=seed()),
+        "recurrent_vector_initializer": keras.initializers.RandomNormal(seed=seed()),
+        "bias_initializer": keras.initializers.RandomUniform(seed=seed()),
+    }
+    for weight, found in blocks(name, **options).items():
+        if weight == "bias":
+            found.pop("f", None)  # ones
+        values = [tuple(block.ravel()) for block in found.values()]
+        assert len(set(values)) == len(values), weight
+
+
+@pytest.mark.parametrize("name", ["LSTM5", "GRU", "MGU2"])
+def test_the_random_seed_reproduces_the_weights(name):
+    found = []
+    for seed in (1, 1, 2):
+        keras.utils.set_random_seed(seed)
+        found.append(blocks(name))
+    first, again, other = found
+    for weight in first:
+        for gate, block in first[weight].items():
+            np.testing.assert_array_equal(again[weight][gate], block)
+            is_random = weight != "bias"
+            assert (other[weight][gate] != block).any() == is_random
+
+
+def test_the_forget_bias_may_start_at_zero():
+    assert (blocks("LSTM5", unit_forget_bias=False)["bias"]["f"] == 0).all()
+    found = blocks("LSTM5", bias_initializer=keras.initializers.Constant(0.5))["bias"]
+    assert {k: set(b) for k, b in found.items()} == {
+        "i": {0.5},
+        "f": {1.0},
+        "c": {0.5},
+        "o": {0.5},
+    }
+
+
+def test_a_function_may_initialise_each_block():
+    shapes = []
+
+    def own(shape, dtype=None):
+        shapes.append(shape)
+        return keras.ops.full(shape, float(len(shapes)), dtype=dtype)
+
+    found = blocks("GRU", recurrent_initializer=own)["recurrent_kernel"]
+    assert shapes == 3 * [(N, N)]
+    assert [block[0, 0] for block in found.values()] == [1, 2, 3]
+
+
+@pytest.fixture(params=WORDS)
+def weight(request):
+    return request.param
+
+
+def layer_with(**options):
+    """LSTM5, which has all four kinds of weights."""
+    layer = slimrnn.SlimLSTM(UNITS, "LSTM5", unit_forget_bias=False, **options)
+    layer.build((None, None, FEATURES))
+    return layer
+
+
+def test_each_weight_has_its_initialiser(weight):
+    constant = keras.initializers.Constant(0.3)
+    layer = layer_with(**{f"{WORDS[weight]}_initializer": constant})
+    for w in layer.weights:
+        assert (w.numpy() == np.float32(0.3)).all() == (w.name == weight)
+
+
+def test_each_weight_has_its_regulariser(weight):
+    layer = layer_with(**{f"{WORDS[weight]}_regularizer": keras.regularizers.L2(0.1)})
+    layer.set_weights([0.1 + np.abs(w) for w in layer.get_weights()])
+    (mine,) = [w.numpy() for w in layer.weights if w.name == weight]
+    (loss,) = layer.losses
+    expected = 0.1 * np.sum(mine**2)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(loss), expected, rtol=1e-5)
+
+
+def test_each_weight_has_its_constraint(weight):
+    layer = layer_with(**{f"{WORDS[weight]}_constraint": "non_neg"})
+    gradients = [keras.ops.ones(w.shape) for w in layer.weights]
+    keras.optimizers.SGD(5.0).apply(gradients, layer.trainable_weights)
+    for w in layer.weights:
+        assert (w.numpy().min() >= 0) == (w.name == weight), w.name
+
+
+def test_the_outputs_have_a_regulariser():
+    layer = layer_with(activity_regularizer=keras.regularizers.L1(0.5))
+    outputs = keras.ops.convert_to_numpy(layer(X))
+    (loss,) = layer.losses
+    expected = 0.5 * abs(outputs).sum()
+    found = keras.ops.convert_to_numpy(loss)
+    assert min(abs(found - expected), abs(found - expected / len(X))) < 1e-4
