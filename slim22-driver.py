@@ -13,21 +13,18 @@ text beside it, lstm4.json.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import math
 import os
 import pickle
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import config
 
-from slimrnn import backends
+from slimrnn import backends, interrupts
 from slimrnn.arguments import Parser, number
 from slimrnn.errors import InputError
 from slimrnn.experiments.settings import Settings
@@ -227,35 +224,13 @@ def _fit(
     size = settings.batch_size
     options = {"batch_size": size, "epochs": settings.epochs, "callbacks": [watch]}
     try:
-        with _ctrl_c() as stop:
+        with interrupts.noted() as stop:
             model.fit(x, y, validation_data=test, **options)
     except RuntimeError:  # torch takes no loss of a prediction that is no number
         if all(math.isfinite(p) for p in model.predict_on_batch(x[:size]).flat):
             raise
         return True
     return not math.isfinite(history["loss"][-1])
-
-
-@contextlib.contextmanager
-def _ctrl_c() -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets; a second Ctrl-C interrupts as usual.
-
-    Keras 3.15 loses a KeyboardInterrupt that comes while it waits for a batch's loss,
-    which on JAX is most of the time (keras.src.utils.python_utils.pythonify_logs).
-    """
-    stop = threading.Event()
-    usual = signal.getsignal(signal.SIGINT)
-
-    def note(*_):
-        stop.set()
-        signal.signal(signal.SIGINT, usual)
-
-    if usual is signal.default_int_handler:  # not where the shell said to ignore it
-        signal.signal(signal.SIGINT, note)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, usual)
 
 
 def _save(history: History, path: Path) -> None:

@@ -200,8 +200,9 @@ class LSTMs(SlimRNN):
             an engine that cannot run.
 
     Example:
+        >>> import numpy as np
         >>> layer = LSTMs(4, model="LSTM4")
-        >>> layer(np.zeros((2, 5, 3), "float32")).shape
+        >>> tuple(layer(np.zeros((2, 5, 3), "float32")).shape)
         (2, 4)
         >>> [weight.shape for weight in layer.get_weights()]
         [(3, 4), (4, 7), (4,)]

@@ -41,25 +41,25 @@ def make(name, units=UNITS, **options):
     return slimrnn.layer(units, ROWS[name], **options)
 
 
-def built(name, shape=X.shape, seed=3, **options):
+def built(name, shape=X.shape, values=3, **options):
     """The same with random weights."""
     layer = make(name, **options)
     layer.build(shape)
-    return randomised(layer, seed)
+    return randomised(layer, values)
 
 
-def randomised(layer, seed=3):
+def randomised(layer, values=3):
     """The layer or model after giving random values to all its weights."""
-    pairs = enumerate(layer.get_weights(), start=100 * seed)
+    pairs = enumerate(layer.get_weights(), start=100 * values)
     layer.set_weights([0.5 * normal(*w.shape, seed=k) for k, w in pairs])
     return layer
 
 
-def plain(layer, shape=X.shape, **options):
+def plain(layer, shape=X.shape):
     """Keras's own loop over a copy of the layer's cell, differentiated by Keras."""
     cell = type(layer.cell).from_config(layer.cell.get_config())
     flags = {name: getattr(layer, name) for name in (*FLAGS, "zero_output_for_mask")}
-    twin = keras.layers.RNN(cell, **{**flags, **options})
+    twin = keras.layers.RNN(cell, dtype=layer.dtype_policy, **flags)
     twin.build(shape)
     twin.set_weights(layer.get_weights())
     return twin

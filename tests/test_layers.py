@@ -135,7 +135,7 @@ def test_the_order_of_backwards_is_that_of_processing():
 def test_masked_steps_repeat_the_output_or_give_zeros(kind):
     for zeros in (False, True):
         ours = built(
-            KINDS[kind], return_sequences=True, zero_output_for_mask=zeros, seed=5
+            KINDS[kind], return_sequences=True, zero_output_for_mask=zeros, values=5
         )
         states = states_of(ours)
         (outputs,) = arrays(ours(X, initial_state=states, mask=MASK))

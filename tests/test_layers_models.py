@@ -260,6 +260,20 @@ def test_a_stateful_layer_keeps_its_states_in_predict():
         layer(X[:2])
 
 
+def test_keras_own_test_of_a_layer():
+    reason = "keras.src.testing is private, and need not be there"
+    testing = pytest.importorskip("keras.src.testing", reason=reason)
+    testing.TestCase().run_layer_test(
+        slimrnn.SlimLSTM,
+        init_kwargs={"units": UNITS, "variant": "LSTM5", "dropout": 0.5},
+        input_shape=X.shape,
+        expected_output_shape=(BATCH, UNITS),
+        expected_num_trainable_weights=4,
+        expected_num_non_trainable_weights=0,
+        supports_masking=True,
+    )
+
+
 def test_states_of_the_right_number_are_needed():
     for name, other in (("LSTM5", "GRU"), ("GRU", "LSTM5")):
         with pytest.raises(slimrnn.InputError, match="initial_state must have"):

@@ -139,11 +139,6 @@ def test_matplotlib_can_set_the_latex(name):
             assert line.count(f"{letter}_") == other.count(f"{letter}_")
 
 
-def test_an_unknown_style_is_refused():
-    with pytest.raises(InputError, match="one of unicode, latex; received 'html'"):
-        get("LSTM").equations("html")
-
-
 @pytest.mark.parametrize("name", COUNTS)
 def test_names_in_any_case(name):
     rows = {row.name: row for row in slimrnn.variants()}
@@ -259,6 +254,10 @@ REFUSED = {
         lambda: Variant("A", "mgu", {"f": ONE, "c": ONE}),
         "must have the product with the input",
     ),
+    "unknown style": (
+        lambda: get("LSTM").equations("html"),
+        "Style must be one of unicode, latex; received 'html'",
+    ),
     "no name": (lambda: Variant("", "mgu", {"f": ONE, **CELL}), "name must be a text"),
 }
 
@@ -295,7 +294,7 @@ def test_copies_are_equal_and_rows_do_not_change():
 
 
 def test_the_table_needs_no_keras():
-    code = "import sys, slimrnn.variants; print(len(slimrnn.variants()), 'keras' in"
-    command = [sys.executable, "-c", f"{code} sys.modules)"]
+    code = "import sys, slimrnn.variants; print('keras' in sys.modules)"
+    command = [sys.executable, "-c", code]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert found.stdout.split() == ["20", "False"]
+    assert found.stdout == "False\n"

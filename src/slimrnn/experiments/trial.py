@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import statistics
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
+from slimrnn import interrupts
 from slimrnn.data import Batches, Dataset, Part
 from slimrnn.experiments.environment import describe
 from slimrnn.experiments.model import build, counts, parts
@@ -99,13 +101,15 @@ class Trainer:
     ) -> dict[str, Any]:
         """Trains, measures and saves the model; how it ended."""
         # The batches shuffle themselves, alike for all variants of a seed.
-        model.fit(
-            batches,
-            epochs=settings.epochs,
-            shuffle=False,
-            verbose=0,
-            callbacks=[batches.follow(), diary],
-        )
+        with interrupts.noted() as diary.stop:
+            model.fit(
+                batches,
+                epochs=settings.epochs,
+                shuffle=False,
+                verbose=0,
+                callbacks=[batches.follow(), diary],
+            )
+        diary.interrupt()
         if diary.diverged:
             return {"status": "diverged", "reason": diary.diverged}
         seconds = prediction_seconds(model, self.dataset.test)
@@ -157,7 +161,13 @@ class Diary(keras.callbacks.Callback):
         self.test = _in_order(test)
         self.lines: list[dict[str, Any]] = []
         self.diverged = ""  # what became of the loss, once it has
+        self.stop = threading.Event()  # set by Ctrl-C
         self._saved = time.monotonic()
+
+    def interrupt(self) -> None:
+        """Raise the KeyboardInterrupt that was noted, if one was."""
+        if self.stop.is_set():
+            raise KeyboardInterrupt
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Keras: an epoch begins."""
@@ -166,13 +176,14 @@ class Diary(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Keras: a batch has been trained; its losses make a running mean."""
         self.watcher.batch()
-        if logs and not math.isfinite(logs["loss"]):
+        if self.stop.is_set() or (logs and not math.isfinite(logs["loss"])):
             # Not `self.model`: asking for it synchronises the state under JAX, which
             # the training thread has given away just now.
             self.trained.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Keras: an epoch has been trained."""
+        """Keras: an epoch has been trained, or was stopped."""
+        self.interrupt()
         seconds = time.perf_counter() - self._began
         line = {"epoch": epoch + 1, **logs}
         if math.isfinite(line["loss"]):
