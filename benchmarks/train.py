@@ -9,7 +9,7 @@ layer takes its turn, so that a machine that drifts drifts for all.
 """
 
 import argparse
-import importlib.metadata
+import importlib
 import importlib.util
 import json
 import os
@@ -83,26 +83,13 @@ def processor():
 
 def environment(backend):
     """What the numbers depend on."""
-    packages = (
-        "slimrnn",
-        "keras",
-        "numpy",
-        backend,
-        *({"jax": ["jaxlib"]}.get(backend, ())),
-    )
-    found = {}
-    for package in packages:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = "?"
+    affinity = getattr(os, "sched_getaffinity", None)
+    names = ("slimrnn", "keras", "numpy", backend)
     return {
         "processor": processor(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": len(affinity(0)) if affinity else os.cpu_count(),
         "python": platform.python_version(),
-        **found,
+        **{name: importlib.import_module(name).__version__ for name in names},
     }
 
 

@@ -19,6 +19,8 @@ KINDS = {
     "mgu": "MGU",
     "user's own": "OwnLSTM",
 }
+#: fewer, where the kind of gates makes no difference
+FEW = ("LSTM5", "GRU1", "MGU", "OwnLSTM")
 CELLS = {
     "lstm": slimrnn.SlimLSTMCell,
     "gru": slimrnn.SlimGRUCell,

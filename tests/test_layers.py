@@ -8,6 +8,7 @@ from layer_problems import (
     BATCH,
     EVERYTHING,
     FEATURES,
+    FEW,
     KINDS,
     TIME,
     UNITS,
@@ -135,12 +136,10 @@ def test_the_order_of_backwards_is_that_of_processing():
     np.testing.assert_array_equal(outputs[:, -1], states[0])
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_masked_steps_repeat_the_output_or_give_zeros(kind):
+@pytest.mark.parametrize("name", FEW)
+def test_masked_steps_repeat_the_output_or_give_zeros(name):
     for zeros in (False, True):
-        ours = built(
-            KINDS[kind], return_sequences=True, zero_output_for_mask=zeros, values=5
-        )
+        ours = built(name, return_sequences=True, zero_output_for_mask=zeros, values=5)
         states = states_of(ours)
         (outputs,) = arrays(ours(X, initial_state=states, mask=MASK))
         before = np.concatenate([states[0][:, None], outputs[:, :-1]], axis=1)
@@ -181,10 +180,10 @@ def test_a_mask_goes_on_to_the_next_layer():
     assert second.compute_mask(X, MASK) is None
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_stateful_halves_make_the_whole(kind):
-    whole = built(KINDS[kind], **EVERYTHING)
-    halves = built(KINDS[kind], **EVERYTHING, stateful=True)
+@pytest.mark.parametrize("name", FEW)
+def test_stateful_halves_make_the_whole(name):
+    whole = built(name, **EVERYTHING)
+    halves = built(name, **EVERYTHING, stateful=True)
     halves.set_weights(whole.get_weights())
     half = TIME // 2
     outputs, *states = arrays(whole(X))
@@ -224,3 +223,9 @@ def test_unrolled_is_the_same(kind, mask):
     unrolled = built(KINDS[kind], **EVERYTHING, go_backwards=mask, unroll=True)
     call = {"mask": MASK} if mask else {"initial_state": states_of(rolled)}
     assert_same(unrolled(X, **call), rolled(X, **call))
+
+
+@pytest.mark.parametrize("name", ["LSTM5", "GRU1"])
+def test_unrolled_learns_the_same(name):
+    unrolled = built(name, **EVERYTHING, unroll=True)
+    assert_learns_alike(unrolled, built(name, **EVERYTHING), mask=True)
