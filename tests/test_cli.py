@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import re
 import signal
 import subprocess
@@ -12,6 +11,7 @@ import time
 import numpy as np
 import pytest
 
+from processes import start
 from slimrnn import arguments, backends, cli
 from slimrnn.experiments.settings import DEFAULT_DATASET, RECIPES
 from slimrnn.experiments.store import Run
@@ -36,14 +36,7 @@ def run(capsys, *argv):
 
 def process(*argv, **environment):
     """The same in a process of its own; None takes a variable away."""
-    variables = {**os.environ, **environment}
-    return subprocess.Popen(
-        [sys.executable, "-m", "slimrnn", *argv],
-        env={name: value for name, value in variables.items() if value is not None},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return start([sys.executable, "-m", "slimrnn", *argv], **environment)
 
 
 # What is wrong, and what the sentence must name: what was received, what is allowed.

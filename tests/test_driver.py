@@ -2,10 +2,8 @@
 
 import importlib.util
 import json
-import os
 import pickle
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 
+from processes import start
 from slim22 import MODELS
 
 ROOT = Path(__file__).parents[1]
@@ -76,14 +75,7 @@ def driver(monkeypatch):
 
 def process(*words, **environment):
     """The driver in a process of its own; None takes a variable away."""
-    variables = {**os.environ, **environment}
-    return subprocess.Popen(
-        [sys.executable, DRIVER, *map(str, words)],
-        env={name: value for name, value in variables.items() if value is not None},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return start([sys.executable, DRIVER, *words], **environment)
 
 
 def histories(name):

@@ -149,7 +149,7 @@ numpy.save("{}.npy", y)
 """
 
 
-@pytest.mark.parametrize("order", [("keras", "slimrnn"), ("slimrnn", "keras")])
+@pytest.mark.parametrize("order", [("keras", "slimrnn"), ("slimrnn.layers", "keras")])
 def test_a_new_process_only_has_to_import_slimrnn_to_load_a_model(order, saved):
     folder, _, expected = saved
     command = [sys.executable, "-c", ELSEWHERE.format(*order, order[0])]

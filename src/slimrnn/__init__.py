@@ -5,6 +5,7 @@
 'mn + n² + n'
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -48,3 +49,8 @@ def __getattr__(name: str):
     if name not in _LAZY:
         raise AttributeError(f"module 'slimrnn' has no attribute {name!r}")
     return getattr(import_module(_LAZY[name]), name)
+
+
+# Keras finds the layers of a saved model only once they are imported.
+if "keras" in sys.modules:
+    import_module("slimrnn.layers")

@@ -6,6 +6,7 @@ Sizes: ``m`` features of the input, ``n`` units.
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -168,5 +169,5 @@ def one_of(what: str, value: Any, allowed: tuple[str, ...]) -> None:
 
 
 def _is_finite(value: Any) -> bool:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     return is_number and math.isfinite(value)
