@@ -143,6 +143,10 @@ class Step:
         self.vectors = {k: block("recurrent_vector", k) for k in vectors}
         # A bias added in the loop costs nothing; before it, a way through memory.
         self.biases = {k: block("bias", k) for k in variant.blocks("bias")}
+        # Along a new first axis: one operation for all of these gates, and each one's
+        # share is contiguous.
+        self.light_vectors = self._stack(self.vectors)
+        self.light_biases = self._stack(self.biases)
         self.static = {
             k: cell.used(k).function(self.biases[k])
             if gate.constant is None
@@ -186,7 +190,7 @@ class Step:
         for name in ("projected", "recurrent"):
             gates = getattr(cell, name)
             v |= {k: cell.columns(kept[name], gates, (k,)) for k in gates}
-        v |= self._values(cell.light, None, seen)
+        v |= self._light(seen)
         before, dpre, reset = self._backward(dstates, after, kept, v, seen)
         terms = tuple(
             dpre[k] * (reset if k in cell.after_reset else seen)
@@ -201,7 +205,7 @@ class Step:
 
     def _lstm(self, states, z):
         h, c = states
-        v = {**self.static, **self._values(self.cell.moving, z, self.seen(h))}
+        v = {**self.static, **self._gates(self.cell.moving, z, self.seen(h))}
         new = times(v["f"], c) + times(v["i"], v[CANDIDATE])
         return (times(v["o"], self.cell.activation.function(new)), new), v
 
@@ -221,7 +225,7 @@ class Step:
         (h,) = states
         cell, seen = self.cell, self.seen(h)
         first = tuple(k for k in cell.moving if k not in cell.after_reset)
-        v = {**self.static, **self._values(first, z, seen)}
+        v = {**self.static, **self._gates(first, z, seen)}
         v |= self._values(cell.after_reset, z, times(v[cell.family.reset], seen))
         old, new = self._shares(v)
         return (times(old, h) + times(new, v[CANDIDATE]),), v
@@ -249,8 +253,31 @@ class Step:
         """What the gates see of h: all, or what recurrent dropout leaves."""
         return h if self.recurrent_mask is None else h * self.recurrent_mask
 
+    def _stack(self, blocks: Mapping[str, Tensor]) -> Tensor | None:
+        """The light gates' blocks, (gates, 1, n), or None where no gate has one."""
+        found = [blocks[k] for k in self.cell.light if k in blocks]
+        if not found:
+            return None
+        zeros = ops.zeros_like(found[0])
+        return ops.stack([blocks.get(k, zeros) for k in self.cell.light])[:, None]
+
+    def _light(self, read: Tensor) -> dict[str, Tensor]:
+        """The values of the gates without a matrix, (B, n) each."""
+        if not self.cell.light:
+            return {}
+        pre = read * self.light_vectors
+        if self.light_biases is not None:
+            pre = pre + self.light_biases
+        values = self.cell.recurrent_activation.function(pre)
+        return {k: values[j] for j, k in enumerate(self.cell.light)}
+
+    def _gates(self, gates: Gates, z: Tensor, read: Tensor) -> dict[str, Tensor]:
+        """The values of gates, all the light ones among them, that read this h."""
+        heavy = tuple(k for k in gates if k not in self.cell.light)
+        return {**self._light(read), **self._values(heavy, z, read)}
+
     def _values(self, gates: Gates, z: Tensor, read: Tensor) -> dict[str, Tensor]:
-        """The values of gates that read this h, (B, n) each."""
+        """The values of gates with a matrix that read this h, (B, n) each."""
         cell = self.cell
         full = tuple(k for k in gates if cell.variant[k].h == "full")
         product = read @ self.matrices[full] if full else None
