@@ -312,7 +312,8 @@ def test_ctrl_c_leaves_what_there_was(tmp_path):
     command.send_signal(signal.SIGINT)
     printed, err = command.communicate(timeout=60)
     assert command.returncode == 130
-    assert err == "slimrnn: stopped by Ctrl-C; this is what there is.\n"
+    # TensorFlow may have said before that there is no GPU.
+    assert err.splitlines()[-1] == "slimrnn: stopped by Ctrl-C; this is what there is."
     made = Run.read(out)
     assert made.result["status"] == "interrupted"
     assert made.result["epochs"] == len(made.metrics) >= 1
