@@ -9,15 +9,15 @@ layer takes its turn, so that a machine that drifts drifts for all.
 """
 
 import argparse
-import importlib
 import importlib.util
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
+
+import machine
 
 BATCH, STEPS, FEATURES, UNITS = 32, 500, 32, 100
 BACKENDS = {"jax": "jax", "tensorflow": "tensorflow", "torch": "torch"}
@@ -62,7 +62,7 @@ def warm(built):
 def measure(ready, rounds):
     """Seconds of each train_on_batch of each model: name -> list."""
     x, y = batch()
-    seconds = {name: [] for name in ready}
+    seconds: dict[str, list] = {name: [] for name in ready}
     for _ in range(rounds):
         for name, built in ready.items():
             start = time.perf_counter()
@@ -71,26 +71,10 @@ def measure(ready, rounds):
     return seconds
 
 
-def processor():
-    """The processor's name, where the system tells it."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:
-            names = [line for line in lines if line.startswith("model name")]
-        return names[0].partition(":")[2].strip()
-    except (OSError, IndexError):
-        return platform.processor() or platform.machine()
-
-
 def environment(backend):
     """What the numbers depend on."""
-    affinity = getattr(os, "sched_getaffinity", None)
     names = ("slimrnn", "keras", "numpy", backend)
-    return {
-        "processor": processor(),
-        "cores": len(affinity(0)) if affinity else os.cpu_count(),
-        "python": platform.python_version(),
-        **{name: importlib.import_module(name).__version__ for name in names},
-    }
+    return {**machine.environment(), **machine.versions(names)}
 
 
 def table(seconds, targets):
@@ -114,9 +98,9 @@ def table(seconds, targets):
 
 def introduce(backend):
     """Print what the numbers depend on, and return it."""
-    about = {**environment(backend), "load": round(os.getloadavg()[0], 2)}
+    about = {**environment(backend), "load": machine.load()}
     print(f"\n{backend}: " + ", ".join(f"{k} {v}" for k, v in about.items()))
-    if about["load"] > 0.5:
+    if (about["load"] or 0) > machine.QUIET_LOAD:
         print("The machine is not quiet: take the ratios with care.")
     return about
 

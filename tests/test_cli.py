@@ -18,7 +18,7 @@ from slimrnn.experiments.store import Run
 from slimrnn.variants import TABLE
 
 QUICK = ["--epochs", "1", "--units", "4", "--batch-size", "256"]
-COMMANDS = ("variants", "train", "compare", "doctor")
+COMMANDS = ("variants", "train", "compare", "doctor", "bench")
 
 
 @pytest.fixture

@@ -8,12 +8,28 @@ from gradients import value_and_gradients
 from problems import ROWS, SIZES, problem
 from slimrnn import reference
 from slimrnn.activations import KNOWN, describe
-from slimrnn.engines import choose, ops
+from slimrnn.engines import NATIVE_BACKENDS, choose, ops
 from slimrnn.engines.cell import Cell
 from slimrnn.errors import InputError
+from slimrnn.native import library
+
+BACKEND = keras.backend.backend()
+ENGINES = {"ops": ops.run}
+if BACKEND in NATIVE_BACKENDS:
+    from slimrnn.engines import native
+
+    ENGINES["native"] = native.run
 
 FUNCTIONS = {known.name: function for function, known in KNOWN.items()}
 TOLERANCE = 1e-5  # relative to the largest element, float32
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    """Each engine that this backend has, by name."""
+    if request.param == "native" and library.find()[1]:
+        pytest.skip(library.find()[1])
+    return request.param
 
 
 def assert_close(found, expected, what):
@@ -28,6 +44,7 @@ def tensor(array):
 
 def check(
     p,
+    engine,
     activation="tanh",
     recurrent_activation="sigmoid",
     sequences=True,
@@ -47,7 +64,7 @@ def check(
 
     def function(*tensors):
         given = dict(zip(names, tensors, strict=True))
-        outputs, states = ops.run(
+        outputs, states = ENGINES[engine](
             cell,
             given["x"],
             tuple(given[f"initial {k}"] for k in p.initial),
@@ -85,26 +102,25 @@ def check(
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", ROWS)
-def test_sizes(name, size):
-    check(problem(name, size))
+def test_sizes(name, size, engine):
+    check(problem(name, size), engine)
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_last_output_only(name):
-    check(problem(name), sequences=False)
+def test_last_output_only(name, engine):
+    check(problem(name), engine, sequences=False)
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_masks_and_recurrent_dropout(name):
-    check(problem(name, "one feature", mask=True, dropout=True))
+def test_masks_and_recurrent_dropout(name, engine):
+    check(problem(name, "one feature", mask=True, dropout=True), engine)
 
 
-@pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="TensorFlow alone has two ways"
-)
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow alone has two ways")
 @pytest.mark.parametrize("name", ROWS)
 def test_tensorflow_compiled(name):
-    check(problem(name, "one feature", mask=True, dropout=True), compiled=True)
+    p = problem(name, "one feature", mask=True, dropout=True)
+    check(p, "ops", compiled=True)
 
 
 @pytest.mark.parametrize(
@@ -116,22 +132,22 @@ def test_tensorflow_compiled(name):
     ],
 )
 @pytest.mark.parametrize("name", ROWS)
-def test_activations(name, activation, recurrent_activation):
-    check(problem(name), activation, recurrent_activation)
+def test_activations(name, activation, recurrent_activation, engine):
+    check(problem(name, scale=0.25), engine, activation, recurrent_activation)
 
 
 @pytest.mark.parametrize("name", ["LSTM4", "GRU1"])
-def test_what_is_masked_does_not_count_even_if_it_is_nan(name):
+def test_what_is_masked_does_not_count_even_if_it_is_nan(name, engine):
     p = problem(name, "one feature", mask=True)
-    clean, _ = _last(p)
+    clean, _ = _last(p, engine)
     p.x[~p.mask] = np.nan
-    poisoned, gradients = _last(p)
+    poisoned, gradients = _last(p, engine)
     np.testing.assert_array_equal(poisoned, clean)
     for gradient in gradients:
         assert np.isfinite(gradient).all()
 
 
-def _last(p):
+def _last(p, engine):
     cell = Cell(
         p.variant,
         p.doutputs.shape[-1],
@@ -144,7 +160,7 @@ def _last(p):
         states = tuple(map(tensor, p.initial.values()))
         mask = keras.ops.convert_to_tensor(p.mask)
         given = dict(zip(names, weights, strict=True))
-        _, new = ops.run(cell, x, states, given, mask=mask)
+        _, new = ENGINES[engine](cell, x, states, given, mask=mask)
         return keras.ops.sum(new[0] ** 2), [new[0]]
 
     arrays = [a.astype("float32") for a in (p.x, *p.weights.values())]
@@ -175,14 +191,47 @@ def test_an_activation_without_a_known_slope_is_left_to_the_framework(name):
 
     assert describe(hidden).slope is None
     p = problem(name, "one feature", mask=True, dropout=True)
-    check(p, functions={**FUNCTIONS, "tanh": hidden})
+    check(p, "ops", functions={**FUNCTIONS, "tanh": hidden})
 
 
-def test_the_choice_and_its_reason():
-    assert choose("auto", "jax").engine == "ops"
-    assert "native" in choose("auto", "jax").reason
-    assert choose("ops", "torch").engine == "ops"
-    with pytest.raises(InputError, match="no native engine"):
-        choose("native", "jax")
+def cell_of(activation=keras.activations.tanh):
+    slope = describe(activation), describe(keras.activations.sigmoid)
+    return Cell(ROWS["LSTM6"], 3, *slope)
+
+
+#: what keeps the native engine from running: settings, and what the reason says
+OBSTACLES = {
+    "backend": ({"backend": "tensorflow"}, "neither compiled by XLA nor saved"),
+    "activation": ({"cell": cell_of(keras.activations.gelu)}, "activation gelu is not"),
+    "dtype": ({"dtype": "float16"}, "in float32 and not in float16"),
+    "device": ({"device": "cuda"}, "not on the CPU but on cuda"),
+    "unroll": ({"unroll": True}, "a step at a time"),
+}
+
+
+@pytest.mark.parametrize("case", OBSTACLES)
+def test_what_native_cannot_run_goes_to_ops_with_the_reason(case, monkeypatch):
+    monkeypatch.setattr(library, "find", lambda: (object(), ""))
+    settings, reason = OBSTACLES[case]
+    settings = {"backend": "jax", "cell": cell_of(), **settings}
+    chosen = choose("auto", **settings)
+    assert chosen.engine == "ops"
+    assert reason in chosen.reason
+    with pytest.raises(InputError, match="engine='native' cannot run") as error:
+        choose("native", **settings)
+    assert reason in str(error.value)
+    assert choose("ops", **settings).engine == "ops"
+
+
+@pytest.mark.parametrize("backend", NATIVE_BACKENDS)
+@pytest.mark.parametrize("requested", ["auto", "native"])
+def test_native_runs_where_nothing_keeps_it(backend, requested, monkeypatch):
+    monkeypatch.setattr(library, "find", lambda: (object(), ""))
+    assert choose(requested, backend, cell_of()).engine == "native"
+    monkeypatch.setattr(library, "find", lambda: (None, "there is no compiler"))
+    assert "no compiler" in choose("auto", backend, cell_of()).reason
+
+
+def test_an_engine_that_there_is_not_is_refused():
     with pytest.raises(InputError, match="one of auto, ops, native; received 'gpu'"):
         choose("gpu", "jax")

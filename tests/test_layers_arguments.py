@@ -168,10 +168,9 @@ def test_invalid_arguments_are_refused_in_a_sentence(case):
     assert str(error.value).endswith(".")
 
 
-@pytest.mark.parametrize("unroll", [False, True])
-def test_the_native_engine_says_why_it_cannot_run(unroll):
-    layer = make("LSTM6", engine="native", unroll=unroll)
-    with pytest.raises(InputError, match=r"engine='native' cannot run: .*no native"):
+def test_the_native_engine_says_why_it_cannot_run():
+    layer = make("LSTM6", engine="native", activation="gelu")
+    with pytest.raises(InputError, match="engine='native' cannot run: "):
         layer(X)
 
 

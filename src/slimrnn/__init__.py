@@ -16,6 +16,7 @@ from slimrnn.variants import Gate, Variant, get
 if TYPE_CHECKING:
     from slimrnn.cells import SlimGRUCell, SlimLSTMCell, SlimMGUCell
     from slimrnn.layers import SlimGRU, SlimLSTM, SlimMGU, SlimRNN, layer
+    from slimrnn.stream import Stream
 
 __version__ = "0.1.0"
 
@@ -26,6 +27,7 @@ _LAZY = {
     **dict.fromkeys(
         ("SlimLSTM", "SlimGRU", "SlimMGU", "SlimRNN", "layer"), "slimrnn.layers"
     ),
+    "Stream": "slimrnn.stream",
 }
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "SlimMGU",
     "SlimMGUCell",
     "SlimRNN",
+    "Stream",
     "Variant",
     "get",
     "layer",

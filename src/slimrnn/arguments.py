@@ -51,7 +51,7 @@ def parser() -> Parser:
         "--version", action="version", version=f"slimrnn {slimrnn.__version__}"
     )
     commands = top.add_subparsers(dest="command", title="commands", metavar="COMMAND")
-    for add in (_variants, _train, _compare, _doctor):
+    for add in (_variants, _train, _compare, _doctor, _bench):
         add(commands)
     return top
 
@@ -152,6 +152,76 @@ def _doctor(commands: Any) -> None:
     _backend(command)
 
 
+def _bench(commands: Any) -> None:
+    command = commands.add_parser(
+        "bench",
+        help="measure how fast the layers are, against everybody (from a clone)",
+        description="Measure training and inference on this machine's processor: this "
+        "library's engines\nagainst torch, Keras and ONNX Runtime, each in its own "
+        "process, in turns. Prints the\ntargets and the times; writes all numbers "
+        "(bench.json) and a picture (bench.png).\nWhat is not installed is left out "
+        "and named. All of it takes half an hour or so, on\na machine that does "
+        "nothing else. Runs in a clone of the project only.",
+        epilog="Examples:\n  slimrnn bench --quick --only train\n"
+        "  slimrnn bench --only 'train/*LSTM6*' 'train/torch*' --backend jax\n"
+        "  slimrnn bench --data-dir ~/data --json mine.json\n"
+        "  slimrnn bench --results mine.json --markdown",
+    )
+    command.add_argument(
+        "--only",
+        metavar="PATTERN",
+        nargs="+",
+        help="what to measure: train, forward (the bare functions), long (8192 "
+        "steps), small, keras (in a Keras model), stream (a step at a time), driver "
+        "(slim22-driver.py), sweeps (the picture); with /TEXT those cases whose name "
+        "fits, * being anything (default: all)",
+    )
+    command.add_argument(
+        "--rounds",
+        metavar="N",
+        type=number,
+        help="turns of each peer (default: 20); those slower than half a second have "
+        "fewer",
+    )
+    command.add_argument(
+        "--quick", action="store_true", help="3 rounds: a first look, not a result"
+    )
+    command.add_argument(
+        "--backend",
+        metavar="NAME",
+        nargs="+",
+        help=f"of {', '.join(BACKENDS)}: those of Keras that take part (default: each "
+        "that is installed)",
+    )
+    command.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="folder that holds imdb.npz, for driver (default: driver is left out)",
+    )
+    command.add_argument(
+        "--markdown",
+        action="store_true",
+        help="print the README's short table of ratios instead",
+    )
+    command.add_argument(
+        "--results",
+        metavar="FILE.json",
+        help="show what an earlier run wrote, and measure nothing (default: measure)",
+    )
+    where = "of --out"
+    command.add_argument(
+        "--json",
+        metavar="FILE.json",
+        help=f"write all numbers there (default: bench.json {where})",
+    )
+    command.add_argument(
+        "--plot",
+        metavar="FILE.png",
+        help=f"draw the sweeps there (default: bench.png {where})",
+    )
+    _out(command)
+
+
 def _data(command: Any) -> None:
     group = command.add_argument_group("data")
     one = group.add_mutually_exclusive_group()
@@ -234,6 +304,10 @@ def _training(command: Any) -> Any:
 def _run(command: Any) -> None:
     group = command.add_argument_group("run")
     _backend(group)
+    _out(group)
+
+
+def _out(group: Any) -> None:
     group.add_argument(
         "--out",
         metavar="DIR",

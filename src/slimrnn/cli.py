@@ -13,7 +13,10 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from rich.console import Console
@@ -164,9 +167,42 @@ def _doctor(args: argparse.Namespace) -> int:
     return 0
 
 
+def _bench(args: argparse.Namespace) -> int:
+    return int(_benchmark().run(args, _out(args, "bench")))
+
+
+def _benchmark() -> ModuleType:
+    """The benchmark's module: it lies beside ``src`` in a clone, and in no wheel.
+
+    Raises:
+        InputError: neither slimrnn nor the current folder is in a clone.
+    """
+    for root in (Path(__file__).parents[2], Path.cwd()):
+        folder = root / "benchmarks"
+        if (folder / "bench.py").is_file() and (root / "src" / "slimrnn").is_dir():
+            break
+    else:
+        raise InputError(
+            "The benchmark is run from a clone of the project, which the installed "
+            "slimrnn does not hold: clone it, and run `slimrnn bench` in its folder."
+        )
+    # By its place: another project's `benchmarks` may be on the path as well.
+    spec = spec_from_file_location(
+        "benchmarks",
+        folder / "__init__.py",
+        submodule_search_locations=[str(folder)],
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    package = sys.modules["benchmarks"] = module_from_spec(spec)
+    spec.loader.exec_module(package)
+    return import_module("benchmarks.bench")
+
+
 COMMANDS = {
     "variants": _variants,
     "train": _train,
     "compare": _compare,
     "doctor": _doctor,
+    "bench": _bench,
 }

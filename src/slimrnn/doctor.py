@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from slimrnn import backends, data, engines
+from slimrnn import backends, data, engines, native
 from slimrnn.experiments.environment import describe, version
 from slimrnn.variants import TABLE
 
@@ -63,4 +63,8 @@ def _engines() -> dict[str, str]:
     for name in backends.installed():
         chosen = engines.choose("auto", name)
         rows[name] = f"{chosen.engine} for all {len(TABLE)} variants: {chosen.reason}"
+    rows["native"] = native.reason() or (
+        f"{native.isa()} (of {', '.join(native.isas())}), up to "
+        f"{native.num_threads()} threads; float32 on the CPU"
+    )
     return rows

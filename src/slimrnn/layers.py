@@ -24,9 +24,16 @@ from slimrnn.cells import (
     bind,
     signature,
 )
-from slimrnn.engines.ops import run
+from slimrnn.engines import ops as ops_engine
+from slimrnn.engines import seam
 from slimrnn.errors import InputError
 from slimrnn.variants import Variant
+
+_RUN = {"ops": ops_engine.run}
+if keras.backend.backend() in engines.NATIVE_BACKENDS:
+    from slimrnn.engines import native
+
+    _RUN["native"] = native.run
 
 _LAYER_OPTIONS = {**CELL_OPTIONS, "engine": "auto"}
 
@@ -66,7 +73,6 @@ class SlimRNN(keras.layers.RNN):
         """Compute the sequence: called by ``keras.layers.RNN.call``."""
         if isinstance(mask, (list, tuple)):
             mask = mask[0]
-        engines.choose(self.engine, keras.backend.backend())
         names = self.cell.algebra.family.states
         if len(initial_state) != len(names):
             raise InputError(
@@ -88,7 +94,15 @@ class SlimRNN(keras.layers.RNN):
             sequences = sequences * kept  # torch's *= writes into the caller's tensor
         if training and cell.recurrent_dropout > 0:
             recurrent_mask = cell.get_recurrent_dropout_mask(initial_state[0])
-        outputs, states = run(
+        choice = engines.choose(
+            self.engine,
+            keras.backend.backend(),
+            cell.algebra,
+            dtype=keras.backend.standardize_dtype(sequences.dtype),
+            device=seam.device(sequences),
+            unroll=self.unroll,
+        )
+        outputs, states = _RUN[choice.engine](
             cell.algebra,
             sequences,
             tuple(initial_state),

@@ -1,4 +1,4 @@
-"""What the engine asks of a Keras backend: two functions, no more.
+"""What the engines ask of a Keras backend: three functions, no more.
 
 - ``scan(step, carry, xs, reverse, reuse)``: a loop over the leading (time) axis.
   ``step(carry, slices) -> carry, rows`` sees a slice of each of ``xs``; the rows of
@@ -6,6 +6,8 @@
   nobody reads again. With ``reuse=None`` the backend differentiates the loop.
 - ``with_gradient(forward, backward)``: ``forward(*inputs) -> outputs, saved`` as a
   function with the gradient ``backward(inputs, saved, grads)``, first order only.
+
+- ``device(tensor)``: where it lies: ``"cpu"``, or the backend's word for another.
 
 ``unrolled`` is a ``scan`` without a loop, for those who ask for it.
 
@@ -29,7 +31,7 @@ Forward = Callable[..., tuple[Tensors, Tensors]]
 Backward = Callable[[Tensors, Tensors, Tensors], Sequence[Tensor | None]]
 
 
-def _jax() -> tuple[Callable, Callable]:
+def _jax() -> tuple[Callable, ...]:
     import jax
 
     def scan(step, carry, xs, reverse=False, reuse=None):
@@ -78,10 +80,16 @@ def _jax() -> tuple[Callable, Callable]:
         function.defvjp(forward_saving, gradient)
         return function
 
-    return scan, with_gradient
+    def device(tensor):
+        if not all(isinstance(size, int) for size in tensor.shape):
+            return "a device yet unknown, as are its sizes"  # a graph to be exported
+        # A tracer lies nowhere yet: it will be where JAX computes by default.
+        return jax.default_backend()
+
+    return scan, with_gradient, device
 
 
-def _tensorflow() -> tuple[Callable, Callable]:
+def _tensorflow() -> tuple[Callable, ...]:
     import tensorflow as tf
 
     def scan(step, carry, xs, reverse=False, reuse=None):
@@ -139,10 +147,13 @@ def _tensorflow() -> tuple[Callable, Callable]:
             "JAX backend has higher orders."
         )
 
-    return scan, with_gradient
+    def device(tensor):
+        return "gpu" if tf.config.list_logical_devices("GPU") else "cpu"
+
+    return scan, with_gradient, device
 
 
-def _torch() -> tuple[Callable, Callable]:
+def _torch() -> tuple[Callable, ...]:
     import torch
 
     def with_gradient(forward: Forward, backward: Backward) -> Callable[..., Tensors]:
@@ -162,7 +173,7 @@ def _torch() -> tuple[Callable, Callable]:
 
         return Function.apply
 
-    return unrolled, with_gradient
+    return unrolled, with_gradient, lambda tensor: tensor.device.type
 
 
 def unrolled(step, carry, xs, reverse=False, reuse=None):
@@ -183,4 +194,4 @@ def unrolled(step, carry, xs, reverse=False, reuse=None):
 
 _SEAMS = {"jax": _jax, "tensorflow": _tensorflow, "torch": _torch}
 
-scan, with_gradient = _SEAMS[keras.backend.backend()]()
+scan, with_gradient, device = _SEAMS[keras.backend.backend()]()

@@ -1,0 +1,52 @@
+"""The native engine from NumPy, without a framework; and what the machine can do."""
+
+import numpy as np
+
+from benchmarks import machine
+from benchmarks.peers import Call, arrays
+
+
+def start():
+    import slimrnn
+
+    return {"slimrnn": slimrnn.__version__, "numpy": np.__version__}
+
+
+def build(case):
+    return {"train": train, "forward": forward}.get(case.task, limit)(case)
+
+
+def forward(case):
+    from slimrnn.native import run
+
+    batch, steps, m, _ = case.shape
+    x, weights = arrays.normal(batch, steps, m), arrays.weights(case.row, case.shape)
+    return {
+        "all cores": Call(lambda: run(case.row, x, weights, return_sequences=False))
+    }
+
+
+def train(case):
+    """Forward and backward in one call, of the last h's sum."""
+    from slimrnn.native import gradients
+    from slimrnn.variants import FAMILIES, get
+
+    batch, steps, m, n = case.shape
+    x, weights = arrays.normal(batch, steps, m), arrays.weights(case.row, case.shape)
+    names = FAMILIES[get(case.row).family].states
+    initial = {k: np.zeros((batch, n), "float32") for k in names}
+    last = {k: np.full((batch, n), float(k == "h"), "float32") for k in names}
+
+    def run():
+        gradients(case.row, x, weights, initial, None, last, of_x=False)
+
+    return {"all cores": Call(run)}
+
+
+def limit(case):
+    """The time of a row's products at the processor's peak, or at the engine's."""
+    from slimrnn import native
+
+    rate = {"floor": native.peak_flops, "product": native.product_flops}[case.task]
+    count, cores = arrays.products(case.row, case.shape), machine.cores()
+    return {f"{cores} threads": Call(lambda: count / rate(cores), tells=True)}

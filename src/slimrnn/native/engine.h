@@ -1,0 +1,34 @@
+/* What the parts of the engine share. */
+#ifndef SLIM_ENGINE_H
+#define SLIM_ENGINE_H
+
+#include "kernel.h"
+
+/* 0, or SLIM_BAD_CELL. */
+int slim_check_cell(const slim_cell *);
+
+/* The kernels that were chosen for this processor, or by slim_use_isa. */
+const slim_kernels *slim_kernels_in_use(void);
+
+/* Calls task(shared, k) for k = 0 ... tasks - 1, each once, on this thread and up to
+ * `worth` - 1 others, and returns when all are done. */
+void slim_parallel(void (*task)(void *shared, int64_t k), void *shared, int64_t tasks,
+                   int64_t worth);
+
+/* Memory of at least this many bytes, aligned to 64, of no particular contents; NULL
+ * where there is none. What is released is kept for the next call: the pages of fresh
+ * memory cost more than the work of a short sequence. */
+void *slim_acquire(size_t bytes);
+void slim_release(void *);
+
+/* Lets this thread take numbers below 1e-38 as 0 until the mode is restored. A gradient
+ * that vanishes over hundreds of steps passes through them, and on many processors each
+ * operation on one takes a hundred times longer. */
+typedef uint64_t slim_float_mode;
+slim_float_mode slim_flush_denormals(void);
+void slim_restore(slim_float_mode);
+
+/* A clock. */
+double slim_seconds(void);
+
+#endif

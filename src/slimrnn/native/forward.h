@@ -1,0 +1,398 @@
+/* One step, and a sequence of them, forward.
+ *
+ * A state or a gate of one step is (R, padded) floats: R batch rows that lie together,
+ * R * padded = `step` floats. x, and with it the products W x of many steps at once,
+ * come in chunks that stay in the second-level cache.
+ *
+ * The tape: h before each step and after the last, (T + 1, R, padded); c likewise,
+ * where the backward pass needs it; the values of each HEAVY gate, (T, R, padded). */
+#ifndef SLIM_FORWARD_H
+#define SLIM_FORWARD_H
+
+#include "plan.h"
+
+typedef struct {
+  int rows;
+  const float *h, *c;      /* before the step */
+  float *h1, *c1;          /* after it */
+  float *z[SLIM_GATES];    /* of a HEAVY gate: in: W x + b, out: its value */
+  const uint8_t *live;     /* (R): 0 keeps the states; NULL: all live */
+  const float *seen;       /* h as the gates see it */
+  float *read;             /* r * seen, or with reset_after U h + b' */
+} step;
+
+/* What a chunk needs, and the whole sequence; see scratch_size. */
+typedef struct {
+  int64_t chunk;           /* steps */
+  float *x;                /* (chunk, R, m) */
+  uint8_t *live;           /* (chunk, R) */
+  float *h, *c, *z;        /* the tape of a chunk, for what the tape lacks */
+  float *recurrent_mask, *seen, *read;     /* (R, padded) */
+  /* backward only */
+  float *dz;               /* (heavy, chunk, R, padded) */
+  float *dy;               /* (chunk, R, padded) */
+  float *reads, *seens;    /* (chunk, R, padded): r * seen, and seen if not h */
+  float *dx;               /* (chunk, R, padded inputs) */
+  float *dh, *dc, *dseen, *dread, *dupdate, *direct; /* (R, padded) */
+} scratch;
+
+/* Steps of a chunk: as many as fill about 256 KB, so that its values and x are still
+ * in the second-level cache when they are read again. */
+static int64_t chunk_of(const plan *p, int64_t time) {
+  const int64_t floats = (int64_t)p->rows * (p->padded * (p->heavy + 1) + p->m);
+  int64_t chunk = 65536 / floats;
+  chunk = chunk < 4 ? 4 : chunk > 64 ? 64 : chunk;
+  return chunk < time ? chunk : time;
+}
+
+static void lay_out(scratch *s, arena *a, const plan *p, int rows, int64_t time,
+                    int backward, int masked_recurrence) {
+  const size_t state = (size_t)rows * p->padded;
+  *s = (scratch){.chunk = chunk_of(p, time)};
+  const size_t chunk = s->chunk;
+  s->x = take(a, chunk * rows * p->m);
+  s->live = (uint8_t *)take(a, chunk * rows / sizeof(float) + 1);
+  s->read = take(a, state);
+  if (masked_recurrence) {
+    s->recurrent_mask = take(a, state);
+    s->seen = take(a, state);
+  }
+  if (!backward) {
+    s->h = take(a, (chunk + 1) * state);
+    if (p->has_c) s->c = take(a, (chunk + 1) * state);
+    s->z = take(a, p->heavy * chunk * state);
+    return;
+  }
+  s->dz = take(a, p->heavy * chunk * state);
+  s->dy = take(a, chunk * state);
+  if (p->resets) s->reads = take(a, chunk * state);
+  if (masked_recurrence) s->seens = take(a, chunk * state);
+  s->dx = take(a, chunk * rows * p->padded_inputs);
+  float **const each[] = {&s->dh, &s->dc, &s->dseen, &s->dread, &s->dupdate, &s->direct};
+  for (size_t k = 0; k < sizeof each / sizeof *each; k++) *each[k] = take(a, state);
+}
+
+/* (R, padded) from rows of a (B, n) array; zeros where there is none. */
+static void gather_rows(const plan *p, const float *from, int64_t first, int rows,
+                        float *to) {
+  memset(to, 0, (size_t)rows * p->padded * sizeof *to);
+  if (from)
+    for (int r = 0; r < rows; r++)
+      memcpy(to + (size_t)r * p->padded, from + (first + r) * p->n, p->n * sizeof *to);
+}
+
+static void scatter_rows(const plan *p, const float *from, int64_t first, int rows,
+                         float *to) {
+  if (to)
+    for (int r = 0; r < rows; r++)
+      memcpy(to + (first + r) * p->n, from + (size_t)r * p->padded, p->n * sizeof *to);
+}
+
+/* x of a chunk, (steps, R, m), and which rows are live. What is masked becomes 0, so
+ * that not even a NaN of it counts. */
+static void gather_inputs(const plan *p, const slim_forward_args *a, int64_t first,
+                          int rows, int64_t t0, int64_t steps, scratch *s) {
+  for (int r = 0; r < rows; r++) {
+    const float *x = a->x + (first + r) * a->x_strides[0] + t0 * a->x_strides[1];
+    const uint8_t *mask = a->mask ? a->mask + (first + r) * a->time + t0 : NULL;
+    for (int64_t t = 0; t < steps; t++) {
+      float *to = s->x + (t * rows + r) * p->m;
+      if (mask) s->live[t * rows + r] = mask[t];
+      if (mask && !mask[t])
+        memset(to, 0, p->m * sizeof *to);
+      else
+        memcpy(to, x + t * a->x_strides[1], p->m * sizeof *to);
+    }
+  }
+}
+
+/* The rows of step t of a chunk that are live; NULL where all are. */
+ALWAYS_INLINE const uint8_t *live_rows(const slim_forward_args *a, const scratch *s,
+                                       int rows, int64_t t) {
+  if (!a->mask) return NULL;
+  const uint8_t *live = s->live + t * rows;
+  return memchr(live, 0, rows) ? live : NULL;
+}
+
+ALWAYS_INLINE int is_live(const uint8_t *live, int r) { return !live || live[r]; }
+
+/* The activations. The kernels are compiled for Keras's own pair, known to the
+ * compiler, and once more for any pair. */
+typedef struct {
+  int32_t candidate, gates;
+} functions;
+
+static const functions usual = {SLIM_TANH, SLIM_SIGMOID};
+
+ALWAYS_INLINE functions functions_of(const plan *p) {
+  return (functions){p->cell->activation, p->cell->recurrent_activation};
+}
+
+ALWAYS_INLINE int are_usual(const plan *p) {
+  return p->cell->activation == usual.candidate &&
+         p->cell->recurrent_activation == usual.gates;
+}
+
+/* Rows that are computed side by side: the column j of Q rows from the one at `at` on. */
+typedef struct {
+  ptrdiff_t at, j;
+} place;
+
+/* A gate's values by its activation; a HEAVY one's are kept in their place. */
+ALWAYS_INLINE lanes gate_value(const int Q, const plan *p, const step *s, int k,
+                               int32_t function, place w, lanes read) {
+  const gate_plan *g = &p->gate[k];
+  if (g->kind == STATIC) return spread(Q, load(g->fixed + w.j));
+  lanes z = g->kind == HEAVY ? load_rows(Q, s->z[k] + w.at, p->padded)
+                             : spread(Q, g->bias ? load(g->bias + w.j) : all(0));
+  if (g->vector) {
+    vec u = load(g->vector + w.j);
+    EACH z.v[q] += read.v[q] * u;
+  }
+  z = activate(Q, function, z);
+  if (g->kind == HEAVY) store_rows(Q, s->z[k] + w.at, p->padded, z);
+  return z;
+}
+
+/* The same once more. */
+ALWAYS_INLINE lanes gate_again(const int Q, const plan *p, const step *s, int k,
+                               int32_t function, place w, lanes read) {
+  return p->gate[k].kind == HEAVY ? load_rows(Q, s->z[k] + w.at, p->padded)
+                                  : gate_value(Q, p, s, k, function, w, read);
+}
+
+ALWAYS_INLINE void copy_vec(const float *from, float *to) { store(to, load(from)); }
+
+/* Whether LANES rows from r on can be taken together. */
+ALWAYS_INLINE int all_live(const step *s, int r) {
+  return r + LANES <= s->rows && (!s->live || !memchr(s->live + r, 0, LANES));
+}
+
+/* z += read U for the gates that read it; where there is no W, z = b + read U. */
+static void add_recurrent(const plan *p, const step *s, const float *read, int after) {
+  for (int k = 0; k < p->cell->gates; k++) {
+    const gate_plan *g = &p->gate[k];
+    if (!g->u.vectors || g->after_reset != after) continue;
+    const float *start = g->w.vectors ? s->z[k] : g->bias ? g->bias : p->zeros;
+    target to = {s->z[k], p->padded};
+    if (p->cell->reset_after && k == p->cell->candidate) {
+      start = p->reset_bias ? p->reset_bias : p->zeros;
+      to.at = s->read;
+    }
+    multiply(s->rows, p->n, (operand){read, p->padded, 1}, g->u, start,
+             start == s->z[k] ? p->padded : 0, to);
+  }
+}
+
+ALWAYS_INLINE void lstm_rows(const int Q, const plan *p, const step *s, functions by,
+                             place w) {
+  const slim_cell *cell = p->cell;
+  const ptrdiff_t row = p->padded;
+  lanes seen = load_rows(Q, s->seen + w.at, row);
+  lanes i = gate_value(Q, p, s, cell->input, by.gates, w, seen);
+  lanes f = gate_value(Q, p, s, cell->forget, by.gates, w, seen);
+  lanes g = gate_value(Q, p, s, cell->candidate, by.candidate, w, seen);
+  lanes o = gate_value(Q, p, s, cell->output, by.gates, w, seen);
+  lanes c = load_rows(Q, s->c + w.at, row);
+  EACH c.v[q] = f.v[q] * c.v[q] + i.v[q] * g.v[q];
+  store_rows(Q, s->c1 + w.at, row, c);
+  lanes h = activate(Q, by.candidate, c);
+  EACH h.v[q] *= o.v[q];
+  store_rows(Q, s->h1 + w.at, row, h);
+}
+
+ALWAYS_INLINE void forward_lstm_by(const plan *p, const step *s, functions by) {
+  for (int j = 0; j < p->padded; j += VL)
+    for (int r = 0; r < s->rows;) {
+      const place w = {(ptrdiff_t)r * p->padded + j, j};
+      if (all_live(s, r)) {
+        lstm_rows(LANES, p, s, by, w);
+        r += LANES;
+        continue;
+      }
+      if (is_live(s->live, r)) {
+        lstm_rows(1, p, s, by, w);
+      } else {
+        copy_vec(s->h + w.at, s->h1 + w.at);
+        copy_vec(s->c + w.at, s->c1 + w.at);
+      }
+      r++;
+    }
+}
+
+static void forward_lstm(const plan *p, const step *s) {
+  add_recurrent(p, s, s->seen, 0);
+  if (are_usual(p))
+    forward_lstm_by(p, s, usual);
+  else
+    forward_lstm_by(p, s, functions_of(p));
+}
+
+/* Every gate but the candidate, and what the candidate reads. */
+ALWAYS_INLINE void reset_rows(const int Q, const plan *p, const step *s, functions by,
+                              place w) {
+  const slim_cell *cell = p->cell;
+  lanes seen = load_rows(Q, s->seen + w.at, p->padded);
+  lanes reset = gate_value(Q, p, s, cell->reset, by.gates, w, seen);
+  if (cell->update != cell->reset)
+    gate_value(Q, p, s, cell->update, by.gates, w, seen);
+  if (!p->resets) return;
+  EACH reset.v[q] *= seen.v[q];
+  store_rows(Q, s->read + w.at, p->padded, reset);
+}
+
+ALWAYS_INLINE void mix_rows(const int Q, const plan *p, const step *s, functions by,
+                            place w) {
+  const slim_cell *cell = p->cell;
+  const int G = cell->candidate;
+  const ptrdiff_t row = p->padded;
+  lanes h = load_rows(Q, s->h + w.at, row), seen = load_rows(Q, s->seen + w.at, row);
+  lanes read = load_rows(Q, s->read + w.at, row), new;
+  lanes update = gate_again(Q, p, s, cell->update, by.gates, w, seen);
+  if (cell->reset_after) {
+    lanes reset = gate_again(Q, p, s, cell->reset, by.gates, w, seen);
+    lanes z = load_rows(Q, s->z[G] + w.at, row);
+    EACH z.v[q] += reset.v[q] * read.v[q];
+    new = activate(Q, by.candidate, z);
+  } else {
+    new = gate_value(Q, p, s, G, by.candidate, w, read);
+  }
+  EACH {
+    vec old = cell->keeps ? update.v[q] : 1.0f - update.v[q];
+    h.v[q] = old * h.v[q] + (1.0f - old) * new.v[q];
+  }
+  store_rows(Q, s->h1 + w.at, row, h);
+}
+
+ALWAYS_INLINE void forward_reset_by(const plan *p, const step *s, functions by) {
+  for (int j = 0; j < p->padded; j += VL)
+    for (int r = 0; r < s->rows;) {
+      const place w = {(ptrdiff_t)r * p->padded + j, j};
+      const int together = r + LANES <= s->rows;
+      if (together)
+        reset_rows(LANES, p, s, by, w);
+      else
+        reset_rows(1, p, s, by, w);
+      r += together ? LANES : 1;
+    }
+}
+
+ALWAYS_INLINE void forward_mix_by(const plan *p, const step *s, functions by) {
+  for (int j = 0; j < p->padded; j += VL)
+    for (int r = 0; r < s->rows;) {
+      const place w = {(ptrdiff_t)r * p->padded + j, j};
+      if (all_live(s, r)) {
+        mix_rows(LANES, p, s, by, w);
+        r += LANES;
+        continue;
+      }
+      if (is_live(s->live, r))
+        mix_rows(1, p, s, by, w);
+      else
+        copy_vec(s->h + w.at, s->h1 + w.at);
+      r++;
+    }
+}
+
+static void forward_mix(const plan *p, const step *s) {
+  const int is_usual = are_usual(p);
+  add_recurrent(p, s, s->seen, 0);
+  if (is_usual)
+    forward_reset_by(p, s, usual);
+  else
+    forward_reset_by(p, s, functions_of(p));
+  add_recurrent(p, s, s->read, 1);
+  if (is_usual)
+    forward_mix_by(p, s, usual);
+  else
+    forward_mix_by(p, s, functions_of(p));
+}
+
+/* One step, z given. */
+static void forward_step(const plan *p, step *s, const float *recurrent_mask,
+                         float *seen) {
+  s->seen = s->h;
+  if (recurrent_mask) {
+    for (ptrdiff_t at = 0; at < (ptrdiff_t)s->rows * p->padded; at += VL)
+      store(seen + at, load(s->h + at) * load(recurrent_mask + at));
+    s->seen = seen;
+  }
+  if (p->has_c)
+    forward_lstm(p, s);
+  else
+    forward_mix(p, s);
+}
+
+/* z = W x + b of the gates with W; z: (count, padded) each; x: (count, m), its rows
+ * `row` floats apart. */
+static void project(const plan *p, const float *x, ptrdiff_t row, ptrdiff_t count,
+                    float *const z[SLIM_GATES]) {
+  for (int k = 0; k < p->cell->gates; k++) {
+    const gate_plan *g = &p->gate[k];
+    if (!g->w.vectors) continue;
+    multiply(count, p->m, (operand){x, row, 1}, g->w, g->bias ? g->bias : p->zeros, 0,
+             (target){z[k], p->padded});
+  }
+}
+
+static void forward_rows(const plan *p, const slim_forward_args *a, int64_t first,
+                         int rows, float *tape, float *memory) {
+  const size_t state = (size_t)rows * p->padded;
+  const int64_t time = a->time;
+  const int tapes_c = tape && p->keeps_c;
+  scratch s;
+  lay_out(&s, &(arena){memory, 0}, p, rows, time, 0, a->recurrent_mask != NULL);
+  float *all_h = tape ? tape : s.h;
+  float *all_c = tapes_c ? tape + (time + 1) * state : s.c;
+  float *all_z = tape ? tape + (1 + tapes_c) * (time + 1) * state : s.z;
+  float *h = all_h, *c = all_c; /* of the step that is next */
+  gather_rows(p, a->states[0], first, rows, h);
+  if (c) gather_rows(p, a->states[1], first, rows, c);
+  if (a->recurrent_mask) gather_rows(p, a->recurrent_mask, first, rows, s.recurrent_mask);
+  for (int64_t t0 = 0, steps; t0 < time; t0 += steps) {
+    steps = time - t0 < s.chunk ? time - t0 : s.chunk;
+    gather_inputs(p, a, first, rows, t0, steps, &s);
+    if (!tape) h = memcpy(s.h, h, state * sizeof *h);
+    if (c && !tapes_c) c = memcpy(s.c, c, state * sizeof *c);
+    float *z[SLIM_GATES] = {NULL};
+    for (int k = 0; k < p->cell->gates; k++)
+      if (p->gate[k].kind == HEAVY)
+        z[k] = all_z + (tape ? p->gate[k].slot * time + t0 : p->gate[k].slot * s.chunk) * state;
+    project(p, s.x, p->m, steps * rows, z);
+    for (int64_t t = 0; t < steps; t++) {
+      step one = {.rows = rows, .h = h, .c = c, .h1 = h + state, .c1 = c ? c + state : NULL,
+                  .live = live_rows(a, &s, rows, t), .read = s.read};
+      for (int k = 0; k < SLIM_GATES; k++) one.z[k] = z[k] ? z[k] + t * state : NULL;
+      forward_step(p, &one, s.recurrent_mask, s.seen);
+      h += state;
+      if (c) c += state;
+      if (a->outputs)
+        for (int r = 0; r < rows; r++)
+          memcpy(a->outputs + ((first + r) * time + t0 + t) * p->n,
+                 h + (size_t)r * p->padded, p->n * sizeof *h);
+    }
+  }
+  scatter_rows(p, h, first, rows, a->last[0]);
+  if (c) scatter_rows(p, c, first, rows, a->last[1]);
+}
+
+
+/* Floats of scratch for one step of a stream. */
+static size_t stream_size(const plan *p, int rows) {
+  return (size_t)(p->heavy + 1) * rows * p->padded;
+}
+
+/* One step of a stream: the states, (rows, padded), are read and written in place,
+ * which is safe since a step reads no element of them after it wrote it. */
+static void stream_step(const plan *p, int rows, const float *x, ptrdiff_t row, float *h,
+                        float *c, const uint8_t *live, float *memory) {
+  const size_t state = (size_t)rows * p->padded;
+  step one = {.rows = rows, .h = h, .c = c, .h1 = h, .c1 = c, .live = live,
+              .read = memory + p->heavy * state};
+  for (int k = 0; k < p->cell->gates; k++)
+    if (p->gate[k].kind == HEAVY) one.z[k] = memory + p->gate[k].slot * state;
+  project(p, x, row, rows, one.z);
+  forward_step(p, &one, NULL, NULL);
+}
+
+#endif

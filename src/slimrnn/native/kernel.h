@@ -1,0 +1,57 @@
+/* Between the engine and the kernels, which are compiled once for each instruction
+ * set. */
+#ifndef SLIM_KERNEL_H
+#define SLIM_KERNEL_H
+
+#include "slimrnn.h"
+
+typedef struct slim_plan slim_plan;
+
+/* Gradients of the weights, added up by one task over its rows; (m, padded), (n,
+ * padded) and (padded) floats for each gate. NULL where a gate lacks the term. */
+typedef struct {
+  float *of[SLIM_GATES][SLIM_WEIGHTS];
+} slim_sums;
+
+/* One build of the kernels. */
+typedef struct {
+  const char *name;
+  /* Bytes of a plan; then the plan itself, in memory of that size (aligned to 64). */
+  size_t (*plan_size)(const slim_cell *, int has_reset_bias, int backward);
+  slim_plan *(*plan)(void *memory, const slim_cell *,
+                     const float *const weights[SLIM_WEIGHTS], const float *reset_bias,
+                     int rows, int all_rows, int backward);
+  /* Floats of scratch for a block of rows. */
+  size_t (*scratch_size)(const slim_plan *, int64_t time, int backward,
+                         int masked_recurrence);
+  /* The rows [first, first + rows) of a sequence; `tape` is these rows' part. */
+  void (*forward)(const slim_plan *, const slim_forward_args *, int64_t first, int rows,
+                  float *tape, float *scratch);
+  void (*backward)(const slim_plan *, const slim_backward_args *, int64_t first, int rows,
+                   const float *tape, float *scratch, slim_sums *);
+  /* One step of a stream, states in place; x has rows `row` floats apart. */
+  size_t (*stream_size)(const slim_plan *, int rows);
+  void (*stream_step)(const slim_plan *, int rows, const float *x, ptrdiff_t row,
+                      float *h, float *c, const uint8_t *live, float *scratch);
+  /* y (rows, outputs) = activation(x W + b); memory of dense_size floats, filled by
+   * dense_pack; y has rows of padded outputs. */
+  size_t (*dense_size)(int inputs, int outputs);
+  void (*dense_pack)(float *memory, const float *w, const float *b, int inputs,
+                     int outputs, int rows);
+  void (*dense)(const float *memory, const float *x, ptrdiff_t row, float *y, int inputs,
+                int outputs, int rows, int32_t activation);
+  double (*multiply_adds)(int64_t rounds); /* does some; how many */
+  float (*read)(const float *, int64_t floats);
+  /* h U of `rows` rows, some rounds: the useful FLOP that were done. */
+  double (*products)(float *memory, int rows, int units, int rounds);
+} slim_kernels;
+
+/* Floats to which vectors are padded: as many as the widest vector of this machine,
+ * whatever the instruction set in use, so that a tape does not depend on it. */
+int slim_padding(void);
+
+/* Whether the backward pass needs c on the tape. It can do without where the forget
+ * gate is constant and h = g(c). */
+int slim_keeps_c(const slim_cell *);
+
+#endif

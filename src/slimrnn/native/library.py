@@ -1,0 +1,291 @@
+"""The shared library: how it is found, and its structures as ctypes."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import sys
+from ctypes import (
+    POINTER,
+    Structure,
+    c_char_p,
+    c_double,
+    c_float,
+    c_int,
+    c_int32,
+    c_int64,
+    c_void_p,
+)
+from pathlib import Path
+
+from slimrnn.errors import InputError
+from slimrnn.gates import CANDIDATE, WEIGHTS
+from slimrnn.variants import FAMILIES, Variant
+
+#: in the order of slimrnn.h
+ACTIVATIONS = (
+    "tanh",
+    "sigmoid",
+    "relu",
+    "linear",
+    "hard_sigmoid",
+    "hard_sigmoid_keras2",
+)
+_GATES, _STATES = 4, 2
+_SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
+
+
+class Gate(Structure):
+    """``slim_gate``."""
+
+    _fields_ = (
+        ("terms", c_int32 * len(WEIGHTS)),
+        ("is_constant", c_int32),
+        ("constant", c_float),
+    )
+
+
+class Cell(Structure):
+    """``slim_cell``."""
+
+    _fields_ = (
+        *((name, c_int32) for name in ("features", "units", "gates", "candidate")),
+        *((name, c_int32) for name in ("input", "forget", "output")),
+        *((name, c_int32) for name in ("update", "reset", "keeps", "reset_after")),
+        *((name, c_int32) for name in ("activation", "recurrent_activation")),
+        ("gate", Gate * _GATES),
+    )
+
+
+class Forward(Structure):
+    """``slim_forward_args``."""
+
+    _fields_ = (
+        ("batch", c_int64),
+        ("time", c_int64),
+        ("x", c_void_p),
+        ("x_strides", c_int64 * 2),
+        ("weights", c_void_p * len(WEIGHTS)),
+        ("reset_bias", c_void_p),
+        ("states", c_void_p * _STATES),
+        ("mask", c_void_p),
+        ("recurrent_mask", c_void_p),
+        ("outputs", c_void_p),
+        ("last", c_void_p * _STATES),
+        ("tape", c_void_p),
+    )
+
+
+class Backward(Structure):
+    """``slim_backward_args``."""
+
+    _fields_ = (
+        ("forward", Forward),
+        ("doutputs", c_void_p),
+        ("dlast", c_void_p * _STATES),
+        ("dx", c_void_p),
+        ("dweights", c_void_p * len(WEIGHTS)),
+        ("dstates", c_void_p * _STATES),
+    )
+
+
+class Layer(Structure):
+    """``slim_layer``."""
+
+    _fields_ = (
+        ("kind", c_int32),
+        ("inputs", c_int32),
+        ("outputs", c_int32),
+        ("activation", c_int32),
+        ("mask_zero", c_int32),
+        ("cell", POINTER(Cell)),
+        ("weights", c_void_p * len(WEIGHTS)),
+        ("reset_bias", c_void_p),
+        ("states", c_void_p * _STATES),
+    )
+
+
+_FUNCTIONS: dict[str, tuple] = {
+    "slim_tape_size": (c_int64, POINTER(Cell), c_int64, c_int64),
+    "slim_forward": (c_int, POINTER(Cell), POINTER(Forward)),
+    "slim_backward": (c_int, POINTER(Cell), POINTER(Backward)),
+    "slim_error": (c_char_p, c_int),
+    "slim_set_num_threads": (None, c_int),
+    "slim_num_threads": (c_int,),
+    "slim_isa": (c_char_p, c_int),
+    "slim_isa_in_use": (c_char_p,),
+    "slim_use_isa": (c_int, c_char_p),
+    "slim_padded": (c_int, c_int),
+    "slim_stream_new": (c_void_p, POINTER(Layer), c_int, c_int, c_void_p, c_void_p),
+    "slim_stream_step": (c_int, c_void_p),
+    "slim_stream_free": (None, c_void_p),
+    "slim_stream_measure": (c_double, c_void_p, c_int64),
+    "slim_peak_flops": (c_double, c_int),
+    "slim_peak_bandwidth": (c_double, c_int64, c_int),
+    "slim_product_flops": (c_double, c_int, c_int, c_int),
+}
+
+
+@functools.cache
+def find() -> tuple[ctypes.CDLL | None, str]:
+    """The library, or None and the reason why there is none."""
+    path = Path(__file__).with_name(f"libslimrnn{_SUFFIX}")
+    if not path.exists():
+        return None, (
+            "the native library was not built, because there was no C compiler (gcc "
+            "or clang) when slimrnn was installed; install one and slimrnn again"
+        )
+    try:
+        library = ctypes.CDLL(str(path))
+        for name, (result, *arguments) in _FUNCTIONS.items():
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, arguments
+    except (OSError, AttributeError) as error:
+        return None, f"the native library cannot be loaded: {error}"
+    return library, ""
+
+
+def get() -> ctypes.CDLL:
+    """The library.
+
+    Raises:
+        InputError: there is none.
+    """
+    library, reason = find()
+    if library is None:
+        raise InputError(f"The native engine cannot run: {reason}.")
+    return library
+
+
+@functools.cache
+def quick() -> ctypes.PyDLL:
+    """The library for calls of a few µs: no other thread of Python runs meanwhile.
+
+    Its functions convert nothing: they take ctypes' values and return an int.
+
+    Raises:
+        InputError: there is none.
+    """
+    return ctypes.PyDLL(get()._name)
+
+
+def cell(
+    variant: Variant,
+    features: int,
+    units: int,
+    activation: str = "tanh",
+    recurrent_activation: str = "sigmoid",
+    reset_after: bool = False,
+) -> Cell:
+    """A variant as the library takes it: data, no code."""
+    family = FAMILIES[variant.family]
+    index = {name: k for k, name in enumerate(family.gates)}
+    with_c = "c" in family.states
+    described = Cell(
+        features=features,
+        units=units,
+        gates=len(family.gates),
+        candidate=index[CANDIDATE],
+        input=index["i"] if with_c else -1,
+        forget=index["f"] if with_c else -1,
+        output=index["o"] if with_c else -1,
+        update=index.get(family.update, -1),
+        reset=index.get(family.reset, -1),
+        keeps=family.keeps,
+        reset_after=reset_after,
+        activation=ACTIVATIONS.index(activation),
+        recurrent_activation=ACTIVATIONS.index(recurrent_activation),
+    )
+    for k, (_, gate) in enumerate(variant.items()):
+        described.gate[k].terms = tuple(name in gate.terms for name in WEIGHTS)
+        described.gate[k].is_constant = gate.constant is not None
+        described.gate[k].constant = gate.constant or 0.0
+    return described
+
+
+def forward(described: Cell, x, weights, states, **others) -> None:
+    """``slim_forward`` on arrays that are float32, contiguous and of the right shape.
+
+    Args:
+        described: the cell.
+        x: (B, T, m); this and all others: NumPy arrays or torch's tensors.
+        weights: in the order of ``WEIGHTS``, None where there is none.
+        states: before the sequence.
+        others: ``mask``, ``recurrent_mask``, ``reset_bias``, ``outputs``, ``last``,
+            ``tape``; None or left out where not wanted.
+    """
+    arguments = _forward(x, weights, states, **others)
+    _check(get().slim_forward(described, arguments))
+
+
+def backward(described: Cell, given: tuple, grads: dict, found: dict) -> None:
+    """``slim_backward``, likewise.
+
+    Args:
+        described: the cell.
+        given: x, weights, states and a dict of the others as :func:`forward` had them.
+        grads: ``doutputs`` and ``dlast``.
+        found: ``dx``, ``dweights`` and ``dstates``, to be written.
+    """
+    x, weights, states, others = given
+    arguments = Backward(forward=_forward(x, weights, states, **others))
+    for name, value in {**grads, **found}.items():
+        _point(arguments, name, value)
+    _check(get().slim_backward(described, arguments))
+
+
+def _forward(x, weights, states, **others) -> Forward:
+    batch, time, features = x.shape
+    arguments = Forward(batch=batch, time=time, x_strides=(time * features, features))
+    for name, value in {"x": x, "weights": weights, "states": states, **others}.items():
+        _point(arguments, name, value)
+    return arguments
+
+
+def _point(arguments: Structure, name: str, value) -> None:
+    """Set a field to the address of an array, or to those of several."""
+    if isinstance(value, (list, tuple)):
+        field = getattr(arguments, name)
+        for k, array in enumerate(value):
+            field[k] = address(array)
+    else:
+        setattr(arguments, name, address(value))
+
+
+def address(array) -> int | None:
+    """Where an array's or a tensor's numbers lie."""
+    if array is None:
+        return None
+    return array.data_ptr() if hasattr(array, "data_ptr") else array.ctypes.data
+
+
+def _check(code: int) -> None:
+    if code:
+        reason = get().slim_error(code).decode()
+        raise (MemoryError if "memory" in reason else InputError)(
+            f"The native engine stopped: {reason}."
+        )
+
+
+def numbers(described: Cell) -> tuple[int, ...]:
+    """A cell as a row of 32-bit whole numbers; floats by their bits."""
+    return tuple((c_int32 * (ctypes.sizeof(Cell) // 4)).from_buffer_copy(described))
+
+
+def from_numbers(values: tuple[int, ...]) -> Cell:
+    """The cell that :func:`numbers` described."""
+    return Cell.from_buffer_copy((c_int32 * len(values))(*values))
+
+
+@functools.lru_cache(maxsize=256)
+def describe(bound, features: int) -> tuple[int, ...]:
+    """The numbers of a ``slimrnn.engines.cell.Cell`` for so many features."""
+    return numbers(
+        cell(
+            bound.variant,
+            features,
+            bound.units,
+            bound.activation.name,
+            bound.recurrent_activation.name,
+        )
+    )

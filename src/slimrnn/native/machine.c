@@ -1,0 +1,223 @@
+/* The machine: instruction sets, threads and memory. */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+#include "engine.h"
+
+/* Instruction sets ------------------------------------------------------------- */
+
+#if defined(__x86_64__)
+extern const slim_kernels slim_kernels_avx512, slim_kernels_avx2, slim_kernels_baseline;
+static int has_avx512(void) {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+}
+static int has_avx2(void) {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+static int always(void) { return 1; }
+static const struct {
+  const slim_kernels *kernels;
+  int (*here)(void);
+  int padding;
+} builds[] = {{&slim_kernels_avx512, has_avx512, 16},
+              {&slim_kernels_avx2, has_avx2, 8},
+              {&slim_kernels_baseline, always, 4}};
+#else
+#if defined(__ARM_NEON)
+extern const slim_kernels slim_kernels_neon;
+#define ONLY slim_kernels_neon
+#else
+extern const slim_kernels slim_kernels_baseline;
+#define ONLY slim_kernels_baseline
+#endif
+static int always(void) { return 1; }
+static const struct {
+  const slim_kernels *kernels;
+  int (*here)(void);
+  int padding;
+} builds[] = {{&ONLY, always, 4}};
+#endif
+
+enum { BUILDS = sizeof builds / sizeof *builds };
+
+/* The builds that run here, best first. */
+static int here(int index) {
+  for (int k = 0; k < BUILDS; k++)
+    if (builds[k].here() && index-- == 0) return k;
+  return -1;
+}
+
+static const slim_kernels *forced; /* by slim_use_isa */
+
+const slim_kernels *slim_kernels_in_use(void) {
+  const slim_kernels *chosen = __atomic_load_n(&forced, __ATOMIC_ACQUIRE);
+  return chosen ? chosen : builds[here(0)].kernels;
+}
+
+int slim_padding(void) { return builds[here(0)].padding; }
+
+const char *slim_isa(int index) {
+  const int k = here(index);
+  return k < 0 ? NULL : builds[k].kernels->name;
+}
+
+const char *slim_isa_in_use(void) { return slim_kernels_in_use()->name; }
+
+int slim_use_isa(const char *name) {
+  for (int index = 0; here(index) >= 0; index++) {
+    const slim_kernels *kernels = builds[here(index)].kernels;
+    const char *a = kernels->name, *b = name;
+    while (*a && *a == *b) a++, b++;
+    if (*a != *b) continue;
+    __atomic_store_n(&forced, kernels, __ATOMIC_RELEASE);
+    return 0;
+  }
+  return -1;
+}
+
+/* Threads ---------------------------------------------------------------------- */
+
+/* Threads live for one call: that costs some 20 microseconds, and there is no pool to
+ * be lost in a fork, to be shared by callers or to be starved by another library's
+ * spinning one. */
+
+static int wanted_threads; /* 0: the cores that the process may use */
+
+void slim_set_num_threads(int count) {
+  __atomic_store_n(&wanted_threads, count < 0 ? 0 : count, __ATOMIC_RELAXED);
+}
+
+int slim_num_threads(void) {
+  const int wanted = __atomic_load_n(&wanted_threads, __ATOMIC_RELAXED);
+  if (wanted) return wanted;
+#if defined(__linux__)
+  cpu_set_t set;
+  if (!sched_getaffinity(0, sizeof set, &set)) return CPU_COUNT(&set);
+#endif
+  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  return cores < 1 ? 1 : (int)cores;
+}
+
+typedef struct {
+  void (*task)(void *, int64_t);
+  void *shared;
+  int64_t tasks, next;
+} work;
+
+static void *take_tasks(void *argument) {
+  work *w = argument;
+  for (;;) {
+    const int64_t k = __atomic_fetch_add(&w->next, 1, __ATOMIC_RELAXED);
+    if (k >= w->tasks) return NULL;
+    w->task(w->shared, k);
+  }
+}
+
+enum { MOST_THREADS = 64 };
+
+void slim_parallel(void (*task)(void *, int64_t), void *shared, int64_t tasks,
+                   int64_t worth) {
+  work w = {task, shared, tasks, 0};
+  int64_t threads = slim_num_threads();
+  if (threads > tasks) threads = tasks;
+  if (threads > worth) threads = worth;
+  if (threads > MOST_THREADS) threads = MOST_THREADS;
+  pthread_t others[MOST_THREADS];
+  int started = 0;
+  /* A thread that cannot be had is done without. */
+  while (started < threads - 1 &&
+         !pthread_create(&others[started], NULL, take_tasks, &w))
+    started++;
+  take_tasks(&w);
+  for (int k = 0; k < started; k++) pthread_join(others[k], NULL);
+}
+
+/* Memory ----------------------------------------------------------------------- */
+
+typedef struct {
+  size_t bytes;
+  char pad[56];
+} header; /* 64 bytes, so that what follows is aligned */
+
+enum { KEPT = 32 };
+static const size_t MOST_KEPT = (size_t)64 << 20; /* bytes of one piece */
+static header *kept[KEPT];
+
+/* Where SLIM_POISON is defined, as in the sanitizers' builds, nothing that is handed out
+ * can be read before it is written without showing. */
+static void *handed_out(header *h) {
+#ifdef SLIM_POISON
+  memset(h + 1, 0xff, h->bytes); /* NaN */
+#endif
+  return h + 1;
+}
+
+void *slim_acquire(size_t bytes) {
+  for (int k = 0; k < KEPT; k++) {
+    header *h = __atomic_exchange_n(&kept[k], NULL, __ATOMIC_ACQ_REL);
+    if (!h) continue;
+    if (h->bytes >= bytes) return handed_out(h);
+    free(h);
+  }
+  const size_t all = (bytes + 63) / 64 * 64;
+  header *h = aligned_alloc(64, sizeof(header) + all);
+  if (!h) return NULL;
+  h->bytes = all;
+  return handed_out(h);
+}
+
+void slim_release(void *memory) {
+  header *h = (header *)memory - 1;
+  if (h->bytes <= MOST_KEPT)
+    for (int k = 0; k < KEPT; k++) {
+      header *none = NULL;
+      if (__atomic_compare_exchange_n(&kept[k], &none, h, 0, __ATOMIC_ACQ_REL,
+                                      __ATOMIC_RELAXED))
+        return;
+    }
+  free(h);
+}
+
+/* Denormal numbers ------------------------------------------------------------- */
+
+slim_float_mode slim_flush_denormals(void) {
+#if defined(__SSE2__)
+  const unsigned before = _mm_getcsr();
+  _mm_setcsr(before | 0x8040); /* flush to zero, denormals are zero */
+  return before;
+#elif defined(__aarch64__)
+  uint64_t before;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(before));
+  __asm__ volatile("msr fpcr, %0" ::"r"(before | (uint64_t)1 << 24)); /* FZ */
+  return before;
+#else
+  return 0;
+#endif
+}
+
+void slim_restore(slim_float_mode before) {
+#if defined(__SSE2__)
+  _mm_setcsr((unsigned)before);
+#elif defined(__aarch64__)
+  __asm__ volatile("msr fpcr, %0" ::"r"(before));
+#else
+  (void)before;
+#endif
+}
+
+/* Time ----------------------------------------------------------------------- */
+
+double slim_seconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec + 1e-9 * t.tv_nsec;
+}

@@ -1,0 +1,203 @@
+/* Random cells and sequences. Every buffer is as large as slimrnn.h says and no larger,
+ * so that AddressSanitizer sees whoever goes beyond; what the engine has to write is NaN
+ * before. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "slimrnn.h"
+
+#define TOOL static inline
+
+extern int failures;
+
+#define CHECK(condition, ...)                                \
+  do {                                                       \
+    if (!(condition)) {                                      \
+      __atomic_add_fetch(&failures, 1, __ATOMIC_RELAXED);    \
+      fprintf(stderr, "line %d: %s: ", __LINE__, #condition); \
+      fprintf(stderr, __VA_ARGS__);                          \
+      fputc('\n', stderr);                                   \
+    }                                                        \
+  } while (0)
+
+/* A case: random numbers, its memory, and what the engine wrote. */
+typedef struct {
+  uint64_t seed, state;
+  void *memory[160];
+  int pieces;
+  struct {
+    const float *at;
+    size_t count;
+  } written[32];
+  int results;
+} problem;
+
+TOOL uint32_t below(problem *p, uint32_t limit) {
+  p->state = p->state * 6364136223846793005u + 1442695040888963407u;
+  return (uint32_t)(p->state >> 33) % limit;
+}
+
+#define ANY_OF(p, ...) \
+  ((int[]){__VA_ARGS__})[below(p, sizeof(int[]){__VA_ARGS__} / sizeof(int))]
+
+TOOL float within(problem *p, float scale) {
+  return scale * ((float)below(p, 20001) / 10000 - 1);
+}
+
+TOOL problem begin(uint64_t seed) { return (problem){.seed = seed, .state = seed * 977}; }
+
+TOOL void end(problem *p) {
+  while (p->pieces) free(p->memory[--p->pieces]);
+}
+
+TOOL void *piece(problem *p, size_t bytes) {
+  void *memory = malloc(bytes);
+  if (!memory) abort();
+  return p->memory[p->pieces++] = memory;
+}
+
+/* Random floats, |x| <= scale, or all NaN or 0 where `scale` is. They end where their
+ * memory does; half of them begin at no multiple of 16. */
+TOOL float *floats(problem *p, size_t count, float scale) {
+  const size_t offset = below(p, 2);
+  float *at = (float *)piece(p, (count + offset) * sizeof(float)) + offset;
+  for (size_t k = 0; k < count; k++) at[k] = scale > 0 ? within(p, scale) : scale;
+  return at;
+}
+
+TOOL float *maybe(problem *p, size_t count, float scale) {
+  return below(p, 4) ? floats(p, count, scale) : NULL;
+}
+
+/* What the engine has to write. */
+TOOL float *result(problem *p, size_t count) {
+  float *at = floats(p, count, NAN);
+  p->written[p->results].at = at;
+  p->written[p->results++].count = count;
+  return at;
+}
+
+/* All that was written, in one piece. */
+typedef struct {
+  float *at;
+  size_t count;
+} record;
+
+TOOL record note(problem *p) {
+  record all = {NULL, 0};
+  for (int k = 0; k < p->results; k++) all.count += p->written[k].count;
+  float *to = all.at = malloc(all.count * sizeof(float));
+  if (!to) abort();
+  for (int k = 0; k < p->results; k++) {
+    size_t strange = 0;
+    for (size_t j = 0; j < p->written[k].count; j++)
+      strange += !isfinite(*to++ = p->written[k].at[j]);
+    CHECK(!strange, "case %llu, result %d: %zu of %zu", (unsigned long long)p->seed, k,
+          strange, p->written[k].count);
+  }
+  return all;
+}
+
+TOOL void same(record a, record b, uint64_t seed, const char *what) {
+  CHECK(a.count == b.count && !memcmp(a.at, b.at, a.count * sizeof(float)),
+        "case %llu, %s", (unsigned long long)seed, what);
+}
+
+TOOL slim_cell random_cell(problem *p, int features, int units) {
+  const float constants[] = {1, 0.4f, 0.96f, 0};
+  const int with_c = below(p, 2), gates = with_c ? 4 : 2 + below(p, 2);
+  int order[4] = {0, 1, 2, 3};
+  for (int k = gates - 1; k > 0; k--) {
+    const int j = below(p, k + 1), was = order[k];
+    order[k] = order[j];
+    order[j] = was;
+  }
+  slim_cell cell = {.features = features, .units = units, .gates = gates, .input = -1,
+                    .forget = -1, .output = -1, .update = -1, .reset = -1};
+  cell.candidate = order[0];
+  if (with_c) {
+    cell.input = order[1];
+    cell.forget = order[2];
+    cell.output = order[3];
+  } else {
+    cell.update = order[1];
+    cell.reset = order[gates - 1];
+    cell.keeps = below(p, 2);
+  }
+  cell.activation = below(p, SLIM_ACTIVATIONS);
+  cell.recurrent_activation = below(p, SLIM_ACTIVATIONS);
+  for (int k = 0; k < gates; k++) {
+    slim_gate *gate = &cell.gate[k];
+    const int kind = k == cell.candidate ? 1 | below(p, 8) << 1 : below(p, 16);
+    for (int w = 0; w < SLIM_WEIGHTS; w++) gate->terms[w] = kind >> w & 1;
+    gate->is_constant = !kind;
+    gate->constant = constants[below(p, 4)];
+  }
+  return cell;
+}
+
+TOOL void give_weights(problem *p, const slim_cell *cell,
+                         const float *weights[SLIM_WEIGHTS], size_t sizes[SLIM_WEIGHTS]) {
+  const size_t rows[] = {cell->features, cell->units, 1, 1};
+  for (int w = 0; w < SLIM_WEIGHTS; w++) {
+    size_t columns = 0;
+    for (int k = 0; k < cell->gates; k++) columns += cell->gate[k].terms[w] * cell->units;
+    sizes[w] = rows[w] * columns;
+    const float scale = 0.2f / sqrtf((float)rows[w]);
+    weights[w] = columns ? floats(p, sizes[w], scale) : NULL;
+  }
+}
+
+enum { SMALL, LARGE }; /* LARGE is worth three threads */
+
+/* Sizes, cell and inputs of a sequence; without what it writes. */
+TOOL slim_forward_args random_sequence(problem *p, int size, slim_cell *cell,
+                                         size_t sizes[SLIM_WEIGHTS]) {
+  int64_t m, n, work;
+  slim_forward_args a = {0};
+  do {
+    a.batch = ANY_OF(p, 1, 2, 3, 4, 5, 6, 7, 8, 9, 17, 40, 150);
+    a.time = ANY_OF(p, 1, 2, 3, 4, 5, 16, 33, 70);
+    m = ANY_OF(p, 1, 2, 3, 8, 15, 16, 17, 32, 50);
+    n = ANY_OF(p, 1, 2, 7, 15, 16, 17, 31, 33, 64, 100);
+    work = a.batch * a.time * n * (m + n);
+  } while (size == LARGE ? work < 4000000 || work > 8000000 : work > 500000);
+  *cell = random_cell(p, (int)m, (int)n);
+  const int endless = cell->activation == SLIM_RELU || cell->activation == SLIM_LINEAR ||
+                      cell->recurrent_activation == SLIM_RELU ||
+                      cell->recurrent_activation == SLIM_LINEAR;
+  if (endless && a.time > 8) a.time = 8; /* or states may grow without end */
+  give_weights(p, cell, a.weights, sizes);
+  const int64_t B = a.batch, T = a.time, gap = below(p, 2) * 3;
+  const int time_major = below(p, 4) == 0, constant = below(p, 8) == 0;
+  a.x_strides[0] = constant ? m : time_major ? m + gap : T * (m + gap);
+  a.x_strides[1] = constant ? 0 : time_major ? B * (m + gap) : m + gap;
+  float *x = floats(p, (B - 1) * a.x_strides[0] + (T - 1) * a.x_strides[1] + m, 1);
+  a.x = x;
+  if (below(p, 2)) {
+    uint8_t *mask = piece(p, B * T);
+    const int often = 1 + below(p, 4);
+    for (int64_t b = 0; b < B; b++)
+      for (int64_t t = 0; t < T; t++) {
+        mask[b * T + t] = b % 4 != 3 && below(p, often) ? 1 + below(p, 255) : 0;
+        if (!mask[b * T + t] && !constant) /* then x does not count, whatever it is */
+          x[b * a.x_strides[0] + t * a.x_strides[1]] = NAN;
+      }
+    a.mask = mask;
+  }
+  for (int s = 0; s < 1 + (cell->forget >= 0); s++) a.states[s] = maybe(p, B * n, 0.5f);
+  if (below(p, 2)) a.recurrent_mask = floats(p, B * n, 1);
+  return a;
+}
+
+/* A cell as Keras's GRU has it where its candidate allows: forward only. */
+TOOL void reset_after(problem *p, slim_cell *cell, slim_forward_args *a) {
+  int32_t *terms = cell->gate[cell->candidate].terms;
+  if (cell->forget >= 0 || below(p, 2) || !terms[SLIM_RECURRENT_KERNEL] ||
+      terms[SLIM_RECURRENT_VECTOR])
+    return;
+  cell->reset_after = 1;
+  a->reset_bias = maybe(p, cell->units, 0.2f);
+}

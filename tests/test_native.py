@@ -1,0 +1,255 @@
+"""The native engine from NumPy: against the oracle, on each instruction set."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from problems import ROWS, SIZES, problem
+from slimrnn import InputError, native, reference
+from slimrnn.native import library
+
+pytestmark = pytest.mark.skipif(bool(native.reason()), reason=native.reason())
+
+ISAS = native.isas() if not native.reason() else ()
+ACTIVATIONS = [
+    ("tanh", "sigmoid"),
+    ("sigmoid", "hard_sigmoid_keras2"),
+    ("linear", "hard_sigmoid"),
+    ("relu", "linear"),
+]
+ALL_SIZES = {
+    **SIZES,
+    "a block and a part": (19, 7, 5, 33),
+    "two chunks": (3, 131, 3, 5),
+    "wide": (2, 3, 37, 100),
+}
+TOLERANCE = 1e-5  # relative to the largest element
+
+
+@pytest.fixture(params=ISAS)
+def isa(request):
+    """Each instruction set that this machine has."""
+    best = native.isa()
+    native.use_isa(request.param)
+    yield request.param
+    native.use_isa(best)
+
+
+@pytest.fixture
+def threads():
+    """Lets a test change the number of threads."""
+    yield native.set_num_threads
+    native.set_num_threads(0)
+
+
+def settings_of(p, activation="tanh", recurrent_activation="sigmoid"):
+    return {
+        "mask": p.mask,
+        "recurrent_mask": p.recurrent_mask,
+        "activation": activation,
+        "recurrent_activation": recurrent_activation,
+    }
+
+
+def everything(p, engine, **settings):
+    """All outputs, last states and gradients, by name."""
+    result = engine.run(p.variant, p.x, p.weights, p.initial, **settings)
+    gradients = engine.gradients(
+        p.variant, p.x, p.weights, p.initial, p.doutputs, p.dstates, **settings
+    )
+    states = {f"last {k}": v for k, v in result.states.items()}
+    return {
+        "outputs": result.outputs,
+        **states,
+        **{f"gradient of {k}": v for k, v in gradients.items()},
+    }
+
+
+def check(p, **settings):
+    found = everything(p, native, **settings)
+    expected = everything(p, reference, **settings)
+    assert set(found) == set(expected)
+    for name, value in expected.items():
+        scale = max(abs(value).max(), 1e-3)
+        worst = abs(found[name] - value).max() / scale
+        assert worst <= TOLERANCE, f"{name}: off by {worst:.1e}"
+
+
+@pytest.mark.parametrize("size", ALL_SIZES)
+@pytest.mark.parametrize("name", ROWS)
+def test_sizes(name, size, isa, monkeypatch):
+    monkeypatch.setitem(SIZES, size, ALL_SIZES[size])
+    p = problem(name, size, scale=0.15 if size in ("wide", "two chunks") else 0.3)
+    check(p, **settings_of(p))
+
+
+@pytest.mark.parametrize("activations", ACTIVATIONS, ids="-".join)
+@pytest.mark.parametrize("dropout", [False, True])
+@pytest.mark.parametrize("name", ROWS)
+def test_activations_masks_and_dropout(name, dropout, activations, isa):
+    p = problem(name, "one feature", True, dropout, scale=0.1)
+    check(p, **settings_of(p, *activations))
+
+
+@pytest.mark.parametrize("batch", [*range(1, 20), 127, 128, 129])
+@pytest.mark.parametrize("name", ["LSTM5", "GRU1"])
+def test_every_batch(name, batch, monkeypatch):
+    monkeypatch.setitem(SIZES, "this", (batch, 4, 3, 5))
+    p = problem(name, "this")
+    check(p, **settings_of(p))
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_threads_do_not_change_a_bit(name, threads, monkeypatch):
+    monkeypatch.setitem(SIZES, "this", (37, 50, 9, 65))  # worth several threads
+    p = problem(name, "this", scale=0.1)
+    results = []
+    for count in (1, 2, 3, 5):
+        threads(count)
+        results.append(everything(p, native, **settings_of(p)))
+    for other in results[1:]:
+        for key, value in results[0].items():
+            np.testing.assert_array_equal(value, other[key], err_msg=key)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("name", ROWS)
+def test_all_that_is_read_was_written(name, masked, monkeypatch):
+    p = problem(name, "one feature", masked, masked, scale=0.2)
+
+    # Whatever the engine is given to write into is full of NaN before.
+    def poisoned(shape, dtype="float32"):
+        return np.zeros(shape, dtype) + np.array(np.nan, dtype)
+
+    monkeypatch.setattr(np, "empty", poisoned)
+    monkeypatch.setattr(np, "empty_like", lambda a: poisoned(a.shape, a.dtype))
+    for value in everything(p, native, **settings_of(p)).values():
+        assert np.isfinite(value).all()
+
+
+def test_vanishing_gradients_take_no_longer():
+    # They pass through denormal numbers, on which some processors are 100 times slower.
+    weights = {k: np.zeros(s) for k, s in ROWS["LSTM6"].shapes(1, 4).items()}
+    x = np.ones((1, 400, 1))
+    d = {k: np.full((1, 4), 1e-30) for k in "hc"}
+    zeros = {k: np.zeros((1, 4)) for k in "hc"}
+    found = native.gradients("LSTM6", x, weights, zeros, None, d)
+    assert not found["initial c"].any()  # 1e-30 * 0.4 ** 400, flushed
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU3"])
+def test_x_without_a_gradient(name):
+    p = problem(name)
+    given = (p.variant, p.x, p.weights, p.initial, p.doutputs, p.dstates)
+    every, some = native.gradients(*given), native.gradients(*given, of_x=False)
+    assert set(every) - set(some) == {"x"}
+    for key, value in some.items():
+        np.testing.assert_array_equal(value, every[key])
+
+
+def test_a_tape_of_another_batch_is_refused():
+    p = problem("LSTM6")
+    cell = library.cell(p.variant, 4, 6)
+    tape = np.zeros(library.get().slim_tape_size(cell, 3, 5), "float32")
+    x, h = p.x.astype("float32"), np.zeros((3, 6), "float32")
+    packed = [p.weights.get(k) for k in library.WEIGHTS]
+    packed = [w if w is None else w.astype("float32") for w in packed]
+    with pytest.raises(InputError, match="tape was not made by a forward pass"):
+        library.backward(cell, (x, packed, [h, h], {"tape": tape}), {}, {})
+
+
+def test_several_callers_at_once():
+    p = problem("LSTM5", "one feature")
+    expected = everything(p, native, **settings_of(p))
+    found = []
+
+    def call():
+        found.extend(everything(p, native, **settings_of(p)) for _ in range(20))
+
+    callers = [threading.Thread(target=call) for _ in range(8)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert len(found) == 160
+    for result in found:
+        for key, value in expected.items():
+            np.testing.assert_array_equal(result[key], value)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_after_a_fork():
+    script = """
+import os
+import numpy as np
+from slimrnn import native
+from slimrnn.variants import get
+weights = {k: np.full(s, 0.1) for k, s in get("LSTM4").shapes(8, 64).items()}
+x = np.ones((64, 40, 8))
+before = native.run("LSTM4", x, weights).outputs
+child = os.fork()
+after = native.run("LSTM4", x, weights).outputs
+assert (before == after).all()
+if child == 0:
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+WRONG = {
+    "x": ({"x": np.ones((2, 3))}, "x must be (batch, time, features)"),
+    "no time": ({"x": np.ones((2, 0, 3))}, "none of them 0"),
+    "weights": ({"weights": {}}, "weights must have a kernel"),
+    "bias": ({"weights": {"kernel": np.ones((3, 2))}}, "LSTM6 has the weights kernel"),
+    "state": ({"initial": {"h": np.ones((1, 2))}}, "initial h must have the shape"),
+    "mask": ({"mask": np.ones(2)}, "mask must have the shape (2, 4)"),
+    "dropout": ({"recurrent_mask": np.ones(2)}, "recurrent_mask must have the shape"),
+    "activation": ({"activation": "gelu"}, "must be one of tanh, sigmoid"),
+    "variant": ({"variant": "LSTM99"}, "LSTM99"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_mistakes_are_refused_in_a_sentence(case):
+    given, sentence = WRONG[case]
+    weights = {k: np.ones(s) for k, s in ROWS["LSTM6"].shapes(3, 2).items()}
+    good = {"variant": "LSTM6", "x": np.ones((2, 4, 3)), "weights": weights}
+    with pytest.raises(InputError) as error:
+        native.run(**{**good, **given})
+    assert sentence in str(error.value)
+
+
+@pytest.mark.parametrize("count", [-1, 1.5, True, "2"])
+def test_a_wrong_number_of_threads_is_refused(count):
+    with pytest.raises(InputError, match="must be a whole number from 0 on"):
+        native.set_num_threads(count)
+
+
+def test_the_number_of_threads(threads):
+    assert native.num_threads() == len(os.sched_getaffinity(0))
+    threads(3)
+    assert native.num_threads() == 3
+
+
+def test_an_instruction_set_that_is_not_there_is_refused():
+    assert native.isa() == native.isas()[0]
+    with pytest.raises(InputError, match=r"must be one of .*; received 'mmx'"):
+        native.use_isa("mmx")
+
+
+def test_the_limits_of_the_machine_are_measured():
+    assert native.peak_flops(1) > 1e8
+    assert native.peak_bandwidth(1 << 20, 1) > 1e7
+    assert native.product_flops(1) < 1.05 * native.peak_flops(1)
+
+
+def test_without_a_library_the_reason_is_told(monkeypatch):
+    monkeypatch.setattr(library, "find", lambda: (None, "there was no C compiler"))
+    assert native.reason() == "there was no C compiler"
+    with pytest.raises(InputError, match="cannot run: there was no C compiler"):
+        native.num_threads()
