@@ -158,6 +158,7 @@ class Stream:
         views[0][...] = x
         row = self._run(self._handle)
         if row:
+            views[0].fill(0)  # what measure reads
             raise self._outside(x.reshape(-1)[row - 1])
         return views[1].copy()
 
