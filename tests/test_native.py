@@ -26,6 +26,7 @@ ALL_SIZES = {
     "a block and a part": (19, 7, 5, 33),
     "two chunks": (3, 131, 3, 5),
     "wide": (2, 3, 37, 100),
+    "more features than units": (2, 3, 70, 5),
 }
 TOLERANCE = 1e-5  # relative to the largest element
 
@@ -82,8 +83,9 @@ def check(p, **settings):
 @pytest.mark.parametrize("size", ALL_SIZES)
 @pytest.mark.parametrize("name", ROWS)
 def test_sizes(name, size, isa, monkeypatch):
+    scale = 0.3 if size in SIZES else 0.15
     monkeypatch.setitem(SIZES, size, ALL_SIZES[size])
-    p = problem(name, size, scale=0.15 if size in ("wide", "two chunks") else 0.3)
+    p = problem(name, size, scale=scale)
     check(p, **settings_of(p))
 
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 HOME = Path(__file__).parents[1]
@@ -36,16 +37,18 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def build(folder: Path, sanitizer: str) -> Path:
-    needs("cmake", os.environ.get("CC") or "cc")
+def build(folder: Path, *options: str, sanitizer: str = "") -> Path:
+    needs("cmake")
     generator = ["-G", "Ninja"] if shutil.which("ninja") else []
-    options = ["-DSLIMRNN_TESTS=ON", f"-DSLIMRNN_SANITIZE={sanitizer}"]
+    options = ("-DSLIMRNN_TESTS=ON", f"-DSLIMRNN_SANITIZE={sanitizer}", *options)
     made = run("cmake", "-S", HOME, "-B", folder, *generator, *options)
     if "needs gcc or clang" in made.stderr:
         pytest.skip("the compiler is neither gcc nor clang")
     assert made.returncode == 0, made.stdout + made.stderr
     made = run("cmake", "--build", folder)
-    if f"lib{sanitizer[0]}san" in made.stdout:  # cannot find /usr/lib64/libasan...
+    if (
+        sanitizer and f"lib{sanitizer[0]}san" in made.stdout
+    ):  # cannot find /usr/lib64/libasan...
         pytest.skip(f"the compiler lacks its -fsanitize={sanitizer}")
     assert made.returncode == 0, made.stdout + made.stderr
     assert "warning" not in made.stdout + made.stderr, made.stdout + made.stderr
@@ -54,7 +57,8 @@ def build(folder: Path, sanitizer: str) -> Path:
 
 @pytest.mark.parametrize("sanitizer", SEQUENCES)
 def test_the_engine_is_clean(tmp_path, sanitizer):
-    check = build(tmp_path, sanitizer)
+    needs(os.environ.get("CC") or "cc")
+    check = build(tmp_path, sanitizer=sanitizer)
     command = [check, str(SEQUENCES[sanitizer])]
     # ThreadSanitizer cannot live with as many random bits in addresses as some kernels
     # have.
@@ -63,3 +67,32 @@ def test_the_engine_is_clean(tmp_path, sanitizer):
     done = run(*command)
     assert done.returncode == 0, (done.stdout + done.stderr)[-20000:]
     assert "serves a forked child: ok" in done.stdout
+
+
+ARM = {
+    "CMAKE_SYSTEM_NAME": "Linux",
+    "CMAKE_SYSTEM_PROCESSOR": "aarch64",
+    "CMAKE_C_COMPILER": "aarch64-linux-gnu-gcc",
+}
+
+
+def test_an_emulated_arm_computes_the_same(tmp_path):
+    needs(os.environ.get("CC") or "cc", "aarch64-linux-gnu-gcc", "qemu-aarch64")
+    here = build(tmp_path / "here")
+    there = build(tmp_path / "there", *(f"-D{k}={v}" for k, v in ARM.items()))
+    emulator = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"]
+    whole = run(*emulator, there, "8")
+    assert whole.returncode == 0, (whole.stdout + whole.stderr)[-20000:]
+    assert "neon computes streams as sequences: ok" in whole.stdout
+    pairs = zip(
+        *(
+            run(*command, "numbers").stdout.splitlines()
+            for command in ([here], [*emulator, there])
+        ),
+        strict=True,
+    )
+    for k, lines in enumerate(pairs):
+        ours, theirs = (np.array(line.split(), float) for line in lines)
+        scale = max(abs(ours).max(), 1e-3)
+        assert abs(ours - theirs).max() <= 1e-5 * scale, f"sequence {k + 1}"
+    assert k > 10

@@ -117,7 +117,7 @@ ALWAYS_INLINE void backward_lstm_by(const plan *p, const back_step *b, functions
     column_sums sums[SLIM_GATES];
     for (int k = 0; k < SLIM_GATES; k++) sums[k] = open_sums(p, b->sums, k, j);
     for (int r = 0; r < b->s.rows;) {
-      const place w = {(ptrdiff_t)r * p->padded + j, j};
+      const place w = down_rows(p, r, j);
       if (all_live(&b->s, r)) {
         lstm_rows_back(LANES, p, b, by, w, sums);
         r += LANES;
@@ -181,7 +181,7 @@ ALWAYS_INLINE void backward_candidate_by(const plan *p, const back_step *b,
   for (int j = 0; j < p->padded; j += VL) {
     column_sums sums = open_sums(p, b->sums, G, j);
     for (int r = 0; r < b->s.rows;) {
-      const place w = {(ptrdiff_t)r * p->padded + j, j};
+      const place w = down_rows(p, r, j);
       if (all_live(&b->s, r)) {
         candidate_back(LANES, p, b, by, w, &sums);
         r += LANES;
@@ -222,12 +222,13 @@ ALWAYS_INLINE void gates_back(const int Q, const plan *p, const back_step *b,
 }
 
 ALWAYS_INLINE void backward_gates_by(const plan *p, const back_step *b, functions by) {
-  const int last = p->cell->gates - 1; /* the candidate, whose sums are done */
+  const int U = p->cell->update, R = p->cell->reset;
   for (int j = 0; j < p->padded; j += VL) {
     column_sums sums[SLIM_GATES];
-    for (int k = 0; k < last; k++) sums[k] = open_sums(p, b->sums, k, j);
+    sums[U] = open_sums(p, b->sums, U, j);
+    sums[R] = open_sums(p, b->sums, R, j);
     for (int r = 0; r < b->s.rows;) {
-      const place w = {(ptrdiff_t)r * p->padded + j, j};
+      const place w = down_rows(p, r, j);
       if (all_live(&b->s, r)) {
         gates_back(LANES, p, b, by, w, sums);
         r += LANES;
@@ -236,7 +237,8 @@ ALWAYS_INLINE void backward_gates_by(const plan *p, const back_step *b, function
       if (is_live(b->s.live, r)) gates_back(1, p, b, by, w, sums);
       r++;
     }
-    for (int k = 0; k < last; k++) close_sums(p, b->sums, k, j, &sums[k]);
+    close_sums(p, b->sums, U, j, &sums[U]);
+    if (R != U) close_sums(p, b->sums, R, j, &sums[R]);
   }
 }
 

@@ -133,35 +133,71 @@ ALWAYS_INLINE int are_usual(const plan *p) {
          p->cell->recurrent_activation == usual.gates;
 }
 
-/* Rows that are computed side by side: the column j of Q rows from the one at `at` on. */
+/* What is computed side by side: the column j of several rows from the one at `at` on,
+ * or several columns of one row. */
 typedef struct {
   ptrdiff_t at, j;
+  ptrdiff_t step;   /* from one to the next in a state or a gate's values */
+  ptrdiff_t column; /* the same in a vector of weights: 0 for rows */
 } place;
+
+ALWAYS_INLINE place down_rows(const plan *p, int r, int j) {
+  return (place){(ptrdiff_t)r * p->padded + j, j, p->padded, 0};
+}
+
+ALWAYS_INLINE place along_row(const plan *p, int r, int j) {
+  return (place){(ptrdiff_t)r * p->padded + j, j, VL, VL};
+}
+
+/* compute(Q, place) over all columns of the row r. */
+#define ALONG_ROW(p, r, compute)                                       \
+  for (int j = 0, left; j < p->padded; j += left * VL) {               \
+    left = (p->padded - j) / VL;                                       \
+    if (left >= LANES) {                                               \
+      compute(LANES, p, s, by, along_row(p, r, j));                    \
+      left = LANES;                                                    \
+    } else if (left >= 2) {                                            \
+      compute(2, p, s, by, along_row(p, r, j));                        \
+      left = 2;                                                        \
+    } else {                                                           \
+      compute(1, p, s, by, along_row(p, r, j));                        \
+    }                                                                  \
+  }
+
+/* compute(Q, place) over all columns of LANES rows from r on. */
+#define DOWN_ROWS(p, r, compute)               \
+  for (int j = 0; j < p->padded; j += VL)      \
+    compute(LANES, p, s, by, down_rows(p, r, j));
 
 /* A gate's values by its activation; a HEAVY one's are kept in their place. */
 ALWAYS_INLINE lanes gate_value(const int Q, const plan *p, const step *s, int k,
                                int32_t function, place w, lanes read) {
   const gate_plan *g = &p->gate[k];
-  if (g->kind == STATIC) return spread(Q, load(g->fixed + w.j));
-  lanes z = g->kind == HEAVY ? load_rows(Q, s->z[k] + w.at, p->padded)
-                             : spread(Q, g->bias ? load(g->bias + w.j) : all(0));
+  if (g->kind == STATIC) return load_rows(Q, g->fixed + w.j, w.column);
+  lanes z = g->kind == HEAVY ? load_rows(Q, s->z[k] + w.at, w.step)
+            : g->bias        ? load_rows(Q, g->bias + w.j, w.column)
+                             : spread(Q, all(0));
   if (g->vector) {
-    vec u = load(g->vector + w.j);
-    EACH z.v[q] += read.v[q] * u;
+    lanes u = load_rows(Q, g->vector + w.j, w.column);
+    EACH z.v[q] += read.v[q] * u.v[q];
   }
   z = activate(Q, function, z);
-  if (g->kind == HEAVY) store_rows(Q, s->z[k] + w.at, p->padded, z);
+  if (g->kind == HEAVY) store_rows(Q, s->z[k] + w.at, w.step, z);
   return z;
 }
 
 /* The same once more. */
 ALWAYS_INLINE lanes gate_again(const int Q, const plan *p, const step *s, int k,
                                int32_t function, place w, lanes read) {
-  return p->gate[k].kind == HEAVY ? load_rows(Q, s->z[k] + w.at, p->padded)
+  return p->gate[k].kind == HEAVY ? load_rows(Q, s->z[k] + w.at, w.step)
                                   : gate_value(Q, p, s, k, function, w, read);
 }
 
-ALWAYS_INLINE void copy_vec(const float *from, float *to) { store(to, load(from)); }
+/* A masked row keeps its state. */
+ALWAYS_INLINE void keep_row(const plan *p, int r, const float *from, float *to) {
+  const ptrdiff_t at = (ptrdiff_t)r * p->padded;
+  if (from != to) memcpy(to + at, from + at, p->padded * sizeof *to);
+}
 
 /* Whether LANES rows from r on can be taken together. */
 ALWAYS_INLINE int all_live(const step *s, int r) {
@@ -187,37 +223,34 @@ static void add_recurrent(const plan *p, const step *s, const float *read, int a
 ALWAYS_INLINE void lstm_rows(const int Q, const plan *p, const step *s, functions by,
                              place w) {
   const slim_cell *cell = p->cell;
-  const ptrdiff_t row = p->padded;
-  lanes seen = load_rows(Q, s->seen + w.at, row);
+  lanes seen = load_rows(Q, s->seen + w.at, w.step);
   lanes i = gate_value(Q, p, s, cell->input, by.gates, w, seen);
   lanes f = gate_value(Q, p, s, cell->forget, by.gates, w, seen);
   lanes g = gate_value(Q, p, s, cell->candidate, by.candidate, w, seen);
   lanes o = gate_value(Q, p, s, cell->output, by.gates, w, seen);
-  lanes c = load_rows(Q, s->c + w.at, row);
+  lanes c = load_rows(Q, s->c + w.at, w.step);
   EACH c.v[q] = f.v[q] * c.v[q] + i.v[q] * g.v[q];
-  store_rows(Q, s->c1 + w.at, row, c);
+  store_rows(Q, s->c1 + w.at, w.step, c);
   lanes h = activate(Q, by.candidate, c);
   EACH h.v[q] *= o.v[q];
-  store_rows(Q, s->h1 + w.at, row, h);
+  store_rows(Q, s->h1 + w.at, w.step, h);
 }
 
 ALWAYS_INLINE void forward_lstm_by(const plan *p, const step *s, functions by) {
-  for (int j = 0; j < p->padded; j += VL)
-    for (int r = 0; r < s->rows;) {
-      const place w = {(ptrdiff_t)r * p->padded + j, j};
-      if (all_live(s, r)) {
-        lstm_rows(LANES, p, s, by, w);
-        r += LANES;
-        continue;
-      }
-      if (is_live(s->live, r)) {
-        lstm_rows(1, p, s, by, w);
-      } else {
-        copy_vec(s->h + w.at, s->h1 + w.at);
-        copy_vec(s->c + w.at, s->c1 + w.at);
-      }
-      r++;
+  for (int r = 0; r < s->rows;) {
+    if (all_live(s, r)) {
+      DOWN_ROWS(p, r, lstm_rows)
+      r += LANES;
+      continue;
     }
+    if (is_live(s->live, r)) {
+      ALONG_ROW(p, r, lstm_rows)
+    } else {
+      keep_row(p, r, s->h, s->h1);
+      keep_row(p, r, s->c, s->c1);
+    }
+    r++;
+  }
 }
 
 static void forward_lstm(const plan *p, const step *s) {
@@ -232,26 +265,26 @@ static void forward_lstm(const plan *p, const step *s) {
 ALWAYS_INLINE void reset_rows(const int Q, const plan *p, const step *s, functions by,
                               place w) {
   const slim_cell *cell = p->cell;
-  lanes seen = load_rows(Q, s->seen + w.at, p->padded);
+  lanes seen = load_rows(Q, s->seen + w.at, w.step);
   lanes reset = gate_value(Q, p, s, cell->reset, by.gates, w, seen);
   if (cell->update != cell->reset)
     gate_value(Q, p, s, cell->update, by.gates, w, seen);
   if (!p->resets) return;
   EACH reset.v[q] *= seen.v[q];
-  store_rows(Q, s->read + w.at, p->padded, reset);
+  store_rows(Q, s->read + w.at, w.step, reset);
 }
 
 ALWAYS_INLINE void mix_rows(const int Q, const plan *p, const step *s, functions by,
                             place w) {
   const slim_cell *cell = p->cell;
   const int G = cell->candidate;
-  const ptrdiff_t row = p->padded;
-  lanes h = load_rows(Q, s->h + w.at, row), seen = load_rows(Q, s->seen + w.at, row);
-  lanes read = load_rows(Q, s->read + w.at, row), new;
+  lanes h = load_rows(Q, s->h + w.at, w.step);
+  lanes seen = load_rows(Q, s->seen + w.at, w.step);
+  lanes read = load_rows(Q, s->read + w.at, w.step), new;
   lanes update = gate_again(Q, p, s, cell->update, by.gates, w, seen);
   if (cell->reset_after) {
     lanes reset = gate_again(Q, p, s, cell->reset, by.gates, w, seen);
-    lanes z = load_rows(Q, s->z[G] + w.at, row);
+    lanes z = load_rows(Q, s->z[G] + w.at, w.step);
     EACH z.v[q] += reset.v[q] * read.v[q];
     new = activate(Q, by.candidate, z);
   } else {
@@ -261,37 +294,28 @@ ALWAYS_INLINE void mix_rows(const int Q, const plan *p, const step *s, functions
     vec old = cell->keeps ? update.v[q] : 1.0f - update.v[q];
     h.v[q] = old * h.v[q] + (1.0f - old) * new.v[q];
   }
-  store_rows(Q, s->h1 + w.at, row, h);
+  store_rows(Q, s->h1 + w.at, w.step, h);
 }
 
 ALWAYS_INLINE void forward_reset_by(const plan *p, const step *s, functions by) {
-  for (int j = 0; j < p->padded; j += VL)
-    for (int r = 0; r < s->rows;) {
-      const place w = {(ptrdiff_t)r * p->padded + j, j};
-      const int together = r + LANES <= s->rows;
-      if (together)
-        reset_rows(LANES, p, s, by, w);
-      else
-        reset_rows(1, p, s, by, w);
-      r += together ? LANES : 1;
-    }
+  int r = 0;
+  for (; r + LANES <= s->rows; r += LANES) DOWN_ROWS(p, r, reset_rows)
+  for (; r < s->rows; r++) ALONG_ROW(p, r, reset_rows)
 }
 
 ALWAYS_INLINE void forward_mix_by(const plan *p, const step *s, functions by) {
-  for (int j = 0; j < p->padded; j += VL)
-    for (int r = 0; r < s->rows;) {
-      const place w = {(ptrdiff_t)r * p->padded + j, j};
-      if (all_live(s, r)) {
-        mix_rows(LANES, p, s, by, w);
-        r += LANES;
-        continue;
-      }
-      if (is_live(s->live, r))
-        mix_rows(1, p, s, by, w);
-      else
-        copy_vec(s->h + w.at, s->h1 + w.at);
-      r++;
+  for (int r = 0; r < s->rows;) {
+    if (all_live(s, r)) {
+      DOWN_ROWS(p, r, mix_rows)
+      r += LANES;
+      continue;
     }
+    if (is_live(s->live, r))
+      ALONG_ROW(p, r, mix_rows)
+    else
+      keep_row(p, r, s->h, s->h1);
+    r++;
+  }
 }
 
 static void forward_mix(const plan *p, const step *s) {

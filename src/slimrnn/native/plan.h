@@ -36,7 +36,8 @@ typedef struct slim_plan {
   int keeps_c;    /* the tape has c too */
   int resets;     /* there is a reset gate, before the product */
   int recurrent;  /* some gate has U */
-  const float *zeros, *reset_bias; /* (padded) */
+  const float *zeros;      /* as wide as any row */
+  const float *reset_bias; /* (padded) */
   gate_plan gate[SLIM_GATES];
 } plan;
 
@@ -105,8 +106,9 @@ static void make_plan(plan *p, arena *a, const slim_cell *cell,
   p->padded_inputs = round_up(m, slim_padding());
   p->has_c = cell->forget >= 0;
   p->resets = cell->reset >= 0 && !cell->reset_after;
-  float *zeros = take(a, p->padded);
-  if (zeros) memset(zeros, 0, p->padded * sizeof *zeros);
+  const int widest = p->padded > p->padded_inputs ? p->padded : p->padded_inputs;
+  float *zeros = take(a, widest);
+  if (zeros) memset(zeros, 0, widest * sizeof *zeros);
   p->zeros = zeros;
   if (reset_bias) p->reset_bias = pad(a, reset_bias, n, p->padded);
   for (int w = 0; w < SLIM_WEIGHTS; w++)

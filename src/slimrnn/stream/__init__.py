@@ -1,0 +1,297 @@
+"""A trained model one step at a time, in C: without Keras, without allocation."""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from slimrnn.errors import InputError
+from slimrnn.native import library
+from slimrnn.stream.parts import EMBEDDING, Part, parts_of
+
+__all__ = ["Stream"]
+
+Array = np.ndarray
+State = list[dict[str, Array]]
+
+#: a step over this many weights takes some 10 µs: then other threads may run
+_LONG = 250_000
+
+
+class Stream:
+    """A layer or a model that takes one step at a time, in C.
+
+    ``yₜ, stateₜ = layers(xₜ, stateₜ₋₁)`` in float32: step after step, bit for bit what
+    ``slimrnn.native.run`` gives for the whole sequence. The weights are copied: what
+    is trained afterwards needs a new Stream.
+
+    A stream takes ``Embedding`` (first), the slim layers, ``keras.layers.LSTM``,
+    ``GRU``, ``SimpleRNN``, ``RNN`` over one of their cells, ``Dense``, an
+    ``Activation`` after a Dense that has none, and layers that only act in training,
+    such as ``Dropout``. Each step passes every layer, so ``return_sequences`` does not
+    matter. Index 0 of an Embedding with ``mask_zero`` keeps the states of its row.
+
+    Streams are independent of one another. One stream serves one thread at a time.
+
+    Args:
+        model: a built layer, ``keras.Sequential``, or functional model that is a chain.
+        batch_size: B, how many sequences go side by side.
+
+    Attributes:
+        batch_size: B.
+
+    Raises:
+        InputError: a layer, an activation or a setting that cannot be streamed, layers
+            without weights yet, a batch_size below 1, or there is no native engine on
+            this machine.
+
+    Example:
+        >>> from slimrnn import SlimLSTM
+        >>> layer = SlimLSTM(4, "LSTM6")
+        >>> layer.build((None, None, 3))
+        >>> if not library.find()[1]:
+        ...     stream = Stream(layer)
+        ...     y = stream.step(np.ones(3, "float32"))
+        ...     assert y.shape == (4,)
+        ...     assert np.array_equal(stream.state[0]["h"], [y])
+    """
+
+    def __init__(self, model: Any, batch_size: int = 1):
+        self.batch_size = _whole("batch_size", batch_size)
+        native = library.get()
+        parts = parts_of(model)
+        first, last = parts[0], parts[-1]
+        self._rows = first.inputs if first.kind == EMBEDDING else 0
+        shape = (batch_size,) if self._rows else (batch_size, first.inputs)
+        x = np.zeros(shape, "int32" if self._rows else "float32")
+        y = np.zeros((batch_size, last.outputs), "float32")
+        self._dtype = x.dtype
+        #: what a shape of x is written to, and what is returned
+        self._views: dict[tuple[int, ...], tuple[Array, Array]] = {shape: (x, y)}
+        if batch_size == 1:
+            self._views[shape[1:]] = (x.reshape(shape[1:]), y[0])
+        padded = [native.slim_padded(part.outputs) for part in parts]
+        memory = [
+            {name: np.zeros((batch_size, row), "float32") for name in part.states}
+            for part, row in zip(parts, padded, strict=True)
+        ]
+        self._state = [
+            {name: array[:, : part.outputs] for name, array in states.items()}
+            for part, states in zip(parts, memory, strict=True)
+            if states
+        ]
+        self._handle: _Handle | None = _Handle.new(parts, memory, x, y)
+        long = sum(part.work for part in parts) > _LONG
+        self._run: Callable = (native if long else library.quick()).slim_stream_step
+
+    def step(self, x: Any) -> Array:
+        """Take one step.
+
+        Args:
+            x: (B, m) float32, or (B,) indices for an Embedding; with ``batch_size=1``
+                also (m,), or one index. Other numbers are converted, which takes
+                longer.
+
+        Returns:
+            (B, n), or (n,) where x has no axis for the batch: the last layer's output
+            after this step, a new array each time.
+
+        Raises:
+            InputError: a shape or a type that does not fit, an index that the
+                Embedding does not have (the states are as before), a closed stream.
+        """
+        if type(x) is not Array or x.dtype is not self._dtype:
+            x = self._converted(x)
+        views = self._views.get(x.shape)
+        if views is None:
+            raise self._misshapen(x)
+        views[0][...] = x
+        row = self._run(self._handle)
+        if row:
+            views[0].fill(0)  # what measure reads
+            raise self._outside(x.reshape(-1)[row - 1])
+        return views[1].copy()
+
+    @property
+    def state(self) -> State:
+        """The states: for each recurrent layer, its arrays (B, n) by name.
+
+        They are copies: read them to keep them, assign them to restore them. h is the
+        layer's last output, c the cell state of an LSTM.
+
+        Raises:
+            InputError: what is assigned lacks a layer or a name, or has another shape;
+                then nothing has changed.
+
+        Example:
+            >>> from slimrnn import SlimGRU
+            >>> layer = SlimGRU(4, "GRU3")
+            >>> layer.build((None, None, 3))
+            >>> if not library.find()[1]:
+            ...     stream = Stream(layer)
+            ...     kept = stream.state
+            ...     first = stream.step(np.ones(3))
+            ...     stream.state = kept
+            ...     assert np.array_equal(stream.step(np.ones(3)), first)
+        """
+        return [{k: a.copy() for k, a in states.items()} for states in self._state]
+
+    @state.setter
+    def state(self, given: Sequence[dict[str, Any]]) -> None:
+        checked = self._checked(given)
+        for mine, new in zip(self._state, checked, strict=True):
+            for name, array in mine.items():
+                array[...] = new[name]
+
+    def reset(self) -> None:
+        """Begin anew: all states are 0."""
+        for states in self._state:
+            for array in states.values():
+                array.fill(0)
+
+    def measure(self, steps: int = 1000) -> float:
+        """Time some steps inside C, without what calling them from Python costs.
+
+        Args:
+            steps: how many; they repeat the last step's x, and leave the states alone.
+
+        Returns:
+            Seconds a step, the mean.
+
+        Raises:
+            InputError: steps is not a whole number from 1 on, or the stream is closed.
+        """
+        _whole("steps", steps)
+        if self._handle is None:
+            _closed()
+        kept = self.state
+        seconds = library.get().slim_stream_measure(self._handle, steps)
+        self.state = kept
+        return seconds
+
+    def close(self) -> None:
+        """Give the memory back now, and not when the stream is garbage."""
+        self._handle, self._run = None, _closed
+
+    def _converted(self, x: Any) -> Array:
+        """The array of the right type that x is, or can be."""
+        if self._rows and type(x) is int and 0 <= x < self._rows:
+            return np.array(x, self._dtype)
+        try:
+            array = np.asarray(x)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InputError(
+                f"x must be an array; received {type(x).__name__} ({error})."
+            ) from error
+        if self._rows:
+            return self._indices(array)
+        if not np.can_cast(array.dtype, self._dtype, "same_kind"):
+            raise InputError(
+                f"x must be float32, or real numbers to be converted; received "
+                f"{array.dtype}."
+            )
+        return array.astype(self._dtype)
+
+    def _indices(self, array: Array) -> Array:
+        """The indices, none of them outside the embedding, as int32."""
+        if array.dtype.kind not in "iu":
+            raise InputError(
+                f"x must be whole numbers, the indices of an Embedding; received "
+                f"{array.dtype}. Convert them with x.astype('int32')."
+            )
+        outside = array[(array < 0) | (array >= self._rows)]
+        if outside.size:
+            raise self._outside(outside[0])
+        return array.astype(self._dtype)
+
+    def _outside(self, index: int) -> InputError:
+        return InputError(
+            f"x has the index {index}, which the Embedding does not have; allowed: 0 "
+            f"to {self._rows - 1}. No state has changed."
+        )
+
+    def _misshapen(self, x: Array) -> InputError:
+        what = "indices" if self._rows else "features"
+        allowed = " or ".join(map(str, self._views))
+        return InputError(
+            f"x must have the shape {allowed} ({what}, batch_size={self.batch_size}); "
+            f"received {x.shape}."
+        )
+
+    def _checked(self, given: Any) -> State:
+        """States like this stream's, as float32."""
+        listed = isinstance(given, (list, tuple))
+        if not listed or len(given) != len(self._state):
+            raise InputError(
+                f"state must be a list of {len(self._state)} dicts, one for each "
+                f"recurrent layer, as Stream.state gives it; received "
+                f"{f'{len(given)} of them' if listed else type(given).__name__}."
+            )
+        return [
+            _like(mine, new, f"state[{k}]")
+            for k, (mine, new) in enumerate(zip(self._state, given, strict=True))
+        ]
+
+
+class _Handle(ctypes.c_void_p):
+    """The stream in C, freed with the last reference to it.
+
+    A call holds one, so that closing a stream while a step runs is safe.
+    """
+
+    arrays: tuple  # what C reads and writes, alive as long as it may
+
+    @classmethod
+    def new(cls, parts: list[Part], memory: State, x: Array, y: Array) -> _Handle:
+        """The parts as a stream that reads x and writes y."""
+        native = library.get()
+        layers = (library.Layer * len(parts))()
+        for layer, part, states in zip(layers, parts, memory, strict=True):
+            part.describe(layer, states)
+        pointer = native.slim_stream_new(
+            layers, len(parts), len(x), x.ctypes.data, y.ctypes.data
+        )
+        if not pointer:
+            raise MemoryError("There is not enough memory for the stream.")
+        handle = cls(pointer)
+        handle.arrays = (parts, memory, x, y)
+        # At the end of the process the memory goes anyway.
+        weakref.finalize(handle, native.slim_stream_free, pointer).atexit = False
+        return handle
+
+
+def _like(mine: dict[str, Array], given: Any, what: str) -> dict[str, Array]:
+    """Arrays of the same names and shapes, as float32."""
+    if not isinstance(given, dict) or set(given) != set(mine):
+        received = ", ".join(map(str, given)) if isinstance(given, dict) else given
+        raise InputError(
+            f"{what} must be a dict with {', '.join(mine)}; received {received!r}."
+        )
+    try:
+        new = {name: np.asarray(array, "float32") for name, array in given.items()}
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what} must have arrays of numbers ({error}).") from error
+    for name, array in mine.items():
+        if new[name].shape != array.shape:
+            raise InputError(
+                f"{what}[{name!r}] must have the shape {array.shape}; received "
+                f"{new[name].shape}."
+            )
+    return new
+
+
+def _whole(what: str, value: Any) -> int:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or not 1 <= value < 2**31:
+        raise InputError(
+            f"{what} must be a whole number from 1 on; received {value!r}."
+        )
+    return int(value)
+
+
+def _closed(*_: Any) -> NoReturn:
+    raise InputError("This stream is closed; make a new Stream.")
