@@ -330,7 +330,15 @@ def test_a_reader_that_has_enough():
 def test_doctor_tells_what_there_is(capsys):
     code, out, _ = run(capsys, "doctor")
     assert code == 0
-    for text in ("Versions", "Backends", "Engines", "Data", "in use", "digits", "ops"):
+    for text in (
+        "Versions",
+        "Backends",
+        "Engines",
+        "Data",
+        "in use",
+        "digits",
+        "native",
+    ):
         assert text in out
     assert all(name in out for name in (*RECIPES, *backends.BACKENDS))
 

@@ -401,11 +401,6 @@ static void forward_rows(const plan *p, const slim_forward_args *a, int64_t firs
 }
 
 
-/* Floats of scratch for one step of a stream. */
-static size_t stream_size(const plan *p, int rows) {
-  return (size_t)(p->heavy + 1) * rows * p->padded;
-}
-
 /* One step of a stream: the states, (rows, padded), are read and written in place,
  * which is safe since a step reads no element of them after it wrote it. */
 static void stream_step(const plan *p, int rows, const float *x, ptrdiff_t row, float *h,

@@ -123,7 +123,6 @@ const slim_kernels JOIN(slim_kernels_, SLIM_ISA) = {
     .scratch_size = scratch_size,
     .forward = forward_rows,
     .backward = backward_rows,
-    .stream_size = stream_size,
     .stream_step = stream_step,
     .dense_size = dense_size,
     .dense_pack = dense_pack,

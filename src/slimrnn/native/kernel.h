@@ -29,8 +29,8 @@ typedef struct {
                   float *tape, float *scratch);
   void (*backward)(const slim_plan *, const slim_backward_args *, int64_t first, int rows,
                    const float *tape, float *scratch, slim_sums *);
-  /* One step of a stream, states in place; x has rows `row` floats apart. */
-  size_t (*stream_size)(const slim_plan *, int rows);
+  /* One step of a stream, states in place; x has rows `row` floats apart; scratch: a
+   * state for each HEAVY gate and one more. */
   void (*stream_step)(const slim_plan *, int rows, const float *x, ptrdiff_t row,
                       float *h, float *c, const uint8_t *live, float *scratch);
   /* y (rows, outputs) = activation(x W + b); memory of dense_size floats, filled by

@@ -132,8 +132,9 @@ def find() -> tuple[ctypes.CDLL | None, str]:
     path = Path(__file__).with_name(f"libslimrnn{_SUFFIX}")
     if not path.exists():
         return None, (
-            "the native library was not built, because there was no C compiler (gcc "
-            "or clang) when slimrnn was installed; install one and slimrnn again"
+            "the native library was not built: there was no C compiler (gcc or clang) "
+            "when slimrnn was installed, or it failed; install one and slimrnn again "
+            "(pip install -v shows what happened)"
         )
     try:
         library = ctypes.CDLL(str(path))

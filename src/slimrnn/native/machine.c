@@ -152,32 +152,32 @@ enum { KEPT = 32 };
 static const size_t MOST_KEPT = (size_t)64 << 20; /* bytes of one piece */
 static header *kept[KEPT];
 
-/* Where SLIM_POISON is defined, as in the sanitizers' builds, nothing that is handed out
- * can be read before it is written without showing. */
-static void *handed_out(header *h) {
+/* Where SLIM_POISON is defined, as in the sanitizers' builds, each piece is as large as
+ * was asked for and full of NaN, so that whoever reads it before writing shows. */
 #ifdef SLIM_POISON
-  memset(h + 1, 0xff, h->bytes); /* NaN */
+enum { POISON = 1 };
+#else
+enum { POISON = 0 };
 #endif
-  return h + 1;
-}
 
 void *slim_acquire(size_t bytes) {
-  for (int k = 0; k < KEPT; k++) {
+  for (int k = 0; k < KEPT && !POISON; k++) {
     header *h = __atomic_exchange_n(&kept[k], NULL, __ATOMIC_ACQ_REL);
     if (!h) continue;
-    if (h->bytes >= bytes) return handed_out(h);
+    if (h->bytes >= bytes) return h + 1;
     free(h);
   }
   const size_t all = (bytes + 63) / 64 * 64;
   header *h = aligned_alloc(64, sizeof(header) + all);
   if (!h) return NULL;
   h->bytes = all;
-  return handed_out(h);
+  if (POISON) memset(h + 1, 0xff, all);
+  return h + 1;
 }
 
 void slim_release(void *memory) {
   header *h = (header *)memory - 1;
-  if (h->bytes <= MOST_KEPT)
+  if (h->bytes <= MOST_KEPT && !POISON)
     for (int k = 0; k < KEPT; k++) {
       header *none = NULL;
       if (__atomic_compare_exchange_n(&kept[k], &none, h, 0, __ATOMIC_ACQ_REL,

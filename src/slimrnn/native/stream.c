@@ -41,33 +41,39 @@ static int is_good(const slim_layer *layers, int count, int k) {
   return l->kind == SLIM_LAYER_EMBEDDING && k == 0 && count >= 1;
 }
 
-/* Bytes, whole lines of a cache. */
-static void *piece(char **at, size_t bytes) {
-  void *p = *at;
-  *at += (bytes + 63) / 64 * 64;
+/* Memory handed out in whole lines of a cache; with none, only counted. */
+typedef struct {
+  char *at;
+  size_t used;
+} pieces;
+
+static void *piece(pieces *m, size_t bytes) {
+  void *p = m->at ? m->at + m->used : NULL;
+  m->used += (bytes + 63) / 64 * 64;
   return p;
 }
 
-/* Gives a part its memory, or, if `at` began as NULL, only counts. */
-static void lay_out(slim_stream *s, part *p, char **at, int counting) {
+/* Gives a part its memory. */
+static void lay_out(slim_stream *s, part *p, pieces *memory) {
+  const int counting = !memory->at;
   const slim_layer *l = &p->layer;
   const slim_kernels *kernels = s->kernels;
   p->row = l->kind == SLIM_LAYER_EMBEDDING ? l->outputs : slim_padded(l->outputs);
   p->out = l->kind == SLIM_LAYER_CELL
                ? l->states[0]
-               : piece(at, sizeof(float) * s->batch * p->row);
+               : piece(memory, sizeof(float) * s->batch * p->row);
   if (l->kind == SLIM_LAYER_DENSE) {
-    p->packed = piece(at, sizeof(float) * kernels->dense_size(l->inputs, l->outputs));
+    p->packed = piece(memory, sizeof(float) * kernels->dense_size(l->inputs, l->outputs));
     if (!counting)
       kernels->dense_pack(p->packed, l->weights[0], l->weights[1], l->inputs, l->outputs,
                           s->batch);
   } else if (l->kind == SLIM_LAYER_CELL) {
-    void *memory = piece(at, kernels->plan_size(&p->cell, l->reset_bias != NULL, 0));
+    void *own = piece(memory, kernels->plan_size(&p->cell, l->reset_bias != NULL, 0));
     if (!counting)
-      p->plan = kernels->plan(memory, &p->cell, l->weights, l->reset_bias, s->batch,
+      p->plan = kernels->plan(own, &p->cell, l->weights, l->reset_bias, s->batch,
                               s->batch, 0);
-    /* gates + 1 states are more than any cell's step takes */
-    p->scratch = piece(at, sizeof(float) * s->batch * p->row * (SLIM_GATES + 1));
+    /* a state for each gate and one more: more than any cell's step takes */
+    p->scratch = piece(memory, sizeof(float) * s->batch * p->row * (SLIM_GATES + 1));
   }
 }
 
@@ -85,21 +91,21 @@ slim_stream *slim_stream_new(const slim_layer *layers, int count, int batch,
   s->batch = batch;
   s->x = x;
   s->y = y;
-  char *end = NULL, *memory;
+  pieces memory = {NULL, 0};
   for (int k = 0; k < count; k++) {
     part *p = &s->parts[k];
     p->layer = layers[k];
     if (p->layer.cell) p->cell = *p->layer.cell;
-    lay_out(s, p, &end, 1);
+    lay_out(s, p, &memory);
   }
-  piece(&end, batch);
-  memory = aligned_alloc(64, (size_t)(end - (char *)NULL));
-  if (!memory) {
+  piece(&memory, batch);
+  memory = (pieces){aligned_alloc(64, memory.used), 0};
+  if (!memory.at) {
     free(s);
     return NULL;
   }
   s->live = piece(&memory, batch);
-  for (int k = 0; k < count; k++) lay_out(s, &s->parts[k], &memory, 0);
+  for (int k = 0; k < count; k++) lay_out(s, &s->parts[k], &memory);
   return s;
 }
 
