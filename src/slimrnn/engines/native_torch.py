@@ -63,7 +63,10 @@ def _forward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """All steps' h (or nothing), the last states as one tensor, and the tape."""
     described = library.from_numbers(tuple(cell))
-    outputs, last, tape = _empty(x, states, sequences, _tape(described, x, keep))
+    outputs, last, tape = _empty(x, states, sequences, 0)
+    if keep:
+        size = library.get().slim_tape_size(described, *x.shape[:2])
+        tape = torch.from_numpy(library.acquire(size))
     library.forward(
         described,
         x,
@@ -76,11 +79,6 @@ def _forward(
         tape=tape if keep else None,
     )
     return outputs, last, tape
-
-
-def _tape(described: library.Cell, x: Tensor, keep: bool) -> int:
-    batch, time = x.shape[:2]
-    return library.get().slim_tape_size(described, batch, time) if keep else 0
 
 
 def _empty(x: Tensor, states: list[Tensor], sequences: bool, tape: int):

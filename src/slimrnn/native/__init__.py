@@ -262,7 +262,7 @@ class _Problem:
     def gradients(self, mask, recurrent_mask, doutputs, dstates, of_x) -> Arrays:
         """The gradients by name."""
         size = library.get().slim_tape_size(self.cell, self.batch, self.time)
-        tape = np.empty(size, "float32")
+        tape = library.acquire(size)
         self.run(mask, recurrent_mask, False, tape)
         found = {k: np.empty_like(w) for k, w in self.weights.items()}
         before = {f"initial {k}": np.empty(self.state, "float32") for k in self.names}

@@ -187,6 +187,8 @@ int slim_forward(const slim_cell *cell, const slim_forward_args *args) {
   const int bad = check(cell, args);
   if (bad) return bad;
   if (args->tape && cell->reset_after) return SLIM_BAD_CELL; /* has no backward pass */
+  if (args->tape)
+    slim_advise(args->tape, slim_tape_size(cell, args->batch, args->time) * sizeof(float));
   return run(cell, args, NULL, NULL, 0);
 }
 

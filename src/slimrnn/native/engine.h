@@ -15,11 +15,9 @@ const slim_kernels *slim_kernels_in_use(void);
 void slim_parallel(void (*task)(void *shared, int64_t k), void *shared, int64_t tasks,
                    int64_t worth);
 
-/* Memory of at least this many bytes, aligned to 64, of no particular contents; NULL
- * where there is none. What is released is kept for the next call: the pages of fresh
- * memory cost more than the work of a short sequence. */
-void *slim_acquire(size_t bytes);
-void slim_release(void *);
+/* Tells the system that a large piece of memory, about to be written, may have large
+ * pages: 2 MB at a time instead of 4 KB. */
+void slim_advise(void *memory, size_t bytes);
 
 /* Lets this thread take numbers below 1e-38 as 0 until the mode is restored. A gradient
  * that vanishes over hundreds of steps passes through them, and on many processors each

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import sys
+import weakref
 from ctypes import (
     POINTER,
     Structure,
@@ -14,9 +15,12 @@ from ctypes import (
     c_int,
     c_int32,
     c_int64,
+    c_size_t,
     c_void_p,
 )
 from pathlib import Path
+
+import numpy as np
 
 from slimrnn.errors import InputError
 from slimrnn.gates import CANDIDATE, WEIGHTS
@@ -109,6 +113,8 @@ _FUNCTIONS: dict[str, tuple] = {
     "slim_tape_size": (c_int64, POINTER(Cell), c_int64, c_int64),
     "slim_forward": (c_int, POINTER(Cell), POINTER(Forward)),
     "slim_backward": (c_int, POINTER(Cell), POINTER(Backward)),
+    "slim_acquire": (c_void_p, c_size_t),
+    "slim_release": (None, c_void_p),
     "slim_error": (c_char_p, c_int),
     "slim_set_num_threads": (None, c_int),
     "slim_num_threads": (c_int,),
@@ -202,6 +208,19 @@ def cell(
         described.gate[k].is_constant = gate.constant is not None
         described.gate[k].constant = gate.constant or 0.0
     return described
+
+
+def acquire(count: int) -> np.ndarray:
+    """So many floats, not set, of memory that the library keeps for the next call.
+
+    It goes back with the last reference to the array.
+    """
+    pointer = get().slim_acquire(4 * count)
+    if not pointer:
+        raise MemoryError(f"There is not enough memory for {4 * count} bytes.")
+    memory = (c_float * count).from_address(pointer)
+    weakref.finalize(memory, get().slim_release, pointer).atexit = False
+    return np.ctypeslib.as_array(memory)
 
 
 def forward(described: Cell, x, weights, states, **others) -> None:

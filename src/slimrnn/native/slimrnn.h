@@ -97,6 +97,13 @@ SLIM_API const char *slim_error(int code);
 
 enum { SLIM_OK, SLIM_BAD_CELL, SLIM_BAD_ARGUMENT, SLIM_BAD_TAPE, SLIM_NO_MEMORY };
 
+/* Memory of at least this many bytes, aligned to 64, of no particular contents, for a
+ * tape, say; NULL where there is none. What is released is kept for the next call, up
+ * to 256 MB of it in all: the pages of fresh memory cost more than the work of a short
+ * sequence. */
+SLIM_API void *slim_acquire(size_t bytes);
+SLIM_API void slim_release(void *memory);
+
 /* Threads: at most this many work at one sequence; 0: the cores that the process may
  * use. */
 SLIM_API void slim_set_num_threads(int count);
