@@ -1,0 +1,277 @@
+/* One step, forward, of a block of rows or of a stream.
+ *
+ * A state or a gate of one step is (R, padded) floats: R batch rows that lie together. */
+#ifndef SLIM_STEP_H
+#define SLIM_STEP_H
+
+#include "plan.h"
+
+typedef struct {
+  int rows;
+  const float *h, *c;      /* before the step */
+  float *h1, *c1;          /* after it */
+  float *z[SLIM_GATES];    /* of a HEAVY gate: in: W x + b, out: its value */
+  const uint8_t *live;     /* (R): 0 keeps the states; NULL: all live */
+  const float *seen;       /* h as the gates see it */
+  float *read;             /* r * seen, or with reset_after U h + b' */
+} step;
+
+ALWAYS_INLINE int is_live(const uint8_t *live, int r) { return !live || live[r]; }
+
+/* The activations. The kernels are compiled for Keras's own pair, known to the
+ * compiler, and once more for any pair. */
+typedef struct {
+  int32_t candidate, gates;
+} functions;
+
+static const functions usual = {SLIM_TANH, SLIM_SIGMOID};
+
+ALWAYS_INLINE functions functions_of(const plan *p) {
+  return (functions){p->cell->activation, p->cell->recurrent_activation};
+}
+
+ALWAYS_INLINE int are_usual(const plan *p) {
+  return p->cell->activation == usual.candidate &&
+         p->cell->recurrent_activation == usual.gates;
+}
+
+/* What is computed side by side: the column j of several rows from the one at `at` on,
+ * or several columns of one row. */
+typedef struct {
+  ptrdiff_t at, j;
+  ptrdiff_t step;   /* from one to the next in a state or a gate's values */
+  ptrdiff_t column; /* the same in a vector of weights: 0 for rows */
+} place;
+
+ALWAYS_INLINE place down_rows(const plan *p, int r, int j) {
+  return (place){(ptrdiff_t)r * p->padded + j, j, p->padded, 0};
+}
+
+ALWAYS_INLINE place along_row(const plan *p, int r, int j) {
+  return (place){(ptrdiff_t)r * p->padded + j, j, VL, VL};
+}
+
+/* compute(Q, place) over all columns of the row r. */
+#define ALONG_ROW(p, r, compute)                                       \
+  for (int j = 0, left; j < p->padded; j += left * VL) {               \
+    left = (p->padded - j) / VL;                                       \
+    if (left >= LANES) {                                               \
+      compute(LANES, p, s, by, along_row(p, r, j));                    \
+      left = LANES;                                                    \
+    } else if (left >= 2) {                                            \
+      compute(2, p, s, by, along_row(p, r, j));                        \
+      left = 2;                                                        \
+    } else {                                                           \
+      compute(1, p, s, by, along_row(p, r, j));                        \
+    }                                                                  \
+  }
+
+/* compute(Q, place) over all columns of LANES rows from r on. */
+#define DOWN_ROWS(p, r, compute)               \
+  for (int j = 0; j < p->padded; j += VL)      \
+    compute(LANES, p, s, by, down_rows(p, r, j));
+
+/* A gate's values by its activation; a HEAVY one's are kept in their place. */
+ALWAYS_INLINE lanes gate_value(const int Q, const plan *p, const step *s, int k,
+                               int32_t function, place w, lanes read) {
+  const gate_plan *g = &p->gate[k];
+  if (g->kind == STATIC) return load_rows(Q, g->fixed + w.j, w.column);
+  lanes z = g->kind == HEAVY ? load_rows(Q, s->z[k] + w.at, w.step)
+            : g->bias        ? load_rows(Q, g->bias + w.j, w.column)
+                             : spread(Q, all(0));
+  if (g->vector) {
+    lanes u = load_rows(Q, g->vector + w.j, w.column);
+    EACH z.v[q] += read.v[q] * u.v[q];
+  }
+  z = activate(Q, function, z);
+  if (g->kind == HEAVY) store_rows(Q, s->z[k] + w.at, w.step, z);
+  return z;
+}
+
+/* The same once more. */
+ALWAYS_INLINE lanes gate_again(const int Q, const plan *p, const step *s, int k,
+                               int32_t function, place w, lanes read) {
+  return p->gate[k].kind == HEAVY ? load_rows(Q, s->z[k] + w.at, w.step)
+                                  : gate_value(Q, p, s, k, function, w, read);
+}
+
+/* A masked row keeps its state. */
+ALWAYS_INLINE void keep_row(const plan *p, int r, const float *from, float *to) {
+  const ptrdiff_t at = (ptrdiff_t)r * p->padded;
+  if (from != to) memcpy(to + at, from + at, p->padded * sizeof *to);
+}
+
+/* Whether LANES rows from r on can be taken together. */
+ALWAYS_INLINE int all_live(const step *s, int r) {
+  return r + LANES <= s->rows && (!s->live || !memchr(s->live + r, 0, LANES));
+}
+
+/* z += read U for the gates that read it; where there is no W, z = b + read U. */
+static void add_recurrent(const plan *p, const step *s, const float *read, int after) {
+  for (int k = 0; k < p->cell->gates; k++) {
+    const gate_plan *g = &p->gate[k];
+    if (!g->u.vectors || g->after_reset != after) continue;
+    const float *start = g->w.vectors ? s->z[k] : g->bias ? g->bias : p->zeros;
+    target to = {s->z[k], p->padded};
+    if (p->cell->reset_after && k == p->cell->candidate) {
+      start = p->reset_bias ? p->reset_bias : p->zeros;
+      to.at = s->read;
+    }
+    multiply(s->rows, p->n, (operand){read, p->padded, 1}, g->u, start,
+             start == s->z[k] ? p->padded : 0, to);
+  }
+}
+
+ALWAYS_INLINE void lstm_rows(const int Q, const plan *p, const step *s, functions by,
+                             place w) {
+  const slim_cell *cell = p->cell;
+  lanes seen = load_rows(Q, s->seen + w.at, w.step);
+  lanes i = gate_value(Q, p, s, cell->input, by.gates, w, seen);
+  lanes f = gate_value(Q, p, s, cell->forget, by.gates, w, seen);
+  lanes g = gate_value(Q, p, s, cell->candidate, by.candidate, w, seen);
+  lanes o = gate_value(Q, p, s, cell->output, by.gates, w, seen);
+  lanes c = load_rows(Q, s->c + w.at, w.step);
+  EACH c.v[q] = f.v[q] * c.v[q] + i.v[q] * g.v[q];
+  store_rows(Q, s->c1 + w.at, w.step, c);
+  lanes h = activate(Q, by.candidate, c);
+  EACH h.v[q] *= o.v[q];
+  store_rows(Q, s->h1 + w.at, w.step, h);
+}
+
+ALWAYS_INLINE void forward_lstm_by(const plan *p, const step *s, functions by) {
+  for (int r = 0; r < s->rows;) {
+    if (all_live(s, r)) {
+      DOWN_ROWS(p, r, lstm_rows)
+      r += LANES;
+      continue;
+    }
+    if (is_live(s->live, r)) {
+      ALONG_ROW(p, r, lstm_rows)
+    } else {
+      keep_row(p, r, s->h, s->h1);
+      keep_row(p, r, s->c, s->c1);
+    }
+    r++;
+  }
+}
+
+static void forward_lstm(const plan *p, const step *s) {
+  add_recurrent(p, s, s->seen, 0);
+  if (are_usual(p))
+    forward_lstm_by(p, s, usual);
+  else
+    forward_lstm_by(p, s, functions_of(p));
+}
+
+/* Every gate but the candidate, and what the candidate reads. */
+ALWAYS_INLINE void reset_rows(const int Q, const plan *p, const step *s, functions by,
+                              place w) {
+  const slim_cell *cell = p->cell;
+  lanes seen = load_rows(Q, s->seen + w.at, w.step);
+  lanes reset = gate_value(Q, p, s, cell->reset, by.gates, w, seen);
+  if (cell->update != cell->reset)
+    gate_value(Q, p, s, cell->update, by.gates, w, seen);
+  if (!p->resets) return;
+  EACH reset.v[q] *= seen.v[q];
+  store_rows(Q, s->read + w.at, w.step, reset);
+}
+
+ALWAYS_INLINE void mix_rows(const int Q, const plan *p, const step *s, functions by,
+                            place w) {
+  const slim_cell *cell = p->cell;
+  const int G = cell->candidate;
+  lanes h = load_rows(Q, s->h + w.at, w.step);
+  lanes seen = load_rows(Q, s->seen + w.at, w.step);
+  lanes read = load_rows(Q, s->read + w.at, w.step), new;
+  lanes update = gate_again(Q, p, s, cell->update, by.gates, w, seen);
+  if (cell->reset_after) {
+    lanes reset = gate_again(Q, p, s, cell->reset, by.gates, w, seen);
+    lanes z = load_rows(Q, s->z[G] + w.at, w.step);
+    EACH z.v[q] += reset.v[q] * read.v[q];
+    new = activate(Q, by.candidate, z);
+  } else {
+    new = gate_value(Q, p, s, G, by.candidate, w, read);
+  }
+  EACH {
+    vec old = cell->keeps ? update.v[q] : 1.0f - update.v[q];
+    h.v[q] = old * h.v[q] + (1.0f - old) * new.v[q];
+  }
+  store_rows(Q, s->h1 + w.at, w.step, h);
+}
+
+ALWAYS_INLINE void forward_reset_by(const plan *p, const step *s, functions by) {
+  int r = 0;
+  for (; r + LANES <= s->rows; r += LANES) DOWN_ROWS(p, r, reset_rows)
+  for (; r < s->rows; r++) ALONG_ROW(p, r, reset_rows)
+}
+
+ALWAYS_INLINE void forward_mix_by(const plan *p, const step *s, functions by) {
+  for (int r = 0; r < s->rows;) {
+    if (all_live(s, r)) {
+      DOWN_ROWS(p, r, mix_rows)
+      r += LANES;
+      continue;
+    }
+    if (is_live(s->live, r))
+      ALONG_ROW(p, r, mix_rows)
+    else
+      keep_row(p, r, s->h, s->h1);
+    r++;
+  }
+}
+
+static void forward_mix(const plan *p, const step *s) {
+  const int is_usual = are_usual(p);
+  add_recurrent(p, s, s->seen, 0);
+  if (is_usual)
+    forward_reset_by(p, s, usual);
+  else
+    forward_reset_by(p, s, functions_of(p));
+  add_recurrent(p, s, s->read, 1);
+  if (is_usual)
+    forward_mix_by(p, s, usual);
+  else
+    forward_mix_by(p, s, functions_of(p));
+}
+
+/* One step, z given. */
+static void forward_step(const plan *p, step *s, const float *recurrent_mask,
+                         float *seen) {
+  s->seen = s->h;
+  if (recurrent_mask) {
+    for (ptrdiff_t at = 0; at < (ptrdiff_t)s->rows * p->padded; at += VL)
+      store(seen + at, load(s->h + at) * load(recurrent_mask + at));
+    s->seen = seen;
+  }
+  if (p->has_c)
+    forward_lstm(p, s);
+  else
+    forward_mix(p, s);
+}
+
+/* z = W x + b of the gates with W; z: (count, padded) each; x: (count, m), its rows
+ * `row` floats apart. */
+static void project(const plan *p, const float *x, ptrdiff_t row, ptrdiff_t count,
+                    float *const z[SLIM_GATES]) {
+  for (int k = 0; k < p->cell->gates; k++) {
+    const gate_plan *g = &p->gate[k];
+    if (!g->w.vectors) continue;
+    multiply(count, p->m, (operand){x, row, 1}, g->w, g->bias ? g->bias : p->zeros, 0,
+             (target){z[k], p->padded});
+  }
+}
+
+/* One step of a stream: the states, (rows, padded), are read and written in place,
+ * which is safe since a step reads no element of them after it wrote it. */
+static void stream_step(const plan *p, int rows, const float *x, ptrdiff_t row, float *h,
+                        float *c, const uint8_t *live, float *memory) {
+  const size_t state = (size_t)rows * p->padded;
+  step one = {.rows = rows, .h = h, .c = c, .h1 = h, .c1 = c, .live = live,
+              .read = memory + p->heavy * state};
+  for (int k = 0; k < p->cell->gates; k++)
+    if (p->gate[k].kind == HEAVY) one.z[k] = memory + p->gate[k].slot * state;
+  project(p, x, row, rows, one.z);
+  forward_step(p, &one, NULL, NULL);
+}
+
+#endif
