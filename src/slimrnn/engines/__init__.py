@@ -73,8 +73,8 @@ def _obstacle(backend, cell, dtype, device, unroll) -> str | None:
         return missing
     if backend not in NATIVE_BACKENDS:
         return (
-            "a native call in its graph could be neither compiled by XLA nor saved with "
-            "a model"
+            "a native call in its graph could be neither compiled by XLA nor saved "
+            "with a model"
         )
     if cell is not None:
         for activation in (cell.activation, cell.recurrent_activation):
