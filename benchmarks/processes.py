@@ -42,6 +42,7 @@ class Process:
         if missing:
             raise Failed(missing)
         self._ending = ""
+        # Open as long as the process is; closed by close().
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
         told = {"module": peer.module, "options": dict(peer.options)}
         self._process: Any = subprocess.Popen(

@@ -11,6 +11,7 @@ import pytest
 from problems import ROWS, SIZES, problem
 from slimrnn import InputError, native, reference
 from slimrnn.native import library
+from slimrnn.variants import Gate, Variant
 
 pytestmark = pytest.mark.skipif(bool(native.reason()), reason=native.reason())
 
@@ -95,6 +96,16 @@ def test_sizes(name, size, isa, monkeypatch):
 def test_activations_masks_and_dropout(name, dropout, activations, isa):
     p = problem(name, "one feature", True, dropout, scale=0.1)
     check(p, **settings_of(p, *activations))
+
+
+@pytest.mark.parametrize("name", ["tanh", "sigmoid"])
+def test_the_error_of_an_activation(name, isa):
+    # h = 0 * h + g(x)
+    bare = Variant("Bare", "mgu", {"f": Gate(constant=1.0), "c": Gate(x="full")})
+    x = np.linspace(-12, 12, 100001).astype("float32")[None, :, None]
+    found = native.run(bare, x, {"kernel": np.ones((1, 1))}, activation=name).outputs
+    expected = reference.ACTIVATIONS[name][0](x.astype(float))
+    assert abs(found - expected).max() <= 2e-7
 
 
 @pytest.mark.parametrize("batch", [*range(1, 20), 127, 128, 129])

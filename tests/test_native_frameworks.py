@@ -258,6 +258,17 @@ def test_torch_compiles_it_without_a_graph_break(name, sequences):
 
 
 @on_torch
+@pytest.mark.parametrize("kind", ["full", "constant gates", "gru"])
+def test_torch_compiles_a_whole_layer_without_a_graph_break(kind):
+    import torch
+
+    layer = built(KINDS[kind], engine="native", return_sequences=True)
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    x = torch.tensor(X)
+    np.testing.assert_array_equal(*(arrays(f(x))[0] for f in (layer, compiled)))
+
+
+@on_torch
 @pytest.mark.parametrize("keep", [False, True])
 def test_torch_finds_the_operation_well_formed(keep):
     import torch
@@ -265,7 +276,10 @@ def test_torch_finds_the_operation_well_formed(keep):
     from slimrnn.engines import native_torch
 
     p = problem("LSTM5", "one feature")
-    tensor = lambda a: torch.tensor(np.float32(a), requires_grad=keep)  # noqa: E731
+
+    def tensor(a):
+        return torch.tensor(np.float32(a), requires_grad=keep)
+
     states, weights = ([*map(tensor, d.values())] for d in (p.initial, p.weights))
     numbers = library.describe(cell_of(p), p.x.shape[-1])
     arguments = (tensor(p.x), weights, states, None, None, list(numbers), True, keep)

@@ -8,6 +8,8 @@ from torch import Tensor
 from slimrnn.gates import WEIGHTS
 from slimrnn.native import library
 
+library.find()  # before torch.compile asks, which cannot look for files
+
 
 @torch.compiler.assume_constant_result
 def _describe(cell, features: int) -> tuple[int, ...]:

@@ -82,7 +82,7 @@ static int64_t tape_row(const slim_cell *cell, int64_t time) {
   for (int k = 0; k < cell->gates; k++)
     heavy += cell->gate[k].terms[SLIM_KERNEL] || cell->gate[k].terms[SLIM_RECURRENT_KERNEL];
   const int64_t states = (1 + slim_keeps_c(cell)) * (time + 1);
-  return HEAD + (states + heavy * time) * round_up(cell->units, slim_padding());
+  return HEAD + (states + heavy * time) * slim_padded(cell->units);
 }
 
 int64_t slim_tape_size(const slim_cell *cell, int64_t batch, int64_t time) {
@@ -200,7 +200,7 @@ static int64_t weight_rows(const slim_cell *cell, int w) {
 /* Lays the sums of all tasks out in `memory`; with no memory, only counts. */
 static size_t lay_out_sums(const slim_cell *cell, slim_sums *sums, int64_t tasks,
                            float *memory) {
-  const int64_t padded = round_up(cell->units, slim_padding());
+  const int64_t padded = slim_padded(cell->units);
   size_t used = 0;
   for (int64_t task = 0; task < tasks; task++)
     for (int k = 0; k < cell->gates; k++)
@@ -215,7 +215,7 @@ static size_t lay_out_sums(const slim_cell *cell, slim_sums *sums, int64_t tasks
 /* dweights = the sum over tasks, each gate's block in its columns. */
 static void reduce(const slim_cell *cell, const slim_sums *sums, int64_t tasks,
                    float *const dweights[SLIM_WEIGHTS]) {
-  const int64_t n = cell->units, padded = round_up(n, slim_padding());
+  const int64_t n = cell->units, padded = slim_padded((int)n);
   for (int w = 0; w < SLIM_WEIGHTS; w++) {
     if (!dweights[w]) continue;
     int64_t columns = 0, first = 0;

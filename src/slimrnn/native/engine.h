@@ -21,7 +21,7 @@ void slim_advise(void *memory, size_t bytes);
 
 /* Lets this thread take numbers below 1e-38 as 0 until the mode is restored. A gradient
  * that vanishes over hundreds of steps passes through them, and on many processors each
- * operation on one takes a hundred times longer. */
+ * operation on one takes many times longer. */
 typedef uint64_t slim_float_mode;
 slim_float_mode slim_flush_denormals(void);
 void slim_restore(slim_float_mode);

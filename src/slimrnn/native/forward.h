@@ -120,8 +120,8 @@ static void forward_rows(const plan *p, const slim_forward_args *a, int64_t firs
   for (int64_t t0 = 0, steps; t0 < time; t0 += steps) {
     steps = time - t0 < s.chunk ? time - t0 : s.chunk;
     gather_inputs(p, a, first, rows, t0, steps, &s);
-    if (!tape) h = memcpy(s.h, h, state * sizeof *h);
-    if (c && !tapes_c) c = memcpy(s.c, c, state * sizeof *c);
+    if (t0 && !tape) h = memcpy(s.h, h, state * sizeof *h);
+    if (t0 && c && !tapes_c) c = memcpy(s.c, c, state * sizeof *c);
     float *z[SLIM_GATES] = {NULL};
     for (int k = 0; k < p->cell->gates; k++)
       if (p->gate[k].kind == HEAVY)

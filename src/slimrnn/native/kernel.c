@@ -38,13 +38,13 @@ static size_t scratch_size(const plan *p, int64_t time, int backward,
 
 /* A dense layer's memory: W in panels, then the bias. */
 static size_t dense_size(int inputs, int outputs) {
-  return (size_t)(inputs + 1) * (round_up(outputs, slim_padding()) + 15);
+  return (size_t)(inputs + 1) * (slim_padded(outputs) + 15);
 }
 
 static void dense_pack(float *memory, const float *w, const float *b, int inputs,
                        int outputs, int rows) {
   arena a = {memory, 0};
-  const int padded = round_up(outputs, slim_padding());
+  const int padded = slim_padded(outputs);
   float *bias = take(&a, padded);
   memset(bias, 0, padded * sizeof *bias);
   if (b) memcpy(bias, b, outputs * sizeof *bias);
@@ -65,7 +65,7 @@ static void softmax(float *y, int count) {
 
 static void dense(const float *memory, const float *x, ptrdiff_t row, float *y,
                   int inputs, int outputs, int rows, int32_t activation) {
-  const int padded = round_up(outputs, slim_padding());
+  const int padded = slim_padded(outputs);
   const panels w = {memory + (padded + 15) / 16 * 16, (outputs + VL - 1) / VL,
                     tile_width(rows), 0};
   multiply(rows, inputs, (operand){x, row, 1}, w, memory, 0, (target){y, padded});
@@ -108,7 +108,7 @@ static float read_all(const float *from, int64_t floats) {
 }
 
 static double products(float *memory, int rows, int units, int rounds) {
-  const int padded = round_up(units, slim_padding());
+  const int padded = slim_padded(units);
   const panels u = {memory, (units + VL - 1) / VL, tile_width(rows), 0};
   float *h = memory + (ptrdiff_t)padded * padded, *z = h + (ptrdiff_t)rows * padded;
   for (int k = 0; k < rounds; k++)

@@ -1,4 +1,4 @@
-"""The shared library: how it is found, and its structures as ctypes."""
+"""The shared library: how it is found and called."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ import numpy as np
 
 from slimrnn.errors import InputError
 from slimrnn.gates import CANDIDATE, WEIGHTS
+from slimrnn.native.structures import Backward, Cell, Forward, Layer
 from slimrnn.variants import FAMILIES, Variant
 
 #: in the order of slimrnn.h
@@ -35,79 +36,7 @@ ACTIVATIONS = (
     "hard_sigmoid",
     "hard_sigmoid_keras2",
 )
-_GATES, _STATES = 4, 2
 _SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
-
-
-class Gate(Structure):
-    """``slim_gate``."""
-
-    _fields_ = (
-        ("terms", c_int32 * len(WEIGHTS)),
-        ("is_constant", c_int32),
-        ("constant", c_float),
-    )
-
-
-class Cell(Structure):
-    """``slim_cell``."""
-
-    _fields_ = (
-        *((name, c_int32) for name in ("features", "units", "gates", "candidate")),
-        *((name, c_int32) for name in ("input", "forget", "output")),
-        *((name, c_int32) for name in ("update", "reset", "keeps", "reset_after")),
-        *((name, c_int32) for name in ("activation", "recurrent_activation")),
-        ("gate", Gate * _GATES),
-    )
-
-
-class Forward(Structure):
-    """``slim_forward_args``."""
-
-    _fields_ = (
-        ("batch", c_int64),
-        ("time", c_int64),
-        ("x", c_void_p),
-        ("x_strides", c_int64 * 2),
-        ("weights", c_void_p * len(WEIGHTS)),
-        ("reset_bias", c_void_p),
-        ("states", c_void_p * _STATES),
-        ("mask", c_void_p),
-        ("recurrent_mask", c_void_p),
-        ("outputs", c_void_p),
-        ("last", c_void_p * _STATES),
-        ("tape", c_void_p),
-    )
-
-
-class Backward(Structure):
-    """``slim_backward_args``."""
-
-    _fields_ = (
-        ("forward", Forward),
-        ("doutputs", c_void_p),
-        ("dlast", c_void_p * _STATES),
-        ("dx", c_void_p),
-        ("dweights", c_void_p * len(WEIGHTS)),
-        ("dstates", c_void_p * _STATES),
-    )
-
-
-class Layer(Structure):
-    """``slim_layer``."""
-
-    _fields_ = (
-        ("kind", c_int32),
-        ("inputs", c_int32),
-        ("outputs", c_int32),
-        ("activation", c_int32),
-        ("mask_zero", c_int32),
-        ("cell", POINTER(Cell)),
-        ("weights", c_void_p * len(WEIGHTS)),
-        ("reset_bias", c_void_p),
-        ("states", c_void_p * _STATES),
-    )
-
 
 _FUNCTIONS: dict[str, tuple] = {
     "slim_tape_size": (c_int64, POINTER(Cell), c_int64, c_int64),
@@ -132,9 +61,18 @@ _FUNCTIONS: dict[str, tuple] = {
 }
 
 
-@functools.cache
+_found: tuple[ctypes.CDLL | None, str] | None = None
+
+
 def find() -> tuple[ctypes.CDLL | None, str]:
     """The library, or None and the reason why there is none."""
+    global _found  # torch.compile looks through functools.cache, into the file system
+    if _found is None:
+        _found = _load()
+    return _found
+
+
+def _load() -> tuple[ctypes.CDLL | None, str]:
     path = Path(__file__).with_name(f"libslimrnn{_SUFFIX}")
     if not path.exists():
         return None, (

@@ -77,9 +77,7 @@ const char *slim_isa_in_use(void) { return slim_kernels_in_use()->name; }
 int slim_use_isa(const char *name) {
   for (int index = 0; here(index) >= 0; index++) {
     const slim_kernels *kernels = builds[here(index)].kernels;
-    const char *a = kernels->name, *b = name;
-    while (*a && *a == *b) a++, b++;
-    if (*a != *b) continue;
+    if (strcmp(kernels->name, name)) continue;
     __atomic_store_n(&forced, kernels, __ATOMIC_RELEASE);
     return 0;
   }
@@ -88,9 +86,9 @@ int slim_use_isa(const char *name) {
 
 /* Threads ---------------------------------------------------------------------- */
 
-/* Threads live for one call: that costs some 20 microseconds, and there is no pool to
- * be lost in a fork, to be shared by callers or to be starved by another library's
- * spinning one. */
+/* Threads live for one call: that costs little beside a sequence that is worth one, and
+ * there is no pool to be lost in a fork, to be shared by callers or to be starved by
+ * another library's spinning one. */
 
 static int wanted_threads; /* 0: the cores that the process may use */
 

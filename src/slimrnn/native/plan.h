@@ -102,8 +102,8 @@ static void make_plan(plan *p, arena *a, const slim_cell *cell,
   const int width = tile_width(rows), all_width = tile_width(all_rows);
   ptrdiff_t columns[SLIM_WEIGHTS] = {0}, first[SLIM_WEIGHTS] = {0};
   *p = (plan){.cell = cell, .rows = rows, .m = m, .n = n};
-  p->padded = round_up(n, slim_padding());
-  p->padded_inputs = round_up(m, slim_padding());
+  p->padded = slim_padded(n);
+  p->padded_inputs = slim_padded(m);
   p->has_c = cell->forget >= 0;
   p->resets = cell->reset >= 0 && !cell->reset_after;
   const int widest = p->padded > p->padded_inputs ? p->padded : p->padded_inputs;
