@@ -25,7 +25,7 @@ from typing import Any
 import config
 
 from slimrnn import backends, interrupts
-from slimrnn.arguments import Parser, number
+from slimrnn.flags import Parser, number
 from slimrnn.errors import InputError
 from slimrnn.experiments.settings import Settings
 

@@ -183,7 +183,7 @@ class LSTMs(SlimRNN):
             As in the original, `implementation` changes nothing, and `use_bias` and
             `unit_forget_bias` do so for "LSTM" only.
         kwargs: likewise; `model`: one of `MODELS`. Others are those of
-            ``keras.layers.RNN`` and the `engine` of `slimrnn.SlimLSTM`.
+            ``keras.layers.RNN`` and `engine` and `seed` of `slimrnn.SlimLSTM`.
 
     Call arguments:
         sequences: (B, T, m).
@@ -238,6 +238,7 @@ class LSTMs(SlimRNN):
             variant=row,
             dtype=rest.get("dtype"),
             trainable=rest.get("trainable", True),
+            seed=rest.pop("seed", None),
             name="lstm_cell",
         )
         super().__init__(cell, **settings, **rest)

@@ -18,7 +18,7 @@ from slimrnn.experiments.store import Run
 from slimrnn.variants import TABLE
 
 QUICK = ["--epochs", "1", "--units", "4", "--batch-size", "256"]
-COMMANDS = ("variants", "train", "compare", "doctor", "bench")
+COMMANDS = ("variants", "train", "compare", "sweep", "reproduce", "doctor", "bench")
 
 
 @pytest.fixture
@@ -265,7 +265,9 @@ def test_compare_prints_a_table_and_writes_a_page(here, capsys):
     (folder,) = (here / "runs").iterdir()
     names = {path.name for path in folder.iterdir()}
     runs = {"LSTM-seed1", "LSTM-seed2", "LSTM6-seed1", "LSTM6-seed2"}
-    assert names == runs | {"comparison.png", "report.html"}
+    assert names == runs | {
+        *("comparison.png", "report.html", "table.csv", "table.tex", "plan.json")
+    }
     assert len(re.findall(r"^  epoch 1/1 ", out, re.M)) == 4
     for name, count, share in (("LSTM", "208", "1.00"), ("LSTM6", "52", "0.25")):
         row = next(x for x in out.splitlines() if x.split()[:2] == [name, count])
@@ -313,7 +315,9 @@ def test_ctrl_c_leaves_what_there_was(tmp_path):
     printed, err = command.communicate(timeout=60)
     assert command.returncode == 130
     # TensorFlow may have said before that there is no GPU.
-    assert err.splitlines()[-1] == "slimrnn: stopped by Ctrl-C; this is what there is."
+    told = err.splitlines()[-1]
+    assert told.startswith("slimrnn: stopped by Ctrl-C; this is what there is.")
+    assert told.endswith(f"slimrnn train --resume {out}")
     made = Run.read(out)
     assert made.result["status"] == "interrupted"
     assert made.result["epochs"] == len(made.metrics) >= 1

@@ -80,7 +80,8 @@ def figures(run):
 def test_settings_are_read_back_from_their_file(tmp_path):
     mine = replace(get("LSTM6"), name="Mine")
     settings = quick(mine, activation="relu", dropout=0.1, seed=3)
-    Record(tmp_path).start(settings.config(), {})
+    with Record(tmp_path).open(settings.config(), {}):
+        pass
     assert Settings.from_config(Run.read(tmp_path).config) == settings
 
 
@@ -109,7 +110,7 @@ def test_a_run_tells_all(made, trainer):
     names = {path.name for path in run.path.iterdir()}
     assert names == {
         *("config.json", "environment.json", "metrics.jsonl", "result.json"),
-        "model.keras",
+        *("model.keras", "test_scores.npy", ".lock"),
     }
     kinds = [f"{part}{kind}" for part in ("", "val_", "test_") for kind in KINDS]
     assert [set(line) for line in run.metrics] == [{"epoch", "seconds", *kinds}] * 2
@@ -280,13 +281,15 @@ def test_a_broken_file_is_told(tmp_path, file):
 
 def test_half_a_line_of_a_killed_run_is_left_out(tmp_path):
     record = Record(tmp_path / "a")
-    record.start({"variant": "LSTM6"}, {})
-    record.add({"epoch": 1, "loss": math.inf})
-    with open(record.path / "metrics.jsonl", "a") as file:
-        file.write('{"epoch": 2, "lo')
-    run = Run.read(record.path)
-    assert run.metrics == [{"epoch": 1, "loss": None}]
-    assert status(run) == "interrupted"
+    with record.open({"variant": "LSTM6"}, {}):
+        record.add({"epoch": 1, "loss": math.inf})
+        with open(record.path / "metrics.jsonl", "a") as file:
+            file.write('{"epoch": 2, "lo')
+        run = Run.read(record.path)
+        assert run.metrics == [{"epoch": 1, "loss": None}]
+        assert status(run) == "interrupted"
+        record.add({"epoch": 2, "loss": 1.0})
+    assert [line["epoch"] for line in Run.read(record.path).metrics] == [1, 2]
 
 
 def test_a_terminal_shows_a_bar(trainer, tmp_path, monkeypatch):

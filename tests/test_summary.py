@@ -1,4 +1,4 @@
-"""The arithmetic of a comparison, against numbers worked out by hand."""
+"""The arithmetic of comparisons and sweeps, against numbers worked out by hand."""
 
 import math
 from pathlib import Path
@@ -7,12 +7,18 @@ import pytest
 
 from made_runs import SITUATIONS, make_runs
 from slimrnn.experiments import curves
+from slimrnn.experiments.points import axes, by_problem, points
+from slimrnn.experiments.statistics import Spread
 from slimrnn.experiments.store import Run
-from slimrnn.experiments.summary import Spread, describe, summarize, validation_note
+from slimrnn.experiments.summary import describe, summarize, validation_note
 
 
 def run(variant, **result):
     return Run(Path(variant), {"variant": variant, "seed": 0}, {}, [], result)
+
+
+def configured(**config):
+    return Run(Path("a"), {"variant": "LSTM", "seed": 0, **config}, {}, [], {})
 
 
 def done(variant, accuracy, seconds=1.0, parameters=100):
@@ -65,7 +71,7 @@ def test_only_runs_that_ended_well_enter_a_mean():
     (row,) = summarize(runs).rows
     assert row.score == Spread(0.9, None, 1)
     assert row.seconds_per_epoch.mean == 1.0
-    counts = (row.runs, row.done, row.diverged, row.interrupted, row.failed)
+    counts = (len(row.runs), row.done, row.diverged, row.interrupted, row.failed)
     assert counts == (4, 1, 1, 1, 1)
 
 
@@ -106,7 +112,7 @@ def test_curves_are_means_of_what_ended_well_and_single_runs_of_the_rest():
         curve_run("done", [2.0, 0.7]),
         curve_run("diverged", [1.5, 1e9, None]),
     ]
-    panel = curves.panels(runs, "loss")["training"]
+    panel = curves.panels(summarize(runs), "loss")["training"]
     mean, lost = panel.curves
     assert (mean.status, lost.status) == ("done", "diverged")
     assert mean.means == pytest.approx([1.5, 0.6])
@@ -116,6 +122,111 @@ def test_curves_are_means_of_what_ended_well_and_single_runs_of_the_rest():
 
 
 def test_a_loss_over_decades_has_a_logarithmic_axis():
-    panel = curves.panels([curve_run("done", [2.0, 0.2, 0.001])], "loss")["training"]
+    summary = summarize([curve_run("done", [2.0, 0.2, 0.001])])
+    panel = curves.panels(summary, "loss")["training"]
     assert panel.axis.log
     assert 0 < panel.axis.low < 0.001
+
+
+# ------------------------------------------------------------------ points and axes
+
+
+def test_axes_are_the_settings_that_differ():
+    runs = [
+        configured(units=8, gate_constants=None, words=None, seed=1),
+        configured(units=8, gate_constants={"f": 0.5}, words=100, seed=2),
+        configured(units=8, gate_constants={"f": 0.25}, data_dir="b"),
+    ]
+    assert axes(runs) == {
+        "variant": ("LSTM",),
+        "gate_constants f": (0.25, 0.5, None),
+        "words": (100, None),
+    }
+    assert axes(runs[:1]) == {"variant": ("LSTM",)}
+
+
+def test_a_point_is_what_shares_all_but_the_seed_and_the_place_of_the_data():
+    runs = [
+        configured(units=8, seed=1, data_dir="a"),
+        configured(units=4, seed=1),
+        configured(units=8, seed=2, data_dir="b"),
+        configured(units=4, seed=2, variant="LSTM6"),
+    ]
+    sizes = [
+        [(r.config["variant"], r.config["units"]) for r in p] for p in points(runs)
+    ]
+    assert sizes == [[("LSTM", 4)], [("LSTM", 8)] * 2, [("LSTM6", 4)]]
+
+
+def test_values_of_any_kind_are_points():
+    odd = [True, 0.5, "a", None, [1, 2], {"b": {"c": 1}}]
+    runs = [configured(odd=value) for value in odd]
+    assert len(points(runs)) == len(summarize(runs).rows) == len(odd)
+
+
+def test_only_the_same_data_are_one_problem(tmp_path):
+    runs = make_runs(tmp_path, SITUATIONS["two data sets"])
+    problems = by_problem(runs)
+    assert list(problems) == ["digits", "mine.npz"]
+    metrics = [summarize(own).metric for own in problems.values()]
+    assert metrics == ["accuracy", "mae"]
+
+
+def trial(variant, rate, seed, validation, test, metric="accuracy", status="done"):
+    scores = {f"val_{metric}": validation, f"test_{metric}": test}
+    config = {"variant": variant, "learning_rate": rate, "seed": seed}
+    return Run(Path("a"), config, {}, [], {"status": status, **scores})
+
+
+def best_rates(runs):
+    return {row.variant: row.values["learning_rate"] for row in summarize(runs).best}
+
+
+@pytest.mark.parametrize(
+    ("metric", "better", "worse"), [("accuracy", 0.9, 0.8), ("mae", 0.8, 0.9)]
+)
+def test_the_best_point_is_chosen_on_validation_data(metric, better, worse):
+    runs = [
+        trial("LSTM", 0.1, 1, worse, better, metric),
+        trial("LSTM", 0.2, 1, better, worse, metric),
+        trial("LSTM6", 0.1, 1, better, worse, metric),
+        trial("LSTM6", 0.2, 1, worse, better, metric),
+    ]
+    assert best_rates(runs) == {"LSTM": 0.2, "LSTM6": 0.1}
+
+
+def test_a_point_that_lost_a_seed_is_not_the_best():
+    runs = [
+        trial("LSTM", 0.1, 1, 0.99, 0.9),
+        trial("LSTM", 0.1, 2, 0.99, 0.9, status="diverged"),
+        trial("LSTM", 0.2, 1, 0.7, 0.7),
+        trial("LSTM", 0.2, 2, 0.7, 0.7),
+    ]
+    assert best_rates(runs) == {"LSTM": 0.2}
+    assert [row.rank for row in summarize(runs).rows] == [1, 0]
+
+
+def test_all_relate_to_the_best_point_of_the_lstm():
+    runs = (
+        [trial("LSTM", 0.1, seed, 0.8, 0.7) for seed in (1, 2)]
+        + [trial("LSTM", 0.2, seed, 0.9, 0.8) for seed in (1, 2)]
+        + [trial("LSTM6", 0.1, 1, 0.9, 0.6)]
+    )
+    worse, base, slim = summarize(runs).rows
+    assert (base.is_best, base.difference, base.ratios.score) == (True, None, 1)
+    assert worse.difference.mean == pytest.approx(-0.1)
+    assert worse.difference.seeds == 2
+    assert slim.ratios.score == pytest.approx(0.75)
+    assert (slim.difference.low, slim.difference.seeds) == (None, 1)
+
+
+def test_the_test_scores_of_a_run_make_pairs(tmp_path):
+    runs = make_runs(tmp_path, SITUATIONS["three seeds"])
+    rows = summarize(runs).rows
+    for row in rows[1:]:
+        assert row.difference.sequences == 360
+        assert row.difference.mean == pytest.approx(
+            row.score.mean - rows[0].score.mean, abs=0.005
+        )
+    (tmp_path / "run-00" / "test_scores.npy").write_bytes(b"damaged")
+    assert {row.difference.sequences for row in summarize(runs).rows[1:]} == {None}

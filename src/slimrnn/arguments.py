@@ -6,13 +6,23 @@ the command line tell the same mistake in the same sentence.
 
 from __future__ import annotations
 
-import argparse
-from typing import Any, NoReturn
+from typing import Any
 
 import slimrnn
 from slimrnn.backends import BACKENDS
-from slimrnn.errors import InputError
-from slimrnn.experiments.settings import DEFAULT_DATASET, RECIPES, Settings
+from slimrnn.experiments import command as experiments
+from slimrnn.experiments.settings import CHOICES, DEFAULT_DATASET, RECIPES, Settings
+from slimrnn.flags import (
+    Parser,
+    backend,
+    data_dir,
+    data_parallel,
+    flag,
+    log_to,
+    number,
+    out,
+    resume,
+)
 
 COMPARED = ("LSTM", "LSTM4", "LSTM5a", "LSTM6", "LSTM10")
 #: The three numbers of the original's command line, in its order.
@@ -21,22 +31,6 @@ POSITIONS = {
     "EPOCHS": "epochs",
     "LEARNING_RATE": "learning_rate",
 }
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser that raises mistakes as all others are raised."""
-
-    def __init__(self, **options: Any):
-        super().__init__(
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-            **options,
-        )
-
-    def error(self, message: str) -> NoReturn:
-        """Raises what argparse found wrong as an InputError."""
-        sentence = message[0].upper() + message[1:]
-        raise InputError(f"{sentence}; `{self.prog} --help` shows what is allowed.")
 
 
 def parser() -> Parser:
@@ -51,24 +45,17 @@ def parser() -> Parser:
         "--version", action="version", version=f"slimrnn {slimrnn.__version__}"
     )
     commands = top.add_subparsers(dest="command", title="commands", metavar="COMMAND")
-    for add in (_variants, _train, _compare, _doctor, _bench):
+    for add in (
+        _variants,
+        _train,
+        _compare,
+        experiments.add_sweep,
+        experiments.add_reproduce,
+        _doctor,
+        _bench,
+    ):
         add(commands)
     return top
-
-
-def number(text: str) -> int | float | str:
-    """The number in the text; what is none stays as it is, to be refused later.
-
-    Example:
-        >>> number("32"), number("1e-3"), number("many")
-        (32, 0.001, 'many')
-    """
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            pass
-    return text
 
 
 def _variants(commands: Any) -> None:
@@ -81,8 +68,8 @@ def _variants(commands: Any) -> None:
     )
     command.add_argument("name", metavar="NAME", nargs="?", help="such as LSTM6")
     what = "numbers in a step of the input"
-    _flag(command, "--features", "M", what, 32, applied=True)
-    _flag(command, "--units", "N", "units of the layer", 100, applied=True)
+    flag(command, "--features", "M", what, 32, applied=True)
+    flag(command, "--units", "N", "units of the layer", 100, applied=True)
     command.add_argument(
         "--markdown", action="store_true", help="print the list as a Markdown table"
     )
@@ -97,7 +84,10 @@ def _train(commands: Any) -> None:
         epilog="Example:  slimrnn train LSTM6 32 20 0.01 --dataset digits --seed 2",
     )
     command.add_argument(
-        "variant", metavar="VARIANT", help="such as LSTM6; `slimrnn variants` lists all"
+        "variant",
+        metavar="VARIANT",
+        nargs="?",
+        help="such as LSTM6; `slimrnn variants` lists all",
     )
     for place, name in POSITIONS.items():
         command.add_argument(
@@ -111,7 +101,7 @@ def _train(commands: Any) -> None:
     _layer(command)
     training = _training(command)
     what = "of weights, split, batches and dropout; 0 or more"
-    _flag(training, "--seed", "N", what, Settings.seed)
+    flag(training, "--seed", "N", what, Settings.seed)
     _run(command)
 
 
@@ -136,7 +126,7 @@ def _compare(commands: Any) -> None:
     _layer(command)
     training = _training(command)
     what = "runs of each variant, with the seeds 1 to N"
-    _flag(training, "--seeds", "N", what, 3, applied=True)
+    flag(training, "--seeds", "N", what, 3, applied=True)
     _run(command)
 
 
@@ -148,8 +138,8 @@ def _doctor(commands: Any) -> None:
         "which engine\ncomputes which variant, and why.",
         epilog="Example:  slimrnn doctor --data-dir ~/data",
     )
-    _data_dir(command)
-    _backend(command)
+    data_dir(command)
+    backend(command)
 
 
 def _bench(commands: Any) -> None:
@@ -219,7 +209,7 @@ def _bench(commands: Any) -> None:
         metavar="FILE.png",
         help=f"draw the sweeps there (default: bench.png {where})",
     )
-    _out(command)
+    out(command)
 
 
 def _data(command: Any) -> None:
@@ -237,23 +227,22 @@ def _data(command: Any) -> None:
         help="your own data instead: arrays x_train, y_train, x_test, y_test; whole "
         "numbers in y are classes, others are targets of a regression",
     )
-    _data_dir(group)
-    _flag(group, "--words", "N", "most frequent words kept of texts", "the data set's")
-    _flag(group, "--length", "N", "last steps kept of sequences", "the data set's")
-
-
-def _data_dir(group: Any) -> None:
-    group.add_argument(
-        "--data-dir",
-        metavar="DIR",
-        help="folder of NAME.npz files, looked at before Keras's cache and the network",
-    )
+    data_dir(group)
+    flag(group, "--words", "N", "most frequent words kept of texts", "the data set's")
+    flag(group, "--length", "N", "last steps kept of sequences", "the data set's")
+    _choice(group, "padding", "of unequal lengths")
 
 
 def _layer(command: Any) -> None:
     group = command.add_argument_group("layer")
-    _flag(group, "--units", "N", "units", _usual("units"))
-    _flag(
+    flag(group, "--units", "N", "units", _usual("units"))
+    group.add_argument(
+        "--gate-constants",
+        metavar="GATE=X",
+        nargs="+",
+        help="other values for constant gates, such as f=0.59 (default: the variant's)",
+    )
+    flag(
         group,
         "--activation",
         "NAME",
@@ -261,7 +250,7 @@ def _layer(command: Any) -> None:
         Settings.activation,
         text=True,
     )
-    _flag(
+    flag(
         group,
         "--recurrent-activation",
         "NAME",
@@ -269,29 +258,46 @@ def _layer(command: Any) -> None:
         Settings.recurrent_activation,
         text=True,
     )
-    _flag(group, "--dropout", "P", "fraction of inputs dropped", Settings.dropout)
+    _choice(group, "init", "how weights start")
+    what = "Keras's name, of the recurrent matrices"
+    name = "--recurrent-initializer"
+    flag(group, name, "NAME", what, Settings.recurrent_initializer, text=True)
+    flag(group, "--dropout", "P", "fraction of inputs dropped", Settings.dropout)
     what = "fraction of the state dropped"
-    _flag(group, "--recurrent-dropout", "P", what, Settings.recurrent_dropout)
+    flag(group, "--recurrent-dropout", "P", what, Settings.recurrent_dropout)
     what = "numbers that a word is turned into"
-    _flag(group, "--embedding", "N", what, Settings.embedding)
+    flag(group, "--embedding", "N", what, Settings.embedding)
     group.add_argument(
         "--trainable-embedding",
         action="store_true",
         help="learn these numbers too (default: they stay as drawn)",
     )
+    _choice(group, "embedding_init", "how these numbers start")
+    _choice(group, "head", "what tells classes apart")
 
 
 def _training(command: Any) -> Any:
     group = command.add_argument_group("training")
     what = "Keras's name, such as adam, rmsprop, sgd"
-    _flag(group, "--optimizer", "NAME", what, Settings.optimizer, text=True)
+    flag(group, "--optimizer", "NAME", what, Settings.optimizer, text=True)
+    group.add_argument(
+        "--optimizer-options",
+        metavar="NAME=X",
+        nargs="+",
+        help="further numbers for the optimizer, such as epsilon=1e-8 (default: "
+        "Keras's)",
+    )
     what = "step size of the optimizer"
-    _flag(group, "--learning-rate", "X", what, _usual("learning_rate"))
-    _flag(group, "--batch-size", "N", "sequences in a batch", _usual("batch_size"))
-    _flag(group, "--epochs", "N", "passes over the training data", _usual("epochs"))
+    flag(group, "--learning-rate", "X", what, _usual("learning_rate"))
+    flag(group, "--batch-size", "N", "sequences in a batch", _usual("batch_size"))
+    flag(group, "--epochs", "N", "passes over the training data", _usual("epochs"))
+    _choice(group, "schedule", "of the learning rate")
+    what = "end after so many epochs without a better validation score"
+    flag(group, "--patience", "N", what, "never")
+    _choice(group, "keep", "whose weights are the result")
     held = group.add_mutually_exclusive_group()
     what = "fraction of the training data kept for validation"
-    _flag(held, "--validation", "X", what, Settings.validation)
+    flag(held, "--validation", "X", what, Settings.validation)
     held.add_argument(
         "--validate-on-test",
         action="store_true",
@@ -303,47 +309,22 @@ def _training(command: Any) -> Any:
 
 def _run(command: Any) -> None:
     group = command.add_argument_group("run")
-    _backend(group)
-    _out(group)
+    backend(group)
+    place = group.add_mutually_exclusive_group()
+    out(place)
+    resume(place)
+    data_parallel(group)
+    log_to(group)
 
 
-def _out(group: Any) -> None:
+def _choice(group: Any, name: str, what: str) -> None:
+    """A flag for a setting that is one of a few words."""
+    words = "; ".join(f"{word}: {meaning}" for word, meaning in CHOICES[name].items())
+    usual = getattr(Settings, name)
     group.add_argument(
-        "--out",
-        metavar="DIR",
-        help="new or empty folder for the results (default: runs/DATE-TIME-WHAT)",
-    )
-
-
-def _backend(group: Any) -> None:
-    group.add_argument(
-        "--backend",
-        metavar="NAME",
-        help=f"{', '.join(BACKENDS)} (default: KERAS_BACKEND, or the first installed)",
-    )
-
-
-def _flag(
-    group: Any,
-    flag: str,
-    metavar: str,
-    what: str,
-    default: Any,
-    *,
-    text: bool = False,
-    applied: bool = False,
-) -> None:
-    """A flag with a value.
-
-    Its default is only told here, and applied by the settings, where a data set may
-    have another one; unless `applied` says that it is applied here.
-    """
-    group.add_argument(
-        flag,
-        metavar=metavar,
-        type=str if text else number,
-        default=default if applied else None,
-        help=f"{what} (default: {default})",
+        f"--{name.replace('_', '-')}",
+        metavar="|".join(CHOICES[name]),
+        help=f"{what}. {words} (default: {usual})",
     )
 
 

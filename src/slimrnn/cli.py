@@ -12,7 +12,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -21,14 +21,16 @@ from typing import Any
 
 from rich.console import Console
 
-from slimrnn import arguments, backends, tables
+from slimrnn import arguments, backends, flags, tables
 from slimrnn.console import Progressing, console, opening
 from slimrnn.errors import InputError
-from slimrnn.experiments import store
-from slimrnn.experiments.settings import Settings, whole
+from slimrnn.experiments import command as experiments
+from slimrnn.experiments import files, store
+from slimrnn.experiments.settings import TABLES, Settings, whole
 from slimrnn.variants import get
 
 STOPPED = 130  # as shells say it: ended by Ctrl-C
+_SETTINGS = {field.name for field in fields(Settings)}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,8 +61,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader, such as `head`, has enough; nothing may be written at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:  # such as a full disk
-        print(f"slimrnn: {error}", file=sys.stderr)
+    except OSError as error:
+        told = str(error)
+        if files.cannot_write(error):
+            told = (
+                f"Nothing can be written any more ({error}). What was finished is not "
+                f"lost: make room, and go on with --resume and the folder."
+            )
+        print(f"slimrnn: {told}", file=sys.stderr)
         return 1
 
 
@@ -95,35 +103,66 @@ def _train(args: argparse.Namespace) -> int:
                 f"give it once."
             )
         setattr(args, name, flag if place is None else place)
+    if args.resume is not None:
+        return _finish(args, _resumed(args))
+    if args.variant is None:
+        raise InputError("Give a VARIANT, such as LSTM6, or a run to --resume.")
     choice = backends.start(args.backend)
     settings = _settings(args, args.variant)
     path = _out(args, f"{settings.name}-{settings.data_name}")
-    screen, runs, code = _carry_out({path: settings}, path, choice)
-    for run in runs:
-        screen.print(tables.outcome(run), markup=False)
-        screen.print(f"Run: {path}", soft_wrap=True, markup=False)
-    return code
+    return _finish(args, _Plan(path, {path: settings}, args.line, choice))
 
 
 def _compare(args: argparse.Namespace) -> int:
+    if args.resume is not None:
+        return _finish(args, _resumed(args))
     choice = backends.start(args.backend)
     rows = [_settings(args, name) for name in args.variants or arguments.COMPARED]
     from slimrnn.experiments import compare
 
     path = _out(args, f"compare-{rows[0].data_name}")
-    plan = compare.plan(rows, args.seeds, path)
-    screen, runs, code = _carry_out(plan, path, choice)
-    if runs:
-        for part in tables.comparison(runs, screen.width):
-            screen.print(part)
-        for title, file in compare.publish(runs, path, args.line).items():
-            screen.print(f"{title}: {file}", soft_wrap=True, markup=False)
-    return code
+    runs = compare.plan(rows, args.seeds, path)
+    return _finish(args, _Plan(path, runs, args.line, choice))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What `train` or `compare` trains."""
+
+    path: Path
+    runs: Mapping[Path, Settings]
+    line: str  # the command line
+    choice: backends.Choice
+
+
+def _resumed(args: argparse.Namespace) -> _Plan:
+    """What was stopped in a folder."""
+    path = Path(args.resume)
+    given = [name for name in _SETTINGS if name != "data_dir" and vars(args).get(name)]
+    given += ["variants"] if getattr(args, "variants", None) else []
+    if given:
+        raise InputError(
+            f"What is gone on with knows its settings; received {', '.join(given)} "
+            f"together with --resume: leave one out."
+        )
+    from slimrnn.experiments import plans
+
+    saved = plans.read(path)
+    choice = backends.start(args.backend or saved.backend)
+    where = {} if args.data_dir is None else {"data_dir": args.data_dir}
+    runs = {
+        path / name: Settings.from_config({**config, **where})
+        for name, config in saved.runs.items()
+    }
+    return _Plan(path, runs, saved.command, choice)
 
 
 def _settings(args: argparse.Namespace, variant: str) -> Settings:
-    names = {field.name for field in fields(Settings)} - {"variant"}
-    given = {name: value for name, value in vars(args).items() if name in names}
+    given = {n: v for n, v in vars(args).items() if n in _SETTINGS - {"variant"}}
+    for name in TABLES:
+        if given.get(name) is not None:
+            texts = flags.assignments(f"--{name.replace('_', '-')}", given[name])
+            given[name] = {key: flags.number(text) for key, text in texts.items()}
     return Settings.of(variant, **given)
 
 
@@ -136,25 +175,48 @@ def _out(args: argparse.Namespace, what: str) -> Path:
     return path
 
 
-def _carry_out(
-    plan: Mapping[Path, Settings], path: Path, choice: backends.Choice
-) -> tuple[Console, list[store.Run], int]:
-    """Trains what is planned; the screen, the runs that began, and the exit code."""
-    from slimrnn.experiments import compare, model
+def _finish(args: argparse.Namespace, plan: _Plan) -> int:
+    """Trains what is planned and has not ended, and shows all; the exit code."""
+    from slimrnn import loggers
+    from slimrnn.experiments import compare, devices, model, plans
 
-    dataset = model.load(next(iter(plan.values())))
-    compare.check(plan, dataset)
-    store.make_folder(path)
+    loggers.check(args.log_to)
+    if args.data_parallel:
+        devices.share(x.batch_size for x in plan.runs.values())
+    dataset = model.load(next(iter(plan.runs.values())))
+    compare.check(plan.runs, dataset)
+    plans.write(plan.path, plan.runs, plan.line, plan.choice.backend)
+    left = {path: x for path, x in plan.runs.items() if not store.Record(path).ended}
     screen, code = console(), 0
-    for line in opening(plan, dataset, choice):
+    for line in opening(plan.runs, dataset, plan.choice):
         screen.print(line, markup=False)
     try:
-        with Progressing(screen, len(plan)) as progress:
-            compare.train(plan, dataset, progress)
+        with Progressing(screen, len(left)) as progress:
+            compare.train(left, dataset, progress, loggers.callbacks(args.log_to))
     except KeyboardInterrupt:
         code = STOPPED
-        print("slimrnn: stopped by Ctrl-C; this is what there is.", file=sys.stderr)
-    return screen, store.read(plan), code
+        print(
+            f"slimrnn: stopped by Ctrl-C; this is what there is. Go on with: slimrnn "
+            f"{args.command} --resume {shlex.quote(str(plan.path))}",
+            file=sys.stderr,
+        )
+    _show(plan, screen)
+    return code
+
+
+def _show(plan: _Plan, screen: Console) -> None:
+    from slimrnn.experiments import compare
+
+    runs = store.read(plan.runs)
+    if plan.path in plan.runs:
+        for run in runs:
+            screen.print(tables.outcome(run), markup=False)
+            screen.print(f"Run: {plan.path}", soft_wrap=True, markup=False)
+    elif runs:
+        for part in tables.comparison(runs, screen.width):
+            screen.print(part)
+        for title, file in compare.publish(runs, plan.path, plan.line).items():
+            screen.print(f"{title}: {file}", soft_wrap=True, markup=False)
 
 
 def _doctor(args: argparse.Namespace) -> int:
@@ -203,6 +265,8 @@ COMMANDS = {
     "variants": _variants,
     "train": _train,
     "compare": _compare,
+    "sweep": experiments.sweep,
+    "reproduce": experiments.reproduce,
     "doctor": _doctor,
     "bench": _bench,
 }

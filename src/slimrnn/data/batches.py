@@ -71,6 +71,7 @@ class Batches(keras.utils.PyDataset):
         seed: of the shuffling.
         group: whether to put like lengths together; None: where shuffled.
         front: pad in front, as the original project did, not behind.
+        length: pad all to this many steps; None: each batch to one of `lengths`.
 
     Raises:
         InputError: a batch size below 1, or a seed below 0.
@@ -90,6 +91,7 @@ class Batches(keras.utils.PyDataset):
         seed: int = 0,
         group: bool | None = None,
         front: bool = False,
+        length: int | None = None,
     ):
         super().__init__()
         if not is_whole(batch_size, 1):
@@ -108,6 +110,9 @@ class Batches(keras.utils.PyDataset):
         most = min(MOST_LENGTHS, len(self) // BATCHES_A_LENGTH) if grouped else 1
         lengths = part.x.lengths
         self.lengths = padded_lengths(lengths, max(1, most))
+        if length is not None:
+            lengths = np.minimum(lengths, length)
+            self.lengths = np.array([length])
         self._group = np.searchsorted(self.lengths, lengths)
         self._planned = (0, self.plan(0))
         self._served = 0

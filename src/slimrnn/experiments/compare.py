@@ -9,12 +9,15 @@ from pathlib import Path
 
 from slimrnn.data import Dataset
 from slimrnn.errors import InputError
+from slimrnn.experiments import model
+from slimrnn.experiments.diary import Watcher
+from slimrnn.experiments.export import write_csv, write_latex
 from slimrnn.experiments.figure import write_comparison
-from slimrnn.experiments.model import parts, recurrent
+from slimrnn.experiments.points import by_problem
 from slimrnn.experiments.report import write_report
 from slimrnn.experiments.settings import Settings, whole
 from slimrnn.experiments.store import Run
-from slimrnn.experiments.trial import Trainer, Watcher
+from slimrnn.experiments.trial import Callbacks, Trainer, no_callbacks
 
 
 def plan(rows: Sequence[Settings], seeds: int, path: Path) -> dict[Path, Settings]:
@@ -53,32 +56,46 @@ def check(runs: Mapping[Path, Settings], dataset: Dataset) -> None:
         InputError: settings that a layer refuses, or too few data to split.
     """
     for settings in runs.values():
-        recurrent(settings)
-        parts(settings, dataset)
+        model.check(settings, dataset)
 
 
-def train(runs: Mapping[Path, Settings], dataset: Dataset, watcher: Watcher) -> None:
+def train(
+    runs: Mapping[Path, Settings],
+    dataset: Dataset,
+    watcher: Watcher,
+    callbacks: Callbacks = no_callbacks,
+) -> None:
     """Trains what was planned; a run that diverges does not stop the others.
 
     Raises:
         KeyboardInterrupt: after the run under way was written down.
     """
-    trainer = Trainer(dataset, watcher)
+    trainer = Trainer(dataset, watcher, callbacks)
     for path, settings in runs.items():
         trainer.run(settings, path)
 
 
-def publish(runs: Sequence[Run], path: Path, command: str) -> dict[str, Path]:
-    """Draws the picture and the report of runs; returns the files by their title.
+def publish(
+    runs: Sequence[Run], path: Path, command: str, title: str = ""
+) -> dict[str, Path]:
+    """Draws and writes what runs amount to; returns the files by their title.
 
     Args:
         runs: those that began, at least one.
         path: the comparison's folder.
         command: the command line that repeats the comparison.
+        title: of the report; without one, it says which data there were.
     """
-    data = runs[0].config["dataset"] or Path(runs[0].config["data"]).stem
-    picture, report = path / "comparison.png", path / "report.html"
-    write_comparison(runs, picture)
-    title = f"Slim recurrent layers on {data}"
-    write_report(runs, report, title=title, command=command)
-    return {"Picture": picture, "Report": report}
+    files = {
+        "Picture": path / "comparison.png",
+        "Report": path / "report.html",
+        "Table": path / "table.csv",
+        "Table for LaTeX": path / "table.tex",
+    }
+    write_comparison(runs, files["Picture"])
+    names = ", ".join(by_problem(runs))
+    title = title or f"Slim recurrent layers on {names}"
+    write_report(runs, files["Report"], title=title, command=command)
+    write_csv(runs, files["Table"])
+    write_latex(runs, files["Table for LaTeX"])
+    return files

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from slimrnn.experiments.statistics import Spread, finite
 from slimrnn.experiments.store import Run
-from slimrnn.experiments.summary import METRICS, Spread, by_variant, finite, status
+from slimrnn.experiments.summary import METRICS, Summary, status
 
 SPLITS = {"": "training", "val_": "validation", "test_": "test"}
 
@@ -47,10 +48,10 @@ _SHAPES = (
 )
 
 
-def styles(names: Iterable[str], reference: str) -> dict[str, Style]:
+def styles(summary: Summary) -> dict[str, Style]:
     """A look for each variant; dashes and markers tell apart equal colours."""
-    others = [name for name in names if name != reference]
-    looks = {reference: Style(*_NEUTRAL, *_SHAPES[0])}
+    others = [row.variant for row in summary.best if row.variant != summary.reference]
+    looks = {summary.reference: Style(*_NEUTRAL, *_SHAPES[0])}
     for index, name in enumerate(others):
         turn, color = divmod(index, len(_COLORS))
         looks[name] = Style(*_COLORS[color], *_SHAPES[turn % len(_SHAPES)])
@@ -62,14 +63,14 @@ class Curve:
     """One line against the epoch.
 
     Attributes:
-        variant: whose line it is.
+        row: the place of its point in the summary's rows.
         status: ``"done"``: the mean over the seeds that ended well; another status:
             a single run that ended so.
         epochs: where there are values.
         points: the values.
     """
 
-    variant: str
+    row: int
     status: str
     epochs: tuple[int, ...]
     points: tuple[Spread, ...]
@@ -108,11 +109,13 @@ class Panel:
     axis: Axis
 
 
-def panels(runs: Sequence[Run], metric: str) -> dict[str, Panel]:
+def panels(summary: Summary, metric: str) -> dict[str, Panel]:
     """The panels of a metric by part of the data; those without values are left out.
 
+    They have the curves of all points; their axes fit the best ones.
+
     Args:
-        runs: the runs of all variants.
+        summary: of the runs.
         metric: ``"accuracy"``, ``"mae"`` or ``"loss"``.
 
     Returns:
@@ -120,25 +123,26 @@ def panels(runs: Sequence[Run], metric: str) -> dict[str, Panel]:
     """
     found = {}
     for prefix, part in SPLITS.items():
-        lines = _curves(runs, prefix + metric)
-        if lines:
-            axis = _axis(lines, bounded=metric == "accuracy")
+        lines = _curves(summary, prefix + metric)
+        shown = [line for line in lines if summary.rows[line.row].is_best] or lines
+        if shown:
+            axis = _axis(shown, bounded=metric == "accuracy")
             found[part] = Panel(f"{part} {METRICS[metric]}", lines, axis)
     return found
 
 
-def _curves(runs: Sequence[Run], key: str) -> tuple[Curve, ...]:
+def _curves(summary: Summary, key: str) -> tuple[Curve, ...]:
     lines = []
-    for name, group in by_variant(runs).items():
-        done = [run for run in group if status(run) == "done"]
-        lines.append(_curve(name, "done", done, key))
+    for number, row in enumerate(summary.rows):
+        done = [run for run in row.runs if status(run) == "done"]
+        lines.append(_curve(number, "done", done, key))
         # A seed that did not end well would bend the mean where it stops.
-        rest = (run for run in group if status(run) != "done")
-        lines.extend(_curve(name, status(run), [run], key) for run in rest)
+        rest = (run for run in row.runs if status(run) != "done")
+        lines.extend(_curve(number, status(run), [run], key) for run in rest)
     return tuple(line for line in lines if line.points)
 
 
-def _curve(name: str, ended: str, runs: Sequence[Run], key: str) -> Curve:
+def _curve(row: int, ended: str, runs: Sequence[Run], key: str) -> Curve:
     values: dict[int, list[float]] = {}
     for run in runs:
         for line in run.metrics:
@@ -146,7 +150,7 @@ def _curve(name: str, ended: str, runs: Sequence[Run], key: str) -> Curve:
             if value is not None:
                 values.setdefault(line["epoch"], []).append(value)
     epochs = tuple(sorted(values))
-    return Curve(name, ended, epochs, tuple(Spread.of(values[e]) for e in epochs))
+    return Curve(row, ended, epochs, tuple(Spread.of(values[e]) for e in epochs))
 
 
 def _axis(lines: Sequence[Curve], bounded: bool) -> Axis:

@@ -8,7 +8,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 import slimrnn
@@ -18,9 +17,12 @@ def describe() -> dict[str, Any]:
     """Versions, machine and device, as JSON can hold them.
 
     Example:
+        >>> import keras
         >>> describe()["keras"] == keras.__version__
         True
     """
+    import keras  # here: who only counts cores needs no framework
+
     backend = keras.config.backend()
     return {
         "slimrnn": slimrnn.__version__,
@@ -31,13 +33,15 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": _processor(),
-        "cores": _cores(),
+        "cores": cores(),
         "device": _device(),
     }
 
 
 def _device() -> str:
     """Where Keras computes, such as cpu:0 or cuda:0."""
+    import keras
+
     # TensorFlow's names begin with the job and the task.
     return str(keras.Variable(0.0).value.device).rpartition("device:")[2].lower()
 
@@ -59,7 +63,7 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _cores() -> int:
+def cores() -> int:
     """The cores that this process may use, which can be fewer than there are."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

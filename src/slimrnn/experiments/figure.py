@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,21 +12,23 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from slimrnn.experiments import curves
+from slimrnn.experiments.points import by_problem, shortened, text, title
 from slimrnn.experiments.store import Run
 from slimrnn.experiments.summary import METRICS, Row, Summary, describe, summarize
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import SubFigure
 
 INK, MUTED, GRID = "#1d2024", "#5d646d", "#e6e8eb"
-LONGEST_NAME, LONGEST_TITLE = 24, 60
+LONGEST_NAME, LONGEST_TITLE, WIDEST_LINE = 24, 60, 96
 
 
 def write_comparison(runs: Sequence[Run], path: Path) -> None:
-    """Draw the runs' learning curves into an image file.
+    """Draw the learning curves of each variant's best point into an image file.
 
     Args:
-        runs: the runs of all variants, at least one.
+        runs: at least one; those on several data sets get a column each.
         path: where to write; the suffix gives the format (``.png``, ``.pdf``, ...).
     """
     comparison(runs).savefig(path, dpi=160)
@@ -33,15 +36,24 @@ def write_comparison(runs: Sequence[Run], path: Path) -> None:
 
 def comparison(runs: Sequence[Run]) -> Figure:
     """The figure of :func:`write_comparison`, in no window and no global state."""
+    problems = list(by_problem(runs).values())
+    figure = Figure(figsize=(8.4 * len(problems), 7.2), layout="constrained")
+    columns = figure.subfigures(1, len(problems), squeeze=False)[0]
+    for column, own in zip(columns, problems, strict=True):
+        _column(column, own)
+    return figure
+
+
+def _column(figure: SubFigure, runs: Sequence[Run]) -> None:
+    """The runs on one data set: the best point of each variant."""
     summary = summarize(runs)
-    looks = curves.styles((row.variant for row in summary.rows), summary.reference)
-    parts = curves.panels(runs, summary.metric)
+    looks = curves.styles(summary)
+    parts = curves.panels(summary, summary.metric)
     held_out = parts.get("test") or parts.get("validation")
     shown = [panel for panel in (parts.get("training"), held_out) if panel]
-    figure = Figure(figsize=(8.4, 7.2), layout="constrained")
     axes = figure.subplots(max(len(shown), 1), 1, sharex=True, squeeze=False)[:, 0]
     for ax, panel in zip(axes, shown, strict=False):
-        _draw(ax, panel, looks)
+        _draw(ax, panel, summary, looks)
     if shown:
         axes[-1].set_xlabel("epoch", color=MUTED)
         axes[-1].xaxis.set_major_locator(_whole_numbers())
@@ -50,12 +62,16 @@ def comparison(runs: Sequence[Run]) -> Figure:
         axes[0].text(0.5, 0.5, "No run has finished an epoch.", ha="center")
     _title(axes[0], runs, summary)
     _legend(figure, summary, looks)
-    return figure
 
 
-def _draw(ax: Axes, panel: curves.Panel, looks: dict[str, curves.Style]) -> None:
+def _draw(
+    ax: Axes, panel: curves.Panel, summary: Summary, looks: dict[str, curves.Style]
+) -> None:
     for curve in panel.curves:
-        look = looks[curve.variant]
+        row = summary.rows[curve.row]
+        if not row.is_best:
+            continue
+        look = looks[row.variant]
         done = curve.status == "done"
         marker = "o" if done and len(curve.points) == 1 else ""
         alpha = 1 if done else 0.6
@@ -112,13 +128,18 @@ def _mark_end(ax: Axes, curve: curves.Curve, axis: curves.Axis, color: str) -> N
 
 def _title(ax: Axes, runs: Sequence[Run], summary: Summary) -> None:
     data, *rest = describe(runs)
+    if len(summary.rows) > len(summary.best):
+        rest.append("each variant at its best point")
     metric = METRICS[summary.metric].capitalize()
     if any(row.score.n > 1 for row in summary.rows):
         rest.append("mean ± standard deviation")
+    # Broken between phrases only: within them, the spaces do not break.
+    phrases = " · ".join(phrase.replace(" ", "\u00a0") for phrase in rest)
+    lines = textwrap.wrap(phrases, WIDEST_LINE)
     ax.set_title(
-        _shortened(f"{metric} on {data}", LONGEST_TITLE),
+        shortened(f"{metric} on {data}", LONGEST_TITLE),
         loc="left",
-        pad=24,
+        pad=10 + 14 * len(lines),
         color=INK,
         fontsize=13,
         fontweight="bold",
@@ -127,7 +148,7 @@ def _title(ax: Axes, runs: Sequence[Run], summary: Summary) -> None:
     ax.text(
         0,
         1.02,
-        " · ".join(rest),
+        "\n".join(lines),
         transform=ax.transAxes,
         va="bottom",
         color=MUTED,
@@ -136,24 +157,24 @@ def _title(ax: Axes, runs: Sequence[Run], summary: Summary) -> None:
     )
 
 
-def _legend(figure: Figure, summary: Summary, looks: dict[str, curves.Style]) -> None:
-    handles = [Line2D([], [], **_line(looks[row.variant])) for row in summary.rows]
+def _legend(
+    figure: SubFigure, summary: Summary, looks: dict[str, curves.Style]
+) -> None:
+    handles = [Line2D([], [], **_line(looks[row.variant])) for row in summary.best]
     # Set afterwards: a label's leading underscore would hide it, a "$" set formulas.
     labels = [str(index) for index in range(len(handles))]
     legend = figure.legend(
         handles, labels, loc="outside right upper", frameon=False, handlelength=2.6
     )
-    for text, row in zip(legend.get_texts(), summary.rows, strict=True):
-        text.set_parse_math(False)
-        text.set_text(_label(row))
-        text.set_color(INK)
+    for entry, row in zip(legend.get_texts(), summary.best, strict=True):
+        entry.set_parse_math(False)
+        entry.set_text(_label(row))
+        entry.set_color(INK)
 
 
 def _label(row: Row) -> str:
     ended = ("diverged", "interrupted", "failed")
     counts = [f"{getattr(row, how)} {how}" for how in ended if getattr(row, how)]
-    return "\n".join([_shortened(row.variant, LONGEST_NAME), *counts])
-
-
-def _shortened(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+    place = [f"{title(name)} {text(value)}" for name, value in row.values.items()]
+    lines = [shortened(line, LONGEST_NAME) for line in (row.variant, *place)]
+    return "\n".join([*lines, *counts])

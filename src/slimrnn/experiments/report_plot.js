@@ -1,108 +1,15 @@
-"use strict";
-
-// The page draws itself from the JSON inside it. Texts reach it only as text nodes and
-// attributes, never as HTML. This file: nodes, numbers as texts, axes and the tooltip;
-// report_charts.js: the diagrams; report.js: the table, the runs and the whole page.
-
-const data = JSON.parse(document.getElementById("data").textContent);
-const variants = new Map(data.variants.map((row) => [row.variant, row]));
-const hidden = new Set();
-const choice = {
-  metric: Object.keys(data.panels)[0],
-  heldOut: "test",
-};
-const METRIC = data.metricNames[data.metric];
-const NONE = "–";
-const place = (id) => document.getElementById(id);
-
-// ---------------------------------------------------------------- building nodes
-
-function fill(node, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (value !== null && value !== undefined) node.setAttribute(name, value);
-  }
-  node.append(...children.filter((child) => child !== null));
-  return node;
-}
-
-function html(tag, attributes = {}, ...children) {
-  return fill(document.createElement(tag), attributes, children);
-}
-
-function svg(tag, attributes = {}, ...children) {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  return fill(node, attributes, children);
-}
-
-/** Gives a node, and all inside it, the colour of a variant. */
-function paint(node, variant) {
-  const { color, dark } = variants.get(variant).style;
-  node.classList.add("series");
-  node.style.setProperty("--light", color);
-  node.style.setProperty("--dark", dark);
-  return node;
-}
-
-// ------------------------------------------------------------- numbers as texts
-
-function count(value) {
-  return value.toLocaleString("en");
-}
-
-/** A number with three digits, or with as many decimals as its mean has. */
-function three(value, mean = value) {
-  const power = mean === 0 ? 0 : Math.floor(Math.log10(Math.abs(mean)));
-  if (power < -4 || power > 5) return value.toExponential(2);
-  return value.toFixed(Math.max(0, 2 - power));
-}
-
-function duration(value, mean = value) {
-  const units = [[1, "s"], [1e-3, "ms"], [1e-6, "µs"]];
-  const [size, unit] = units.find(([size]) => mean >= size) ?? units[2];
-  return `${three(value / size, mean / size)} ${unit}`;
-}
-
-/** Accuracies have three decimals, everything else three digits. */
-function measure(metric) {
-  return metric === "accuracy" ? (value) => value.toFixed(3) : three;
-}
-
-const lowEnd = ({ mean, std }) => mean - (std ?? 0);
-const highEnd = ({ mean, std }) => mean + (std ?? 0);
-
-/** The mean and the deviation, the latter to the mean's unit and decimals. */
-function spread({ mean, std }, text) {
-  if (mean === null) return NONE;
-  if (std === null) return text(mean);
-  const [value, ...unit] = text(mean).split(" ");
-  const [deviation] = text(std, mean).split(" ");
-  return [value, "±", deviation, ...unit].join(" ");
-}
-
-/** Texts for ticks, all with the same decimals unless the axis is logarithmic. */
-function tickTexts(values, log) {
-  if (values.some((value) => value >= 1e6)) return values.map((value) => `${value / 1e6}M`);
-  const decimals = (value) => (String(value).split(".")[1] ?? "").length;
-  const most = Math.max(...values.map(decimals));
-  const least = log ? 0 : most;
-  const options = { minimumFractionDigits: least, maximumFractionDigits: 9 };
-  return values.map((value) => value.toLocaleString("en", options));
-}
-
-function plural(number, noun) {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
-}
-
 // --------------------------------------------------------------- scales and axes
 
 /** Maps values to pixels; the ends of an axis are low and high. */
 function scale({ low, high, log }, from, to) {
   const raise = log ? (value) => Math.log(Math.max(value, low / 10)) : Number;
+  const lower = log ? Math.exp : Number;
   const start = raise(low);
   const length = raise(high) - start;
   const map = (value) => from + ((raise(value) - start) / length) * (to - from);
   map.clamped = (value) => map(Math.min(Math.max(value, low), high));
+  map.inverse = (pixel) => lower(start + ((pixel - from) / (to - from)) * length);
+  map.has = (value) => value >= low && value <= high;
   return map;
 }
 
@@ -130,10 +37,24 @@ function logTicks(low, high, most) {
   return tries.find((found) => found.length <= most) ?? tries[3];
 }
 
+/** Texts for ticks, all with the same decimals unless the axis is logarithmic. */
+function tickTexts(values, log) {
+  if (values.some((value) => value >= 1e6)) return values.map((value) => `${value / 1e6}M`);
+  const decimals = (value) => (String(value).split(".")[1] ?? "").length;
+  const most = Math.max(...values.map(decimals));
+  const least = log ? 0 : most;
+  const options = { minimumFractionDigits: least, maximumFractionDigits: 9 };
+  return values.map((value) => value.toLocaleString("en", options));
+}
+
 let clips = 0;
 
-/** An empty diagram in a figure: axes x and y of the form {low, high, log, whole}. */
-function frame(figure, { x, y, xTitle, label }) {
+/**
+ * An empty diagram in a figure. Axes x and y have the form {low, high, log, whole}; of
+ * them it shows what the figure was zoomed to.
+ */
+function frame(figure, { x: fullX, y: fullY, xTitle, label }) {
+  const { x, y } = zoomed(figure, { x: fullX, y: fullY });
   const width = Math.max(figure.querySelector("h3").clientWidth, 240);
   const height = width < 400 ? 250 : 290;
   const edge = { left: 46, right: width - 14, top: 14, bottom: height - 40 };
@@ -158,7 +79,17 @@ function frame(figure, { x, y, xTitle, label }) {
   const tooltip = html("div", { class: "tooltip", role: "status" });
   clear(figure);
   figure.append(root, tooltip);
-  return { root, inside, over, tooltip, toX, toY, edge, width, height };
+  const full = { x: fullX, y: fullY };
+  const plot = { root, inside, over, tooltip, toX, toY, edge, width, height, full };
+  offerReset(figure, plot);
+  return plot;
+}
+
+/** Where in a plot's own units a pointer is. */
+function pointer({ root, width, height }, { clientX, clientY }) {
+  const box = root.getBoundingClientRect();
+  const [dx, dy] = [clientX - box.left, clientY - box.top];
+  return [(dx / box.width) * width, (dy / box.height) * height];
 }
 
 function yTicks(axis, toY, { left, right }) {
@@ -172,7 +103,7 @@ function yTicks(axis, toY, { left, right }) {
 }
 
 function xTicks(axis, toX, { top, bottom }, most) {
-  const values = ticks(axis, most);
+  const values = placesWithRoom(axis, toX) ?? ticks(axis, most);
   const texts = tickTexts(values, axis.log);
   return values.flatMap((value, i) => {
     const x = toX(value);
@@ -181,9 +112,22 @@ function xTicks(axis, toX, { top, bottom }, most) {
   });
 }
 
+/** The places that an axis names as its ticks, if their texts have room. */
+function placesWithRoom({ places }, toX) {
+  const found = places?.filter(toX.has) ?? [];
+  const isWide = found.every((value, i) => i === 0 || toX(value) - toX(found[i - 1]) > 45);
+  return found.length > 1 && isWide ? found : null;
+}
+
 /** Removes what is under a figure's heading. */
 function clear(figure) {
   figure.querySelectorAll(":scope > :not(h3)").forEach((old) => old.remove());
+}
+
+/** A sentence in the place of a diagram. */
+function say(figure, sentence) {
+  clear(figure);
+  figure.append(html("p", { class: "note" }, sentence));
 }
 
 function text(x, y, content, anchor, kind) {
@@ -213,8 +157,64 @@ function tell(plot, x, y, ...content) {
 }
 
 function entry(variant, name, value) {
-  const swatch = html("span", { class: "swatch" });
   const label = html("span", { class: "name" }, name);
-  const line = html("div", { class: "entry" }, swatch, label, html("b", {}, value));
+  const line = html("div", { class: "entry" }, swatch(), label, html("b", {}, value));
   return paint(line, variant);
+}
+
+/**
+ * Pointer and arrow keys choose one of the places along x, all of them in ascending
+ * order; `tellAt` shows in the tooltip what is there.
+ */
+function readAlong(plot, places, tellAt) {
+  const { root, over, tooltip, toX, edge } = plot;
+  const inView = places.filter(toX.has);
+  if (inView.length === 0) return;
+  const cross = svg("line", { class: "cross", y1: edge.top, y2: edge.bottom });
+  let index = null;
+  const leave = () => {
+    index = null;
+    cross.remove();
+    tooltip.replaceChildren();
+  };
+  const show = (next) => {
+    index = Math.max(0, Math.min(next, inView.length - 1));
+    const x = toX(inView[index]);
+    fill(cross, { x1: x, x2: x }, []);
+    over.prepend(cross);
+    tellAt(inView[index]);
+  };
+  const nearest = (event) => {
+    const [x] = pointer(plot, event);
+    const distances = inView.map((value) => Math.abs(toX(value) - x));
+    return distances.indexOf(Math.min(...distances));
+  };
+  const keys = { ArrowLeft: -1, ArrowRight: 1 };
+  fill(root, {
+    tabindex: 0,
+    onpointermove: (event) => show(nearest(event)),
+    onpointerdown: (event) => show(nearest(event)),
+    // A finger is lifted to read; the next touch elsewhere takes the focus away.
+    onpointerleave: (event) => event.pointerType !== "touch" && leave(),
+    onblur: leave,
+    onkeydown: (event) => {
+      if (event.key === "Escape") leave();
+      if (!(event.key in keys)) return;
+      event.preventDefault();
+      show(index === null ? inView.length - 1 : index + keys[event.key]);
+    },
+  }, []);
+}
+
+/** Entries {variant, name, point}, the best first; in two columns if there are many. */
+function ranking(plot, entries, metric) {
+  const upwards = metric === "accuracy" ? -1 : 1;
+  const sorted = [...entries].sort((a, b) => upwards * (a.point.mean - b.point.mean));
+  const many = sorted.length > 10;
+  const asText = measure(metric);
+  const lines = sorted.map(({ variant, name, point }) => {
+    const narrow = many && plot.width < 450;
+    return entry(variant, name, narrow ? asText(point.mean) : spread(point, asText));
+  });
+  return html("div", { class: many ? "many" : null }, ...lines);
 }

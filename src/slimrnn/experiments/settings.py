@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
 import math
+import re
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -30,6 +34,39 @@ RECIPES: dict[str, dict[str, Any]] = {
 DEFAULT_DATASET = "digits"
 MOST_SEED = 2**31 - 1  # that every backend's generators take
 
+TABLES = ("gate_constants", "optimizer_options")  # settings that are numbers by name
+
+#: Settings that are one of a few words, and what each word means.
+CHOICES: dict[str, dict[str, str]] = {
+    "init": {
+        "slim": "every matrix and vector by itself, so that all variants start alike",
+        "packed": "as the original: one initialiser over each packed weight, forget "
+        "biases 0 (the original's LSTMs only)",
+    },
+    "embedding_init": {
+        "normal": "normal with standard deviation 1",
+        "uniform": "uniform in +-0.05, as Keras and the original do",
+    },
+    "padding": {
+        "behind": "unequal lengths are padded behind and masked",
+        "front": "all are padded in front to the longest, unmasked, as the original "
+        "did",
+    },
+    "head": {
+        "softmax": "a unit a class",
+        "sigmoid": "one unit for two classes, with binary cross-entropy",
+    },
+    "schedule": {
+        "constant": "the learning rate stays as it is",
+        "exp_loss": "after each epoch it becomes learning_rate * exp(training loss), "
+        "as in arXiv 1612.03707",
+    },
+    "keep": {
+        "last": "the weights of the last epoch",
+        "best": "those of the epoch with the best validation score",
+    },
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -43,16 +80,27 @@ class Settings:
         words: how many words are kept of texts; None: the data set's default.
         length: how many last steps are kept; None: likewise.
         units: of the recurrent layer.
+        gate_constants: other values for constant gates, such as ``{"f": 0.59}``.
         activation: of the candidate and the state.
         recurrent_activation: of the gates.
+        init: how weights start; one of ``CHOICES``, as are the next words in quotes.
+        recurrent_initializer: Keras's name, of the recurrent matrices.
         dropout: fraction of the layer's inputs dropped in training, in [0, 1).
         recurrent_dropout: likewise of its recurrent state.
         embedding: numbers a token is turned into.
         trainable_embedding: whether those are learned.
+        embedding_init: how they start: ``"normal"`` or ``"uniform"``.
+        padding: of unequal lengths: ``"behind"`` or in ``"front"``.
+        head: of a classification: ``"softmax"`` or ``"sigmoid"``.
         optimizer: a name that Keras knows.
+        optimizer_options: its further arguments, such as ``{"epsilon": 1e-8}``.
         learning_rate: above 0.
+        schedule: of the learning rate: ``"constant"`` or ``"exp_loss"``.
         batch_size: sequences in a batch.
         epochs: passes over the training data.
+        patience: end after so many epochs without a better validation score; None:
+            never.
+        keep: which epoch's weights are the result: the ``"last"`` or the ``"best"``.
         seed: of the weights, the split, the order of batches and dropout.
         validation: fraction of the training data that is kept for validation.
         validate_on_test: validate on the test data instead, as the originals did.
@@ -72,16 +120,26 @@ class Settings:
     words: int | None = None
     length: int | None = None
     units: int = 64
+    gate_constants: Mapping[str, float] | None = None
     activation: str = "tanh"
     recurrent_activation: str = "sigmoid"
+    init: str = "slim"
+    recurrent_initializer: str = "orthogonal"
     dropout: float = 0.0
     recurrent_dropout: float = 0.0
     embedding: int = 32
     trainable_embedding: bool = False
+    embedding_init: str = "normal"
+    padding: str = "behind"
+    head: str = "softmax"
     optimizer: str = "adam"
+    optimizer_options: Mapping[str, float] | None = None
     learning_rate: float = 0.001
+    schedule: str = "constant"
     batch_size: int = 32
     epochs: int = 20
+    patience: int | None = None
+    keep: str = "last"
     seed: int = 1
     validation: float = 0.1
     validate_on_test: bool = False
@@ -95,16 +153,20 @@ class Settings:
             )
         for name in ("units", "embedding", "batch_size", "epochs"):
             whole(name, getattr(self, name), least=1)
+        if self.patience is not None:
+            whole("patience", self.patience, least=1)
         whole("seed", self.seed, least=0, most=MOST_SEED)
-        rate = self.learning_rate
-        _check("learning rate", rate, _number(rate) and rate > 0, "a number above 0")
-        for name in ("dropout", "recurrent_dropout"):
+        for name in ("learning_rate", "dropout", "recurrent_dropout", "validation"):
+            fits, allowed = _RANGES[name]
             value = getattr(self, name)
-            allowed = "a number from 0 to below 1"
-            _check(name, value, _number(value) and 0 <= value < 1, allowed)
-        value = self.validation
-        allowed = "a fraction above 0 and at most 0.5"
-        _check("validation", value, _number(value) and 0 < value <= 0.5, allowed)
+            _check(name, value, _number(value) and fits(value), allowed)
+        for name in TABLES:
+            _check_numbers(name, getattr(self, name))
+        for name in ("trainable_embedding", "validate_on_test"):
+            value = getattr(self, name)
+            _check(name, value, isinstance(value, bool), "true or false")
+        for name, words in CHOICES.items():
+            _known(name, getattr(self, name), words)
         self._check_names()
 
     @classmethod
@@ -140,6 +202,37 @@ class Settings:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {**values, "variant": serialize(get(self.variant))}
 
+    def key(self) -> str:
+        """A name for the settings: the same on every machine, another for others.
+
+        The folder of the data is a machine's own matter and does not count.
+
+        Example:
+            >>> Settings.of("LSTM6").key() == Settings.of("lstm6", data_dir="a").key()
+            True
+        """
+        content = {**self.config(), "data_dir": None}
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', self.name)}-{digest[:12]}"
+
+    def command(self) -> str | None:
+        """The command line that repeats the run; None for a variant of one's own.
+
+        Example:
+            >>> Settings.of("LSTM6", units=8, gate_constants={"f": 0.5}).command()
+            'slimrnn train LSTM6 --dataset digits --units 8 --gate-constants f=0.5'
+        """
+        if not isinstance(serialize(get(self.variant)), str):
+            return None
+        usual = Settings.of(self.variant, dataset=self.dataset, data=self.data)
+        words = ["slimrnn", "train", self.name]
+        for field in fields(self)[1:]:
+            value = getattr(self, field.name)
+            if value != getattr(usual, field.name) or field.name == "dataset":
+                words += _flag(field.name, value)
+        return shlex.join(words)
+
     @property
     def name(self) -> str:
         """The variant's name."""
@@ -168,8 +261,27 @@ class Settings:
             for name, value in vars(keras.activations).items()
             if callable(value) and name not in _NO_ACTIVATIONS
         ]
+        names.append(KERAS_2)
         _known("activation", self.activation, names)
         _known("recurrent activation", self.recurrent_activation, names)
+        initializers = [
+            name
+            for name, value in vars(keras.initializers).items()
+            if name.islower() and isinstance(value, type) and name not in _NO_STARTS
+        ]
+        _known("recurrent initializer", self.recurrent_initializer, initializers)
+
+
+def _flag(name: str, value: Any) -> list[str]:
+    """A setting as the command line takes it."""
+    if value is None:
+        return []
+    flag = f"--{name.replace('_', '-')}"
+    if isinstance(value, bool):
+        return [flag]
+    if isinstance(value, Mapping):
+        return [flag, *(f"{key}={item:g}" for key, item in value.items())]
+    return [flag, str(value)]
 
 
 def optimizers() -> dict[str, type]:
@@ -187,6 +299,16 @@ def optimizers() -> dict[str, type]:
 _NO_OPTIMIZERS = ("Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap")
 # glu halves the last axis and threshold needs arguments: no layer can use them so.
 _NO_ACTIVATIONS = ("get", "serialize", "deserialize", "glu", "threshold")
+# Not for matrices.
+_NO_STARTS = ("stft",)
+KERAS_2 = "hard_sigmoid_keras2"  # an activation that Keras no longer has
+
+_RANGES = {
+    "learning_rate": (lambda x: x > 0, "a number above 0"),
+    "dropout": (lambda x: 0 <= x < 1, "a number from 0 to below 1"),
+    "recurrent_dropout": (lambda x: 0 <= x < 1, "a number from 0 to below 1"),
+    "validation": (lambda x: 0 < x <= 0.5, "a fraction above 0 and at most 0.5"),
+}
 
 
 def whole(name: str, value: Any, least: int, most: int | None = None) -> None:
@@ -206,6 +328,13 @@ def _check(name: str, value: Any, fits: bool, allowed: str) -> None:
         raise InputError(
             f"The {name.replace('_', ' ')} must be {allowed}; received {value!r}."
         )
+
+
+def _check_numbers(name: str, value: Any) -> None:
+    if value is None:
+        return
+    numbers = isinstance(value, Mapping) and all(map(_number, value.values()))
+    _check(name, value, numbers and bool(value), "numbers by name, such as f=0.59")
 
 
 def _number(value: Any) -> bool:

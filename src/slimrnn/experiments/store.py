@@ -1,25 +1,34 @@
 """A run is a folder of plain files: reading and writing them.
 
 ``config.json`` (the settings), ``environment.json`` (versions and machine),
-``metrics.jsonl`` (a line an epoch), ``result.json`` (written when the run ends) and
-``model.keras``. Deleting the folder deletes the run. The files are JSON and are
+``metrics.jsonl`` (a line an epoch), ``result.json`` (written when the run ends),
+``model.keras``, ``test_scores.npy`` (what the test found of each sequence), and until
+the run ends its last two checkpoints. Deleting the folder deletes the run. All are
 read as data from strangers: nothing in them is ever executed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slimrnn.errors import InputError
+from slimrnn.experiments import files
+
+if TYPE_CHECKING:
+    import numpy as np
 
 CONFIG, ENVIRONMENT = "config.json", "environment.json"
 METRICS, RESULT, MODEL = "metrics.jsonl", "result.json", "model.keras"
+SCORES = "test_scores.npy"
+FINAL = ("done", "diverged")  # how a run ends that is not to be gone on with
+WAIT = 5.0  # seconds for a process that was just killed to let go of its run
 
 
 @dataclass(frozen=True)
@@ -49,11 +58,34 @@ class Run:
         """
         return cls(
             path,
-            _mapping(path / CONFIG),
-            _mapping(path / ENVIRONMENT),
-            _lines(path / METRICS),
-            _mapping(path / RESULT),
+            mapping(path / CONFIG),
+            mapping(path / ENVIRONMENT),
+            lines(path / METRICS),
+            mapping(path / RESULT),
         )
+
+    def test_scores(self) -> np.ndarray | None:
+        """(N,) what the test found of each sequence; None where it is not known.
+
+        1 or 0 for a class told rightly or not; the absolute error for a regression.
+        """
+        import numpy as np  # here: the quick commands do without it
+
+        try:
+            return np.load(self.path / SCORES, allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a file of JSON lines; none where there is no file.
+
+    Raises:
+        InputError: a line that is no JSON object.
+    """
+    # A process that was killed may leave half a line; what has no end is not read.
+    whole = _text(path).rpartition("\n")[0]
+    return [_parsed(line, path) for line in whole.splitlines()]
 
 
 def read(paths: Iterable[Path]) -> list[Run]:
@@ -70,9 +102,9 @@ class Record:
     Example:
         >>> import tempfile
         >>> record = Record(Path(tempfile.mkdtemp()))
-        >>> record.start({"variant": "LSTM6"}, {"keras": "3.15.1"})
-        >>> record.add({"epoch": 1, "loss": float("nan")})
-        >>> record.finish({"status": "diverged"})
+        >>> with record.open({"variant": "LSTM6"}, {"keras": "3.15.1"}):
+        ...     record.add({"epoch": 1, "loss": float("nan")})
+        ...     record.finish({"status": "diverged"})
         >>> Run.read(record.path).metrics
         [{'epoch': 1, 'loss': None}]
     """
@@ -80,25 +112,70 @@ class Record:
     def __init__(self, path: Path):
         self.path = path
 
-    def start(self, config: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
-        """Makes the folder and writes what is known before the first epoch."""
+    @contextlib.contextmanager
+    def open(
+        self, config: Mapping[str, Any], environment: Mapping[str, Any]
+    ) -> Iterator[Record]:
+        """Keeps the folder for this process, and writes what is known so far.
+
+        Raises:
+            InputError: the folder cannot be written to, another process has it, or it
+                holds a run with other settings.
+        """
         make_folder(self.path)
-        _write(self.path / CONFIG, config)
-        _write(self.path / ENVIRONMENT, environment)
+        with files.held(self.path, WAIT):
+            known, given = mapping(self.path / CONFIG), json.loads(_text_of(config))
+            # Where the data lie may differ from machine to machine.
+            if known and {**known, "data_dir": None} != {**given, "data_dir": None}:
+                raise InputError(
+                    f"The folder {self.path} holds a run with other settings; give a "
+                    f"new or an empty folder."
+                )
+            if not self.ended:
+                (self.path / RESULT).unlink(missing_ok=True)
+                _write(self.path / CONFIG, config)
+                if environment:
+                    _write(self.path / ENVIRONMENT, environment)
+            yield self
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """How the run ended; empty where it did not."""
+        return mapping(self.path / RESULT)
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.result.get("status") in FINAL
+
+    def rewrite(self, epochs: Sequence[Mapping[str, Any]]) -> None:
+        """Makes these the epochs so far; of none, there is no file."""
+        if not epochs:
+            (self.path / METRICS).unlink(missing_ok=True)
+            return
+        text = "".join(json.dumps(_plain(x), allow_nan=False) + "\n" for x in epochs)
+        files.write(self.path / METRICS, lambda file: file.write(text.encode()))
 
     def add(self, line: Mapping[str, Any]) -> None:
         """Appends an epoch, on the disk when this returns."""
-        with open(self.path / METRICS, "a", encoding="utf-8") as file:
-            file.write(json.dumps(_plain(line), allow_nan=False) + "\n")
+        files.append(self.path / METRICS, _plain(line))
+
+    def save(self, model: Any) -> None:
+        """Writes the model: all of it or nothing."""
+        unfinished = self.path / f"unfinished-{MODEL}"
+        model.save(unfinished)
+        unfinished.replace(self.path / MODEL)
+
+    def save_scores(self, scores: np.ndarray) -> None:
+        """Writes what the test found of each sequence: all of it or nothing."""
+        import numpy as np
+
+        path = self.path / SCORES
+        files.write(path, lambda file: np.save(file, scores, allow_pickle=False))
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Writes how the run ended: all of it or nothing."""
         _write(self.path / RESULT, result)
-
-    @property
-    def model(self) -> Path:
-        """Where the trained model belongs."""
-        return self.path / MODEL
 
 
 def check_free(path: Path) -> None:
@@ -148,11 +225,12 @@ def _no_folder(path: Path, error: OSError) -> InputError:
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    """Replaces the file at once, so that no reader ever sees half of it."""
+    files.write(path, lambda file: file.write(_text_of(content).encode()))
+
+
+def _text_of(content: Mapping[str, Any]) -> str:
     text = json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False)
-    unfinished = path.with_suffix(".tmp")
-    unfinished.write_text(text + "\n", encoding="utf-8")
-    unfinished.replace(path)
+    return f"{text}\n"
 
 
 def _plain(value: Any) -> Any:
@@ -166,15 +244,14 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _mapping(path: Path) -> dict[str, Any]:
+def mapping(path: Path) -> dict[str, Any]:
+    """The content of a file of JSON; empty where there is no file.
+
+    Raises:
+        InputError: it holds no JSON object.
+    """
     text = _text(path)
     return _parsed(text, path) if text else {}
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    # A run that was killed may leave half a line; what has no end is not read.
-    whole = _text(path).rpartition("\n")[0]
-    return [_parsed(line, path) for line in whole.splitlines()]
 
 
 def _parsed(text: str, path: Path) -> dict[str, Any]:

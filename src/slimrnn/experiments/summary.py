@@ -1,19 +1,34 @@
 """Runs, aggregated over their seeds: the one place of that arithmetic.
 
-The terminal's table, ``comparison.png`` and ``report.html`` show these numbers. Only
-runs that ended well (status ``done``) enter a mean; the others are counted.
+The terminal's table, ``comparison.png``, ``report.html`` and what they export show
+these numbers. Only runs that ended well (status ``done``) enter a mean; the others are
+counted.
 """
 
 from __future__ import annotations
 
-import math
-import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from slimrnn.experiments.points import (
+    VARIANT,
+    Value,
+    axes,
+    plural,
+    points,
+    settings,
+    shared,
+    variant_name,
+)
+from slimrnn.experiments.statistics import (
+    Difference,
+    Scores,
+    Spread,
+    finite,
+)
 from slimrnn.experiments.store import Run
 
 BASELINE = "LSTM"
@@ -29,37 +44,8 @@ _PHRASES = (
 
 
 @dataclass(frozen=True)
-class Spread:
-    """The mean of some values and how far they lie apart.
-
-    Attributes:
-        mean: None where there was no value.
-        std: the sample standard deviation (n - 1); None below two values.
-        n: how many values there were.
-    """
-
-    mean: float | None = None
-    std: float | None = None
-    n: int = 0
-
-    @classmethod
-    def of(cls, values: Iterable[Any]) -> Spread:
-        """The spread of the values that are finite numbers.
-
-        Example:
-            >>> Spread.of([1.0, 3.0, None])
-            Spread(mean=2.0, std=1.4142135623730951, n=2)
-        """
-        known = [value for value in map(finite, values) if value is not None]
-        if not known:
-            return cls()
-        std = statistics.stdev(known) if len(known) > 1 else None
-        return cls(statistics.fmean(known), std, len(known))
-
-
-@dataclass(frozen=True)
 class Ratios:
-    """A row's means divided by those of the reference row; None where unknown."""
+    """A row's means divided by those of the reference; None where unknown."""
 
     layer_parameters: float | None
     model_parameters: float | None
@@ -70,55 +56,84 @@ class Ratios:
 
 @dataclass(frozen=True)
 class Row:
-    """One variant over its seeds.
+    """One point over its seeds.
 
     Attributes:
         variant: its name.
+        values: the point's value on each further axis, by the axis's name.
+        runs: its runs, however they ended.
+        rank: its place among the points of its variant; the best has 0.
         layer_parameters: trainable parameters of the recurrent layer.
         model_parameters: those of the whole model.
-        score: the test metric that :attr:`Summary.metric` names.
+        validation: the validation metric that :attr:`Summary.metric` names.
+        score: the same metric of the test data.
         seconds_per_epoch: time of one epoch of training.
         prediction_seconds: time of one prediction.
-        ratios: each of these, relative to the reference row.
-        runs: how many runs there were, however they ended.
-        done: how many ended well; the other three counts make up the rest.
+        ratios: each of these, relative to the reference's best point.
+        difference: of the score to the reference's best point; None for that itself.
+        done: how many runs ended well; the other three counts make up the rest.
         diverged: how many were stopped because their loss was not finite.
         interrupted: how many were stopped, killed, or are still under way.
         failed: how many ended in an error.
     """
 
     variant: str
+    values: Mapping[str, Value]
+    runs: tuple[Run, ...]
+    rank: int
     layer_parameters: int | None
     model_parameters: int | None
+    validation: Spread
     score: Spread
     seconds_per_epoch: Spread
     prediction_seconds: Spread
     ratios: Ratios
-    runs: int
+    difference: Difference | None
     done: int
     diverged: int
     interrupted: int
     failed: int
 
+    @property
+    def is_best(self) -> bool:
+        """Whether it is its variant's best point."""
+        return self.rank == 0
+
 
 @dataclass(frozen=True)
 class Summary:
-    """A row for each variant, in the order of the runs.
+    """A row for each point, the variants in the order of the runs.
 
     Attributes:
         rows: the rows.
+        axes: the settings in which points differ, and their values.
         metric: ``"accuracy"``, or for regression ``"mae"`` (or else ``"loss"``).
-        reference: the variant that the ratios relate to: the LSTM, or the first
-            variant where there is no LSTM.
+        reference: the variant whose best point the others relate to: the LSTM, or the
+            first variant where there is no LSTM.
     """
 
     rows: tuple[Row, ...]
+    axes: Mapping[str, tuple[Value, ...]]
     metric: str
     reference: str
 
+    @property
+    def best(self) -> tuple[Row, ...]:
+        """The best point of each variant."""
+        return tuple(row for row in self.rows if row.is_best)
+
+    @property
+    def base(self) -> str:
+        """What the others relate to, in words."""
+        several = len(self.rows) > len(self.best)
+        return f"the best point of {self.reference}" if several else self.reference
+
 
 def summarize(runs: Sequence[Run]) -> Summary:
-    """Aggregate runs, at least one, that differ only in the variant and the seed.
+    """Aggregate runs, at least one, on the same data.
+
+    The best point of a variant is the one with the best mean validation score, among
+    those with the most seeds that ended well. Test scores have no say in it.
 
     Example:
         >>> result = {"status": "done", "test_accuracy": 0.9, "layer_parameters": 40}
@@ -126,35 +141,29 @@ def summarize(runs: Sequence[Run]) -> Summary:
         >>> summarize([run]).rows[0].score
         Spread(mean=0.9, std=None, n=1)
     """
-    groups = by_variant(runs)
-    reference = reference_of(groups)
-    metric = metric_of(runs)
-    measures = {name: _measures(group, metric) for name, group in groups.items()}
-    rows = (
-        _row(name, group, measures[name], _ratios(measures[name], measures[reference]))
-        for name, group in groups.items()
+    groups, known, metric = points(runs), axes(runs), metric_of(runs)
+    names = [variant_name(group[0]) for group in groups]
+    reference = BASELINE if BASELINE in names else names[0]
+    measures = [_measures(group, metric) for group in groups]
+    ranks = _ranks(names, measures, metric)
+    base = next(
+        i for i, name in enumerate(names) if name == reference and ranks[i] == 0
     )
-    return Summary(tuple(rows), metric, reference)
-
-
-def variant_name(run: Run) -> str:
-    """The name of a run's variant; a user's own one is written out in its settings."""
-    variant = run.config["variant"]
-    return variant if isinstance(variant, str) else variant["name"]
-
-
-def by_variant(runs: Iterable[Run]) -> dict[str, list[Run]]:
-    """The runs of each variant, in the order of their first appearance."""
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(variant_name(run), []).append(run)
-    return groups
-
-
-def reference_of(names: Iterable[str]) -> str:
-    """The variant that the others are compared with."""
-    names = list(names)
-    return BASELINE if BASELINE in names else names[0]
+    differences = _differences(groups, base, metric)
+    rows = (
+        Row(
+            variant=names[i],
+            values={k: settings(group[0]).get(k) for k in known if k != VARIANT},
+            runs=tuple(group),
+            rank=ranks[i],
+            **measures[i],
+            ratios=_ratios(measures[i], measures[base]),
+            difference=differences[i],
+            **_endings(group),
+        )
+        for i, group in enumerate(groups)
+    )
+    return Summary(tuple(rows), known, metric, reference)
 
 
 def status(run: Run) -> str:
@@ -168,21 +177,6 @@ def metric_of(runs: Iterable[Run]) -> str:
     keys = {key for run in runs for line in run.metrics for key in line}
     keys |= {key.removeprefix("test_") for run in runs for key in run.result}
     return next((name for name in METRICS if name in keys), "loss")
-
-
-def shared(mappings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The entries that all of the mappings, at least one, have in common.
-
-    Example:
-        >>> shared([{"units": 64, "seed": 0}, {"units": 64, "seed": 1}])
-        {'units': 64}
-    """
-    first, *others = mappings
-    return {
-        key: value
-        for key, value in first.items()
-        if all(key in other and other[key] == value for other in others)
-    }
 
 
 def describe(runs: Sequence[Run]) -> list[str]:
@@ -204,13 +198,9 @@ def describe(runs: Sequence[Run]) -> list[str]:
         ),
     ]
     if common.get("epochs"):
-        phrases.append(_plural(common["epochs"], "epoch"))
+        phrases.append(plural(common["epochs"], "epoch"))
     seeds = {run.config.get("seed") for run in runs}
-    return [*phrases, _plural(len(seeds), "seed")]
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return [*phrases, plural(len(seeds), "seed")]
 
 
 def validation_note(runs: Sequence[Run]) -> str:
@@ -227,20 +217,23 @@ def validation_note(runs: Sequence[Run]) -> str:
     return f"Validation was done on {100 * part:.3g} % of the training data, split off."
 
 
-def finite(value: Any) -> float | None:
-    """The number, or None where there is none: a diverged run's null, NaN, infinity."""
-    is_number = isinstance(value, (int, float)) and math.isfinite(value)
-    return value if is_number else None
+def _done(runs: Iterable[Run]) -> list[Run]:
+    return [run for run in runs if status(run) == "done"]
 
 
 def _measures(runs: Sequence[Run], metric: str) -> dict[str, Any]:
-    done = [run.result for run in runs if status(run) == "done"]
+    results = [run.result for run in _done(runs)]
+
+    def spread(name: str) -> Spread:
+        return Spread.of(result.get(name) for result in results)
+
     return {
         "layer_parameters": _known(runs, "layer_parameters"),
         "model_parameters": _known(runs, "model_parameters"),
-        "score": Spread.of(result.get(f"test_{metric}") for result in done),
-        "seconds_per_epoch": Spread.of(r.get("seconds_per_epoch") for r in done),
-        "prediction_seconds": Spread.of(r.get("prediction_seconds") for r in done),
+        "validation": spread(f"val_{metric}"),
+        "score": spread(f"test_{metric}"),
+        "seconds_per_epoch": spread("seconds_per_epoch"),
+        "prediction_seconds": spread("prediction_seconds"),
     }
 
 
@@ -250,7 +243,54 @@ def _known(runs: Sequence[Run], count: str) -> int | None:
     return next((known for known in counts if known is not None), None)
 
 
-def _ratios(measures: dict[str, Any], reference: dict[str, Any]) -> Ratios:
+def _endings(runs: Sequence[Run]) -> dict[str, Any]:
+    ended = Counter(map(status, runs))
+    return {name: ended[name] for name in STATUSES}
+
+
+def _ranks(
+    names: Sequence[str], measures: Sequence[Mapping[str, Any]], metric: str
+) -> list[int]:
+    """For each point, how many of its variant's are better on the validation data."""
+    sign = -1 if metric == "accuracy" else 1
+
+    def order(index: int) -> tuple[float, float]:
+        score, validation = measures[index]["score"], measures[index]["validation"]
+        worst = validation.mean is None
+        return -score.n, float("inf") if worst else sign * validation.mean
+
+    ranks = [0] * len(names)
+    seen: Counter[str] = Counter()
+    for index in sorted(range(len(names)), key=order):
+        ranks[index] = seen[names[index]]
+        seen[names[index]] += 1
+    return ranks
+
+
+def _differences(
+    groups: Sequence[Sequence[Run]], base: int, metric: str
+) -> list[Difference | None]:
+    from slimrnn.experiments.bootstrap import paired_differences
+
+    scores = [_scores(group, metric) for group in groups]
+    found = paired_differences(scores[base], scores)
+    return [None if i == base else each for i, each in enumerate(found)]
+
+
+def _scores(runs: Sequence[Run], metric: str) -> Scores:
+    by_seed, by_sequence = {}, {}
+    for run in _done(runs):
+        seed, score = run.config.get("seed"), finite(run.result.get(f"test_{metric}"))
+        if seed is None or score is None:
+            continue
+        by_seed[seed] = score
+        each = run.test_scores()
+        if metric != "loss" and each is not None:  # it holds no losses
+            by_sequence[seed] = each
+    return Scores(by_seed, by_sequence)
+
+
+def _ratios(measures: Mapping[str, Any], reference: Mapping[str, Any]) -> Ratios:
     def mean(value: Spread | int | None) -> float | None:
         return value.mean if isinstance(value, Spread) else value
 
@@ -259,19 +299,3 @@ def _ratios(measures: dict[str, Any], reference: dict[str, Any]) -> Ratios:
 
     names = [field.name for field in fields(Ratios)]
     return Ratios(**{k: ratio(mean(measures[k]), mean(reference[k])) for k in names})
-
-
-def _row(
-    name: str, runs: Sequence[Run], measures: dict[str, Any], ratios: Ratios
-) -> Row:
-    ended = Counter(map(status, runs))
-    return Row(
-        variant=name,
-        **measures,
-        ratios=ratios,
-        runs=len(runs),
-        done=ended["done"],
-        diverged=ended["diverged"],
-        interrupted=ended["interrupted"],
-        failed=ended["failed"],
-    )

@@ -9,13 +9,21 @@ import keras
 
 from slimrnn.errors import InputError
 
+#: the operations that a functional model holds for a mask
+_MASK_OPERATIONS = ("NotEqual", "Any")
+
 
 def layers_of(model: Any) -> Iterator[keras.layers.Layer]:
-    """The layers of a model, in order; models inside it are opened."""
+    """The layers of a model, in order; models inside it are opened.
+
+    Raises:
+        InputError: no layer and no model, a model with branches, an operation that is
+            not a layer.
+    """
     if not isinstance(model, keras.layers.Layer):
         raise InputError(
-            f"Stream takes a Keras layer, a keras.Sequential or a functional model "
-            f"that is a chain; received {type(model).__name__}."
+            f"Give a Keras layer, a keras.Sequential or a functional model that is a "
+            f"chain; received {type(model).__name__}."
         )
     if isinstance(model, keras.Sequential):
         inside = model.layers
@@ -35,19 +43,19 @@ def _chain(model: keras.Model) -> list[keras.layers.Layer]:
     except NotImplementedError:
         config = {}
     entries = config.get("layers", [])
-    masks = [entry for entry in entries if entry["class_name"] == "NotEqual"]
+    masks = [entry for entry in entries if entry["class_name"] in _MASK_OPERATIONS]
     chain = [entry for entry in entries if entry not in masks]
     known = {layer.name: layer for layer in model.layers}
-    if not _is_chain(chain, masks, config) or not _are_of_zeros(masks, chain, known):
+    if not _is_chain(chain, masks, config) or not _are_of_layers(masks, chain, known):
         raise InputError(
             f"The model {model.name} is not a chain of layers, each fed by the one "
-            f"before alone; stream a keras.Sequential of its layers."
+            f"before alone; make a keras.Sequential of its layers."
         )
     for entry in chain:
         if entry["name"] not in known:
             raise InputError(
-                f"A stream cannot have the operation {entry['name']}, which is not a "
-                f"layer."
+                f"The model {model.name} has the operation {entry['name']}, which is "
+                f"not a layer; make a keras.Sequential of its layers."
             )
     return [known[entry["name"]] for entry in chain]
 
@@ -64,16 +72,28 @@ def _is_chain(chain: list[dict], masks: list[dict], config: dict) -> bool:
     return bool(chain) and outputs in (before, before[0])
 
 
-def _are_of_zeros(masks: list[dict], chain: list[dict], known: dict) -> bool:
-    """Whether these are the masks that an Embedding's mask_zero makes."""
-    if not masks:
-        return True
-    embedding = known.get(chain[1]["name"])
-    fed = _fed(chain[1], "args")
-    return getattr(embedding, "mask_zero", False) and all(
-        _fed(mask, "args") == fed and mask["inbound_nodes"][0]["args"][-1] == 0
+def _are_of_layers(masks: list[dict], chain: list[dict], known: dict) -> bool:
+    """Whether these are the masks that the layers of the chain make."""
+    made = []  # what NotEqual is called with, for each layer that makes a mask
+    for entry in chain:
+        value = _masked_value(known.get(entry["name"]))
+        if value is not None:
+            made.append((_fed(entry, "args"), value))
+    compared = [mask for mask in masks if mask["class_name"] == "NotEqual"]
+    whole = [[_output(mask)] for mask in compared]
+    return all(
+        (_fed(mask, "args"), mask["inbound_nodes"][0]["args"][-1]) in made
+        if mask in compared
+        else _fed(mask, "args") in whole and mask["config"].get("axis") == -1
         for mask in masks
     )
+
+
+def _masked_value(layer: Any) -> float | None:
+    """The input that a layer masks; None where it makes no mask."""
+    if isinstance(layer, keras.layers.Masking):
+        return layer.mask_value
+    return 0 if getattr(layer, "mask_zero", False) else None
 
 
 def _output(entry: dict) -> list:

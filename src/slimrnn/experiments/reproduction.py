@@ -1,0 +1,109 @@
+"""Studies that repeat a paper's results, and both results side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from slimrnn.errors import InputError
+from slimrnn.experiments import study as studies
+from slimrnn.experiments.statistics import Spread
+from slimrnn.experiments.store import Run
+from slimrnn.experiments.study import Study
+
+FOLDER = resources.files("slimrnn") / "studies"
+
+
+def names() -> list[str]:
+    """The studies that there are."""
+    return sorted(
+        path.name.removesuffix(".toml")
+        for path in FOLDER.iterdir()
+        if path.name.endswith(".toml")
+    )
+
+
+def read(name: str) -> Study:
+    """A study by its name.
+
+    Raises:
+        InputError: no such study.
+
+    Example:
+        >>> read("lu-mnist-rows").settings["units"]
+        50
+    """
+    if name not in names():
+        raise InputError(
+            f"Unknown study {name!r}; allowed: {', '.join(names())}. A study of your "
+            f"own is run by `slimrnn sweep`."
+        )
+    with resources.as_file(FOLDER / f"{name}.toml") as path:
+        return studies.read(path)
+
+
+def listing() -> Table:
+    """The studies, what each is, and where it comes from."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    for title in ("study", "what it repeats", "source"):
+        table.add_column(title)
+    for name in names():
+        study = read(name)
+        table.add_row(name, study.title, study.source)
+    return table
+
+
+def side_by_side(study: Study, runs: Sequence[Run]) -> list[Table | str]:
+    """What was published and what came out, with the difference, and what to know.
+
+    Args:
+        study: with published results.
+        runs: those that there are.
+    """
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("published and obtained")
+    for title in ("published", "obtained", "difference", "epochs"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for entry in study.published:
+        found = [run for run in runs if _is(run, entry["where"])]
+        for metric, value in entry["result"].items():
+            table.add_row(
+                _described(entry["where"], metric), *_row(value, metric, found)
+            )
+    return [table, *study.notes]
+
+
+def _row(value: float, metric: str, runs: Sequence[Run]) -> list[str]:
+    """The published value, the mean obtained, the difference, and the epochs."""
+    done = [run for run in runs if metric in run.result]
+    obtained = Spread.of(run.result[metric] for run in done)
+    if obtained.mean is None:
+        ended = sorted({str(run.result.get("status", "unfinished")) for run in runs})
+        return [f"{value:.4f}", ", ".join(ended) or "not run", "", ""]
+    spread = "" if obtained.std is None else f" ± {obtained.std:.4f}"
+    epochs = sorted({run.result["epochs"] for run in done})
+    shown = f"{epochs[0]}" if len(epochs) == 1 else f"{epochs[0]}-{epochs[-1]}"
+    return [
+        f"{value:.4f}",
+        f"{obtained.mean:.4f}{spread}",
+        f"{obtained.mean - value:+.4f}",
+        shown,
+    ]
+
+
+def _is(run: Run, where: Mapping[str, Any]) -> bool:
+    return all(run.config.get(name) == value for name, value in where.items())
+
+
+def _described(where: Mapping[str, Any], metric: str) -> str:
+    words = [str(where.get("variant", ""))]
+    words += [
+        f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}"
+        for k, v in where.items()
+        if k != "variant"
+    ]
+    return f"{' '.join(words)}: {metric.replace('_', ' ')}"

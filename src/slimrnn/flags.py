@@ -1,0 +1,153 @@
+"""What subcommands share: the parser, and flags that several of them have."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from slimrnn.backends import BACKENDS
+from slimrnn.errors import InputError
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that raises mistakes as all others are raised."""
+
+    def __init__(self, **options: Any):
+        super().__init__(
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+            **options,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Raises what argparse found wrong as an InputError."""
+        sentence = message[0].upper() + message[1:]
+        raise InputError(f"{sentence}; `{self.prog} --help` shows what is allowed.")
+
+
+def number(text: str) -> int | float | str:
+    """The number in the text; what is none stays as it is, to be refused later.
+
+    Example:
+        >>> number("32"), number("1e-3"), number("many")
+        (32, 0.001, 'many')
+    """
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
+
+
+def flag(
+    group: Any,
+    flag: str,
+    metavar: str,
+    what: str,
+    default: Any,
+    *,
+    text: bool = False,
+    applied: bool = False,
+) -> None:
+    """A flag with a value.
+
+    Its default is only told here, and applied by the settings, where a data set may
+    have another one; unless `applied` says that it is applied here.
+    """
+    group.add_argument(
+        flag,
+        metavar=metavar,
+        type=str if text else number,
+        default=default if applied else None,
+        help=f"{what} (default: {default})",
+    )
+
+
+def data_dir(group: Any) -> None:
+    """Adds --data-dir."""
+    group.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="folder of NAME.npz files, looked at before Keras's cache and the network",
+    )
+
+
+def out(group: Any) -> None:
+    """Adds --out."""
+    group.add_argument(
+        "--out",
+        metavar="DIR",
+        help="new or empty folder for the results (default: runs/DATE-TIME-WHAT)",
+    )
+
+
+def backend(group: Any) -> None:
+    """Adds --backend."""
+    group.add_argument(
+        "--backend",
+        metavar="NAME",
+        help=f"{', '.join(BACKENDS)} (default: KERAS_BACKEND, or the first installed)",
+    )
+
+
+def resume(group: Any) -> None:
+    """Adds --resume."""
+    group.add_argument(
+        "--resume",
+        metavar="DIR",
+        help="go on with what was stopped in this folder, as if it never was; it "
+        "knows all its settings (default: begin anew)",
+    )
+
+
+def data_parallel(group: Any) -> None:
+    """Adds --data-parallel."""
+    group.add_argument(
+        "--data-parallel",
+        action="store_true",
+        help="share each batch out over all devices (JAX)",
+    )
+
+
+def log_to(group: Any) -> None:
+    """Adds --log-to."""
+    group.add_argument(
+        "--log-to",
+        metavar="LOGGER",
+        nargs="+",
+        default=[],
+        help="tensorboard, mlflow, wandb: tell them each epoch too (default: none)",
+    )
+
+
+def assignments(flag: str, words: Sequence[str]) -> dict[str, str]:
+    """The texts by name that words such as NAME=TEXT give.
+
+    Raises:
+        InputError: a word without a name or a text, or a name twice.
+
+    Example:
+        >>> assignments("--set", ["seed=1,2", "units=8"])
+        {'seed': '1,2', 'units': '8'}
+    """
+    found: dict[str, str] = {}
+    for word in words:
+        name, sign, text = word.partition("=")
+        if not (name and sign and text) or name in found:
+            raise InputError(
+                f"{flag} takes NAME=VALUE, each name once; received {word!r}."
+            )
+        found[name] = text
+    return found
+
+
+def value(text: str) -> int | float | bool | str:
+    """The number or the truth in the text, or the text itself.
+
+    Example:
+        >>> value("0.5"), value("true"), value("relu")
+        (0.5, True, 'relu')
+    """
+    return {"true": True, "false": False}.get(text, number(text))
