@@ -18,7 +18,10 @@ from slimrnn.experiments.store import Run
 from slimrnn.variants import TABLE
 
 QUICK = ["--epochs", "1", "--units", "4", "--batch-size", "256"]
-COMMANDS = ("variants", "train", "compare", "sweep", "reproduce", "doctor", "bench")
+COMMANDS = (
+    *("variants", "train", "compare", "sweep", "reproduce", "slim", "export", "size"),
+    *("doctor", "bench"),
+)
 
 
 @pytest.fixture
@@ -175,8 +178,9 @@ def test_help_explains(capsys, command):
     assert f"slimrnn {command}" in text.partition("Example")[2]
     for action in subparser(command)._actions:
         assert action.help, action
-        if action.option_strings and action.nargs != 0 and action.dest != "data":
-            assert "(default: " in action.help or action.dest == "data_dir", action
+        told = action.required or action.dest in ("data", "dataset", "data_dir")
+        if action.option_strings and action.nargs != 0 and not told:
+            assert "(default: " in action.help, action
 
 
 def subparser(command):

@@ -100,8 +100,11 @@ def collectives(made, part):
 @on_jax
 @pytest.mark.parametrize("engine", ["ops", pytest.param("native", marks=without)])
 def test_the_losses_are_those_of_one_device(engine):
-    # Each device computes its samples, and they add up their gradients.
-    assert on_two_devices(f"compare_engine('{engine}')") == ["2", "all-reduce"]
+    devices, *told = on_two_devices(f"compare_engine('{engine}')")
+    assert devices == "2"
+    # Each device computes its samples, and they add up their gradients. (Of `ops`, XLA
+    # gathers something besides.)
+    assert "all-reduce" in told
 
 
 def compare_runs(folder):

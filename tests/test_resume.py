@@ -115,24 +115,23 @@ def _array(name, item):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stopped_run_has_the_same_losses(tmp_path, folder, kind):
-    settings = settings_of(kind, folder)
-    dataset = loaded(settings)
-    whole = Trainer(dataset, Stopping()).run(settings, tmp_path / "whole")
-    for after in (1, EPOCHS - 2):
-        path = tmp_path / str(after)
-        with pytest.raises(RuntimeError, match="power"):
-            Trainer(dataset, Stopping(after)).run(settings, path)
-        assert Run.read(path).result["status"] == "failed"
-        again = Stopping()
-        run = Trainer(dataset, again).run(settings, path)
-        assert again.epochs[0] == after + 1
-        assert figures(run) == figures(whole)
-        assert not list(path.glob(checkpoint.PATTERN))
-        mine, theirs = weights(run), weights(whole)
-        assert mine.keys() == theirs.keys()
-        for name in mine:
-            np.testing.assert_array_equal(mine[name], theirs[name], name)
-        np.testing.assert_array_equal(run.test_scores(), whole.test_scores())
+    settings, path = settings_of(kind, folder), tmp_path / "stopped"
+    trainer = Trainer(loaded(settings), Stopping())
+    whole = trainer.run(settings, tmp_path / "whole")
+    trainer.watcher = Stopping(after=2)
+    with pytest.raises(RuntimeError, match="power"):
+        trainer.run(settings, path)
+    assert Run.read(path).result["status"] == "failed"
+    trainer.watcher = again = Stopping()
+    run = trainer.run(settings, path)  # which compiles anew, as a new process does
+    assert again.epochs[0] == 3
+    assert figures(run) == figures(whole)
+    assert not list(path.glob(checkpoint.PATTERN))
+    mine, theirs = weights(run), weights(whole)
+    assert mine.keys() == theirs.keys()
+    for name in mine:
+        np.testing.assert_array_equal(mine[name], theirs[name], name)
+    np.testing.assert_array_equal(run.test_scores(), whole.test_scores())
 
 
 DAMAGES = {
@@ -154,27 +153,27 @@ def _flipped(content, where):
 def stopped(tmp_path_factory, folder):
     """A run that stopped with two checkpoints, and the same one that did not."""
     settings = settings_of("dropout", folder)
-    dataset = loaded(settings)
     path = tmp_path_factory.mktemp("stopped")
-    trainer = Trainer(dataset, Stopping(3))
+    trainer = Trainer(loaded(settings), Stopping(3))
     with pytest.raises(RuntimeError):
         trainer.run(settings, path / "run")
-    whole = Trainer(dataset, Stopping()).run(settings, path / "whole")
-    return settings, dataset, path / "run", whole
+    trainer.watcher = Stopping()
+    whole = trainer.run(settings, path / "whole")
+    return settings, trainer, path / "run", whole
 
 
 @pytest.mark.parametrize("both", [False, True], ids=["the last", "both"])
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_checkpoint_counts_as_missing(tmp_path, stopped, damage, both):
-    settings, dataset, path, whole = stopped
+    settings, trainer, path, whole = stopped
     mine = tmp_path / "run"
     shutil.copytree(path, mine)
     found = sorted(mine.glob(checkpoint.PATTERN))
     assert [file.name[-6:] for file in found] == ["02.npz", "03.npz"]
     for file in found if both else found[1:]:
         file.write_bytes(DAMAGES[damage](file.read_bytes()))
-    watcher = Stopping()
-    run = Trainer(dataset, watcher).run(settings, mine)
+    trainer.watcher = watcher = Stopping()
+    run = trainer.run(settings, mine)
     assert watcher.epochs[0] == (1 if both else 3)
     assert figures(run) == figures(whole)
 
@@ -189,7 +188,7 @@ LINES = {
 
 @pytest.mark.parametrize("damage", LINES)
 def test_damaged_lines_are_written_anew(tmp_path, stopped, damage):
-    settings, dataset, path, whole = stopped
+    settings, trainer, path, whole = stopped
     mine = tmp_path / "run"
     shutil.copytree(path, mine)
     file = mine / store.METRICS
@@ -197,15 +196,15 @@ def test_damaged_lines_are_written_anew(tmp_path, stopped, damage):
         file.unlink()
     else:
         file.write_bytes(LINES[damage](file.read_bytes()))
-    assert figures(Trainer(dataset, Stopping()).run(settings, mine)) == figures(whole)
+    assert figures(trainer.run(settings, mine)) == figures(whole)
 
 
 def test_a_checkpoint_of_other_settings_is_not_gone_on_with(tmp_path, stopped):
-    settings, dataset, path, _ = stopped
+    settings, trainer, path, _ = stopped
     shutil.copytree(path, tmp_path / "run")
     other = replace(settings, seed=2)
     with pytest.raises(InputError, match="other settings"):
-        Trainer(dataset, Stopping()).run(other, tmp_path / "run")
+        trainer.run(other, tmp_path / "run")
     owner = {"settings": other.config(), "backend": "jax"}
     assert checkpoint.last(path, owner) is None
 
@@ -235,13 +234,12 @@ def test_a_folder_in_use_is_refused(tmp_path, monkeypatch):
 
 def test_a_run_that_has_ended_is_left_alone(tmp_path, folder):
     settings = settings_of("plain", folder)
-    dataset, path = loaded(settings), tmp_path / "run"
-    made = Trainer(dataset, Stopping()).run(settings, path)
+    path, trainer = tmp_path / "run", Trainer(loaded(settings), Stopping())
+    made = trainer.run(settings, path)
     before = (path / "model.keras").stat().st_mtime_ns
-    watcher = Stopping()
-    again = Trainer(dataset, watcher).run(settings, path)
+    trainer.watcher = watcher = Stopping()
+    assert trainer.run(settings, path) == made
     assert watcher.epochs == []
-    assert again == made
     assert (path / "model.keras").stat().st_mtime_ns == before
 
 

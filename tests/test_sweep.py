@@ -1,5 +1,6 @@
 """Sweeps: every trial ends exactly once, whatever happens on the way."""
 
+import contextlib
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -32,7 +34,9 @@ from slimrnn.variants import get
 
 KILLS = 20
 TRIALS = {"variant": ["LSTM6", "GRU3"], "seed": [1, 2]}
-SETTINGS = {"units": 8, "epochs": 6, "batch_size": 8, "dropout": 0.2}
+EPOCHS = 30
+# Large enough that writing a checkpoint takes a moment in which to be killed.
+SETTINGS = {"units": 200, "epochs": EPOCHS, "batch_size": 64, "dropout": 0.2}
 
 
 def study_of(**given):
@@ -397,7 +401,7 @@ def begin(folder, *more):
 def whole(tmp_path_factory):
     """The sweep that nobody disturbed."""
     folder = tmp_path_factory.mktemp("sweep") / "whole"
-    done = subprocess.run(begin(folder), capture_output=True, text=True)
+    done = subprocess.run(begin(folder, "--workers", 2), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "4 of 4 trials ended · 4 done" in done.stdout
     assert (folder / "report.html").exists()
@@ -428,63 +432,57 @@ def _line(path):
         return b""
 
 
-def _kill_in_a_write(process, folder, until):
-    """Kills a worker while it writes a checkpoint; whether there was one."""
-    while time.monotonic() < until and process.poll() is None:
+def _a_writer(folder, since):
+    """A worker that is writing a checkpoint at this moment; None: none does."""
+    with contextlib.suppress(OSError, ValueError):
         for unfinished in folder.glob("trials/*/checkpoint-*.tmp"):
-            holder = json.loads((unfinished.parent / ".holder.json").read_text())
-            os.kill(holder["process"], signal.SIGKILL)
-            return unfinished.exists()
-    return False
+            if unfinished.stat().st_mtime > since:
+                holder = (unfinished.parent / ".holder.json").read_text()
+                return json.loads(holder)["process"]
+    return None
+
+
+def _kill(process):
+    with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+        os.kill(process, signal.SIGKILL)
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
 def test_nothing_is_lost_by_being_killed(tmp_path, whole):
     """Kills the sweep or its trials at random moments, also in a checkpoint's write."""
-    draw = random.Random(5)
-    folder, kills, in_writes = tmp_path / "killed", 0, 0
-    process = None
-    while kills < KILLS:
+    draw, folder, process = random.Random(5), tmp_path / "killed", None
+    for whom in ["a writer", "a trial", "the sweep", "a trial"] * (KILLS // 4):
         if process is None or process.poll() is not None:
-            if process is not None and process.returncode == 0:
-                break
-            process = start(begin(folder, "--workers", 2, "--retries", 1000))
-        victims = _victims(process)
-        if draw.random() < 0.4:
-            written = _kill_in_a_write(process, folder, time.monotonic() + 20)
-            in_writes += written
-            kills += 1
-        elif victims and draw.random() < 0.7:
-            time.sleep(draw.uniform(0, 3))
-            kills += _killed(draw.choice(victims))
-        else:
-            time.sleep(draw.uniform(0, 6))
-            kills += _killed(process.pid)
+            process = start(begin(folder, "--workers", 2, "--retries", KILLS))
+        victims = []
+        while not (victims := victims or workers(process)):
+            assert process.poll() is None, "it ended before it could be killed so often"
+        if whom == "a writer":
+            _kill(_wait_for(partial(_a_writer, folder, time.time()), 120))
+            continue
+        time.sleep(draw.uniform(0, 5))
+        _kill(process.pid if whom == "the sweep" else draw.choice(victims))
+        if whom == "the sweep":
             process.wait()
-            _wait_for_the_end_of(victims)
-    assert kills >= KILLS
-    assert in_writes >= 1
-    process.wait() if process.poll() is None else None
+            _wait_for_the_end_of(workers(process) + victims)
+    process.kill()
+    process.wait()
     done = subprocess.run(
-        begin(folder, "--retries", 1000), capture_output=True, text=True
+        begin(folder, "--workers", 2, "--retries", KILLS),
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     assert by_key(folder) == by_key(whole)
     for run in sweep.runs(folder):
-        assert [x["epoch"] for x in run.metrics] == list(range(1, 7))
+        assert [x["epoch"] for x in run.metrics] == list(range(1, EPOCHS + 1))
         assert not list(run.path.glob("*.tmp"))
+    attempts = [len(_lines(path)) for path in folder.glob("trials/*/attempts.jsonl")]
+    assert sum(attempts) >= KILLS // 2
 
 
-def _victims(process):
-    return workers(process) if process.poll() is None else []
-
-
-def _killed(pid):
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return False
-    return True
+def _lines(path):
+    return path.read_text().splitlines()
 
 
 def _wait_for_the_end_of(processes):
@@ -493,9 +491,10 @@ def _wait_for_the_end_of(processes):
 
 def _wait_for(what, seconds=30):
     until = time.monotonic() + seconds
-    while not what():
+    while not (found := what()):
         assert time.monotonic() < until
-        time.sleep(0.05)
+        time.sleep(0.0005)
+    return found
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path):

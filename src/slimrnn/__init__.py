@@ -16,6 +16,7 @@ from slimrnn.variants import Gate, Variant, get
 if TYPE_CHECKING:
     from slimrnn.cells import SlimGRUCell, SlimLSTMCell, SlimMGUCell
     from slimrnn.layers import SlimGRU, SlimLSTM, SlimMGU, SlimRNN, layer
+    from slimrnn.slimming.training import slim
     from slimrnn.stream import Stream
 
 __version__ = "0.1.0"
@@ -28,6 +29,7 @@ _LAZY = {
         ("SlimLSTM", "SlimGRU", "SlimMGU", "SlimRNN", "layer"), "slimrnn.layers"
     ),
     "Stream": "slimrnn.stream",
+    "slim": "slimrnn.slimming.training",
 }
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "Variant",
     "get",
     "layer",
+    "slim",
     "variants",
 ]
 

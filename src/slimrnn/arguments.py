@@ -10,6 +10,7 @@ from typing import Any
 
 import slimrnn
 from slimrnn.backends import BACKENDS
+from slimrnn.deploy import command as deploy
 from slimrnn.experiments import command as experiments
 from slimrnn.experiments.settings import CHOICES, DEFAULT_DATASET, RECIPES, Settings
 from slimrnn.flags import (
@@ -23,6 +24,7 @@ from slimrnn.flags import (
     out,
     resume,
 )
+from slimrnn.slimming import command as slimming
 
 COMPARED = ("LSTM", "LSTM4", "LSTM5a", "LSTM6", "LSTM10")
 #: The three numbers of the original's command line, in its order.
@@ -51,6 +53,9 @@ def parser() -> Parser:
         _compare,
         experiments.add_sweep,
         experiments.add_reproduce,
+        slimming.add,
+        deploy.add_export,
+        deploy.add_size,
         _doctor,
         _bench,
     ):

@@ -83,6 +83,17 @@ def start(wanted: str | None = None) -> Choice:
     return choice
 
 
+def settle() -> None:
+    """Lets Keras import TensorFlow, where it is installed, now and quietly.
+
+    It does so in the middle of other work, when it first describes an object.
+    """
+    with quietly():
+        import keras
+
+        keras.saving.serialize_keras_object(keras.initializers.Zeros())
+
+
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
     """Holds back what TensorFlow writes about its own build while it is imported.

@@ -23,10 +23,12 @@ from rich.console import Console
 
 from slimrnn import arguments, backends, flags, tables
 from slimrnn.console import Progressing, console, opening
+from slimrnn.deploy import command as deploy
 from slimrnn.errors import InputError
 from slimrnn.experiments import command as experiments
 from slimrnn.experiments import files, store
 from slimrnn.experiments.settings import TABLES, Settings, whole
+from slimrnn.slimming import command as slimming
 from slimrnn.variants import get
 
 STOPPED = 130  # as shells say it: ended by Ctrl-C
@@ -219,6 +221,20 @@ def _show(plan: _Plan, screen: Console) -> None:
             screen.print(f"{title}: {file}", soft_wrap=True, markup=False)
 
 
+def _export(args: argparse.Namespace) -> int:
+    backends.start()
+    console().print(deploy.export(args), soft_wrap=True, markup=False)
+    return 0
+
+
+def _size(args: argparse.Namespace) -> int:
+    backends.start()
+    screen = console()
+    for part in deploy.size(args):
+        screen.print(part)
+    return 0
+
+
 def _doctor(args: argparse.Namespace) -> int:
     choice = backends.start(args.backend)
     from slimrnn import doctor
@@ -267,6 +283,9 @@ COMMANDS = {
     "compare": _compare,
     "sweep": experiments.sweep,
     "reproduce": experiments.reproduce,
+    "slim": slimming.run,
+    "export": _export,
+    "size": _size,
     "doctor": _doctor,
     "bench": _bench,
 }

@@ -1,0 +1,183 @@
+"""A trained model as C99: a folder that compiles, tests itself and has an example."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slimrnn.deploy import program as programs
+from slimrnn.deploy import quantize, twin
+from slimrnn.deploy.c_project import project
+from slimrnn.deploy.description import Description, Embedding, describe
+from slimrnn.deploy.program import Program
+from slimrnn.errors import InputError
+
+Array = np.ndarray
+
+DTYPES = ("float32", "int8")
+_KEYWORDS = re.compile(
+    "auto|break|case|char|const|continue|default|do|double|else|enum|extern|float|for|"
+    "goto|if|inline|int|long|main|register|restrict|return|short|signed|sizeof|static|"
+    "struct|switch|typedef|union|unsigned|void|volatile|while"
+)
+
+
+def to_c(
+    model: Any,
+    out: str | os.PathLike,
+    name: str = "model",
+    dtype: str = "float32",
+    calibration: Any = None,
+) -> Path:
+    """Write a trained model as C99.
+
+    The folder has ``NAME.h`` and ``NAME.c`` (``NAME_reset``, ``NAME_step``,
+    ``NAME_output``, ``NAME_run``), a self test ``NAME_test.c`` with its vectors,
+    ``main.c`` and a ``Makefile``. float32 gives the same bits on every machine, within
+    2e-6 of Keras a step; int8 those of :mod:`slimrnn.deploy.twin`.
+
+    Args:
+        model: a built recurrent layer, ``keras.Sequential``, or functional model that
+            is a chain; see :func:`slimrnn.deploy.description.describe`.
+        out: the folder: a new one, or one that is empty.
+        name: what the public names begin with: a C identifier.
+        dtype: ``"float32"`` or ``"int8"``.
+        calibration: for int8, sequences like those that the model will get:
+            (B, T, m), or (B, T) indices.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: a model that is not supported, int8 without calibration data or with
+            a bound that cannot be proved, a name that is none in C, or a folder that
+            is there already. Then nothing is written.
+
+    Example:
+        >>> import keras, slimrnn
+        >>> model = keras.Sequential(
+        ...     [keras.Input((None, 3)), slimrnn.SlimLSTM(4), keras.layers.Dense(2)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = to_c(model, Path(folder, "new"), name="tiny")
+        ...     sorted(file.name for file in path.iterdir())
+        ['Makefile', 'main.c', 'tiny.c', 'tiny.h', 'tiny_test.c']
+    """
+    _check_name(name)
+    folder = _free(out)
+    program, x = compile_model(describe(model), dtype, calibration)
+    files = project(program, name, _vectors(program, x))
+    _write(folder, files)
+    return folder
+
+
+def compile_model(
+    description: Description, dtype: str, calibration: Any = None
+) -> tuple[Program, Array]:
+    """The program of a model, and some data for it.
+
+    Raises:
+        InputError: an unknown dtype, int8 without calibration data, data of another
+            shape, or what :func:`slimrnn.deploy.quantize.int8` refuses.
+    """
+    if dtype not in DTYPES:
+        raise InputError(
+            f"The dtype must be one of {', '.join(DTYPES)}; received {dtype!r}."
+        )
+    if calibration is not None:
+        x = quantize.check_data(description, calibration)
+    elif dtype == "int8":
+        raise InputError(
+            "int8 needs calibration data, sequences like those that the model will "
+            "get; give calibration=x_train[:200], or --calibrate FILE.npz."
+        )
+    else:
+        x = _invented(description)
+    if dtype == "float32":
+        return programs.float32(description), x
+    return quantize.int8(description, x), x
+
+
+def _invented(description: Description) -> Array:
+    """Data for the self test where none is given."""
+    rng = np.random.default_rng(0)
+    first = description.layers[0]
+    if isinstance(first, Embedding):
+        words = len(first.table)
+        return rng.integers(0, words, (1, description.steps or 8))
+    shape = (1, description.steps or 8, description.inputs)
+    return rng.normal(size=shape).astype("float32")
+
+
+_STEPS = 8  # of the self test
+
+
+def _vectors(program: Program, x: Array) -> tuple[Array, Array]:
+    """Some steps (T, m), and the outputs that belong to them (T, n)."""
+    x = x[:1, :_STEPS]
+    given = quantize.integers(program, x) if program.dtype == "int8" else x
+    streams = not program.description.why_no_stream()
+    outputs = twin.run(program, given, each=streams)[0]
+    return given.reshape(given.shape[1], -1), np.atleast_2d(outputs)
+
+
+def _check_name(name: Any) -> None:
+    if (
+        not isinstance(name, str)
+        or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", name)
+        or _KEYWORDS.fullmatch(name)
+    ):
+        raise InputError(
+            f"The name must be a C identifier: letters, digits and _, beginning with a "
+            f"letter, and no word of the language; received {name!r}."
+        )
+
+
+def _free(out: str | os.PathLike) -> Path:
+    """The folder, if nothing is lost by writing to it."""
+    folder = Path(out)
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise InputError(
+            f"{folder} exists already and is not replaced; give a new folder, or "
+            f"remove it."
+        )
+    if not folder.absolute().parent.is_dir():
+        raise InputError(
+            f"There is no folder {folder.parent} to make {folder.name} in; make it "
+            f"first."
+        )
+    return folder
+
+
+def _write(folder: Path, files: dict[str, str]) -> None:
+    """Write the folder at once: it is whole, or it is not there.
+
+    Raises:
+        InputError: the system does not let it be written.
+    """
+    unfinished = None
+    try:
+        unfinished = Path(
+            tempfile.mkdtemp(prefix=".slimrnn-", dir=folder.absolute().parent)
+        )
+        for name, text in files.items():
+            (unfinished / name).write_text(text, encoding="utf-8", newline="\n")
+        unfinished.chmod(0o777 & ~_umask())
+        if folder.is_dir():
+            folder.rmdir()  # it is empty
+        unfinished.rename(folder)
+    except OSError as error:
+        if unfinished is not None:
+            shutil.rmtree(unfinished, ignore_errors=True)
+        raise InputError(f"{folder} cannot be written: {error.strerror}.") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,120 @@
+"""What a model loses in integers, told without a board."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from slimrnn.deploy import program as programs
+from slimrnn.deploy import quantize, twin
+from slimrnn.deploy.description import describe
+from slimrnn.deploy.program import Program
+from slimrnn.errors import InputError
+
+Array = np.ndarray
+
+_BATCH = 512  # sequences at a time: the twin keeps all steps of a batch
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model in float32 and in integers, on the same data.
+
+    Attributes:
+        metric: ``"accuracy"``, or ``"mae"``, the mean absolute error.
+        float32: of the model.
+        int8: of its integers, as any device computes them.
+        agree: the share of sequences (or steps) that both put into the same class;
+            None for a mean absolute error.
+        count: how many numbers y has.
+    """
+
+    metric: str
+    float32: float
+    int8: float
+    agree: float | None
+    count: int
+
+    @property
+    def lost(self) -> float:
+        """How much worse the integers are: points of accuracy, or of the error."""
+        difference = self.float32 - self.int8
+        return 100 * difference if self.metric == "accuracy" else -difference
+
+
+def evaluate_int8(model: Any, x: Any, y: Any, calibration: Any = None) -> Evaluation:
+    """The accuracy of a model in integers, before anything is flashed.
+
+    The integers are those of ``to_c(..., dtype="int8")``, bit for bit.
+
+    Args:
+        model: as :func:`slimrnn.deploy.to_c` takes it.
+        x: (B, T, m), or (B, T) indices.
+        y: whole numbers are classes: (B,), or (B, T) for a model with an output for
+            each step; other numbers are targets, (B, n) or (B, T, n).
+        calibration: sequences that tell the scales; x if not given.
+
+    Raises:
+        InputError: a model that integers cannot have, or arrays that do not fit.
+
+    Example:
+        >>> import keras, slimrnn
+        >>> model = keras.Sequential(
+        ...     [keras.Input((None, 3)), slimrnn.SlimLSTM(4), keras.layers.Dense(2)])
+        >>> x = np.random.default_rng(0).normal(size=(20, 5, 3))
+        >>> evaluate_int8(model, x, np.zeros(20, int)).metric
+        'accuracy'
+    """
+    description = describe(model)
+    x = quantize.check_data(description, x)
+    scales = x if calibration is None else calibration
+    found = (programs.float32(description), quantize.int8(description, scales))
+    floats, integers = (_values(program, x) for program in found)
+    y = np.asarray(y)
+    if y.dtype.kind in "iub":
+        return _classes(floats, integers, y)
+    if y.shape != floats.shape:
+        y = y.reshape(*y.shape, 1) if y.shape == floats.shape[:-1] else y
+        _check(y.shape, floats.shape)
+    errors = [float(abs(values - y).mean()) for values in (floats, integers)]
+    return Evaluation("mae", errors[0], errors[1], None, y.size)
+
+
+def _values(program: Program, x: Array) -> Array:
+    """The outputs, as the numbers that they stand for."""
+    parts = []
+    for first in range(0, len(x), _BATCH):
+        some = x[first : first + _BATCH]
+        mask = quantize.mask_of(program.description, some)
+        if program.dtype == "int8":
+            values = twin.run(program, quantize.integers(program, some), mask)
+            parts.append(values / 2.0**program.output_bits)
+        else:
+            parts.append(twin.run(program, some, mask))
+    return np.concatenate(parts)
+
+
+def _classes(floats: Array, integers: Array, y: Array) -> Evaluation:
+    y = y.reshape(y.shape[:-1]) if y.shape == (*floats.shape[:-1], 1) else y
+    _check(y.shape, floats.shape[:-1])
+    pair = [_class(values) for values in (floats, integers)]
+    right = [float((found == y).mean()) for found in pair]
+    agree = float((pair[0] == pair[1]).mean())
+    return Evaluation("accuracy", right[0], right[1], agree, y.size)
+
+
+def _class(values: Array) -> Array:
+    """The largest output; of one output alone, whether it is above a half."""
+    if values.shape[-1] == 1:
+        return (values[..., 0] > 0.5).astype(int)
+    return values.argmax(-1)
+
+
+def _check(received: tuple, allowed: tuple) -> None:
+    if received != allowed:
+        raise InputError(
+            f"y must have the shape {allowed} for this model and x; received "
+            f"{received}."
+        )

@@ -1,0 +1,267 @@
+"""The same model with slim layers, which start from the trained weights.
+
+What starts from what follows from the terms of the two rows. A gate is *at rest* where
+x and h are 0: there its value is s(b), near its mean over data of mean 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from slimrnn import trained
+from slimrnn.activations import KNOWN
+from slimrnn.errors import InputError
+from slimrnn.layers import LAYERS
+from slimrnn.trained import RECURRENT, Recurrence, named
+from slimrnn.variants import CANDIDATE, FAMILIES, WEIGHTS, Gate, Variant, get
+
+Array = np.ndarray
+#: where constant gates come from: the trained gates, the row, or the user
+GateConstants = Mapping[str, float] | Literal["trained", "row"]
+_FUNCTIONS = {known.name: known.function for known in KNOWN.values()}
+#: settings that layers take as further arguments of keras.layers.RNN and Layer
+_INHERITED = ("zero_output_for_mask", "name", "trainable", "dtype")
+DIGITS = 3  # of a constant that is read off a trained gate
+
+
+def rebuild(
+    model: keras.Model,
+    variant: str | Variant,
+    gate_constants: GateConstants = "trained",
+) -> keras.Model:
+    """The model with slim layers in place of its recurrent ones; not trained yet.
+
+    Each gate's block of a weight is the trained one; a pointwise vector starts as the
+    diagonal of the trained matrix. All other layers keep their weights. A row that
+    leaves out nothing computes what the model computed, unless the model has a GRU
+    with ``reset_after``, which no row is: there, ``U (r * h)`` takes the place of
+    ``r * (U h + b)``.
+
+    Args:
+        model: ``keras.Sequential`` or a functional model, built; nested models and
+            ``Bidirectional`` are opened. It is left as it was.
+        variant: a row. An LSTM becomes a row of the LSTM family; a GRU one of the GRU
+            or the MGU family.
+        gate_constants: of gates that become constants: ``"trained"``, the mean over
+            the units of the trained gate at rest; ``"row"``, the table's; or values
+            by name, the others being the table's.
+
+    Raises:
+        InputError: no such model, no recurrent layer that the variant fits (the
+            sentence says why not), constants of gates that are not constant.
+
+    Example:
+        >>> lstm = keras.layers.LSTM(4)
+        >>> model = keras.Sequential([keras.Input((None, 3)), lstm])
+        >>> slim = rebuild(model, "LSTM6").layers[0]
+        >>> slim.gate_constants
+        {'i': 0.5, 'f': 0.731, 'o': 0.5}
+        >>> bool(np.all(slim.get_weights()[1] == lstm.get_weights()[1][:, 8:12]))
+        True
+    """
+    if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
+        raise InputError(
+            f"Only a built keras.Sequential or functional model can be slimmed; "
+            f"received {type(model).__name__}."
+        )
+    rebuilding = _Rebuilding(get(variant), gate_constants)
+    slimmed = keras.models.clone_model(
+        model, clone_function=rebuilding.clone, recursive=True
+    )
+    if not rebuilding.slimmed:
+        reasons = "; ".join(rebuilding.reasons) or "it has no recurrent layer"
+        raise InputError(
+            f"The model {model.name} cannot be slimmed to {get(variant).name}: "
+            f"{reasons}."
+        )
+    rebuilding.give_weights()
+    return slimmed
+
+
+class _Rebuilding:
+    """What a clone's layers were made from, in pairs (old, new)."""
+
+    def __init__(self, variant: Variant, gate_constants: GateConstants):
+        self.variant = variant
+        self.gate_constants = gate_constants
+        self.slimmed: list[tuple[Any, Any]] = []
+        self.kept: list[tuple[Any, Any]] = []
+        self.reasons: list[str] = []
+
+    def clone(self, old: Any) -> Any:
+        """The layer, or other operation, for the place of one of the model's."""
+        pair = isinstance(old, keras.layers.Bidirectional)
+        inner = [old.forward_layer, old.backward_layer] if pair else [old]
+        if not all(self._fits(layer) for layer in inner):
+            new = type(old).from_config(old.get_config())
+            if isinstance(old, keras.layers.Layer):
+                self.kept.append((old, new))
+            return new
+        slim = [self._slim(layer) for layer in inner]
+        if not pair:
+            self.slimmed.append((old, slim[0]))
+            return slim[0]
+        new = keras.layers.Bidirectional(
+            slim[0],
+            merge_mode=old.merge_mode,
+            backward_layer=slim[1],
+            name=old.name,
+            trainable=old.trainable,
+            dtype=old.dtype_policy,
+        )
+        self.slimmed += zip(inner, (new.forward_layer, new.backward_layer), strict=True)
+        return new
+
+    def give_weights(self) -> None:
+        """Start the new layers from the old ones; they are built by now."""
+        for old, new in self.kept:
+            new.set_weights(old.get_weights())
+            if isinstance(new, keras.layers.Normalization):
+                new.finalize_state()  # takes over what it was adapted to
+        for old, new in self.slimmed:
+            start = weights(trained.recurrence(old), new.cell.algebra.variant)
+            for name, value in start.items():
+                getattr(new.cell, name).assign(value)
+
+    def _fits(self, layer: Any) -> bool:
+        if type(layer) not in RECURRENT:
+            return False
+        try:
+            source = trained.recurrence(layer).variant
+            reason = why_not(source, self._row(layer))
+        except InputError as error:
+            reason = str(error).rstrip(".")
+        if reason:
+            self.reasons.append(f"the layer {named(layer)} stays, since {reason}")
+        return not reason
+
+    def _row(self, layer: Any) -> Variant:
+        use_bias = getattr(layer.cell, "use_bias", True)
+        return self.variant if use_bias else self.variant.without_bias()
+
+    def _slim(self, layer: Any) -> Any:
+        """A slim layer with the settings of a recurrent one."""
+        kind = LAYERS[self.variant.family]
+        settings = {**layer.cell.get_config(), **layer.get_config()}
+        known = {*kind.__signature__.parameters, *_INHERITED}
+        ours = {"variant", "gate_constants", "reset_after", "use_cudnn"}
+        return kind(
+            variant=self.variant,
+            gate_constants=self._constants(layer),
+            **{k: v for k, v in settings.items() if k in known - ours},
+        )
+
+    def _constants(self, layer: Any) -> dict[str, float] | None:
+        if isinstance(self.gate_constants, Mapping):
+            self.variant.with_constants(self.gate_constants)  # tells what is wrong
+            return dict(self.gate_constants)
+        if self.gate_constants == "row":
+            return None
+        if self.gate_constants != "trained":
+            raise InputError(
+                f"gate_constants must be 'trained', 'row' or a mapping of gate to "
+                f"number; received {self.gate_constants!r}."
+            )
+        source = trained.recurrence(layer)
+        return {
+            gate: round(float(_value(source, self.variant, gate).mean()), DIGITS)
+            for gate in self.variant.constants
+        } or None
+
+
+def why_not(source: Variant, target: Variant) -> str:
+    """Why a trained row cannot be slimmed to another one; empty where it can.
+
+    Example:
+        >>> why_not(get("LSTM"), get("GRU3"))
+        'LSTM is of the family lstm, and GRU3 of the family gru'
+        >>> why_not(get("LSTM6"), get("LSTM4"))
+        'slimming takes terms away, and LSTM4 has more in gate i than LSTM6'
+    """
+    families = FAMILIES[source.family], FAMILIES[target.family]
+    if families[0].states != families[1].states:
+        return (
+            f"{source.name} is of the family {source.family}, and {target.name} of "
+            f"the family {target.family}"
+        )
+    for name, gate in target.items():
+        have = source[_counterpart(source, target, name)[0]]
+        if gate.constant is None and not set(gate.terms) <= _offered(have):
+            return (
+                f"slimming takes terms away, and {target.name} has more in gate "
+                f"{name} than {source.name}"
+            )
+    return ""
+
+
+def _offered(gate: Gate) -> set[str]:
+    """The weights that can start from a gate; a matrix has a diagonal."""
+    diagonal = {"recurrent_vector"} if "recurrent_kernel" in gate.terms else set()
+    return {*gate.terms, *diagonal}
+
+
+def _counterpart(source: Variant, target: Variant, gate: str) -> tuple[str, bool]:
+    """The trained gate that does a gate's work, and whether it does so as 1 - s."""
+    have, want = FAMILIES[source.family], FAMILIES[target.family]
+    if gate == CANDIDATE or not want.update:
+        return gate, False
+    if gate == want.update:
+        return have.update, have.keeps != want.keeps
+    return have.reset, False
+
+
+def weights(source: Recurrence, target: Variant) -> dict[str, Array]:
+    """What the weights of a row start from, by name, packed for its gates.
+
+    Args:
+        source: the trained layer.
+        target: a row for which :func:`why_not` is empty.
+    """
+    return {
+        weight: np.concatenate(
+            [_block(source, target, weight, gate) for gate in blocks], axis=-1
+        )
+        for weight in WEIGHTS
+        if (blocks := target.blocks(weight))
+    }
+
+
+def _block(source: Recurrence, target: Variant, weight: str, gate: str) -> Array:
+    own, negated = _counterpart(source.variant, target, gate)
+    if weight in source.variant[own].terms:
+        block = _trained(source, weight, own)
+    else:
+        block = np.diag(_trained(source, "recurrent_kernel", own))
+    if (weight, gate) == ("bias", CANDIDATE) and source.reset_bias is not None:
+        reset = FAMILIES[source.variant.family].reset
+        block = block + _at_rest(source, reset) * source.reset_bias
+    return -block if negated else block  # 1 - s(a) = s(-a)
+
+
+def _trained(source: Recurrence, weight: str, gate: str) -> Array:
+    """A gate's block of a trained weight."""
+    place, n = source.variant.blocks(weight).index(gate), source.units
+    return source.weights[weight][..., place * n : (place + 1) * n]
+
+
+def _value(source: Recurrence, target: Variant, gate: str) -> Array:
+    """(n,) what a gate of the target is worth where x and h are 0."""
+    own, negated = _counterpart(source.variant, target, gate)
+    value = _at_rest(source, own)
+    return 1 - value if negated else value
+
+
+def _at_rest(source: Recurrence, gate: str) -> Array:
+    """(n,) the trained gate's value where x and h are 0: s(b), or its constant."""
+    row = source.variant[gate]
+    if row.constant is not None:
+        return np.full(source.units, row.constant, "float32")
+    bias = np.zeros(source.units, "float32")
+    if row.bias:
+        bias = _trained(source, "bias", gate)
+    value = _FUNCTIONS[source.recurrent_activation](bias)
+    return np.asarray(keras.ops.convert_to_numpy(value))

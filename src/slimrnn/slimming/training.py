@@ -1,0 +1,92 @@
+"""Slimming: rebuild a trained model, start it from its weights, distil."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from slimrnn import backends
+from slimrnn.data import Dataset
+from slimrnn.slimming.conversion import GateConstants, rebuild
+from slimrnn.slimming.distillation import Best, Distillation, end_of, with_targets
+from slimrnn.slimming.feeding import Feeding, dataset
+from slimrnn.slimming.options import Options
+from slimrnn.variants import Variant
+
+
+def slim(
+    model: keras.Model,
+    variant: str | Variant,
+    data: Dataset | tuple[Any, Any] | None = None,
+    *,
+    gate_constants: GateConstants = "trained",
+    watch: Callable[[dict[str, Any]], None] = lambda line: None,
+    **options: Any,
+) -> keras.Model:
+    """A trained model with its recurrent layers replaced by slim ones, trained again.
+
+    The slim layers start from the trained weights, see
+    :func:`slimrnn.slimming.rebuild`. Then the whole model learns to answer as the
+    trained one does and as the labels say, see
+    :class:`slimrnn.slimming.Distillation`, with Adam. What is returned are the
+    weights with the best score on validation data, those of the start among them.
+
+    Args:
+        model: ``keras.Sequential`` or functional, trained; it is left as it was.
+        variant: a row, or a ``slimrnn.Variant``, of a family that fits.
+        data: what to train on: a ``slimrnn.data.Dataset`` or arrays (x, y) with whole
+            numbers y for classes. None: the model is rebuilt and not trained.
+        gate_constants: ``"trained"``, ``"row"`` or values, see ``rebuild``.
+        watch: is told each epoch's figures, from epoch 0, the start, on.
+        options: of the training, see :class:`slimrnn.slimming.Options`. The seed is
+            given to ``keras.utils.set_random_seed`` too.
+
+    Returns:
+        A model of the same kind, compiled as the trained one was.
+
+    Raises:
+        InputError: a model, a variant, data or a number that cannot be.
+
+    Example:
+        >>> from slimrnn import data
+        >>> lstm = keras.Sequential([keras.Input((8, 8)), keras.layers.LSTM(4),
+        ...                          keras.layers.Dense(10, activation="softmax")])
+        >>> small = slim(lstm, "LSTM6", data.load("digits"), epochs=1)
+        >>> lstm.count_params(), small.count_params()
+        (258, 102)
+    """
+    how = Options(**options)
+    slimmed = rebuild(model, variant, gate_constants)
+    if data is None:
+        return slimmed
+    data = dataset(data)
+    feeding = Feeding.of(model, data)
+    parts = data.split(how.validation, how.seed)
+    answers = [feeding.answers(model, part) for part in parts]
+    labels = [part.y for part in parts]
+    end = end_of(np.concatenate(answers), np.concatenate(labels))
+    loss = Distillation(end, how.temperature, how.mix)
+    part, held = (
+        with_targets(part, loss, answer)
+        for part, answer in zip(parts, answers, strict=True)
+    )
+    with backends.quietly():
+        keras.utils.set_random_seed(how.seed)
+    # Another model of the same layers: what is returned keeps its own compilation.
+    pupil = keras.Model(slimmed.inputs[0], slimmed.outputs[0])
+    optimizer = keras.optimizers.Adam(how.learning_rate)
+    pupil.compile(optimizer, loss=loss, metrics=[loss.score])
+    batches = feeding.batches(part, how.seed, how.batch_size)
+    best = Best(pupil, feeding.batches(held), watch)
+    pupil.fit(
+        batches,
+        epochs=how.epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=[batches.follow(), best],
+    )
+    best.restore()
+    return slimmed

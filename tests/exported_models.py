@@ -1,0 +1,273 @@
+"""Models that the exporters' tests share, with inputs and what Keras makes of them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+
+import slimrnn
+from layer_problems import assert_same, normal, randomised
+from problems import ROWS
+from slimrnn.activations import KNOWN
+from slimrnn.errors import InputError
+
+FEATURES, UNITS, WORDS = 5, 7, 6
+FUNCTIONS = {known.name: function for function, known in KNOWN.items()}
+
+#: random values come later, and no compiler is asked for an orthogonal matrix
+ZEROS = dict.fromkeys(("kernel_initializer", "recurrent_initializer"), "zeros")
+layers = keras.layers
+LSTM, GRU, SimpleRNN, SlimLSTM, SlimGRU, SlimMGU = (
+    partial(kind, **ZEROS)
+    for kind in (
+        *(layers.LSTM, layers.GRU, layers.SimpleRNN),
+        *(slimrnn.SlimLSTM, slimrnn.SlimGRU, slimrnn.SlimMGU),
+    )
+)
+Dense = partial(layers.Dense, kernel_initializer="zeros")
+ALL = {"return_sequences": True}
+
+
+def masked_numbers(batch, time):
+    x = normal(batch, time, FEATURES)
+    x[np.random.default_rng(2).random((batch, time)) < 0.4] = 0.5
+    x[:1, -1] = 0.5  # at the last step, whose output is the classifier's
+    x[-1, -1] = -1.0
+    x[-1, 0, 0] = 0.5  # one feature alone masks nothing
+    return x
+
+
+def words(batch, time):
+    return np.random.default_rng(1).integers(0, 3, (batch, time)).astype("int32")
+
+
+#: the first layers, and inputs for them
+FRONTS = {
+    "numbers": (
+        lambda: [layers.Input((None, FEATURES))],
+        lambda batch, time: normal(batch, time, FEATURES),
+    ),
+    "five steps": (
+        lambda: [layers.Input((5, FEATURES))],
+        lambda batch, time: normal(batch, 5, FEATURES),
+    ),
+    "words": (
+        lambda: [layers.Input((None,)), layers.Embedding(WORDS, FEATURES)],
+        words,
+    ),
+    "masked words": (
+        lambda: [
+            layers.Input((None,)),
+            layers.Embedding(WORDS, FEATURES, mask_zero=True),
+        ],
+        words,
+    ),
+    "masked numbers": (
+        lambda: [layers.Input((None, FEATURES)), layers.Masking(mask_value=0.5)],
+        masked_numbers,
+    ),
+}
+
+
+@dataclass
+class Case:
+    """A model, and the forms in which it is refused."""
+
+    build: Callable[[], list]
+    front: str = "numbers"
+    refused: tuple[str, ...] = ()
+    problems: dict = field(default_factory=dict)
+
+    @functools.cached_property
+    def model(self):
+        first, _ = FRONTS[self.front]
+        return randomised(keras.Sequential([*first(), *self.build()]))
+
+    def problem(self, *size):
+        """An input of this batch and time, and Keras's output."""
+        if size not in self.problems:
+            x = FRONTS[self.front][1](*size)
+            self.problems[size] = x, keras.ops.convert_to_numpy(self.model(x))
+        return self.problems[size]
+
+
+def one(kind, *refused, **options):
+    """A case of one recurrent layer."""
+    return Case(lambda: [kind(UNITS, **{**ALL, **options})], refused=refused)
+
+
+def of_row(row):
+    """A layer of a row with a head."""
+    refused = () if row.family == "lstm" else ("lstm",)
+    return Case(
+        lambda: [
+            slimrnn.layer(UNITS, row, **ALL, **ZEROS),
+            Dense(3, activation="softmax"),
+        ],
+        refused=refused,
+    )
+
+
+@functools.cache
+def of_functions(activation, recurrent_activation, *refused):
+    """Static and moving gates with these activations, and a head."""
+    used = [FUNCTIONS[name] for name in (activation, recurrent_activation)]
+    names = ("activation", "recurrent_activation")
+    options = dict(zip(names, used, strict=True))
+    return Case(
+        lambda: [
+            SlimLSTM(UNITS, "LSTM3", **options, **ALL),
+            SlimLSTM(UNITS, "LSTM4", **options, **ALL),
+            Dense(3, activation=used[0]),
+        ],
+        refused=refused,
+    )
+
+
+def masked(front, kind, **options):
+    return Case(
+        lambda: [
+            kind(UNITS, **ALL, **options),
+            Dense(6),
+            SlimGRU(UNITS, **options),
+        ],
+        front,
+        ("lstm",),
+    )
+
+
+def both(merge, sequences):
+    inner = {"return_sequences": sequences}
+    return Case(
+        lambda: [
+            layers.Bidirectional(SlimLSTM(UNITS, "LSTM5", **inner), merge_mode=merge),
+            Dense(2),
+        ],
+        refused=("step",),
+    )
+
+
+BOOLS = (True, False)
+CASES = {
+    **{name: of_row(row) for name, row in ROWS.items()},
+    **{f"LSTM, bias {bias}": one(LSTM, use_bias=bias) for bias in BOOLS},
+    **{
+        f"GRU, bias {bias}, after {after}": one(
+            GRU, "lstm", use_bias=bias, reset_after=after
+        )
+        for bias in BOOLS
+        for after in BOOLS
+    },
+    "SimpleRNN": one(SimpleRNN, "lstm"),
+    "no bias": one(SlimLSTM, variant="LSTM4a", use_bias=False),
+    "constant": one(SlimLSTM, variant="LSTM6", gate_constants={"f": 0.59}),
+    "closed": one(SlimLSTM, variant="LSTM6", gate_constants={"f": 0.0, "i": 0.0}),
+    "unreachable": one(SlimLSTM, "lstm", variant="LSTM6", gate_constants={"f": 1.5}),
+    "last": one(SlimLSTM, return_sequences=False),
+    "cells": Case(
+        lambda: [
+            layers.RNN(layers.LSTMCell(UNITS, **ZEROS), **ALL),
+            slimrnn.SlimRNN(slimrnn.SlimLSTMCell(UNITS, "LSTM5", **ZEROS), **ALL),
+        ]
+    ),
+    **{
+        f"{front}, {name}, zeros {zeros}": masked(
+            front, kind, zero_output_for_mask=zeros
+        )
+        for front in ("masked words", "masked numbers")
+        for name, kind in {"SlimLSTM": SlimLSTM, "LSTM": LSTM}.items()
+        for zeros in BOOLS
+    },
+    **{
+        f"{name} backwards, sequences {sequences}": one(
+            kind, "step", go_backwards=True, return_sequences=sequences
+        )
+        for name, kind in {"SlimLSTM": SlimLSTM, "LSTM": LSTM}.items()
+        for sequences in BOOLS
+    },
+    **{
+        f"both directions, {merge}, sequences {sequences}": both(merge, sequences)
+        for merge in ("concat", "sum", "mul", "ave")
+        for sequences in BOOLS
+    },
+    "both directions, unlike": Case(
+        lambda: [
+            layers.Bidirectional(
+                LSTM(UNITS, **ALL),
+                backward_layer=SlimLSTM(UNITS, "LSTM4", go_backwards=True, **ALL),
+            )
+        ],
+        refused=("step",),
+    ),
+    "both directions, masked": Case(
+        lambda: [
+            layers.Bidirectional(SlimGRU(UNITS, "GRU1", **ALL)),
+            layers.Bidirectional(SlimLSTM(UNITS, zero_output_for_mask=True)),
+        ],
+        "masked numbers",
+        ("step", "lstm"),
+    ),
+    "stack": Case(
+        lambda: [
+            layers.Dropout(0.5),
+            LSTM(UNITS, **ALL),
+            SlimLSTM(3, "LSTM3", **ALL),
+            layers.Activation("relu"),
+            SlimLSTM(UNITS, "LSTM_C6"),
+            Dense(UNITS, activation="tanh", use_bias=False),
+            Dense(2),
+            layers.Softmax(),
+        ]
+    ),
+    "words": Case(lambda: [SlimLSTM(UNITS, "LSTM5")], "words"),
+    "rescaled": Case(
+        lambda: [
+            layers.Rescaling(0.5, -1.0),
+            layers.Normalization(
+                mean=normal(FEATURES), variance=1 + normal(FEATURES) ** 2
+            ),
+            SlimLSTM(UNITS, **ALL),
+            layers.TimeDistributed(Dense(3, activation="hard_sigmoid")),
+        ],
+    ),
+    "equal names": Case(
+        lambda: [
+            keras.Sequential([SlimLSTM(UNITS, "LSTM5", **ALL, name="a")]),
+            keras.Sequential([SlimLSTM(UNITS, "LSTM5", **ALL, name="a")]),
+        ]
+    ),
+    "flat": Case(lambda: [SlimLSTM(3, **ALL), layers.Flatten()], "five steps"),
+}
+
+
+def assert_exported(case, form, write, run, path, sizes):
+    """The file gives what Keras gives, or the form is refused and nothing written.
+
+    Args:
+        case: a Case.
+        form: of the file.
+        write: ``to_onnx`` or ``to_litert``.
+        run: the file on whole sequences: (path, form, x) -> outputs; with the form
+            ``"step"`` those of all steps.
+        path: the file.
+        sizes: pairs of batch and time.
+    """
+    if form in case.refused:
+        with pytest.raises(InputError, match=r"\.$"):
+            write(case.model, path, form=form)
+        assert not list(path.parent.iterdir())
+        return
+    assert write(case.model, path, form=form) == path
+    for size in sizes:
+        x, expected = case.problem(*size)
+        found = run(path, form, x)
+        if form == "step" and found.shape != expected.shape:
+            flat = found.size == expected.size
+            found = found.reshape(expected.shape) if flat else found[:, -1]
+        assert_same(found, expected)
