@@ -8,5 +8,7 @@
 - ``results.py``, ``verdicts.py``: the numbers, and what they are worth.
 - ``report.py``, ``picture.py``: how they are shown.
 
-``train.py`` and ``forms.py`` are smaller benchmarks, scripts of their own.
+``firmware`` is the benchmark of the exported C on emulated microcontrollers, `slimrnn
+bench firmware`. ``train.py``, ``forms.py`` and ``slimming.py`` are smaller benchmarks,
+scripts of their own.
 """

@@ -156,11 +156,20 @@ def _bench(commands: Any) -> None:
         "process, in turns. Prints the\ntargets and the times; writes all numbers "
         "(bench.json) and a picture (bench.png).\nWhat is not installed is left out "
         "and named. All of it takes half an hour or so, on\na machine that does "
-        "nothing else. Runs in a clone of the project only.",
+        "nothing else. `bench firmware` counts what the exported C takes on emulated\n"
+        "microcontrollers instead. Runs in a clone of the project only.",
         epilog="Examples:\n  slimrnn bench --quick --only train\n"
         "  slimrnn bench --only 'train/*LSTM6*' 'train/torch*' --backend jax\n"
         "  slimrnn bench --data-dir ~/data --json mine.json\n"
-        "  slimrnn bench --results mine.json --markdown",
+        "  slimrnn bench --results mine.json --markdown\n  slimrnn bench firmware",
+    )
+    command.add_argument(
+        "what",
+        metavar="firmware",
+        nargs="?",
+        choices=["firmware"],
+        help="instructions, flash, RAM and stack on Cortex-M cores; needs "
+        "arm-none-eabi-gcc and qemu-system-arm",
     )
     command.add_argument(
         "--only",

@@ -246,11 +246,12 @@ def _doctor(args: argparse.Namespace) -> int:
 
 
 def _bench(args: argparse.Namespace) -> int:
-    return int(_benchmark().run(args, _out(args, "bench")))
+    module = _benchmark(args.what or "bench")
+    return int(module.run(args, _out(args, "bench")))
 
 
-def _benchmark() -> ModuleType:
-    """The benchmark's module: it lies beside ``src`` in a clone, and in no wheel.
+def _benchmark(name: str) -> ModuleType:
+    """A module of the benchmark: it lies beside ``src`` in a clone, and in no wheel.
 
     Raises:
         InputError: neither slimrnn nor the current folder is in a clone.
@@ -274,7 +275,7 @@ def _benchmark() -> ModuleType:
     assert spec.loader is not None
     package = sys.modules["benchmarks"] = module_from_spec(spec)
     spec.loader.exec_module(package)
-    return import_module("benchmarks.bench")
+    return import_module(f"benchmarks.{name}")
 
 
 COMMANDS = {

@@ -1,0 +1,55 @@
+"""The models that are measured: each row alone, with a head, random weights, and data.
+
+Importing this module imports Keras.
+"""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+import slimrnn
+from benchmarks.firmware.emulator import Model
+from slimrnn.deploy import quantize, twin
+from slimrnn.deploy.c import compile_model
+from slimrnn.deploy.c_project import source_of
+from slimrnn.deploy.description import describe
+
+FEATURES, UNITS, CLASSES, STEPS = 16, 32, 6, 50
+
+
+@dataclass(frozen=True)
+class Measured(Model):
+    """A model with the outputs that each core must give.
+
+    Attributes:
+        row: of the table.
+        dtype: of the arithmetic.
+        expected: (T, n) for each sequence.
+    """
+
+    row: str
+    dtype: str
+    expected: list[np.ndarray]
+
+
+def measured(row: str, dtype: str) -> Measured:
+    """The model of a row: 16 inputs, 32 units, 6 classes; a sequence of 50 steps."""
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            layers.Input((None, FEATURES)),
+            slimrnn.layer(UNITS, row),
+            layers.Dense(CLASSES, "softmax"),
+        ]
+    )
+    rng = np.random.default_rng(0)  # not Keras's, which differs with the backend
+    shapes = [weight.shape for weight in model.get_weights()]
+    model.set_weights([rng.normal(size=s, scale=s[0] ** -0.5) for s in shapes])
+    x = rng.normal(size=(1, STEPS, FEATURES)).astype("float32")
+    program, _ = compile_model(describe(model), dtype, x)
+    source = source_of(program, f"{row.lower()}_{dtype}")
+    if dtype == "int8":
+        x = quantize.integers(program, x)
+    y = twin.run(program, x, each=True)
+    return Measured(source, list(x), row, dtype, list(y))
