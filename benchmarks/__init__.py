@@ -9,6 +9,6 @@
 - ``report.py``, ``picture.py``: how they are shown.
 
 ``firmware`` is the benchmark of the exported C on emulated microcontrollers, `slimrnn
-bench firmware`. ``train.py``, ``forms.py`` and ``slimming.py`` are smaller benchmarks,
-scripts of their own.
+bench firmware`; ``story.py`` goes there all the way from training. ``train.py``,
+``forms.py`` and ``slimming.py`` are smaller benchmarks, scripts of their own.
 """

@@ -35,8 +35,7 @@ from slimrnn.variants import get
 KILLS = 20
 TRIALS = {"variant": ["LSTM6", "GRU3"], "seed": [1, 2]}
 EPOCHS = 30
-# Large enough that writing a checkpoint takes a moment in which to be killed.
-SETTINGS = {"units": 200, "epochs": EPOCHS, "batch_size": 64, "dropout": 0.2}
+SETTINGS = {"units": 32, "epochs": EPOCHS, "batch_size": 64, "dropout": 0.2}
 
 
 def study_of(**given):
@@ -447,9 +446,25 @@ def _kill(process):
         os.kill(process, signal.SIGKILL)
 
 
+# For the trials' processes: a disk so slow that no computer, however fast, ends the
+# sweep before it has been killed often enough; as fast as it is once a file says so.
+SLOW_DISK = """
+import os, random, sys, time
+if "slimrnn.experiments.worker" in sys.orig_argv:
+    def fsync(file, real=os.fsync):
+        if not os.path.exists(os.environ["FAST_DISK"]):
+            time.sleep(random.uniform(0, 2))
+        real(file)
+    os.fsync = fsync
+"""
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
-def test_nothing_is_lost_by_being_killed(tmp_path, whole):
+def test_nothing_is_lost_by_being_killed(tmp_path, whole, monkeypatch):
     """Kills the sweep or its trials at random moments, also in a checkpoint's write."""
+    (tmp_path / "sitecustomize.py").write_text(SLOW_DISK)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("FAST_DISK", str(tmp_path / "fast"))
     draw, folder, process = random.Random(5), tmp_path / "killed", None
     for whom in ["a writer", "a trial", "the sweep", "a trial"] * (KILLS // 4):
         if process is None or process.poll() is not None:
@@ -460,13 +475,14 @@ def test_nothing_is_lost_by_being_killed(tmp_path, whole):
         if whom == "a writer":
             _kill(_wait_for(partial(_a_writer, folder, time.time()), 120))
             continue
-        time.sleep(draw.uniform(0, 5))
+        time.sleep(draw.uniform(0, 2.5))
         _kill(process.pid if whom == "the sweep" else draw.choice(victims))
         if whom == "the sweep":
             process.wait()
             _wait_for_the_end_of(workers(process) + victims)
     process.kill()
     process.wait()
+    (tmp_path / "fast").touch()
     done = subprocess.run(
         begin(folder, "--workers", 2, "--retries", KILLS),
         capture_output=True,
