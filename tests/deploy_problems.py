@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import re
 import shutil
 import subprocess
 
@@ -101,6 +102,53 @@ MODELS = {
 }
 
 
+def bidirectional(units, each, **options):
+    layer = slimrnn.SlimLSTM(units, "LSTM6", return_sequences=each)
+    return layers.Bidirectional(layer, **options)
+
+
+#: models that need the whole sequence
+WHOLE = {
+    "both ways": lambda: model_of(bidirectional(4, False), layers.Dense(3)),
+    "both ways, each step": lambda: model_of(bidirectional(3, True), layers.Dense(2)),
+    "both ways, of two kinds": lambda: model_of(
+        layers.Bidirectional(
+            layers.LSTM(3, return_sequences=True),
+            backward_layer=layers.GRU(3, return_sequences=True, go_backwards=True),
+        ),
+        layers.Dense(2),
+    ),
+    "backwards": lambda: model_of(
+        slimrnn.SlimLSTM(5, "LSTM4", go_backwards=True), layers.Dense(2)
+    ),
+    "backwards, each step": lambda: model_of(
+        slimrnn.SlimGRU(4, "GRU3", go_backwards=True, return_sequences=True)
+    ),
+    "a stack both ways": lambda: model_of(
+        layers.Embedding(WORDS, 3),
+        bidirectional(4, True),
+        layers.Dense(5, "tanh"),
+        bidirectional(3, True),
+        slimrnn.SlimMGU(3, "MGU2"),
+        layers.Dense(4, "relu"),
+        layers.Dense(2, "softmax"),
+        words=True,
+    ),
+}
+
+
+def merged(merge, each):
+    return model_of(bidirectional(4, each, merge_mode=merge), layers.Dense(2))
+
+
+MERGES = ("sum", "mul", "ave")
+WHOLE |= {
+    f"both ways, {merge}, {each}": functools.partial(merged, merge, each == "each")
+    for merge in MERGES
+    for each in ("each", "last")
+}
+
+
 def data_for(model, batch=3, steps=TIME, seed=0):
     """Sequences for a model, the masked values of its layers among them."""
     if len(model.input_shape) == 2:
@@ -184,6 +232,17 @@ class Compiled:
         y = np.zeros((len(x) if each else 1, self.source.outputs), self.dtype)
         self.call("run", self.new(), np.ascontiguousarray(x), len(x), y)
         return y if each else y[0]
+
+    def whole(self, x):
+        """A sequence through a model that needs all of it, with what work takes."""
+        each, steps, past = self.source.each, len(x), 3
+        width = re.search(r"_WORK\(steps\) \(\(steps\) \* (\d+)", self.source.header())
+        work = np.full(steps * int(width[1]) + 1 + past, 99, self.dtype)
+        y = np.full((steps if each else 1) * self.source.outputs + past, 99, self.dtype)
+        self.call("run", self.new(), np.ascontiguousarray(x), steps, y, work)
+        assert (work[-past:] == 99).all()
+        assert (y[-past:] == 99).all()
+        return y[:-past].reshape(-1, self.source.outputs) if each else y[:-past]
 
 
 def twin_of(program, x):

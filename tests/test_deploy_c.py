@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 import slimrnn
 from deploy_problems import (
     FUNCTIONS,
+    MERGES,
     MODELS,
     STRICT,
+    WHOLE,
     Compiled,
     compile_c,
+    compiler,
     data_for,
     given_to,
     model_of,
@@ -33,11 +36,8 @@ from slimrnn.gates import FAMILIES, Gate
 from slimrnn.variants import Variant
 
 layers = keras.layers
-#: clang's runtime is a package of its own; its traps need none
-SANITIZERS = {
-    "gcc": ("-fsanitize=address,undefined", "-fno-sanitize-recover"),
-    "clang": ("-fsanitize=undefined", "-fsanitize-trap=undefined"),
-}
+COMPILERS = ("gcc", "clang")
+SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
 def assert_is_the_twin(compiled, x):
@@ -91,6 +91,40 @@ def test_every_layer(name, dtype, tmp_path):
         assert_is_keras(model, program, x)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", WHOLE)
+def test_models_that_need_the_whole_sequence(name, dtype, tmp_path):
+    model = WHOLE[name]()
+    x = data_for(model)
+    if dtype == "int8" and any(merge in name for merge in MERGES):
+        with pytest.raises(InputError, match="merge_mode='concat'"):
+            program_of(model, dtype, x)
+        return
+    program = program_of(model, dtype, x)
+    compiled, given = Compiled(program, tmp_path), given_to(program, x)
+    for steps in (1, x.shape[1]):
+        expected = twin.run(program, given[:, :steps])
+        for sequence, outputs in zip(given, expected, strict=True):
+            np.testing.assert_array_equal(compiled.whole(sequence[:steps]), outputs)
+    if dtype == "float32":
+        assert_is_keras(model, program, x)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["a stack both ways", "backwards, each step"])
+def test_whole_sequences_under_sanitizers(sanitizer, name, dtype, tmp_path):
+    model = WHOLE[name]()
+    folder = to_c(model, tmp_path / "out", "net", dtype, data_for(model))
+    line = [*STRICT, "-O1", *SANITIZED, "net.c", "net_test.c", "-o", "net_test"]
+    compile_c(folder, line, sanitizer)
+    done = subprocess.run([folder / "net_test"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    compile_c(folder, [*STRICT, *SANITIZED, "net.c", "main.c", "-o", "net"], sanitizer)
+    done = subprocess.run([folder / "net"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
 @pytest.mark.parametrize(
     "activation", [name for name in FUNCTIONS if name != "softmax"]
 )
@@ -110,17 +144,27 @@ def test_every_activation(activation, tmp_path):
     assert_is_keras(model, program, x)
 
 
+@pytest.fixture(scope="module", params=COMPILERS)
+def sanitizer(request, tmp_path_factory):
+    """A compiler that has the sanitizers; clang's are a package of their own."""
+    folder = tmp_path_factory.mktemp("sanitizer")
+    (folder / "none.c").write_text("int main(void) { return 0; }\n")
+    line = [compiler(request.param), *SANITIZED, "none.c"]
+    if subprocess.run(line, cwd=folder, capture_output=True).returncode:
+        pytest.skip(f"{request.param} has no sanitizers (Debian: libclang-rt-dev)")
+    return request.param
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ROWS)
-@pytest.mark.parametrize("compiler", SANITIZERS)
-def test_the_self_test_under_sanitizers(compiler, name, dtype, tmp_path):
+def test_the_self_test_under_sanitizers(sanitizer, name, dtype, tmp_path):
     model = model_of_row(name)
     folder = to_c(model, tmp_path / "out", "net", dtype, data_for(model))
     (folder / "saturated.c").write_text(SATURATED)
-    line = [*STRICT, "-O1", *SANITIZERS[compiler]]
+    line = [*STRICT, "-O1", *SANITIZED]
     line += [f"-DFLOAT={int(dtype == 'float32')}"]
     line += ["-DNET_NO_MAIN", "net.c", "net_test.c", "saturated.c", "-o", "saturated"]
-    compile_c(folder, line, compiler)
+    compile_c(folder, line, sanitizer)
     done = subprocess.run([folder / "saturated"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 

@@ -11,6 +11,7 @@ from deploy_problems import model_of, normal
 from slimrnn import arguments
 from slimrnn.deploy import command
 from slimrnn.errors import InputError
+from slimrnn.variants import TABLE
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +21,7 @@ def saved(tmp_path_factory):
     model.save(folder / "model.keras")
     np.savez(folder / "data.npz", x_train=normal(6, 5, 5))
     np.save(folder / "data.npy", normal(6, 5, 5))
+    np.save(folder / "narrow.npy", normal(6, 5, 4))
     np.savez(folder / "other.npz", y=normal(2))
     np.savez(folder / "objects.npz", x=np.array([{}, []], dtype=object))
     (folder / "text.keras").write_text("no model")
@@ -55,10 +57,37 @@ def test_export_of_int8(saved, data, tmp_path):
     assert (out / "net.c").is_file()
 
 
+@pytest.mark.parametrize(
+    ("to", "form", "file"),
+    [
+        ("onnx", None, "net.onnx"),
+        ("onnx", "step", "net.onnx"),
+        ("litert", "lstm", "net.tflite"),
+    ],
+)
+def test_export_of_a_file(saved, to, form, file, tmp_path):
+    pytest.importorskip({"onnx": "onnx", "litert": "ai_edge_litert"}[to])
+    line = ["export", saved / "model.keras", "--to", to, "--out", tmp_path / "new"]
+    line += ["--name", "net", *(["--form", form] if form else [])]
+    assert str(tmp_path / "new" / file) in command.export(parsed(*line))
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [file]
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
 def test_size(saved):
+    """As it is, LSTM6, and as the only row that is slimmer; in two dtypes."""
     table, legend = command.size(parsed("size", saved / "model.keras"))
-    assert table.row_count == 2
+    assert list(table.columns[0].cells) == ["as it is", "", "LSTM_C6", ""]
+    assert list(table.columns[1].cells) == 2 * ["float32", "int8"]
     assert "Bytes" in legend
+
+
+def test_size_as_every_slimmer_row(tmp_path):
+    path = tmp_path / "gru.keras"
+    model_of(keras.layers.GRU(4, reset_after=False), keras.layers.Dense(2)).save(path)
+    table, *_ = command.size(parsed("size", path))
+    rows = [row.name for row in TABLE if row.family in ("gru", "mgu")]
+    assert [cell for cell in table.columns[0].cells if cell] == ["as it is", *rows[1:]]
 
 
 REFUSED = {
@@ -66,6 +95,24 @@ REFUSED = {
     "int8 of ONNX": (
         {"--to": "onnx", "--out": "{new}", "--dtype": "int8"},
         "is for --to c",
+    ),
+    "calibration of ONNX": (
+        {"--to": "onnx", "--out": "{new}", "--calibrate": "{saved}/data.npz"},
+        "--calibrate is for --to c",
+    ),
+    "data of another shape": (
+        {"--to": "c", "--out": "{new}", "--dtype": "int8"}
+        | {"--calibrate": "{saved}/narrow.npy"},
+        "the shape .sequences, steps, 5.",
+    ),
+    "a form of C": ({"--to": "c", "--out": "{new}", "--form": "scan"}, "is for onnx"),
+    "another form": (
+        {"--to": "litert", "--out": "{new}", "--form": "scan"},
+        "one of step, lstm; received 'scan'",
+    ),
+    "a name of ONNX": (
+        {"--to": "onnx", "--out": "{new}", "--name": "a/b"},
+        "C identifier",
     ),
     "float16": ({"--to": "c", "--out": "{new}", "--dtype": "float16"}, "'float16'"),
     "no data": ({"--to": "c", "--out": "{new}", "--dtype": "int8"}, "calibration"),

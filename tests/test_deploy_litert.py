@@ -9,7 +9,8 @@ import slimrnn
 from exported_models import CASES, FUNCTIONS, assert_exported, of_functions
 from layer_problems import assert_same
 from slimrnn.deploy.description import describe
-from slimrnn.deploy.litert import FORMS, to_litert
+from slimrnn.deploy.forms import FORMS
+from slimrnn.deploy.litert import to_litert
 
 litert = pytest.importorskip("ai_edge_litert.interpreter")
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
@@ -37,7 +38,7 @@ def run(path, form, x):
     return np.stack(outputs, axis=1)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FORMS["litert"])
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask attached")
 def test_as_keras(name, form, tmp_path):
@@ -45,7 +46,7 @@ def test_as_keras(name, form, tmp_path):
     assert_exported(CASES[name], form, to_litert, run, path, SIZES[form])
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FORMS["litert"])
 @pytest.mark.parametrize("recurrent", FUNCTIONS)
 @pytest.mark.parametrize("activation", FUNCTIONS)
 def test_activations(activation, recurrent, form, tmp_path):
@@ -83,7 +84,7 @@ def test_the_fused_operator_goes_on_until_it_is_reset(tmp_path):
     assert_same(runner(x=x[:, :4])["y"], expected[:, :4])
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FORMS["litert"])
 def test_what_a_file_tells(form, tmp_path):
     model = CASES["LSTM4"].model
     layer = model.layers[0].name

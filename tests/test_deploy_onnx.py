@@ -18,7 +18,8 @@ from exported_models import (
 from layer_problems import assert_same
 from problems import ROWS
 from slimrnn.deploy.description import describe
-from slimrnn.deploy.onnx import FORMS, to_onnx
+from slimrnn.deploy.forms import FORMS
+from slimrnn.deploy.onnx import to_onnx
 from slimrnn.variants import CANDIDATE, FAMILIES
 
 onnx = pytest.importorskip("onnx")
@@ -46,14 +47,14 @@ def run(path, form, x):
     return np.stack(outputs, axis=1)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FORMS["onnx"])
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask attached")
 def test_as_keras(name, form, tmp_path):
     assert_exported(CASES[name], form, to_onnx, run, tmp_path / "model.onnx", SIZES)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FORMS["onnx"])
 @pytest.mark.parametrize("recurrent", FUNCTIONS)
 @pytest.mark.parametrize("activation", FUNCTIONS)
 def test_activations(activation, recurrent, form, tmp_path):
@@ -93,7 +94,7 @@ def test_sizes_are_free(tmp_path):
         assert_same(session.run(["y"], {"x": x}), [expected])
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FORMS["onnx"])
 def test_what_a_file_tells(form, tmp_path):
     model = CASES["LSTM4"].model
     layer = model.layers[0].name

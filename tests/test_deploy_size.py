@@ -4,6 +4,7 @@ import subprocess
 
 import keras
 import pytest
+from benchmarks.firmware import figures, models
 
 import slimrnn
 from deploy_problems import MODELS, compile_c, data_for, model_of, normal, program_of
@@ -11,6 +12,7 @@ from problems import ROWS
 from slimrnn.deploy import to_c
 from slimrnn.deploy.c import DTYPES
 from slimrnn.deploy.size import CORES, Size, sizes
+from slimrnn.variants import TABLE
 
 layers = keras.layers
 ARM = "arm-none-eabi-gcc"
@@ -40,6 +42,18 @@ def test_flash_and_ram_of_a_compiler(name, dtype, tmp_path):
     flash = int(listed.stdout.split("\n")[1].split()[0])
     assert told.flash == pytest.approx(flash, rel=0.1)
     assert told.ram == pytest.approx(told.state + stack(folder / "net.su"), rel=0.1)
+
+
+@pytest.mark.parametrize("name", [row.name for row in TABLE])
+def test_instructions_and_ram_of_the_emulator(name):
+    kept = figures.read(figures.KEPT)
+    for dtype, told in sizes(models.model_of(name)).items():
+        for core, of in {"M0": "cortex-m0", "M4F": "cortex-m4"}.items():
+            [found] = kept.find(row=name, dtype=dtype, core=core)
+            assert told.instructions[of] == pytest.approx(found.step, rel=0.1)
+            if core == "M4F":
+                assert told.ram == pytest.approx(found.ram, rel=0.1)
+                assert told.flash == pytest.approx(found.flash, rel=0.1)
 
 
 def stack(file):

@@ -11,14 +11,15 @@ import slimrnn
 from exported_models import ALL, CASES, FUNCTIONS, UNITS, ZEROS
 from slimrnn.deploy import litert, onnx
 from slimrnn.deploy.description import describe
+from slimrnn.deploy.forms import FORMS
 from slimrnn.deploy.model_file import summary
 from slimrnn.deploy.standard_lstm import full_gates
 from slimrnn.errors import InputError
 
-#: name -> the writer, its forms, and the module without which it does not work
+#: name -> the writer, and the module without which it does not work
 FORMATS = {
-    "onnx": (onnx.to_onnx, onnx.FORMS, "onnx"),
-    "litert": (litert.to_litert, litert.FORMS, "ai_edge_litert.schema_py_generated"),
+    "onnx": (onnx.to_onnx, "onnx"),
+    "litert": (litert.to_litert, "ai_edge_litert.schema_py_generated"),
 }
 MODEL = CASES["LSTM6"].model
 
@@ -26,9 +27,9 @@ MODEL = CASES["LSTM6"].model
 @pytest.fixture(params=FORMATS)
 def written(request):
     """A writer, the extra that it needs, and the module."""
-    write, forms, module = FORMATS[request.param]
+    write, module = FORMATS[request.param]
     pytest.importorskip(module)
-    return write, request.param, forms, module
+    return write, request.param, FORMS[request.param], module
 
 
 def refused(written, model, path, **options):
@@ -105,7 +106,7 @@ print([name for name in set(sys.modules) - before if "tensorflow" in name])
 
 
 def test_no_tensorflow(tmp_path):
-    for _, _, module in FORMATS.values():
+    for _, module in FORMATS.values():
         pytest.importorskip(module)
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_TENSORFLOW, str(tmp_path)],

@@ -33,16 +33,18 @@ class Measured(Model):
     expected: list[np.ndarray]
 
 
-def measured(row: str, dtype: str) -> Measured:
-    """The model of a row: 16 inputs, 32 units, 6 classes; a sequence of 50 steps."""
+def model_of(row: str) -> keras.Model:
+    """The model of a row: 16 inputs, 32 units, 6 classes."""
     layers = keras.layers
-    model = keras.Sequential(
-        [
-            layers.Input((None, FEATURES)),
-            slimrnn.layer(UNITS, row),
-            layers.Dense(CLASSES, "softmax"),
-        ]
+    head = layers.Dense(CLASSES, "softmax")
+    return keras.Sequential(
+        [layers.Input((None, FEATURES)), slimrnn.layer(UNITS, row), head]
     )
+
+
+def measured(row: str, dtype: str) -> Measured:
+    """A row's model with weights, and a sequence of 50 steps."""
+    model = model_of(row)
     rng = np.random.default_rng(0)  # not Keras's, which differs with the backend
     shapes = [weight.shape for weight in model.get_weights()]
     model.set_weights([rng.normal(size=s, scale=s[0] ** -0.5) for s in shapes])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from slimrnn.deploy import program as programs
 from slimrnn.deploy import quantize, twin
 from slimrnn.deploy.c_project import project
 from slimrnn.deploy.description import Description, Embedding, describe
+from slimrnn.deploy.folder import free, whole
 from slimrnn.deploy.program import Program
 from slimrnn.errors import InputError
 
@@ -60,7 +59,7 @@ def to_c(
             is there already. Then nothing is written.
 
     Example:
-        >>> import keras, slimrnn
+        >>> import tempfile, keras, slimrnn
         >>> model = keras.Sequential(
         ...     [keras.Input((None, 3)), slimrnn.SlimLSTM(4), keras.layers.Dense(2)])
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -68,11 +67,13 @@ def to_c(
         ...     sorted(file.name for file in path.iterdir())
         ['Makefile', 'main.c', 'tiny.c', 'tiny.h', 'tiny_test.c']
     """
-    _check_name(name)
-    folder = _free(out)
+    check_name(name)
+    folder = free(out)
     program, x = compile_model(describe(model), dtype, calibration)
     files = project(program, name, _vectors(program, x))
-    _write(folder, files)
+    with whole(folder) as unfinished:
+        for file, text in files.items():
+            (unfinished / file).write_text(text, encoding="utf-8", newline="\n")
     return folder
 
 
@@ -126,7 +127,12 @@ def _vectors(program: Program, x: Array) -> tuple[Array, Array]:
     return given.reshape(given.shape[1], -1), np.atleast_2d(outputs)
 
 
-def _check_name(name: Any) -> None:
+def check_name(name: Any) -> None:
+    """Refuses what is no name in C.
+
+    Raises:
+        InputError: it is none.
+    """
     if (
         not isinstance(name, str)
         or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", name)
@@ -136,48 +142,3 @@ def _check_name(name: Any) -> None:
             f"The name must be a C identifier: letters, digits and _, beginning with a "
             f"letter, and no word of the language; received {name!r}."
         )
-
-
-def _free(out: str | os.PathLike) -> Path:
-    """The folder, if nothing is lost by writing to it."""
-    folder = Path(out)
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise InputError(
-            f"{folder} exists already and is not replaced; give a new folder, or "
-            f"remove it."
-        )
-    if not folder.absolute().parent.is_dir():
-        raise InputError(
-            f"There is no folder {folder.parent} to make {folder.name} in; make it "
-            f"first."
-        )
-    return folder
-
-
-def _write(folder: Path, files: dict[str, str]) -> None:
-    """Write the folder at once: it is whole, or it is not there.
-
-    Raises:
-        InputError: the system does not let it be written.
-    """
-    unfinished = None
-    try:
-        unfinished = Path(
-            tempfile.mkdtemp(prefix=".slimrnn-", dir=folder.absolute().parent)
-        )
-        for name, text in files.items():
-            (unfinished / name).write_text(text, encoding="utf-8", newline="\n")
-        unfinished.chmod(0o777 & ~_umask())
-        if folder.is_dir():
-            folder.rmdir()  # it is empty
-        unfinished.rename(folder)
-    except OSError as error:
-        if unfinished is not None:
-            shutil.rmtree(unfinished, ignore_errors=True)
-        raise InputError(f"{folder} cannot be written: {error.strerror}.") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -127,7 +127,8 @@ class WholeSource(Source):
         n, h = part.layer.units, f"state->{part.name}_h[j]"
         second = part is stage.parts[-1] and len(stage.parts) == 2
         if second and stage.merge == "concat":
-            to += f" + {n} + j]" if to[-1] != "[" else f"{n} + j]"
+            first = stage.parts[0].layer.units
+            to += f" + {first} + j]" if to[-1] != "[" else f"{first} + j]"
         else:
             to += " + j]" if to[-1] != "[" else "j]"
         if second and stage.merge in _MERGED:

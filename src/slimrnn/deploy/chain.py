@@ -146,8 +146,9 @@ class Bidirectional:
 
     @property
     def outputs(self) -> int:
-        """2 n where the outputs stand side by side, else n."""
-        return self.forward.outputs * (2 if self.merge == "concat" else 1)
+        """Those of both where they stand side by side, else of one."""
+        beside = self.backward.outputs if self.merge == "concat" else 0
+        return self.forward.outputs + beside
 
 
 Layer = Embedding | Masking | Affine | Dense | Activation | Recurrent | Bidirectional

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import argparse
 import zipfile
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.table import Table
 
-from slimrnn import backends
+from slimrnn import backends, deploy
+from slimrnn.deploy.forms import FORMS
 from slimrnn.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
 
-FORMATS = ("c", "onnx", "litert")
 _DTYPES = ("float32", "int8")
+FORMATS = ("c", *FORMS)
+_ENDINGS = {"onnx": ".onnx", "litert": ".tflite"}
 
 
 def add_export(commands: Any) -> None:
@@ -29,7 +33,7 @@ def add_export(commands: Any) -> None:
         "library, in float32 or in\nintegers; ONNX; or LiteRT.",
         epilog="Examples:\n  slimrnn export model.keras --to c --out firmware\n"
         "  slimrnn export model.keras --to c --dtype int8 --calibrate data.npz --out "
-        "fw\n  slimrnn export model.keras --to onnx --out model.onnx",
+        "fw\n  slimrnn export model.keras --to onnx --out served --name voice",
     )
     _model(command)
     command.add_argument(
@@ -42,16 +46,23 @@ def add_export(commands: Any) -> None:
         help=f"of C: {', '.join(_DTYPES)} (default: {_DTYPES[0]})",
     )
     command.add_argument(
-        "--out",
-        metavar="PATH",
-        required=True,
-        help="of C: a new or empty folder; of the others: a new file",
+        "--form",
+        metavar="NAME",
+        help="; ".join(
+            f"of {to}: {', '.join(forms)} (default: {next(iter(forms))})"
+            for to, forms in FORMS.items()
+        )
+        + ". scan: whole sequences; lstm: whole sequences, by the operator of a full "
+        "LSTM; step: one step, with the states as inputs and outputs",
+    )
+    command.add_argument(
+        "--out", metavar="DIR", required=True, help="a new or empty folder"
     )
     command.add_argument(
         "--name",
         metavar="NAME",
         default="model",
-        help="of C: what the files and functions begin with (default: model)",
+        help="what the files, and in C the functions, begin with (default: model)",
     )
     command.add_argument(
         "--calibrate",
@@ -65,10 +76,11 @@ def add_size(commands: Any) -> None:
     """Add ``slimrnn size`` to the subparsers."""
     command = commands.add_parser(
         "size",
-        help="show what a trained model takes on a microcontroller",
+        help="show what a trained model takes on a microcontroller, now and slimmer",
         description="Show the flash, the RAM, the multiply-adds and the instructions a "
         "step that a trained\nKeras model takes on a microcontroller, in float32 and "
-        "in integers.",
+        "in integers: as it is, and as\n`slimrnn slim` would make it, a line for each "
+        "variant.",
         epilog="Example:  slimrnn size model.keras",
     )
     _model(command)
@@ -88,22 +100,31 @@ def export(args: argparse.Namespace) -> str:
         raise InputError(
             f"--to must be one of {', '.join(FORMATS)}; received {args.to!r}."
         )
-    if args.to != "c" and args.dtype != _DTYPES[0]:
-        raise InputError(
-            f"--dtype {args.dtype} is for --to c; {args.to} is written in float32."
-        )
+    if args.to != "c":
+        return _export_file(args)
+    if args.form is not None:
+        raise InputError(f"--form is for {' and '.join(FORMS)}; received --to c.")
     calibration = None if args.calibrate is None else read_sequences(args.calibrate)
     model = load(args.model)
-    if args.to == "c":
-        from slimrnn.deploy.c import to_c
+    path = deploy.to_c(model, args.out, args.name, args.dtype, calibration)
+    return f"C99, {args.dtype}: {path} (make -C {path} test)"
 
-        path = to_c(model, args.out, args.name, args.dtype, calibration)
-        return f"C99, {args.dtype}: {path} (make -C {path} test)"
-    if args.to == "onnx":
-        from slimrnn.deploy.onnx import to_onnx as write
-    else:
-        from slimrnn.deploy.litert import to_litert as write
-    return f"{args.to}: {write(model, args.out)}"
+
+def _export_file(args: argparse.Namespace) -> str:
+    """A format with one file, in a folder of its own."""
+    from slimrnn.deploy.c import check_name
+    from slimrnn.deploy.folder import free, whole
+
+    if args.dtype != _DTYPES[0] or args.calibrate is not None:
+        flag = "--calibrate" if args.calibrate else f"--dtype {args.dtype}"
+        raise InputError(f"{flag} is for --to c; {args.to} is written in float32.")
+    check_name(args.name)
+    folder, model = free(args.out), load(args.model)
+    write = getattr(deploy, f"to_{args.to}")
+    with whole(folder) as unfinished:
+        file = unfinished / f"{args.name}{_ENDINGS[args.to]}"
+        write(model, file, form=args.form or next(iter(FORMS[args.to])))
+    return f"{args.to}: {folder / file.name}"
 
 
 def size(args: argparse.Namespace) -> list[Table | str]:
@@ -115,22 +136,39 @@ def size(args: argparse.Namespace) -> list[Table | str]:
     from slimrnn.deploy.size import CORES, Size, sizes
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("")
+    for title in ("", ""):
+        table.add_column(title, no_wrap=True)
     for title in ("flash", "tables", "RAM", "state", "multiply-adds", *CORES):
         table.add_column(title, justify="right")
     notes = []
-    for dtype, found in sizes(load(args.model)).items():
-        if isinstance(found, Size):
-            counts = (found.flash, found.tables, found.ram, found.state, found.macs)
-            figures = (*counts, *found.instructions.values())
-            table.add_row(dtype, *(f"{figure:,}" for figure in figures))
-        else:
-            notes.append(f"{dtype}: {found}")
+    model = load(args.model)
+    found = {"as it is": sizes(model)}
+    found |= {row: sizes(slim) for row, slim in _slimmer(model)}
+    for row, by_dtype in found.items():
+        for k, (dtype, size) in enumerate(by_dtype.items()):
+            if isinstance(size, Size):
+                counts = (size.flash, size.tables, size.ram, size.state, size.macs)
+                figures = (*counts, *size.instructions.values())
+                table.add_row("" if k else row, dtype, *(f"{n:,}" for n in figures))
+            else:
+                notes.append(f"{row}, {dtype}: {size}")
     legend = (
         "Bytes; multiply-adds and instructions of one step. Flash is tables and code, "
         "RAM is state and stack (Cortex-M4, gcc -O2)."
     )
     return [table, *notes, legend]
+
+
+def _slimmer(model: Any) -> Iterator[tuple[str, Any]]:
+    """The model with slimmer layers: a row, and the model that has it."""
+    from slimrnn.slimming import rebuild
+    from slimrnn.variants import TABLE
+
+    for row in TABLE:
+        with suppress(InputError):  # a row that the layers do not become
+            slim = rebuild(model, row)
+            if slim.count_params() < model.count_params():
+                yield row.name, slim
 
 
 def load(file: str) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from slimrnn.data import Dataset
 from slimrnn.deploy import program as programs
 from slimrnn.deploy import quantize, twin
 from slimrnn.deploy.description import describe
@@ -15,6 +16,7 @@ from slimrnn.errors import InputError
 
 Array = np.ndarray
 
+_CALIBRATION = 200  # sequences
 _BATCH = 512  # sequences at a time: the twin keeps all steps of a batch
 
 
@@ -44,17 +46,21 @@ class Evaluation:
         return 100 * difference if self.metric == "accuracy" else -difference
 
 
-def evaluate_int8(model: Any, x: Any, y: Any, calibration: Any = None) -> Evaluation:
+def evaluate_int8(
+    model: Any, data: Any, y: Any = None, calibration: Any = None
+) -> Evaluation:
     """The accuracy of a model in integers, before anything is flashed.
 
     The integers are those of ``to_c(..., dtype="int8")``, bit for bit.
 
     Args:
         model: as :func:`slimrnn.deploy.to_c` takes it.
-        x: (B, T, m), or (B, T) indices.
-        y: whole numbers are classes: (B,), or (B, T) for a model with an output for
-            each step; other numbers are targets, (B, n) or (B, T, n).
-        calibration: sequences that tell the scales; x if not given.
+        data: a :class:`slimrnn.data.Dataset`, of which the test is taken, padded as the
+            model expects; or an array x, (B, T, m), or (B, T) indices.
+        y: beside an array; whole numbers are classes: (B,), or (B, T) for a model with
+            an output for each step; other numbers are targets, (B, n) or (B, T, n).
+        calibration: sequences that tell the scales; if not given, 200 of those
+            to train on of a Dataset, from its whole length; and x.
 
     Raises:
         InputError: a model that integers cannot have, or arrays that do not fit.
@@ -68,8 +74,16 @@ def evaluate_int8(model: Any, x: Any, y: Any, calibration: Any = None) -> Evalua
         'accuracy'
     """
     description = describe(model)
-    x = quantize.check_data(description, x)
-    scales = x if calibration is None else calibration
+    if isinstance(data, Dataset):
+        data, y, usual = _parts(model, data)
+    elif y is None:
+        raise InputError(
+            "y is missing: give the classes or targets of x, or a slimrnn.data.Dataset."
+        )
+    else:
+        usual = data
+    x = quantize.check_data(description, data)
+    scales = usual if calibration is None else calibration
     found = (programs.float32(description), quantize.int8(description, scales))
     floats, integers = (_values(program, x) for program in found)
     y = np.asarray(y)
@@ -80,6 +94,17 @@ def evaluate_int8(model: Any, x: Any, y: Any, calibration: Any = None) -> Evalua
         _check(y.shape, floats.shape)
     errors = [float(abs(values - y).mean()) for values in (floats, integers)]
     return Evaluation("mae", errors[0], errors[1], None, y.size)
+
+
+def _parts(model: Any, data: Dataset) -> tuple[Array, Array, Array]:
+    """The test, x and y, and what tells the scales."""
+    from slimrnn.slimming.feeding import Feeding  # which knows the sizes of exports
+
+    feeding = Feeding.of(model, data)
+    count = min(_CALIBRATION, len(data.train))
+    some = np.linspace(0, len(data.train) - 1, count).astype(int)  # it may be sorted
+    usual = feeding.padded(data.train.take(some))
+    return feeding.padded(data.test), data.test.y, usual
 
 
 def _values(program: Program, x: Array) -> Array:

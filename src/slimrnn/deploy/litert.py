@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from slimrnn.deploy.description import Description, Recurrent, describe
+from slimrnn.deploy.forms import FORMS
 from slimrnn.deploy.graph import Node
 from slimrnn.deploy.layer_graph import begin, both_directions, forward, one_step
 from slimrnn.deploy.litert_graph import LiteRTGraph
@@ -19,8 +20,7 @@ from slimrnn.deploy.model_file import check, metadata, save, summary
 from slimrnn.deploy.standard_lstm import FullGate, full_gates
 from slimrnn.errors import InputError
 
-#: what a file holds
-FORMS = {"step": "One step", "lstm": "Whole sequences, by the operator LSTM,"}
+_FORMS = FORMS["litert"]
 #: the activations of the fused operator; its gates' is always the sigmoid
 _FUSED = {"tanh": "TANH", "relu": "RELU"}
 _TIME_AXIS = 1
@@ -66,13 +66,13 @@ def to_litert(
         ...     to_litert(model, Path(folder, "model.tflite")).name
         'model.tflite'
     """
-    path = check(path, form, FORMS, overwrite)
+    path = check(path, form, _FORMS, overwrite)
     graph, description = LiteRTGraph(), describe(model)
     if form == "step":
         one_step(graph, description, "{}")
     else:
         _sequence(graph, description)
-    text = summary(description, FORMS[form])
+    text = summary(description, _FORMS[form])
     return save(path, graph.finish(description.name, text, metadata(description, form)))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 import slimrnn
 from slimrnn.deploy.description import Description, Recurrent, describe
+from slimrnn.deploy.forms import FORMS
 from slimrnn.deploy.graph import Array, Node
 from slimrnn.deploy.layer_graph import (
     Writer,
@@ -29,12 +30,7 @@ from slimrnn.variants import FAMILIES
 
 #: a set of operators and a version of the file that onnxruntime reads from 1.12 on
 OPSET, IR_VERSION = 17, 8
-#: what a file holds
-FORMS = {
-    "scan": "Whole sequences",
-    "lstm": "Whole sequences, by the operator LSTM,",
-    "step": "One step",
-}
+_FORMS = FORMS["onnx"]
 
 
 def to_onnx(
@@ -73,7 +69,7 @@ def to_onnx(
         ...     to_onnx(model, Path(folder, "model.onnx")).name
         'model.onnx'
     """
-    path = check(path, form, FORMS, overwrite)
+    path = check(path, form, _FORMS, overwrite)
     onnx = require("onnx", "onnx", "onnx")
     description = describe(model)
     graph = OnnxGraph()
@@ -87,7 +83,7 @@ def to_onnx(
         ir_version=IR_VERSION,
         producer_name="slimrnn",
         producer_version=slimrnn.__version__,
-        doc_string=summary(description, FORMS[form]),
+        doc_string=summary(description, _FORMS[form]),
     )
     onnx.helper.set_model_props(proto, metadata(description, form))
     onnx.checker.check_model(proto, full_check=True)

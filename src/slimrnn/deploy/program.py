@@ -80,15 +80,24 @@ class Dense:
 class Pair:
     """Both directions."""
 
-    name: str
+    layer: described.Bidirectional
     forward: Cell
     backward: Cell
-    merge: str
+
+    @property
+    def name(self) -> str:
+        """The layer's."""
+        return self.layer.name
+
+    @property
+    def merge(self) -> str:
+        """How their outputs become one."""
+        return self.layer.merge
 
     @property
     def outputs(self) -> int:
         """How many numbers it gives."""
-        return self.forward.units * (2 if self.merge == "concat" else 1)
+        return self.layer.outputs
 
 
 Layer = described.Embedding | Masking | Affine | Dense | Activation | Cell | Pair
@@ -143,8 +152,7 @@ def convert(layer: Any, cell: Any, dense: Any) -> Layer:
     if isinstance(layer, described.Recurrent):
         return cell(layer)
     if isinstance(layer, described.Bidirectional):
-        pair = (cell(layer.forward), cell(layer.backward))
-        return Pair(layer.name, *pair, layer.merge)
+        return Pair(layer, cell(layer.forward), cell(layer.backward))
     return dense(layer) if isinstance(layer, described.Dense) else layer
 
 

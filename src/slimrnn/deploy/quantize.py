@@ -230,7 +230,7 @@ class _Quantizing:
                 f"has {layer.merge!r}."
             )
         pair = (self._cell(layer.forward), self._cell(layer.backward))
-        self.layers.append(Pair(layer.name, *pair, layer.merge))
+        self.layers.append(Pair(layer, *pair))
         self._vector(2.0**-ONE_BITS, _INT16)
 
     def _cell(self, layer: Recurrent) -> Cell:

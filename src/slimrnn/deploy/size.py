@@ -53,7 +53,7 @@ _CODE = {
     | {"softmax": 268},
 }
 #: bytes of stack beside the local arrays
-_FRAMES = {"int8": 112, "float32": 64}
+_FRAMES = {"int8": 136, "float32": 80}
 
 
 @dataclass(frozen=True)

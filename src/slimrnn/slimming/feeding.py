@@ -105,6 +105,12 @@ class Feeding:
             length=self.length,
         )
 
+    def padded(self, part: Part) -> Array:
+        """(N, T, m), or (N, T): all sequences at once, in the order of the data."""
+        batches = self.batches(part, size=len(part))
+        ((places, _),), ((x, _),) = batches.plan(0), batches
+        return x[np.argsort(places)]
+
     def one(self, part: Part) -> Part:
         """The sequence of median length alone, padded as the model expects."""
         middle = np.argsort(part.x.lengths, kind="stable")[len(part) // 2]
