@@ -10,5 +10,6 @@
 
 ``firmware`` is the benchmark of the exported C on emulated microcontrollers, `slimrnn
 bench firmware`; ``story.py`` goes there all the way from training. ``train.py``,
-``forms.py``, ``slimming.py`` and ``int8.py`` are smaller benchmarks, scripts of their own.
+``forms.py``, ``slimming.py`` and ``int8.py`` are smaller benchmarks, scripts of their
+own.
 """

@@ -49,12 +49,14 @@ def evaluated(folder: Path) -> list[Found]:
         settings = Settings.from_config(run.config)
         file = run.path / "model.keras"
         if not file.exists():
-            continue
+            continue  # it failed, or has not ended
         key = (settings.dataset, settings.padding)
         if key not in loaded:
             loaded[key] = model.load(settings)
         trained = keras.models.load_model(file, compile=False, safe_mode=True)
         evaluation = evaluate_int8(trained, loaded[key])
+        if evaluation.agree is None:
+            raise InputError(f"{run.path} is a regression, and has no accuracy.")
         found.append(Found(settings.dataset, settings.name, evaluation))
         print(f"{run.path.name}: {evaluation.lost:+.2f}", file=sys.stderr, flush=True)
     if not found:

@@ -184,3 +184,23 @@ def test_trained_models_lose_half_a_point_at_most(dataset, data_dir):
     assert found.float32 > 0.75
     assert found.agree >= 0.98
     assert found.lost <= 0.5 + 100 / found.count
+
+
+def test_the_table_of_a_sweep(tmp_path, capsys):
+    from benchmarks import int8
+    from benchmarks.slimming import Watcher
+
+    from slimrnn.experiments import model as models
+    from slimrnn.experiments.settings import Settings
+    from slimrnn.experiments.trial import Trainer
+
+    with pytest.raises(InputError, match="no trained models"):
+        int8.main([str(tmp_path)])
+    for seed in (1, 2):
+        settings = Settings.of("LSTM6", units=8, epochs=1, seed=seed)
+        trainer = Trainer(models.load(settings), Watcher())
+        trainer.run(settings, tmp_path / "trials" / str(seed))
+    int8.main([str(tmp_path)])
+    printed = capsys.readouterr().out
+    assert int8.table(int8.evaluated(tmp_path)).markdown() in printed
+    assert "| digits | LSTM6 | 2 | 0." in printed
