@@ -16,7 +16,7 @@ from slimrnn import backends
 from slimrnn.console import console
 from slimrnn.errors import InputError
 from slimrnn.experiments import store
-from slimrnn.experiments.settings import whole
+from slimrnn.experiments.checks import whole
 
 ROUNDS, QUICK = 20, 3
 PICTURES = (".png", ".pdf", ".svg")

@@ -120,7 +120,7 @@ def train(settings: Settings, data: Dataset, folder: Path) -> dict[str, keras.Mo
 
 def export(title: str, model: keras.Model, data: Dataset) -> list[Exported]:
     """A model as C in each dtype, with the test recordings as that takes them."""
-    from slimrnn.deploy import evaluate_int8, quantize, twin
+    from slimrnn.deploy import evaluate_int8, inputs, twin
     from slimrnn.deploy.c import DTYPES, compile_model
     from slimrnn.deploy.c_project import source_of
     from slimrnn.deploy.description import describe
@@ -133,7 +133,7 @@ def export(title: str, model: keras.Model, data: Dataset) -> list[Exported]:
     for dtype in DTYPES:
         program, _ = compile_model(describe(model), dtype, scales)
         source = source_of(program, f"{title}_{dtype}".replace(" ", "_").lower())
-        given = quantize.integers(program, x) if dtype == "int8" else x
+        given = inputs.integers(program, x) if dtype == "int8" else x
         outputs = twin.run(program, given, each=True)
         lengths = data.test.x.lengths
         made = Exported(

@@ -12,7 +12,7 @@ import pytest
 
 import slimrnn
 from problems import ROWS
-from slimrnn.deploy import quantize, twin
+from slimrnn.deploy import inputs, twin
 from slimrnn.deploy.c import compile_model
 from slimrnn.deploy.c_project import project, source_of
 from slimrnn.deploy.description import describe
@@ -167,7 +167,7 @@ def given_to(program, x):
     """The numbers that the C takes."""
     if program.description.takes_indices:
         return x.astype("int32")
-    return quantize.integers(program, x) if program.dtype == "int8" else x
+    return inputs.integers(program, x) if program.dtype == "int8" else x
 
 
 def compiler(name):

@@ -14,7 +14,7 @@ from deploy_problems import (
     program_of,
 )
 from problems import ROWS
-from slimrnn.deploy import evaluate_int8, quantize, twin
+from slimrnn.deploy import evaluate_int8, inputs, twin
 from slimrnn.errors import InputError
 from slimrnn.gates import Gate
 
@@ -27,7 +27,7 @@ def test_little_is_lost(name):
     model = model_of(slimrnn.layer(8, ROWS[name]), layers.Dense(3))
     x = normal(50, 4, 5)
     program = program_of(model, "int8", x)
-    found = twin.run(program, quantize.integers(program, x)) / 2.0**program.output_bits
+    found = twin.run(program, inputs.integers(program, x)) / 2.0**program.output_bits
     expected = keras.ops.convert_to_numpy(model(x))
     error = np.sqrt(((found - expected) ** 2).mean() / (expected**2).mean())
     assert error < 0.03

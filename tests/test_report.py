@@ -16,7 +16,7 @@ from made_runs import (
     make_runs,
     write_page,
 )
-from slimrnn import tables
+from slimrnn.experiments import table
 from slimrnn.experiments.export import latex, write_csv, write_latex
 from slimrnn.experiments.figure import comparison, write_comparison
 from slimrnn.experiments.points import by_problem
@@ -86,7 +86,7 @@ def test_the_image_has_a_column_a_data_set(tmp_path):
 def printed(runs, width):
     console = Console(width=width, highlight=False, force_terminal=False)
     with console.capture() as capture:
-        for part in tables.comparison(runs, width):
+        for part in table.comparison(runs, width):
             console.print(part)
     return capture.get()
 

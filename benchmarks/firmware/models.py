@@ -10,7 +10,7 @@ import numpy as np
 
 import slimrnn
 from benchmarks.firmware.emulator import Model
-from slimrnn.deploy import quantize, twin
+from slimrnn.deploy import inputs, twin
 from slimrnn.deploy.c import compile_model
 from slimrnn.deploy.c_project import source_of
 from slimrnn.deploy.description import describe
@@ -52,6 +52,6 @@ def measured(row: str, dtype: str) -> Measured:
     program, _ = compile_model(describe(model), dtype, x)
     source = source_of(program, f"{row.lower()}_{dtype}")
     if dtype == "int8":
-        x = quantize.integers(program, x)
+        x = inputs.integers(program, x)
     y = twin.run(program, x, each=True)
     return Measured(source, list(x), row, dtype, list(y))

@@ -26,8 +26,9 @@ from slimrnn.console import Progressing, console, opening
 from slimrnn.deploy import command as deploy
 from slimrnn.errors import InputError
 from slimrnn.experiments import command as experiments
-from slimrnn.experiments import files, store
-from slimrnn.experiments.settings import TABLES, Settings, whole
+from slimrnn.experiments import files, store, table
+from slimrnn.experiments.checks import whole
+from slimrnn.experiments.settings import TABLES, Settings
 from slimrnn.slimming import command as slimming
 from slimrnn.variants import get
 
@@ -212,10 +213,10 @@ def _show(plan: _Plan, screen: Console) -> None:
     runs = store.read(plan.runs)
     if plan.path in plan.runs:
         for run in runs:
-            screen.print(tables.outcome(run), markup=False)
+            screen.print(table.outcome(run), markup=False)
             screen.print(f"Run: {plan.path}", soft_wrap=True, markup=False)
     elif runs:
-        for part in tables.comparison(runs, screen.width):
+        for part in table.comparison(runs, screen.width):
             screen.print(part)
         for title, file in compare.publish(runs, plan.path, plan.line).items():
             screen.print(f"{title}: {file}", soft_wrap=True, markup=False)

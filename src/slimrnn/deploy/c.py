@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from slimrnn.deploy import inputs, quantize, twin
 from slimrnn.deploy import program as programs
-from slimrnn.deploy import quantize, twin
 from slimrnn.deploy.c_project import project
 from slimrnn.deploy.description import Description, Embedding, describe
 from slimrnn.deploy.folder import free, whole
@@ -44,7 +44,7 @@ def to_c(
     Args:
         model: a built recurrent layer, ``keras.Sequential``, or functional model that
             is a chain; see :func:`slimrnn.deploy.description.describe`.
-        out: the folder: a new one, or one that is empty.
+        out: the folder, a new one.
         name: what the public names begin with: a C identifier.
         dtype: ``"float32"`` or ``"int8"``.
         calibration: for int8, sequences like those that the model will get:
@@ -91,7 +91,7 @@ def compile_model(
             f"The dtype must be one of {', '.join(DTYPES)}; received {dtype!r}."
         )
     if calibration is not None:
-        x = quantize.check_data(description, calibration)
+        x = inputs.check(description, calibration)
     elif dtype == "int8":
         raise InputError(
             "int8 needs calibration data, sequences like those that the model will "
@@ -121,7 +121,7 @@ _STEPS = 8  # of the self test
 def _vectors(program: Program, x: Array) -> tuple[Array, Array]:
     """Some steps (T, m), and the outputs that belong to them (T, n)."""
     x = x[:1, :_STEPS]
-    given = quantize.integers(program, x) if program.dtype == "int8" else x
+    given = inputs.integers(program, x) if program.dtype == "int8" else x
     streams = not program.description.why_no_stream()
     outputs = twin.run(program, given, each=streams)[0]
     return given.reshape(given.shape[1], -1), np.atleast_2d(outputs)

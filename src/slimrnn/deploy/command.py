@@ -55,9 +55,7 @@ def add_export(commands: Any) -> None:
         + ". scan: whole sequences; lstm: whole sequences, by the operator of a full "
         "LSTM; step: one step, with the states as inputs and outputs",
     )
-    command.add_argument(
-        "--out", metavar="DIR", required=True, help="a new or empty folder"
-    )
+    command.add_argument("--out", metavar="DIR", required=True, help="a new folder")
     command.add_argument(
         "--name",
         metavar="NAME",

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from slimrnn.data import Dataset
+from slimrnn.deploy import inputs, quantize, twin
 from slimrnn.deploy import program as programs
-from slimrnn.deploy import quantize, twin
 from slimrnn.deploy.description import describe
 from slimrnn.deploy.program import Program
 from slimrnn.errors import InputError
@@ -82,7 +82,7 @@ def evaluate_int8(
         )
     else:
         usual = data
-    x = quantize.check_data(description, data)
+    x = inputs.check(description, data)
     scales = usual if calibration is None else calibration
     found = (programs.float32(description), quantize.int8(description, scales))
     floats, integers = (_values(program, x) for program in found)
@@ -112,9 +112,9 @@ def _values(program: Program, x: Array) -> Array:
     parts = []
     for first in range(0, len(x), _BATCH):
         some = x[first : first + _BATCH]
-        mask = quantize.mask_of(program.description, some)
+        mask = inputs.mask_of(program.description, some)
         if program.dtype == "int8":
-            values = twin.run(program, quantize.integers(program, some), mask)
+            values = twin.run(program, inputs.integers(program, some), mask)
             parts.append(values / 2.0**program.output_bits)
         else:
             parts.append(twin.run(program, some, mask))

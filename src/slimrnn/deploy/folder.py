@@ -13,13 +13,13 @@ from slimrnn.errors import InputError
 
 
 def free(out: str | os.PathLike) -> Path:
-    """The folder, if nothing is lost by writing to it.
+    """The folder, if it is a new one.
 
     Raises:
-        InputError: it has something in it, is a file, or has no folder to be in.
+        InputError: it is there already, or has no folder to be in.
     """
     folder = Path(out)
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+    if folder.exists():
         raise InputError(
             f"{folder} exists already and is not replaced; give a new folder, or "
             f"remove it."
@@ -56,8 +56,6 @@ def whole(folder: Path) -> Iterator[Path]:
         )
         yield unfinished
         unfinished.chmod(0o777 & ~_umask())
-        if folder.is_dir():
-            folder.rmdir()  # it is empty
         unfinished.rename(folder)
     except BaseException as error:
         if unfinished is not None:

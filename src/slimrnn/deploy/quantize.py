@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from slimrnn.deploy import inputs, twin
 from slimrnn.deploy import program as programs
-from slimrnn.deploy import twin
 from slimrnn.deploy.arithmetic import ONE_BITS, SUM_BITS
 from slimrnn.deploy.cell import MATRICES, Structure
 from slimrnn.deploy.description import (
@@ -55,61 +55,8 @@ def int8(description: Description, x: Array) -> Program:
         InputError: a layer or an activation that integers do not have, a bound that
             cannot be proved, or data of another shape.
     """
-    x = check_data(description, x)
+    x = inputs.check(description, x)
     return _Quantizing(description, x).program()
-
-
-def check_data(description: Description, x: Any) -> Array:
-    """The data as an array that the model can take.
-
-    Raises:
-        InputError: another shape or type, no steps, or numbers that are not finite.
-    """
-    array = np.asarray(x)
-    shape = "(sequences, steps)"
-    if not description.takes_indices:
-        shape = f"(sequences, steps, {description.inputs})"
-    wanted = 2 if description.takes_indices else 3
-    fits = array.ndim == wanted and (
-        description.takes_indices or array.shape[-1] == description.inputs
-    )
-    if not fits or not array.size or array.dtype.kind not in "iufb":
-        raise InputError(
-            f"The data must be numbers of the shape {shape}; received {array.dtype} "
-            f"{array.shape}."
-        )
-    if description.takes_indices:
-        return array.astype("int64")
-    array = array.astype("float32")
-    if not np.isfinite(array).all():
-        raise InputError("The data has numbers that are not finite; leave them out.")
-    return array
-
-
-def integers(program: Program, x: Array) -> Array:
-    """What the device's ``NAME_quantize`` makes of x: int8, rounded to the nearest."""
-    if program.description.takes_indices:
-        return x
-    values = x.astype("float32")
-    for affine in program.input_affine:
-        values = affine.scale * values + affine.offset
-    values = np.clip(values * np.float32(1 / program.input_scale), -127, 127)
-    return np.trunc(values + np.where(values < 0, -0.5, 0.5).astype("f4")).astype("i1")
-
-
-def mask_of(description: Description, x: Array) -> Array | None:
-    """(B, T), False where the model skips a step; None where it skips none."""
-    values = x
-    for layer in description.layers:
-        if isinstance(layer, Affine):
-            values = layer.scale * values + layer.offset
-        elif isinstance(layer, Masking):
-            return (values != np.float32(layer.value)).any(-1)
-        elif isinstance(layer, Embedding):
-            return x != 0 if layer.mask_zero else None
-        else:
-            break
-    return None
 
 
 class _Quantizing:
@@ -128,7 +75,7 @@ class _Quantizing:
     def _input_reach(self, x: Array) -> float:
         if self.description.takes_indices:
             return 1.0
-        mask, values = mask_of(self.description, x), x
+        mask, values = inputs.mask_of(self.description, x), x
         for layer in self.description.layers:
             if isinstance(layer, Affine):
                 values = layer.scale * values + layer.offset

@@ -135,7 +135,7 @@ def reproduce(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuses numbers that cannot be."""
-    from slimrnn.experiments.settings import whole
+    from slimrnn.experiments.checks import whole
 
     for name, least in (("workers", 1), ("threads", 1), ("retries", 0)):
         if getattr(args, name) is not None:

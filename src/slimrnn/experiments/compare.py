@@ -10,12 +10,13 @@ from pathlib import Path
 from slimrnn.data import Dataset
 from slimrnn.errors import InputError
 from slimrnn.experiments import model
+from slimrnn.experiments.checks import whole
 from slimrnn.experiments.diary import Watcher
 from slimrnn.experiments.export import write_csv, write_latex
 from slimrnn.experiments.figure import write_comparison
 from slimrnn.experiments.points import by_problem
 from slimrnn.experiments.report import write_report
-from slimrnn.experiments.settings import Settings, whole
+from slimrnn.experiments.settings import Settings
 from slimrnn.experiments.store import Run
 from slimrnn.experiments.trial import Callbacks, Trainer, no_callbacks
 

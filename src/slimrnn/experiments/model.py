@@ -15,7 +15,8 @@ from slimrnn.activations import hard_sigmoid_keras2
 from slimrnn.data import Batches, Dataset, Part
 from slimrnn.errors import InputError
 from slimrnn.experiments import devices
-from slimrnn.experiments.settings import KERAS_2, Settings, optimizers
+from slimrnn.experiments.names import KERAS_2, optimizers
+from slimrnn.experiments.settings import Settings
 
 
 def load(settings: Settings) -> Dataset:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-import math
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from slimrnn import backends
 from slimrnn.errors import InputError
+from slimrnn.experiments import names
+from slimrnn.experiments.checks import check, known, number, numbers, whole
 from slimrnn.variants import Variant, get, serialize
 
 #: Settings in place of the defaults below with which the LSTM learns a data set in a
@@ -159,14 +158,14 @@ class Settings:
         for name in ("learning_rate", "dropout", "recurrent_dropout", "validation"):
             fits, allowed = _RANGES[name]
             value = getattr(self, name)
-            _check(name, value, _number(value) and fits(value), allowed)
+            check(name, value, number(value) and fits(value), allowed)
         for name in TABLES:
-            _check_numbers(name, getattr(self, name))
+            numbers(name, getattr(self, name))
         for name in ("trainable_embedding", "validate_on_test"):
             value = getattr(self, name)
-            _check(name, value, isinstance(value, bool), "true or false")
+            check(name, value, isinstance(value, bool), "true or false")
         for name, words in CHOICES.items():
-            _known(name, getattr(self, name), words)
+            known(name, getattr(self, name), words)
         self._check_names()
 
     @classmethod
@@ -252,24 +251,12 @@ class Settings:
 
     def _check_names(self) -> None:
         # Only here is Keras needed; the checks before it, and --help, are quick.
-        with backends.quietly():
-            import keras
-
-        _known("optimizer", self.optimizer, optimizers())
-        names = [
-            name
-            for name, value in vars(keras.activations).items()
-            if callable(value) and name not in _NO_ACTIVATIONS
-        ]
-        names.append(KERAS_2)
-        _known("activation", self.activation, names)
-        _known("recurrent activation", self.recurrent_activation, names)
-        initializers = [
-            name
-            for name, value in vars(keras.initializers).items()
-            if name.islower() and isinstance(value, type) and name not in _NO_STARTS
-        ]
-        _known("recurrent initializer", self.recurrent_initializer, initializers)
+        known("optimizer", self.optimizer, names.optimizers())
+        activations = names.activations()
+        known("activation", self.activation, activations)
+        known("recurrent activation", self.recurrent_activation, activations)
+        initializers = names.initializers()
+        known("recurrent initializer", self.recurrent_initializer, initializers)
 
 
 def _flag(name: str, value: Any) -> list[str]:
@@ -284,70 +271,9 @@ def _flag(name: str, value: Any) -> list[str]:
     return [flag, str(value)]
 
 
-def optimizers() -> dict[str, type]:
-    """Keras's optimizers by their names in lower case."""
-    import keras
-
-    return {
-        name.lower(): value
-        for name, value in vars(keras.optimizers).items()
-        if isinstance(value, type) and name not in _NO_OPTIMIZERS
-    }
-
-
-# Bases and wrappers of other optimizers.
-_NO_OPTIMIZERS = ("Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap")
-# glu halves the last axis and threshold needs arguments: no layer can use them so.
-_NO_ACTIVATIONS = ("get", "serialize", "deserialize", "glu", "threshold")
-# Not for matrices.
-_NO_STARTS = ("stft",)
-KERAS_2 = "hard_sigmoid_keras2"  # an activation that Keras no longer has
-
 _RANGES = {
     "learning_rate": (lambda x: x > 0, "a number above 0"),
     "dropout": (lambda x: 0 <= x < 1, "a number from 0 to below 1"),
     "recurrent_dropout": (lambda x: 0 <= x < 1, "a number from 0 to below 1"),
     "validation": (lambda x: 0 < x <= 0.5, "a fraction above 0 and at most 0.5"),
 }
-
-
-def whole(name: str, value: Any, least: int, most: int | None = None) -> None:
-    """Refuses what is not a whole number in a range.
-
-    Raises:
-        InputError: what was received, and what is allowed.
-    """
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    fits = is_whole and value >= least and (most is None or value <= most)
-    limit = f"of {least} or more" if most is None else f"from {least} to {most}"
-    _check(name, value, fits, f"a whole number {limit}")
-
-
-def _check(name: str, value: Any, fits: bool, allowed: str) -> None:
-    if not fits:
-        raise InputError(
-            f"The {name.replace('_', ' ')} must be {allowed}; received {value!r}."
-        )
-
-
-def _check_numbers(name: str, value: Any) -> None:
-    if value is None:
-        return
-    numbers = isinstance(value, Mapping) and all(map(_number, value.values()))
-    _check(name, value, numbers and bool(value), "numbers by name, such as f=0.59")
-
-
-def _number(value: Any) -> bool:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
-
-
-def _known(what: str, value: Any, allowed: Iterable[str]) -> None:
-    names = sorted(allowed)
-    if value in names:
-        return
-    nearest = difflib.get_close_matches(str(value).lower(), names, n=1, cutoff=0.0)
-    raise InputError(
-        f"Unknown {what} {value!r}; the nearest is {nearest[0]}. "
-        f"Allowed: {', '.join(names)}."
-    )

@@ -30,7 +30,8 @@ from typing import Any
 
 from slimrnn.errors import InputError
 from slimrnn.experiments import model
-from slimrnn.experiments.settings import TABLES, Settings, whole
+from slimrnn.experiments.checks import whole
+from slimrnn.experiments.settings import TABLES, Settings
 from slimrnn.experiments.summary import BASELINE
 from slimrnn.variants import get
 

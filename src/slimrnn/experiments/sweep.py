@@ -18,9 +18,8 @@ from typing import Any, Protocol
 
 from rich.console import Console
 
-from slimrnn import tables
 from slimrnn.errors import InputError
-from slimrnn.experiments import compare, files, model, reproduction, store
+from slimrnn.experiments import compare, files, model, reproduction, store, table
 from slimrnn.experiments.pool import Ended, Pool
 from slimrnn.experiments.settings import Settings
 from slimrnn.experiments.store import Record, Run
@@ -253,7 +252,7 @@ def show(path: Path, study: Study, command: str, screen: Console) -> None:
     found = runs(path)
     if not found:
         return
-    for part in tables.comparison(found, screen.width):
+    for part in table.comparison(found, screen.width):
         screen.print(part)
     if study.published:
         for part in reproduction.side_by_side(study, found):

@@ -1,0 +1,68 @@
+"""What a value must be, in sentences."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from slimrnn.errors import InputError
+
+
+def whole(name: str, value: Any, least: int, most: int | None = None) -> None:
+    """Refuses what is not a whole number in a range.
+
+    Raises:
+        InputError: what was received, and what is allowed.
+    """
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    fits = is_whole and value >= least and (most is None or value <= most)
+    limit = f"of {least} or more" if most is None else f"from {least} to {most}"
+    check(name, value, fits, f"a whole number {limit}")
+
+
+def check(name: str, value: Any, fits: bool, allowed: str) -> None:
+    """Refuses a value that does not fit.
+
+    Raises:
+        InputError: what was received, and what is allowed.
+    """
+    if not fits:
+        raise InputError(
+            f"The {name.replace('_', ' ')} must be {allowed}; received {value!r}."
+        )
+
+
+def numbers(name: str, value: Any) -> None:
+    """Refuses what is no mapping of names to numbers; None is none.
+
+    Raises:
+        InputError: what was received, and what is allowed.
+    """
+    if value is None:
+        return
+    fits = isinstance(value, Mapping) and all(map(number, value.values()))
+    check(name, value, fits and bool(value), "numbers by name, such as f=0.59")
+
+
+def number(value: Any) -> bool:
+    """Whether it is a number that can be computed with."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)
+
+
+def known(what: str, value: Any, allowed: Iterable[str]) -> None:
+    """Refuses a name that is not allowed, and tells the nearest that is.
+
+    Raises:
+        InputError: what was received, and what is allowed.
+    """
+    names = sorted(allowed)
+    if value in names:
+        return
+    nearest = difflib.get_close_matches(str(value).lower(), names, n=1, cutoff=0.0)
+    raise InputError(
+        f"Unknown {what} {value!r}; the nearest is {nearest[0]}. "
+        f"Allowed: {', '.join(names)}."
+    )
