@@ -18,7 +18,7 @@ from benchmarks.processes import Failed, Process, Processes
 from benchmarks.works import SWEEPS, Case, S, Shape, Work
 
 from processes import start
-from slimrnn import backends, cli
+from slimrnn import backends, benchmark, cli
 
 TINY = Shape(2, 3, 4, 5)
 BACKEND = backends.installed()[0]
@@ -350,8 +350,8 @@ def test_a_mistake_is_told_in_a_sentence(tmp_path, monkeypatch, capsys, mistake)
 
 def test_without_a_clone(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    installed = tmp_path / "site-packages" / "slimrnn" / "cli.py"
-    monkeypatch.setattr(cli, "__file__", str(installed))
+    installed = tmp_path / "site-packages" / "slimrnn" / "benchmark.py"
+    monkeypatch.setattr(benchmark, "__file__", str(installed))
     code, out, err = command(capsys, "--quick")
     assert (code, out) == (2, "")
     assert re.fullmatch(r"slimrnn: The benchmark is run from a clone .+\.\n", err)

@@ -13,15 +13,12 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from rich.console import Console
 
-from slimrnn import arguments, backends, flags, tables
+from slimrnn import arguments, backends, benchmark, flags, tables
 from slimrnn.console import Progressing, console, opening
 from slimrnn.deploy import command as deploy
 from slimrnn.errors import InputError
@@ -247,36 +244,8 @@ def _doctor(args: argparse.Namespace) -> int:
 
 
 def _bench(args: argparse.Namespace) -> int:
-    module = _benchmark(args.what or "bench")
+    module = benchmark.load(args.what or "bench")
     return int(module.run(args, _out(args, "bench")))
-
-
-def _benchmark(name: str) -> ModuleType:
-    """A module of the benchmark: it lies beside ``src`` in a clone, and in no wheel.
-
-    Raises:
-        InputError: neither slimrnn nor the current folder is in a clone.
-    """
-    for root in (Path(__file__).parents[2], Path.cwd()):
-        folder = root / "benchmarks"
-        if (folder / "bench.py").is_file() and (root / "src" / "slimrnn").is_dir():
-            break
-    else:
-        raise InputError(
-            "The benchmark is run from a clone of the project, which the installed "
-            "slimrnn does not hold: clone it, and run `slimrnn bench` in its folder."
-        )
-    # By its place: another project's `benchmarks` may be on the path as well.
-    spec = spec_from_file_location(
-        "benchmarks",
-        folder / "__init__.py",
-        submodule_search_locations=[str(folder)],
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    package = sys.modules["benchmarks"] = module_from_spec(spec)
-    spec.loader.exec_module(package)
-    return import_module(f"benchmarks.{name}")
 
 
 COMMANDS = {
