@@ -459,6 +459,7 @@ if "slimrnn.experiments.worker" in sys.orig_argv:
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
 def test_nothing_is_lost_by_being_killed(tmp_path, whole, monkeypatch):
     """Kills the sweep or its trials at random moments, also in a checkpoint's write."""
