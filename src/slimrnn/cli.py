@@ -244,7 +244,8 @@ def _doctor(args: argparse.Namespace) -> int:
 
 
 def _bench(args: argparse.Namespace) -> int:
-    module = benchmark.load(args.what or "bench")
+    with backends.quietly():
+        module = benchmark.load(args.what or "bench")
     return int(module.run(args, _out(args, "bench")))
 
 
