@@ -16,6 +16,7 @@ from deploy_problems import (
     MODELS,
     STRICT,
     WHOLE,
+    WORDS,
     Compiled,
     compile_c,
     compiler,
@@ -221,6 +222,50 @@ def test_the_object_needs_no_library(dtype, tmp_path):
         assert set(listed.stdout.replace("U", "").split()) <= allowed
 
 
+#: words of C, helpers, local names, public names; and names that lead to one table
+NAMES = (
+    *("int", "static", "int32_t", "slim_tanh", "add_product", "limit", "net_state"),
+    *("t", "x", "copy", "rows_0", "affine_0", "\u00e9", "net"),
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_layers_of_any_name(name, tmp_path):
+    inner = layers.LSTM(3, return_sequences=True, name=f"{name}_recurrent")
+    model = model_of(
+        layers.GRU(4, return_sequences=True, name=name, go_backwards=name == "t"),
+        inner,
+        layers.TimeDistributed(layers.Dense(3, name=f"{name}_reset")),
+        layers.SimpleRNN(2, name="a_recurrent"),
+        layers.Dense(2, name="a_recurrent_kernel"),
+    )
+    for dtype in DTYPES:
+        folder = to_c(model, tmp_path / dtype, "net", dtype, data_for(model))
+        compile_c(folder, [*STRICT, "net.c", "net_test.c", "-o", "net_test"])
+        assert subprocess.run([folder / "net_test"]).returncode == 0
+
+
+def test_a_variant_of_any_name(tmp_path):
+    row = Variant("a */ #error b", "mgu", dict(ROWS["MGU2"].items()))
+    folder = to_c(model_of(slimrnn.SlimMGU(3, row)), tmp_path / "out", "net")
+    compile_c(folder, [*STRICT, "net.c", "net_test.c", "-o", "net_test"])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_self_test_of_whole_sequences_knows_no_masks(dtype, tmp_path):
+    model = model_of(
+        layers.Embedding(WORDS, 3, mask_zero=True),
+        layers.Bidirectional(layers.LSTM(4)),
+        words=True,
+    )
+    x = np.array([[0, 0, 0, 0], [1, 2, 0, 3]])
+    folder = to_c(model, tmp_path / "out", "net", dtype, x)
+    compile_c(folder, [*STRICT, "net.c", "net_test.c", "-o", "net_test"])
+    assert subprocess.run([folder / "net_test"]).returncode == 0
+    with pytest.raises(InputError, match="All steps of the data are masked"):
+        to_c(model, tmp_path / "none", "net", dtype, x[:1])
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_folder_builds_itself(dtype, tmp_path):
     model = MODELS["a stack"]()
@@ -340,6 +385,22 @@ REFUSED = {
         {"dtype": "int8", "calibration": np.zeros((0, 3, 5))},
         r"received float64 \(0, 3, 5\)",
     ),
+    "a masked output of zero": (
+        {
+            "model": lambda: model_of(
+                layers.Masking(0.0), layers.LSTM(2, zero_output_for_mask=True)
+            )
+        },
+        "zero_output_for_mask=True",
+    ),
+    **{
+        f"an index of {index}": (
+            {"model": MODELS["Embedding"], "dtype": "int8"}
+            | {"calibration": np.full((2, 3), index)},
+            f"whole numbers from 0 to 5.*received {index}",
+        )
+        for index in (WORDS, -1, 0.5)
+    },
     "not finite": (
         {"dtype": "int8", "calibration": np.full((2, 3, 5), np.nan)},
         "not finite",
@@ -350,8 +411,9 @@ REFUSED = {
 @pytest.mark.parametrize("what", REFUSED)
 def test_arguments_that_are_refused(what, tmp_path):
     arguments, sentence = REFUSED[what]
+    given = {"model": MODELS["LSTM"], **arguments}
     with pytest.raises(InputError, match=sentence):
-        to_c(MODELS["LSTM"](), tmp_path / "out", **arguments)
+        to_c(**{**given, "model": given["model"]()}, out=tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
 

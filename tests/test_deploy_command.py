@@ -25,6 +25,10 @@ def saved(tmp_path_factory):
     np.savez(folder / "other.npz", y=normal(2))
     np.savez(folder / "objects.npz", x=np.array([{}, []], dtype=object))
     (folder / "text.keras").write_text("no model")
+    content = bytearray((folder / "model.keras").read_bytes())
+    middle = content.index(b"model.weights.h5") + 800
+    content[middle : middle + 64] = bytes(64)
+    (folder / "damaged.keras").write_bytes(content)
     return folder
 
 
@@ -149,7 +153,11 @@ def test_mistakes(saved, what, tmp_path):
 
 @pytest.mark.parametrize(
     ("file", "sentence"),
-    [("none.keras", "There is no file"), ("text.keras", "is not a saved Keras model")],
+    [
+        ("none.keras", "There is no file"),
+        ("text.keras", "is not a saved Keras model"),
+        ("damaged.keras", "cannot be read as a Keras model"),
+    ],
 )
 def test_files_that_are_no_model(saved, file, sentence):
     with pytest.raises(InputError, match=sentence):

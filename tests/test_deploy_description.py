@@ -90,7 +90,45 @@ def test_the_digest_is_of_the_weights():
     assert describe(model).digest() != before
 
 
+def called(**how):
+    """A functional model whose LSTM is called with more than its input."""
+    inputs = keras.Input((None, 5))
+    return keras.Model(inputs, layers.LSTM(3)(inputs, **how))
+
+
+def diverged():
+    model = model_of(layers.LSTM(3), layers.Dense(2))
+    model.set_weights([np.full_like(w, np.nan) for w in model.get_weights()])
+    return model
+
+
 REFUSED = {
+    "an initial state": (
+        lambda: called(initial_state=[keras.ops.ones((1, 3))] * 2),
+        "not a chain",
+    ),
+    "a constant mask": (lambda: called(mask=np.ones((1, 4), bool)), "not a chain"),
+    "steps rescaled": (
+        lambda: model_of(layers.Rescaling(np.ones((5, 1))), layers.LSTM(3), steps=5),
+        r"shape \(5, 1\); allowed: one for all",
+    ),
+    "steps normalized": (
+        lambda: model_of(
+            layers.Normalization(axis=1, mean=np.ones(5), variance=np.ones(5)),
+            layers.LSTM(3),
+            steps=5,
+        ),
+        r"shape \(1, 5, 1\); allowed: one for all",
+    ),
+    "weights that are no numbers": (diverged, "not finite, as after a training"),
+    "a constant beyond float32": (
+        lambda: model_of(slimrnn.SlimLSTM(3, "LSTM6", gate_constants={"f": 1e39})),
+        "not finite",
+    ),
+    "two masks": (
+        lambda: model_of(layers.Masking(0.0), layers.Masking(1.0), layers.LSTM(3)),
+        "once",
+    ),
     "no model": (lambda: "LSTM", "received str"),
     "a layer": (
         lambda: model_of(layers.Conv1D(3, 2), layers.LSTM(2)),
@@ -136,9 +174,16 @@ def test_models_that_are_refused(what):
         describe(make())
 
 
-def test_normalization_is_keras_s():
-    layer = layers.Normalization(mean=[1.0, 2, 3, 4, 5], variance=[1.0, 4, 9, 0, 2])
-    (found, _) = describe(model_of(layer, layers.LSTM(2))).layers
-    x = np.random.default_rng(0).normal(size=(3, 5)).astype("float32")
+@pytest.mark.parametrize(
+    ("mean", "variance"),
+    [([1.0, 2, 3, 4, 5], [1.0, 4, 9, 0, 2]), ([293.15] * 5, [0.09] * 5)],
+)
+def test_normalization_is_keras_s(mean, variance):
+    """Also where the mean is far larger than the deviation."""
+    layer = layers.Normalization(mean=mean, variance=variance)
+    *affine, _ = describe(model_of(layer, layers.LSTM(2))).layers
+    x = np.random.default_rng(0).normal(mean, np.sqrt(variance), (3, 5)).astype("f4")
     expected = keras.ops.convert_to_numpy(layer(x)).reshape(x.shape)
-    np.testing.assert_allclose(found.scale * x + found.offset, expected, rtol=1e-5)
+    for one in affine:
+        x = one.scale * x + one.offset
+    np.testing.assert_allclose(x, expected, rtol=1e-5, atol=1e-6)

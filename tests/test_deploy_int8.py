@@ -100,6 +100,10 @@ REFUSED = {
         lambda: model_of(layers.LSTM(3), layers.Activation("softmax")),
         "behind a Dense",
     ),
+    "softmax in the middle": (
+        lambda: model_of(layers.LSTM(3), layers.Dense(4, "softmax"), layers.Dense(2)),
+        "no softmax but at the end",
+    ),
     "a late Rescaling": (
         lambda: model_of(layers.LSTM(3), layers.Rescaling(2.0)),
         "before all other layers",
@@ -140,6 +144,35 @@ def test_evaluation_of_one_output():
     x = normal(100, 5, 5)
     y = keras.ops.convert_to_numpy(model(x))[:, 0] > 0.5
     assert evaluate_int8(model, x, y.astype(int)).float32 == 1.0
+
+
+def test_evaluation_of_probabilities():
+    """A softmax, which the device leaves out, is taken for targets of numbers."""
+    model = MODELS["LSTM"]()
+    x = normal(50, 6, 5)
+    found = evaluate_int8(model, x, keras.ops.convert_to_numpy(model(x)))
+    assert found.float32 < 1e-6 < found.int8 < 0.02
+
+
+def test_an_activation_belongs_to_the_dense_before_it():
+    """Not to another one of the same name."""
+    step = layers.TimeDistributed
+    model = model_of(
+        step(layers.Dense(3, name="same")),
+        layers.Activation("tanh"),
+        layers.LSTM(3, return_sequences=True),
+        step(layers.Dense(3, name="same")),
+        layers.Activation("tanh"),
+    )
+    x = normal(20, 4, 5)
+    y = keras.ops.convert_to_numpy(model(x))
+    assert evaluate_int8(model, x, y).int8 < 0.01
+
+
+def test_weights_of_zero():
+    model = model_of(layers.LSTM(3), layers.Dense(2, kernel_initializer="zeros"))
+    model.set_weights([0 * w for w in model.get_weights()])
+    assert evaluate_int8(model, normal(4, 3, 5), np.zeros((4, 2))).int8 == 0
 
 
 def test_evaluation_behind_a_mask():

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from slimrnn.experiments import reproduction, sweep
 from slimrnn.experiments import study as studies
 from slimrnn.experiments.live import Screen
 from slimrnn.experiments.pool import Ended
-from slimrnn.experiments.search import Search
+from slimrnn.experiments.search import JOURNAL, Search
 from slimrnn.experiments.settings import Settings
 from slimrnn.experiments.store import Record, Run
 from slimrnn.experiments.study import Study
@@ -79,10 +80,16 @@ class Pretending:
         seed = str(job.settings["seed"])
         outcome = self.script[seed].pop(0) if self.script.get(seed) else "ended"
         if outcome == "ended":
-            with Record(Path(job.path)).open(job.settings, {}) as record:
-                record.add({"epoch": 1, "loss": 1.0})
-                record.finish({"status": "done", "val_accuracy": _score(job.settings)})
+            try:
+                self.train(job)
+            except InputError as error:
+                return [Ended(key, "refused", str(error))]
         return [Ended(key, outcome, "" if outcome == "ended" else "For a reason.")]
+
+    def train(self, job):
+        with Record(Path(job.path)).open(job.settings, {}) as record:
+            record.add({"epoch": 1, "loss": 1.0})
+            record.finish({"status": "done", "val_accuracy": _score(job.settings)})
 
     def stop(self):
         self.running.clear()
@@ -169,6 +176,15 @@ MISTAKES = {
     ),
     "[settings]\nvariant = 'LSTM'\n[search]\nunits = [1, 2]": "number of points",
     "[settings]\nvariant = 'LSTM'\n[search]\npoints = 2\nseed = [1]": "not searched",
+    "[search]\npoints = 2\nvariant = ['LSTM', 'LSTM6']": "not searched",
+    "[settings]\nvariant = 'LSTM'\n[search]\npoints = 2\n"
+    "dropout = {low = 0, high = 0.5, log = true}": "log needs a low end above 0",
+    "[settings]\nvariant = 'LSTM'\n[search]\npoints = 2\n"
+    "learning_rate = {low = 0.1, high = inf}": "a list of values or a range",
+    "title = 3\n[settings]\nvariant = 'LSTM'": "title of a study must be a text",
+    "notes = 'ab'\n[settings]\nvariant = 'LSTM'": "notes of a study must be a list",
+    "[settings]\nvariant = 'LSTM'\n[[published]]\nwhere = {}": "published",
+    "[settings]\nvariant = 'LSTM'\n'gate_constants.' = 1": "Unknown setting",
 }
 
 
@@ -190,6 +206,10 @@ BAD_TRIALS = [
     ["variant=LSTM6", "optimizer_options.speed=2"],
     ["variant=LSTM6", "head=sigmoid"],
     ["variant=LSTM6", "units"],
+    ["variant=LSTM6", "gate_constants=5", "gate_constants.f=0.5"],
+    ["variant=LSTM6", "dataset=1"],
+    ["variant=LSTM6", "words=much"],
+    ["variant=LSTM6", f"learning_rate={'9' * 400}"],
     ["variant=LSTM6", "variant=LSTM"],
 ]
 
@@ -380,6 +400,57 @@ def test_a_search_avoids_what_diverged(tmp_path):
     assert search._score(diverged) < search._score(good) == -3.0
 
 
+def test_all_that_is_given_with_set_counts(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(sweep, "check", lambda study: seen.append(list(study.trials())))
+    monkeypatch.setattr(sweep.Sweep, "run", lambda self: None)
+    given = ["--set", "variant=LSTM,LSTM6", "--set", "seed=1,2", "units=4"]
+    assert cli.main(["sweep", *given, "--out", str(tmp_path / "out")]) == 0
+    assert len(seen[0]) == 4
+
+
+def test_one_gate_constant_concerns_the_variants_that_have_it():
+    study = study_of(grid={"variant": ["LSTM", "LSTM6"]})
+    trials = list(study.changed({"gate_constants.f": [0.5]}).trials())
+    assert [x.gate_constants for x in trials] == [None, {"f": 0.5}]
+
+
+def test_the_command_of_a_run_repeats_it():
+    settings = Settings.of("LSTM6", gate_constants={"f": 0.5871234987})
+    assert settings.command().endswith("f=0.5871234987")
+
+
+def test_a_damaged_trial_does_not_stop_the_others(tmp_path):
+    study = study_of()
+    pretend(tmp_path, study)
+    damaged, missing, *_ = sorted(tmp_path.glob("trials/*"))
+    (damaged / "config.json").write_text('{"variant": "LSTM"}')
+    (damaged / "result.json").unlink()
+    shutil.rmtree(missing)
+    shutil.copytree(sweep.runs(tmp_path)[-1].path, f"{missing} copy")
+    pool, watcher = pretend(tmp_path, study)
+    assert missing.name in pool.started
+    assert [what for what, _ in watcher.told if what == "failed"]
+    assert len(sweep.runs(tmp_path)) == 4
+
+
+def test_a_search_trains_a_deleted_trial_again(tmp_path):
+    pytest.importorskip("optuna")
+    study = study_of(search={"learning_rate": [0.1, 0.2, 0.3]}, points=2)
+    pretend(tmp_path, study, source=Search(study, tmp_path))
+    trials = {path.name for path in tmp_path.glob("trials/*")}
+    gone, *_ = tmp_path.glob("trials/*")
+    shutil.rmtree(gone)
+    journal = tmp_path / JOURNAL
+    journal.write_bytes(journal.read_bytes() + b'{"half')
+    pool, _ = pretend(tmp_path, study, source=Search(study, tmp_path))
+    assert pool.started == [gone.name]
+    assert {path.name for path in tmp_path.glob("trials/*")} == trials
+    journal.write_text("no journal\n")
+    with pytest.raises(InputError, match="cannot be read as the journal"):
+        Search(study, tmp_path)
+
+
 # -- with processes --------------------------------------------------------------------
 
 
@@ -538,7 +609,7 @@ def test_what_ends_a_trial_does_not_end_the_sweep(tmp_path, end):
     flags, reason = ENDS[end]
     flags = [*flags, "--retries", "0"]
     done = subprocess.run(begin(tmp_path / "a", *flags), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
     assert "4 of 4 trials ended · 4 failed" in done.stdout
     for run in sweep.runs(tmp_path / "a"):
         assert run.result["status"] == "failed"

@@ -174,6 +174,7 @@ def _layer(command: Any) -> None:
     group.add_argument(
         "--gate-constants",
         metavar="GATE=X",
+        action="extend",
         nargs="+",
         help="other values for constant gates, such as f=0.59 (default: the variant's)",
     )
@@ -218,6 +219,7 @@ def _training(command: Any) -> Any:
     group.add_argument(
         "--optimizer-options",
         metavar="NAME=X",
+        action="extend",
         nargs="+",
         help="further numbers for the optimizer, such as epsilon=1e-8 (default: "
         "Keras's)",

@@ -67,9 +67,17 @@ def _is_chain(chain: list[dict], masks: list[dict], config: dict) -> bool:
     for entry in chain:
         if _fed(entry, "args") != before or _fed(entry, "kwargs") not in others:
             return False
+        if not all(map(_is_plain, entry["inbound_nodes"])):
+            return False
         before = [_output(entry)]
     outputs = config.get("output_layers")
     return bool(chain) and outputs in (before, before[0])
+
+
+def _is_plain(node: dict) -> bool:
+    """Whether a layer is called without constants, such as an initial state."""
+    given = [*node["args"][1:], *node["kwargs"].values()]
+    return all(value in (None, False) or any(_outputs_in(value)) for value in given)
 
 
 def _are_of_layers(masks: list[dict], chain: list[dict], known: dict) -> bool:

@@ -116,6 +116,7 @@ def log_to(group: Any) -> None:
     group.add_argument(
         "--log-to",
         metavar="LOGGER",
+        action="extend",
         nargs="+",
         default=[],
         help="tensorboard, mlflow, wandb: tell them each epoch too (default: none)",

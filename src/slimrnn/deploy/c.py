@@ -15,16 +15,12 @@ from slimrnn.deploy.c_project import project
 from slimrnn.deploy.description import Description, Embedding, describe
 from slimrnn.deploy.folder import free, whole
 from slimrnn.deploy.program import Program
+from slimrnn.deploy.text import KEYWORDS
 from slimrnn.errors import InputError
 
 Array = np.ndarray
 
 DTYPES = ("float32", "int8")
-_KEYWORDS = re.compile(
-    "auto|break|case|char|const|continue|default|do|double|else|enum|extern|float|for|"
-    "goto|if|inline|int|long|main|register|restrict|return|short|signed|sizeof|static|"
-    "struct|switch|typedef|union|unsigned|void|volatile|while"
-)
 
 
 def to_c(
@@ -90,6 +86,12 @@ def compile_model(
         raise InputError(
             f"The dtype must be one of {', '.join(DTYPES)}; received {dtype!r}."
         )
+    *_, last = description.recurrent()
+    if last.zero_masked and not description.why_no_stream():
+        raise InputError(
+            f"{last.name} has zero_output_for_mask=True, which the C does not have; "
+            f"allowed is False, with which a masked step leaves the output as it was."
+        )
     if calibration is not None:
         x = inputs.check(description, calibration)
     elif dtype == "int8":
@@ -110,7 +112,8 @@ def _invented(description: Description) -> Array:
     first = description.layers[0]
     if isinstance(first, Embedding):
         words = len(first.table)
-        return rng.integers(0, words, (1, description.steps or 8))
+        least = int(first.mask_zero and words > 1)
+        return rng.integers(least, words, (1, description.steps or 8))
     shape = (1, description.steps or 8, description.inputs)
     return rng.normal(size=shape).astype("float32")
 
@@ -120,11 +123,24 @@ _STEPS = 8  # of the self test
 
 def _vectors(program: Program, x: Array) -> tuple[Array, Array]:
     """Some steps (T, m), and the outputs that belong to them (T, n)."""
+    if program.description.why_no_stream():  # such C knows no masks
+        x = _unmasked(program.description, x)
     x = x[:1, :_STEPS]
     given = inputs.integers(program, x) if program.dtype == "int8" else x
     streams = not program.description.why_no_stream()
     outputs = twin.run(program, given, each=streams)[0]
     return given.reshape(given.shape[1], -1), np.atleast_2d(outputs)
+
+
+def _unmasked(description: Description, x: Array) -> Array:
+    """The steps of a sequence that are not masked: (1, T, m), or (1, T)."""
+    mask = inputs.mask_of(description, x)
+    if mask is None:
+        return x
+    most = mask.sum(-1).argmax()
+    if not mask[most].any():
+        raise InputError("All steps of the data are masked; give some that are not.")
+    return x[most : most + 1, mask[most]]
 
 
 def check_name(name: Any) -> None:
@@ -136,7 +152,7 @@ def check_name(name: Any) -> None:
     if (
         not isinstance(name, str)
         or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", name)
-        or _KEYWORDS.fullmatch(name)
+        or name in KEYWORDS
     ):
         raise InputError(
             f"The name must be a C identifier: letters, digits and _, beginning with a "

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from slimrnn.deploy import c_parts
 from slimrnn.deploy.c_cell import TYPES, Routine, Types, Writer, laid_out
 from slimrnn.deploy.cell import MATRICES, Structure
 from slimrnn.deploy.description import Activation, Affine, Embedding, Masking
 from slimrnn.deploy.functions import TANH_TABLE
 from slimrnn.deploy.program import Cell, Dense, Layer, Pair, Program
+from slimrnn.deploy.text import KEYWORDS
 from slimrnn.variants import FAMILIES
 
 Array = np.ndarray
@@ -63,9 +65,10 @@ class Layout:
                     yield f"{part.name}_{state}", length
 
 
-def lay_out(program: Program) -> Layout:
+def lay_out(program: Program, name: str) -> Layout:
     """Name everything, and put the numbers in the order in which the C reads them."""
-    types, names = TYPES[program.dtype], _Names()
+    types = TYPES[program.dtype]
+    names = _Names(types, name)
     parts, used = [], set()
     routines: dict[str, tuple[Structure, Routine]] = {}
     cells = program.cells()
@@ -75,7 +78,7 @@ def lay_out(program: Program) -> Layout:
                 used.add(f"slim_{layer.activation}")
             parts.append(Part(layer, ""))
             continue
-        part = Part(layer, names.free(layer.name))
+        part = Part(layer, names.free(layer.name, derived=_derived(layer)))
         parts.append(part)
         if isinstance(layer, Cell):
             structure = layer.structure
@@ -85,7 +88,8 @@ def lay_out(program: Program) -> Layout:
                 padded = any(n != types.columns(n) for n in alike)
                 routine = Writer(structure, types, padded).routine
                 used |= routine.used
-                known[structure] = names.free(structure.variant.name, "_cell")
+                name = structure.variant.name
+                known[structure] = names.free(name, "_cell", derived=["step"])
                 routines[known[structure]] = (structure, routine)
             part.routine = known[structure]
             segments = routines[part.routine][1].segments
@@ -138,20 +142,47 @@ def _closed(used: set[str], types: Types) -> set[str]:
     return found
 
 
+def _derived(layer: Any) -> list[str]:
+    """What a part's other names end in: its tables, its states, its output."""
+    states: tuple[str, ...] = ()
+    if isinstance(layer, Cell):
+        states = FAMILIES[layer.structure.variant.family].states
+    return ["table", "scale", "offset", "y", *states, *getattr(layer, "tables", ())]
+
+
 class _Names:
-    """Names that are free in C."""
+    """Names that are free in C.
 
-    def __init__(self) -> None:
-        self.taken = {"x", "y", "state", "sums", "reset_h", "wide_x", "tanh_table"}
-        self.taken |= {"work", "steps", "masked", "merged", "word", "copy", "clear"}
+    Taken are the words of C and whatever the helpers, the functions around the layers,
+    and the public names say.
+    """
 
-    def free(self, wanted: str, suffix: str = "") -> str:
-        """The nearest identifier that nothing else has."""
+    def __init__(self, types: Types, name: str) -> None:
+        texts = [text for text in vars(c_parts).values() if isinstance(text, str)]
+        texts += [function.source for function in types.functions.values()]
+        self.taken = set(re.findall(r"[a-z]\w*", " ".join(texts))) | KEYWORDS
+        self.taken |= set(_LOCALS.split())
+        self.taken |= {f"{name.lower()}_{what}" for what in _PUBLIC.split()}
+
+    def free(self, wanted: str, suffix: str = "", derived: Iterable[str] = ()) -> str:
+        """The nearest identifier that nothing else has, nor one that begins with it."""
         base = re.sub(r"\W", "_", wanted.lower(), flags=re.ASCII).strip("_") or "layer"
-        base = (f"layer_{base}" if base[0].isdigit() else base) + suffix
-        name, k = base, 1
-        while name in self.taken:
+        if base[0].isdigit() or base in self.taken or _NUMBERED.fullmatch(base):
+            base = f"layer_{base}"
+        base, k = base + suffix, 1
+        endings = ["", *(f"_{what}" for what in derived)]
+        name = base
+        while self.taken & {name + ending for ending in endings}:
             k += 1
             name = f"{base}_{k}"
-        self.taken.add(name)
+        self.taken |= {name + ending for ending in endings}
         return name
+
+
+#: what the bodies of the public functions have
+_LOCALS = (
+    "x y t j k q v state sums reset_h wide_x tanh_table work steps masked merged "
+    "merged_y activation activation_y cell"
+)
+_NUMBERED = re.compile(r"(rows|affine)_\d+\w*")
+_PUBLIC = "state reset step output run quantize test"

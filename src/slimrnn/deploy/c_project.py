@@ -37,7 +37,7 @@ def project(
 def source_of(program: Program, name: str) -> Source:
     """The source: of a model that can be streamed, or of one that needs all steps."""
     kind = WholeSource if program.description.why_no_stream() else Source
-    return kind(lay_out(program), name)
+    return kind(lay_out(program, name), name)
 
 
 def _test(source: Source, x: Array, expected: Array) -> str:

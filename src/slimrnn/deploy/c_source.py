@@ -14,7 +14,7 @@ from slimrnn.deploy.c_table import NUMPY, c_type, folded, table, wrapped
 from slimrnn.deploy.cell import Structure
 from slimrnn.deploy.functions import TANH_TABLE
 from slimrnn.deploy.program import Cell, Program
-from slimrnn.deploy.text import number
+from slimrnn.deploy.text import number, remark
 from slimrnn.variants import FAMILIES
 
 #: of the generated files; it changes when their interface does
@@ -143,8 +143,7 @@ void {self.name}_quantize(const float *x, int8_t *q);
 """
 
     def _left_out(self) -> str:
-        layers, description = self.program.layers, self.program.description.layers
-        if len(layers) < len(description) and self.types.scaled:
+        if self.types.scaled and self.program.description.ends_in_softmax:
             return "; softmax\n * is left out, the largest is the same"
         return ""
 
@@ -165,7 +164,7 @@ void {self.name}_quantize(const float *x, int8_t *q);
         parts = [
             f'/* See {self.name}.h. */\n#include "{self.name}.h"\n',
             self._table_macro(),
-            "" if self.types.scaled else c_parts.CONTRACTION,
+            c_parts.CONTRACTION if self._quantizes or not self.types.scaled else "",
             *self._helpers(),
             *(self._routine(name) for name in self.layout.routines),
             *self._tables(),
@@ -231,7 +230,7 @@ struct {name} {{
     int units; /* n */
 {fields}}};
 
-/* One step of {structure.variant.name}:
+/* One step of {remark(structure.variant.name)}:
 {equations} * x (m), {names} (n), sums ({sums}) of the gates {gates}.
  */
 static void {name}_step(const TABLE struct {name} *cell, const {vector} *x{states}, \
@@ -344,7 +343,7 @@ void {self.name}_quantize(const float *x, int8_t *q)
 
 def _summary(program: Program) -> str:
     kinds = [
-        layer.structure.variant.name
+        remark(layer.structure.variant.name)
         if isinstance(layer, Cell)
         else type(layer).__name__
         for layer in program.layers

@@ -211,6 +211,24 @@ class Description:
                 return f"{layer.name} has go_backwards=True and begins at the end"
         return ""
 
+    @property
+    def ends_in_softmax(self) -> bool:
+        """Whether the outputs are a softmax."""
+        return getattr(self.layers[-1], "activation", "") == "softmax"
+
+    def not_finite(self) -> str:
+        """The name of a layer with a number that float32 cannot hold; else empty."""
+        for layer in self.layers:
+            values = list(_arrays(layer))
+            if isinstance(layer, Masking):
+                values.append(np.array(layer.value))
+            for cell in Description("", (layer,), None, False, False).recurrent():
+                values += map(np.array, cell.cell.variant.constants.values())
+            with np.errstate(over="ignore"):
+                if not all(np.isfinite(a.astype("float32")).all() for a in values):
+                    return layer.name
+        return ""
+
     def digest(self) -> str:
         """The SHA-256 of the weights, as hexadecimal digits.
 

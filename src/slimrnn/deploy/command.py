@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -138,7 +139,7 @@ def size(args: argparse.Namespace) -> list[Table | str]:
         table.add_column(title, no_wrap=True)
     for title in ("flash", "tables", "RAM", "state", "multiply-adds", *CORES):
         table.add_column(title, justify="right")
-    notes = []
+    notes: dict[str, list[str]] = {}
     model = load(args.model)
     found = {"as it is": sizes(model)}
     found |= {row: sizes(slim) for row, slim in _slimmer(model)}
@@ -149,12 +150,13 @@ def size(args: argparse.Namespace) -> list[Table | str]:
                 figures = (*counts, *size.instructions.values())
                 table.add_row("" if k else row, dtype, *(f"{n:,}" for n in figures))
             else:
-                notes.append(f"{row}, {dtype}: {size}")
+                notes.setdefault(f"{dtype} cannot be had: {size}", []).append(row)
     legend = (
         "Bytes; multiply-adds and instructions of one step. Flash is tables and code, "
         "RAM is state and stack (Cortex-M4, gcc -O2)."
     )
-    return [table, *notes, legend]
+    reasons = [f"{what} ({', '.join(rows)})" for what, rows in notes.items()]
+    return [table, *reasons, legend]
 
 
 def _slimmer(model: Any) -> Iterator[tuple[str, Any]]:
@@ -167,6 +169,12 @@ def _slimmer(model: Any) -> Iterator[tuple[str, Any]]:
             slim = rebuild(model, row)
             if slim.count_params() < model.count_params():
                 yield row.name, slim
+
+
+_DAMAGED = (
+    *(ValueError, TypeError, KeyError, OSError, EOFError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 def load(file: str) -> Any:
@@ -190,7 +198,7 @@ def load(file: str) -> Any:
 
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, KeyError, OSError) as error:
+    except _DAMAGED as error:
         first = str(error).strip().partition("\n")[0]
         raise InputError(
             f"{path} cannot be read as a Keras model ({first})."

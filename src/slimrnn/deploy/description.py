@@ -43,6 +43,10 @@ __all__ = [
 ]
 
 
+#: from here on, x / deviation - mean / deviation would lose digits
+_CANCELS = 8
+
+
 def describe(model: Any) -> Description:
     """The description of a trained model.
 
@@ -77,6 +81,11 @@ def describe(model: Any) -> Description:
         raise InputError(
             f"The model {found.name} has no recurrent layer; there is nothing to run "
             f"step by step."
+        )
+    if name := found.not_finite():
+        raise InputError(
+            f"The layer {name} has numbers that are not finite, as after a training "
+            f"that diverged; train it again, or give an earlier model."
         )
     makes = any(isinstance(layer, Masking) for layer in found.layers) or any(
         isinstance(layer, Embedding) and layer.mask_zero for layer in found.layers
@@ -145,10 +154,11 @@ class _Reading:
         self.mask = layer.mask_zero
 
     def masking(self, layer: Any) -> None:
-        if any(isinstance(known, (Embedding, Recurrent)) for known in self.layers):
+        others = (Embedding, Recurrent, Bidirectional, Masking)
+        if any(isinstance(known, others) for known in self.layers):
             raise InputError(
-                f"Masking must stand before the recurrent layers, and not behind an "
-                f"Embedding; {named(layer)} does not."
+                f"Masking must stand before the recurrent layers, once, and not behind "
+                f"an Embedding; {named(layer)} does not."
             )
         value = float(layer.mask_value)
         self.layers.append(Masking(layer.name, value, self.width(layer)))
@@ -158,24 +168,26 @@ class _Reading:
         self.affine(layer, layer.scale, layer.offset)
 
     def normalization(self, layer: Any) -> None:
-        width = self.width(layer)
         mean, variance = (trained.array(a) for a in (layer.mean, layer.variance))
-        if mean.size not in (1, width) or mean.shape[-1:] not in ((1,), (width,), ()):
-            raise InputError(
-                f"{named(layer)} has axis={layer.axis}; allowed: -1, the features, and "
-                f"None."
-            )
         deviation = np.maximum(np.sqrt(variance), keras.config.epsilon())
         if layer.invert:
             self.affine(layer, deviation, mean)
-        else:
+        elif abs(mean / deviation).max() < _CANCELS:
             self.affine(layer, 1 / deviation, -mean / deviation)
+        else:
+            self.affine(layer, 1, -mean)
+            self.affine(layer, 1 / deviation, 0)
 
     def affine(self, layer: Any, scale: Any, offset: Any) -> None:
-        arrays = []
+        width, arrays = self.width(layer), []
         for given in (scale, offset):
-            array = np.asarray(given, "float32").reshape(-1)
-            arrays.append(np.broadcast_to(array, self.width(layer)).copy())
+            array = np.asarray(given, "float32")
+            if array.size != 1 and (array.size != width or array.shape[-1] != width):
+                raise InputError(
+                    f"{named(layer)} has numbers of the shape {array.shape}; allowed: "
+                    f"one for all, or one for each of the {width} features (axis=-1)."
+                )
+            arrays.append(np.broadcast_to(array.reshape(-1), width).copy())
         self.layers.append(Affine(layer.name, *arrays))
 
     def dense(self, layer: Any) -> None:

@@ -11,6 +11,7 @@ from slimrnn.data import Dataset
 from slimrnn.deploy import inputs, quantize, twin
 from slimrnn.deploy import program as programs
 from slimrnn.deploy.description import describe
+from slimrnn.deploy.functions import FLOAT32
 from slimrnn.deploy.program import Program
 from slimrnn.errors import InputError
 
@@ -89,6 +90,8 @@ def evaluate_int8(
     y = np.asarray(y)
     if y.dtype.kind in "iub":
         return _classes(floats, integers, y)
+    if description.flatten and y.size == floats.size:
+        y = y.reshape(floats.shape)
     if y.shape != floats.shape:
         y = y.reshape(*y.shape, 1) if y.shape == floats.shape[:-1] else y
         _check(y.shape, floats.shape)
@@ -100,6 +103,11 @@ def _parts(model: Any, data: Dataset) -> tuple[Array, Array, Array]:
     """The test, x and y, and what tells the scales."""
     from slimrnn.slimming.feeding import Feeding  # which knows the sizes of exports
 
+    if not getattr(model, "inputs", None):
+        raise InputError(
+            "A slimrnn.data.Dataset is taken with a built keras.Sequential or "
+            "functional model; give arrays x and y for a layer."
+        )
     feeding = Feeding.of(model, data)
     count = min(_CALIBRATION, len(data.train))
     some = np.linspace(0, len(data.train) - 1, count).astype(int)  # it may be sorted
@@ -115,7 +123,10 @@ def _values(program: Program, x: Array) -> Array:
         mask = inputs.mask_of(program.description, some)
         if program.dtype == "int8":
             values = twin.run(program, inputs.integers(program, some), mask)
-            parts.append(values / 2.0**program.output_bits)
+            values = values / 2.0**program.output_bits
+            if program.description.ends_in_softmax:  # which the device leaves out
+                values = FLOAT32["slim_softmax"].twin(values.astype("float32"))
+            parts.append(values)
         else:
             parts.append(twin.run(program, some, mask))
     return np.concatenate(parts)

@@ -19,7 +19,12 @@ def check(description: Description, x: Any) -> Array:
     Raises:
         InputError: another shape or type, no steps, or numbers that are not finite.
     """
-    array = np.asarray(x)
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise InputError(
+            "The data are no array: their sequences have unequal lengths; pad them."
+        ) from error
     shape = "(sequences, steps)"
     if not description.takes_indices:
         shape = f"(sequences, steps, {description.inputs})"
@@ -33,11 +38,23 @@ def check(description: Description, x: Any) -> Array:
             f"{array.shape}."
         )
     if description.takes_indices:
-        return array.astype("int64")
+        return _indices(description, array)
     array = array.astype("float32")
     if not np.isfinite(array).all():
         raise InputError("The data has numbers that are not finite; leave them out.")
     return array
+
+
+def _indices(description: Description, array: Array) -> Array:
+    words = len(description.layers[0].table)  # type: ignore[union-attr]
+    whole = np.isfinite(array) & (array == np.floor(array))
+    wrong = ~(whole & (array >= 0) & (array < words))
+    if wrong.any():
+        raise InputError(
+            f"The data must be whole numbers from 0 to {words - 1}, as the Embedding "
+            f"knows them; received {array[wrong][0]}."
+        )
+    return array.astype("int64")
 
 
 def integers(program: Program, x: Array) -> Array:

@@ -9,12 +9,13 @@ proved here from the weights; where it cannot be, there is no program.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from slimrnn.deploy import description as described
 from slimrnn.deploy import inputs, twin
 from slimrnn.deploy import program as programs
 from slimrnn.deploy.arithmetic import ONE_BITS, SUM_BITS
@@ -87,7 +88,8 @@ class _Quantizing:
     def program(self) -> Program:
         description, input_scale = self.description, self.input_reach / _INT8
         self._vector(input_scale / 256, _INT8 * 256)
-        for place, layer in enumerate(description.layers):
+        layers = list(_joined(description.layers))
+        for place, layer in enumerate(layers):
             if isinstance(layer, Affine):
                 if self.layers:
                     raise InputError(
@@ -97,11 +99,14 @@ class _Quantizing:
                     )
                 self.affine.append(layer)
             elif isinstance(layer, Activation):
-                self._activation(layer, place == len(description.layers) - 1)
+                raise InputError(
+                    f"int8 takes an Activation behind a Dense without activation only; "
+                    f"{layer.name} stands elsewhere."
+                )
             elif isinstance(layer, Embedding):
                 self._embedding(layer)
             elif isinstance(layer, DenseLayer):
-                self._dense(layer)
+                self._dense(layer, place == len(layers) - 1)
             elif isinstance(layer, Recurrent):
                 self.layers.append(self._cell(layer))
                 self._vector(2.0**-ONE_BITS, _INT16)
@@ -126,33 +131,17 @@ class _Quantizing:
         self.layers.append(replace(layer, table=table))
         self._vector(float(scale) / 256, _INT8 * 256)
 
-    def _activation(self, layer: Activation, is_last: bool) -> None:
-        before = self.layers[-1] if self.layers else None
-        if not isinstance(before, Dense) or before.activation != "linear":
-            raise InputError(
-                f"int8 takes an Activation behind a Dense without activation only; "
-                f"{layer.name} stands elsewhere."
-            )
-        source = next(
-            found
-            for found in self.description.layers
-            if isinstance(found, DenseLayer) and found.name == before.name
-        )
-        del self.layers[-1]
-        self.scale, self.units, self.reach = self.before
-        self._dense(replace(source, activation=layer.activation))
+    def _dense(self, layer: DenseLayer, is_last: bool) -> None:
         if layer.activation == "softmax" and not is_last:
             raise InputError(
                 f"int8 has no softmax but at the end, where it is left out; "
                 f"{layer.name} is not at the end."
             )
-
-    def _dense(self, layer: DenseLayer) -> None:
-        self.before = (self.scale, self.units, self.reach)
         kernel = np.ascontiguousarray(layer.kernel.T).astype(float)
         bias = np.zeros(layer.outputs) if layer.bias is None else layer.bias
         function = "linear" if layer.activation == "softmax" else layer.activation
         reach = float((abs(kernel).sum(-1) * self.reach + abs(bias)).max())
+        reach = max(reach, 2.0**-SUM_BITS)  # all weights may be 0
         bits = SUM_BITS
         if function in ("linear", "relu"):
             bits = min(ONE_BITS, math.floor(math.log2((_INT16 - 7) / (reach * 1.01))))
@@ -252,6 +241,21 @@ class _Quantizing:
                 f"hold {_INT16 / 2**bits:.3g}; train it to smaller weights."
             )
         return rounded.astype("int16")
+
+
+def _joined(layers: Iterable[described.Layer]) -> Iterator[described.Layer]:
+    """The layers, with an Activation as that of the Dense before it."""
+    before: described.Layer | None = None
+    for layer in layers:
+        linear = isinstance(before, DenseLayer) and before.activation == "linear"
+        if linear and isinstance(layer, Activation):
+            before = replace(before, activation=layer.activation)  # type: ignore
+            continue
+        if before is not None:
+            yield before
+        before = layer
+    if before is not None:
+        yield before
 
 
 def _rounded(values: Array, largest: Array) -> tuple[Array, Array]:

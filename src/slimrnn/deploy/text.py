@@ -6,6 +6,46 @@ from typing import Any
 
 import numpy as np
 
+#: the words of C99
+KEYWORDS = frozenset(
+    [
+        "auto",
+        "break",
+        "case",
+        "char",
+        "const",
+        "continue",
+        "default",
+        "do",
+        "double",
+        "else",
+        "enum",
+        "extern",
+        "float",
+        "for",
+        "goto",
+        "if",
+        "inline",
+        "int",
+        "long",
+        "main",
+        "register",
+        "restrict",
+        "return",
+        "short",
+        "signed",
+        "sizeof",
+        "static",
+        "struct",
+        "switch",
+        "typedef",
+        "union",
+        "unsigned",
+        "void",
+        "volatile",
+        "while",
+    ]
+)
 _SHIFT, _SUM, _PRODUCT, _ATOM = range(4)
 
 
@@ -72,3 +112,13 @@ def number(value: Any) -> str:
         return str(int(value))
     text = str(np.float32(value))
     return f"{text}f" if set(text) & set(".e") else f"{text}.0f"
+
+
+def remark(text: str) -> str:
+    """A text of the user's for a comment, which it cannot end.
+
+    Example:
+        >>> remark("a */ b")
+        'a * / b'
+    """
+    return " ".join(text.split()).replace("*/", "* /").replace("/*", "/ *")

@@ -48,8 +48,12 @@ def numbers(name: str, value: Any) -> None:
 
 def number(value: Any) -> bool:
     """Whether it is a number that can be computed with."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
 
 
 def known(what: str, value: Any, allowed: Iterable[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import shlex
 import sys
@@ -15,6 +14,8 @@ from slimrnn import backends, flags
 from slimrnn.errors import InputError
 from slimrnn.experiments import store
 
+#: of what a trial may have: no machine has more
+MOST = {"timeout": 1e9, "memory": 1e6, "cpus": 1e6, "gpus": 1e6}
 STOPPED = 130  # as shells say it: ended by Ctrl-C
 GIGABYTE = 2**30
 
@@ -62,6 +63,7 @@ def _common(command: Any) -> None:
         "--set",
         metavar="SETTING=VALUE[,VALUE]",
         dest="changes",
+        action="extend",
         nargs="+",
         default=[],
         help="settings instead of the study's; of several values every combination "
@@ -124,6 +126,8 @@ def reproduce(args: argparse.Namespace) -> int:
     choice = backends.start(args.backend or _backend_of(args))
     from slimrnn.experiments import reproduction
 
+    if args.name is None and (args.changes or args.match):
+        raise InputError("Give the NAME of a study; without one they are listed.")
     if args.name is None and args.resume is None:
         from slimrnn.console import console
 
@@ -135,21 +139,29 @@ def reproduce(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuses numbers that cannot be."""
-    from slimrnn.experiments.checks import whole
+    from slimrnn.experiments.checks import number, whole
 
     for name, least in (("workers", 1), ("threads", 1), ("retries", 0)):
         if getattr(args, name) is not None:
             whole(name, getattr(args, name), least=least)
     for name in ("timeout", "memory", "cpus", "gpus"):
         value = getattr(args, name)
-        known = isinstance(value, (int, float)) and math.isfinite(value)
         none = value is None or (name == "gpus" and value == 0)
-        if not none and not (known and value > 0):
-            raise InputError(f"--{name} must be a number above 0; received {value!r}.")
-    if args.resume is not None and (args.changes or getattr(args, "study", None)):
+        if not none and not (number(value) and 0 < value < MOST[name]):
+            raise InputError(
+                f"--{name} must be a number above 0 and below {MOST[name]:g}; received "
+                f"{value!r}."
+            )
+    if args.memory and args.memory * GIGABYTE < 1:
+        raise InputError(f"--memory is in GB; received {args.memory!r}, not a byte.")
+    if args.ray is None and (args.cpus != 1 or args.gpus != 0):
+        raise InputError("--cpus and --gpus are for --ray; else give --threads.")
+    given = [args.changes, args.match, getattr(args, "study", None)]
+    given.append(getattr(args, "name", None))
+    if args.resume is not None and any(given):
         raise InputError(
-            "A sweep that goes on knows its study; leave out the study and --set, or "
-            "leave out --resume."
+            "A sweep that goes on knows its study; leave out the study, its name, "
+            "--match and --set, or leave out --resume."
         )
 
 
@@ -174,6 +186,7 @@ def _carry_out(
     if args.resume is not None:
         path = Path(args.resume)
         study, about = sweeps.saved(path)
+        study = study.changed(_data_dir(args))
     else:
         study = _changed(study, args)
         about = {"command": args.line, "backend": choice.backend}
@@ -205,7 +218,14 @@ def _carry_out(
         command = shlex.join(["slimrnn", args.command, "--resume", str(path)])
         print(f"slimrnn: stopped by Ctrl-C; go on with: {command}", file=sys.stderr)
     sweeps.show(path, study, str(about.get("command", "")), screen)
-    return code
+    return code or int(watcher.failed)
+
+
+def _data_dir(args: argparse.Namespace) -> dict[str, list[Any]]:
+    """The change of the study that --data-dir is."""
+    if args.data_dir is None:
+        return {}
+    return {"data_dir": [os.path.abspath(args.data_dir)]}
 
 
 def _pool(args: argparse.Namespace) -> Any:
@@ -228,7 +248,5 @@ def _changed(study: Any, args: argparse.Namespace) -> Any:
         name: [flags.value(word) for word in text.split(",")]
         for name, text in given.items()
     }
-    if args.data_dir is not None:
-        changes["data_dir"] = [os.path.abspath(args.data_dir)]
-    study = study.changed(changes)
+    study = study.changed({**changes, **_data_dir(args)})
     return study if args.match is None else replace(study, match=args.match)

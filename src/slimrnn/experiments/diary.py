@@ -17,6 +17,8 @@ from slimrnn.experiments.checkpoint import Checkpoint, last
 from slimrnn.experiments.settings import Settings
 from slimrnn.experiments.store import Record
 
+_MOST_GROWTH = 700.0  # whose exponential a float still holds
+
 
 class Watcher(Protocol):
     """Who is told how the runs go, such as a terminal."""
@@ -147,8 +149,9 @@ class Diary(keras.callbacks.Callback):
     def _step(self, line: Mapping[str, Any]) -> None:
         """The epoch's consequences, and the checkpoint that holds them."""
         if self.settings.schedule == "exp_loss":
-            rate = self.settings.learning_rate * math.exp(line["loss"])
-            self.model.optimizer.learning_rate = rate
+            # Beyond, no float holds the rate, and the next loss says that it diverged.
+            growth = math.exp(min(line["loss"], _MOST_GROWTH))
+            self.model.optimizer.learning_rate = self.settings.learning_rate * growth
         if self.settings.keep == "best" and self._best_epoch() == len(self.lines):
             self.best = arrays(self.model.variables)
         now = arrays(state(self.model))

@@ -81,6 +81,13 @@ def append(path: Path, line: dict[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
+def cut_half_a_line(path: Path) -> None:
+    """Cuts off what a crash or a full disk left behind the last whole line."""
+    if path.exists():
+        with open(path, "rb+") as file:
+            file.truncate(_whole_lines(file))
+
+
 def _whole_lines(file: BinaryIO) -> int:
     """How many bytes there are up to the end of the last whole line."""
     end = file.seek(0, os.SEEK_END)

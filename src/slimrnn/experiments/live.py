@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from slimrnn.errors import InputError
 from slimrnn.experiments import store
 from slimrnn.experiments.pool import Ended
 from slimrnn.experiments.settings import Settings
@@ -73,13 +74,19 @@ class Screen:
         best = -math.inf if self._best is None else self._best[0]
         if ended == "done" and score is not None and score > best:
             self._best = score, settings
-        if known is None:
+        if known is None and ended != "failed":
             return  # it had ended before this session
-        self._seconds.append(time.monotonic() - known[2])
+        if known is not None:
+            self._seconds.append(time.monotonic() - known[2])
         how = _figures(run.result) if ended == "done" else run.result.get("reason")
         color = "green" if ended == "done" else "red"
         self._say(f"[{color}]{ended}[/] {_name(settings)}: {escape(str(how))}")
         self.tick()
+
+    @property
+    def failed(self) -> bool:
+        """Whether a trial failed."""
+        return self.counts["failed"] > 0
 
     def tick(self) -> None:
         """Some time has passed: the table is drawn anew."""
@@ -134,7 +141,10 @@ def duration(seconds: float) -> str:
 
 def _last(path: Path) -> dict[str, Any]:
     """A run's last epoch; empty where there is none."""
-    known = store.lines(path / store.METRICS)
+    try:
+        known = store.lines(path / store.METRICS)
+    except InputError:  # damaged: the trial writes it anew
+        return {}
     return known[-1] if known else {}
 
 

@@ -135,7 +135,7 @@ def build(settings: Settings, dataset: Dataset) -> keras.Model:
 def _optimizer(settings: Settings) -> keras.optimizers.Optimizer:
     kind, options = optimizers()[settings.optimizer], settings.optimizer_options or {}
     try:
-        return kind(learning_rate=settings.learning_rate, **options)
+        return kind(learning_rate=float(settings.learning_rate), **options)
     except (TypeError, ValueError) as error:
         raise InputError(
             f"The optimizer {settings.optimizer} does not take the optimizer options "

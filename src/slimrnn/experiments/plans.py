@@ -66,7 +66,9 @@ def read(folder: Path) -> Plan:
     try:
         plan = Plan(**content)
         inside = [(folder / name).resolve() for name in plan.runs]
-    except TypeError as error:
+        if not inside or not all(isinstance(x, dict) for x in plan.runs.values()):
+            raise TypeError("it has no settings of runs")
+    except (TypeError, AttributeError) as error:
         raise InputError(f"{folder / PLAN} is not a plan ({error}).") from error
     if not all(path.is_relative_to(folder.resolve()) for path in inside):
         raise InputError(f"{folder / PLAN} names a folder outside of its own.")

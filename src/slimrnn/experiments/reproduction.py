@@ -7,13 +7,16 @@ from importlib import resources
 from typing import Any
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from slimrnn.errors import InputError
+from slimrnn.experiments import points
 from slimrnn.experiments import study as studies
 from slimrnn.experiments.statistics import Spread
 from slimrnn.experiments.store import Run
 from slimrnn.experiments.study import Study
+from slimrnn.experiments.summary import status
 
 FOLDER = resources.files("slimrnn") / "studies"
 
@@ -53,7 +56,7 @@ def listing() -> Table:
         table.add_column(title)
     for name in names():
         study = read(name)
-        table.add_row(name, study.title, study.source)
+        table.add_row(name, escape(study.title), escape(study.source))
     return table
 
 
@@ -70,16 +73,25 @@ def side_by_side(study: Study, runs: Sequence[Run]) -> list[Table | str]:
         table.add_column(title, justify="right", no_wrap=True)
     for entry in study.published:
         found = [run for run in runs if _is(run, entry["where"])]
-        for metric, value in entry["result"].items():
-            table.add_row(
-                _described(entry["where"], metric), *_row(value, metric, found)
-            )
-    return [table, *study.notes]
+        for point in points.points(found) if found else [[]]:
+            where = {**_other(point, found), **entry["where"]}
+            for metric, value in entry["result"].items():
+                described = escape(_described(where, metric))
+                table.add_row(described, *_row(value, metric, point))
+    return [table, *map(escape, study.notes)]
+
+
+def _other(point: Sequence[Run], found: Sequence[Run]) -> dict[str, Any]:
+    """The settings of a point that those of other points differ in."""
+    if not point:
+        return {}
+    own = points.settings(point[0])
+    return {name: own.get(name) for name in points.axes(found) if name in own}
 
 
 def _row(value: float, metric: str, runs: Sequence[Run]) -> list[str]:
     """The published value, the mean obtained, the difference, and the epochs."""
-    done = [run for run in runs if metric in run.result]
+    done = [r for r in runs if status(r) == "done" and metric in r.result]
     obtained = Spread.of(run.result[metric] for run in done)
     if obtained.mean is None:
         ended = sorted({str(run.result.get("status", "unfinished")) for run in runs})
@@ -96,7 +108,8 @@ def _row(value: float, metric: str, runs: Sequence[Run]) -> list[str]:
 
 
 def _is(run: Run, where: Mapping[str, Any]) -> bool:
-    return all(run.config.get(name) == value for name, value in where.items())
+    own = {**run.config, "variant": points.variant_name(run)}
+    return all(own.get(name) == value for name, value in where.items())
 
 
 def _described(where: Mapping[str, Any], metric: str) -> str:

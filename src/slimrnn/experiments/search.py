@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from slimrnn.errors import InputError
+from slimrnn.experiments import files
 from slimrnn.experiments.settings import Settings
 from slimrnn.experiments.store import Run
 from slimrnn.experiments.study import Study
@@ -36,7 +37,7 @@ def optuna() -> Any:
     except ImportError as error:
         raise InputError(
             "A search needs Optuna, which is not installed; install it with: pip "
-            "install optuna"
+            "install 'slimrnn[search]'"
         ) from error
     library.logging.set_verbosity(library.logging.WARNING)
     return library
@@ -59,16 +60,28 @@ class Search:
         self.study = study
         self.most = most
         self.seeds = list(study.grid.get("seed", [None]))
-        journal = self.library.storages.journal.JournalFileBackend(
-            str(folder / JOURNAL)
-        )
-        storage = self.library.storages.JournalStorage(journal)
-        self._groups = [
-            _Group(self.library, storage, study, given)
-            for given in study.combinations(without="seed")
-        ]
+        self._groups = self._opened(folder.absolute() / JOURNAL)
         self._points: list[_Point] = []
         self._trials = self._all()
+
+    def _opened(self, path: Path) -> list[_Group]:
+        """The groups, with what the journal knows; its path has to be absolute."""
+        journals = self.library.storages
+        try:
+            files.cut_half_a_line(path)
+            journal = journals.journal.JournalFileBackend(str(path))
+            storage = journals.JournalStorage(journal)
+            return [
+                _Group(self.library, storage, self.study, given)
+                for given in self.study.combinations(without="seed")
+            ]
+        except InputError:
+            raise
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise InputError(
+                f"{path} cannot be read as the journal of a search ({error}); delete "
+                f"it, and the search begins anew."
+            ) from error
 
     @property
     def total(self) -> int:
@@ -121,8 +134,13 @@ class _Group:
         )
 
     def points(self) -> Iterator[_Point]:
-        """Each point to be tried: those that an earlier session left, then new ones."""
+        """Each point: those of an earlier session, then new ones.
+
+        Those that ended are among them: a trial whose folder is gone is trained again.
+        """
         states = self.library.trial.TrialState
+        for trial in self.record.get_trials(states=[states.COMPLETE]):
+            yield self._point(trial.number, trial.params, told=True)
         for trial in self.record.get_trials(states=[states.RUNNING]):
             if trial.params.keys() == self.space.keys():
                 yield self._point(trial.number, trial.params)
@@ -140,17 +158,20 @@ class _Group:
                 _suggest(trial, name, space)
             yield self._point(trial.number, trial.params)
 
-    def _point(self, number: int, chosen: Mapping[str, Any]) -> _Point:
-        return _Point(self.record, number, {**self.given, **chosen})
+    def _point(
+        self, number: int, chosen: Mapping[str, Any], told: bool = False
+    ) -> _Point:
+        return _Point(self.record, number, {**self.given, **chosen}, told)
 
 
 class _Point:
     """What Optuna proposed, and what became of it."""
 
-    def __init__(self, record: Any, number: int, given: dict[str, Any]):
+    def __init__(self, record: Any, number: int, given: dict[str, Any], told: bool):
         self.record = record
         self.number = number
         self.given = given
+        self.told = told  # whether Optuna knows already
         self._left: set[str] = set()
         self._scores: list[float] = []
 
@@ -166,7 +187,8 @@ class _Point:
         self._scores.append(_score(run))
         if self._left:
             return False
-        self.record.tell(self.number, sum(self._scores) / len(self._scores))
+        if not self.told:
+            self.record.tell(self.number, sum(self._scores) / len(self._scores))
         return True
 
 

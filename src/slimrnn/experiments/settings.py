@@ -67,6 +67,9 @@ CHOICES: dict[str, dict[str, str]] = {
 }
 
 
+KEY = re.compile(r"[A-Za-z0-9_.-]*-[0-9a-f]{12}")  # as `Settings.key` gives it
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """All that one run depends on, but the machine and the versions.
@@ -145,6 +148,12 @@ class Settings:
 
     def __post_init__(self):
         object.__setattr__(self, "variant", get(self.variant))
+        for name in ("dataset", "data", "data_dir"):
+            value = getattr(self, name)
+            check(name, value, value is None or isinstance(value, str), "a text")
+        for name in ("words", "length"):
+            if getattr(self, name) is not None:
+                whole(name, getattr(self, name), least=1)
         if (self.dataset is None) == (self.data is None):
             raise InputError(
                 f"Received the data set {self.dataset!r} together with the file "
@@ -181,7 +190,7 @@ class Settings:
         if dataset is None and data is None:
             dataset = DEFAULT_DATASET
         given = {name: value for name, value in given.items() if value is not None}
-        recipe = RECIPES.get(dataset or "", {})
+        recipe = RECIPES.get(dataset, {}) if isinstance(dataset, str) else {}
         return cls(variant=variant, dataset=dataset, data=data, **{**recipe, **given})
 
     @classmethod
@@ -267,7 +276,7 @@ def _flag(name: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [flag]
     if isinstance(value, Mapping):
-        return [flag, *(f"{key}={item:g}" for key, item in value.items())]
+        return [flag, *(f"{key}={item!r}" for key, item in value.items())]
     return [flag, str(value)]
 
 

@@ -31,6 +31,14 @@ FINAL = ("done", "diverged")  # how a run ends that is not to be gone on with
 WAIT = 5.0  # seconds for a process that was just killed to let go of its run
 
 
+#: what is text in a result; all else is a number
+_WORDS = ("status", "reason", "validation")
+
+
+def _figure(value: Any) -> bool:
+    return value is None or isinstance(value, (int, float))
+
+
 @dataclass(frozen=True)
 class Run:
     """What the files of one run hold.
@@ -56,13 +64,16 @@ class Run:
         Raises:
             InputError: a file that is not what a run writes.
         """
-        return cls(
-            path,
-            mapping(path / CONFIG),
-            mapping(path / ENVIRONMENT),
-            lines(path / METRICS),
-            mapping(path / RESULT),
-        )
+        config, result = mapping(path / CONFIG), mapping(path / RESULT)
+        if (path / CONFIG).exists() and not isinstance(
+            config.get("variant"), (str, dict)
+        ):
+            raise InputError(f"{path / CONFIG} is not the settings of a run.")
+        wrong = [k for k, v in result.items() if k not in _WORDS and not _figure(v)]
+        if wrong:
+            raise InputError(f"{path / RESULT} is damaged: {wrong[0]} is no number.")
+        environment = mapping(path / ENVIRONMENT)
+        return cls(path, config, environment, lines(path / METRICS), result)
 
     def test_scores(self) -> np.ndarray | None:
         """(N,) what the test found of each sequence; None where it is not known.
@@ -72,9 +83,10 @@ class Run:
         import numpy as np  # here: the quick commands do without it
 
         try:
-            return np.load(self.path / SCORES, allow_pickle=False)
+            found = np.load(self.path / SCORES, allow_pickle=False)
         except (OSError, ValueError, EOFError):
             return None
+        return found if isinstance(found, np.ndarray) and found.ndim == 1 else None
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -225,7 +237,12 @@ def _no_folder(path: Path, error: OSError) -> InputError:
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    files.write(path, lambda file: file.write(_text_of(content).encode()))
+    files.write(path, lambda file: file.write(_bytes_of(content)))
+
+
+def _bytes_of(content: Mapping[str, Any]) -> bytes:
+    # A file's name may be no UTF-8; JSON can hold it escaped.
+    return _text_of(content).encode(errors="backslashreplace")
 
 
 def _text_of(content: Mapping[str, Any]) -> str:
@@ -257,7 +274,7 @@ def mapping(path: Path) -> dict[str, Any]:
 def _parsed(text: str, path: Path) -> dict[str, Any]:
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid JSON ({error}).") from error
     if not isinstance(content, dict):
         raise InputError(
@@ -269,4 +286,8 @@ def _parsed(text: str, path: Path) -> dict[str, Any]:
 def _text(path: Path) -> str:
     if not path.exists():
         return ""
-    return path.read_text(encoding="utf-8", errors="replace")
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise InputError(f"{path} cannot be read ({why}).") from error

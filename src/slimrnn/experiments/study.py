@@ -21,6 +21,7 @@ The names are those of :class:`slimrnn.experiments.settings.Settings`.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +31,7 @@ from typing import Any
 
 from slimrnn.errors import InputError
 from slimrnn.experiments import model
-from slimrnn.experiments.checks import whole
+from slimrnn.experiments.checks import check, number, whole
 from slimrnn.experiments.settings import TABLES, Settings
 from slimrnn.experiments.summary import BASELINE
 from slimrnn.variants import get
@@ -80,7 +81,9 @@ class Study:
         }
         for place, names in places.items():
             for name in names:
-                if name not in NAMES and name.partition(".")[0] not in TABLES:
+                table, dot, entry = name.partition(".")
+                known = table in TABLES and entry if dot else name in NAMES
+                if not known:
                     raise InputError(
                         f"Unknown setting {name!r} in [{place}] of the study; allowed: "
                         f"{', '.join(NAMES)}."
@@ -107,23 +110,59 @@ class Study:
             raise InputError(
                 f"match must be one of {', '.join(MATCHES)}; received {self.match!r}."
             )
+        self._check_texts()
         self._check_search()
+
+    def _check_texts(self) -> None:
+        for name in ("title", "source"):
+            value = getattr(self, name)
+            check(f"{name} of a study", value, isinstance(value, str), "a text")
+        notes = isinstance(self.notes, (list, tuple)) and all(
+            isinstance(note, str) for note in self.notes
+        )
+        check("notes of a study", self.notes, notes, "a list of texts")
+        published = isinstance(self.published, (list, tuple)) and all(
+            isinstance(entry, Mapping)
+            and isinstance(entry.get("where"), Mapping)
+            and isinstance(entry.get("result"), Mapping)
+            and all(map(number, entry["result"].values()))
+            for entry in self.published
+        )
+        allowed = "entries with where, settings by name, and result, numbers by name"
+        check("[[published]] of a study", self.published, published, allowed)
+        for entry in self.published:
+            if "variant" in entry["where"]:
+                get(entry["where"]["variant"])  # tells what is wrong
 
     def _check_search(self) -> None:
         for name, space in self.search.items():
-            ranged = isinstance(space, Mapping) and {"low", "high"} <= space.keys()
-            if ranged and space.keys() <= RANGE and space["low"] < space["high"]:
-                continue
-            if isinstance(space, list) and space:
+            if (isinstance(space, list) and space) or _is_range(space):
                 continue
             raise InputError(
                 f"{name} in [search] must be a list of values or a range such as "
-                f"{{ low = 0.001, high = 0.1, log = true }}; received {space!r}."
+                f"{{ low = 0.001, high = 0.1, log = true }}, where log needs a low end "
+                f"above 0; received {space!r}."
             )
         if self.search:
             whole("number of points in [search]", self.points, least=1)
-            if "seed" in self.search:
-                raise InputError("A seed is not searched; give a list in [grid].")
+            for name in ("seed", "variant"):
+                if name in self.search:
+                    raise InputError(
+                        f"A {name} is not searched; give a list in [grid]."
+                    )
+
+    def values(self, name: str) -> list[Any]:
+        """What is searched of a setting: its values, or the two ends and one between.
+
+        The one between tells whether a number that is not whole is allowed.
+        """
+        space = self.search[name]
+        if isinstance(space, list):
+            return space
+        low, high = space["low"], space["high"]
+        if isinstance(low, int) and isinstance(high, int):
+            return [low, high]
+        return [float(low), float(high), (low + high) / 2]
 
     def trials(self) -> Iterator[Settings]:
         """Each trial of the grid once, in its order.
@@ -185,7 +224,7 @@ class Study:
             for name in ("settings", "grid", "search")
         }
         for name, values in changes.items():
-            if len(values) == 1:
+            if len(values) == 1 and not name.startswith("gate_constants."):
                 parts["settings"][name] = values[0]
             else:
                 parts["grid"][name] = list(values)
@@ -215,13 +254,28 @@ class Study:
         return cls(**config)
 
 
+def _is_range(space: Any) -> bool:
+    """Whether a table of [search] has two numbers that a search can lie between."""
+    if not isinstance(space, Mapping) or not {"low", "high"} <= space.keys() <= RANGE:
+        return False
+    low, high, log = space["low"], space["high"], space.get("log", False)
+    fits = number(low) and number(high) and isinstance(log, bool)
+    return fits and low < high and (low > 0 or not log)
+
+
 def _nested(given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings with "gate_constants.f" as the table's entry that it means."""
     found: dict[str, Any] = {}
     for name, value in given.items():
         table, _, entry = name.partition(".")
         if entry:
-            found[table] = {**(found.get(table) or {}), entry: value}
+            before = found.get(table) or {}
+            if not isinstance(before, Mapping):
+                raise InputError(
+                    f"{table} must be numbers by name; received {before!r} together "
+                    f"with {name}."
+                )
+            found[table] = {**before, entry: value}
         else:
             found[name] = value
     return found
@@ -249,7 +303,7 @@ def read(path: Path) -> Study:
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise InputError(f"Cannot read the study {path}: {why}.") from error
-    except ValueError as error:  # of the encoding as well
+    except (ValueError, RecursionError) as error:  # of the encoding as well
         raise InputError(f"The study {path} is not valid TOML: {error}.") from error
     search = content.get("search")
     if isinstance(search, dict) and "points" in search:
@@ -275,9 +329,9 @@ def matched(settings: Settings) -> Settings:
     """
     m, row = features(settings), get(settings.variant)
     wanted = get(BASELINE).parameters(m, settings.units)
-    units = 1
-    while row.parameters(m, units + 1) <= wanted:
-        units += 1
+    # The number of parameters grows with the units, of which it has one each at least.
+    counted = range(1, wanted + 2)
+    units = bisect.bisect(counted, wanted, key=lambda n: row.parameters(m, n)) or 1
     # The best is the last that is not larger, or the one after it.
     units = min(units, units + 1, key=lambda n: abs(row.parameters(m, n) - wanted))
     count = row.parameters(m, units)

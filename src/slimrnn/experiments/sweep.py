@@ -8,10 +8,11 @@ goes on where it was.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +22,7 @@ from rich.console import Console
 from slimrnn.errors import InputError
 from slimrnn.experiments import compare, files, model, reproduction, store, table
 from slimrnn.experiments.pool import Ended, Pool
-from slimrnn.experiments.settings import Settings
+from slimrnn.experiments.settings import KEY, Settings
 from slimrnn.experiments.store import Record, Run
 from slimrnn.experiments.study import Study
 from slimrnn.experiments.worker import Job
@@ -136,8 +137,13 @@ class Sweep:
 
     def _start(self, settings: Settings) -> None:
         path = trial_path(self.path, settings)
-        if self._settled(path):
-            self._close(settings, Run.read(path))
+        try:
+            settled = self._settled(path) and Run.read(path)
+        except InputError as error:
+            self._close(settings, _damaged(path, settings, error))
+            return
+        if settled:
+            self._close(settings, settled)
             return
         key = settings.key()
         self._open[key] = settings
@@ -151,7 +157,7 @@ class Sweep:
         if record.result.get("status") != "failed":
             return record.ended
         attempts = store.lines(path / ATTEMPTS)
-        refused = any(attempt["outcome"] == "refused" for attempt in attempts)
+        refused = any(attempt.get("outcome") == "refused" for attempt in attempts)
         return refused or len(attempts) > self.retries
 
     def _handle(self, ended: Ended) -> None:
@@ -162,16 +168,23 @@ class Sweep:
                 f"Nothing can be written to {path} any more ({ended.reason}). What was "
                 f"finished is not lost: make room, and go on."
             )
-        if Record(path).ended:
-            self._close(settings, Run.read(path))
-            return
-        if ended.outcome != "lost":  # which is not the trial's own fault
-            self._fail(settings, path, ended)
-        if self._settled(path):
-            self._close(settings, Run.read(path))
+        try:
+            found = self._found(settings, path, ended)
+        except InputError as error:
+            found = _damaged(path, settings, error)
+        if found:
+            self._close(settings, found)
         else:
             self._again.append(settings)
             self.watcher.retried(settings, ended)
+
+    def _found(self, settings: Settings, path: Path, ended: Ended) -> Run | None:
+        """What an attempt left; None where there will be another."""
+        if Record(path).ended:
+            return Run.read(path)
+        if ended.outcome != "lost":  # which is not the trial's own fault
+            self._fail(settings, path, ended)
+        return Run.read(path) if self._settled(path) else None
 
     def _fail(self, settings: Settings, path: Path, ended: Ended) -> None:
         """Writes an attempt down, and in the run how it ended."""
@@ -185,6 +198,13 @@ class Sweep:
         self.watcher.ended(settings, run)
 
 
+def _damaged(path: Path, settings: Settings, error: InputError) -> Run:
+    """A trial whose folder cannot be used, which stops no other."""
+    reason = f"{error} To train it anew, delete {path} and resume."
+    result = {"status": "failed", "reason": reason}
+    return Run(path, settings.config(), {}, [], result)
+
+
 def now() -> str:
     """The time as people write it."""
     return time.strftime("%Y-%m-%d %H:%M:%S")
@@ -196,8 +216,15 @@ def trial_path(folder: Path, settings: Settings) -> Path:
 
 
 def runs(folder: Path) -> list[Run]:
-    """The runs of a sweep that began, in the order of their names."""
-    return store.read(sorted((folder / TRIALS).glob("*")))
+    """The runs of a sweep that began, in the order of their names.
+
+    Copies of a trial's folder, and what is too damaged to be read, are left out.
+    """
+    found: list[Run] = []
+    for path in sorted((folder / TRIALS).glob("*")):
+        with contextlib.suppress(InputError):
+            found += store.read([path] if KEY.fullmatch(path.name) else [])
+    return found
 
 
 def save(folder: Path, study: Study, about: Mapping[str, Any]) -> None:
@@ -225,26 +252,29 @@ def saved(folder: Path) -> tuple[Study, dict[str, Any]]:
             f"{folder} holds no sweep: it has no {STUDY}; give the folder of one."
         )
     about = store.mapping(path)
-    return Study.from_config(about.pop("study", {})), about
+    study = about.pop("study", None)
+    if not isinstance(study, Mapping):
+        raise InputError(f"{path} is damaged: it has no study. Begin a new sweep.")
+    return Study.from_config(study), about
 
 
 def check(study: Study) -> None:
     """Refuses, before anything is written, what a trial would refuse when it begins.
 
-    Of a search, the grid's combinations are looked at with the first value, or the
-    low end, of what is searched.
+    Of a search, the grid's combinations are looked at with each of the values, or both
+    ends, of what is searched, the others being the first.
 
     Raises:
         InputError: settings that are not allowed.
     """
-    first = {
-        name: space[0] if isinstance(space, Sequence) else space["low"]
-        for name, space in study.search.items()
-    }
     for given in study.combinations():
-        chosen = {k: v for k, v in first.items() if study.concerns(k, given)}
-        settings = study.trial({**chosen, **given})
-        model.check(settings, model.load(settings))
+        known = [k for k in study.search if study.concerns(k, given)]
+        values = {name: study.values(name) for name in known}
+        first = {name: found[0] for name, found in values.items()}
+        chosen = [{**first, k: v} for k, found in values.items() for v in found]
+        for some in chosen or [{}]:
+            settings = study.trial({**some, **given})
+            model.check(settings, model.load(settings))
 
 
 def show(path: Path, study: Study, command: str, screen: Console) -> None:

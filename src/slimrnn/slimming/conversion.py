@@ -69,9 +69,17 @@ def rebuild(
             f"received {type(model).__name__}."
         )
     rebuilding = _Rebuilding(get(variant), gate_constants)
-    slimmed = keras.models.clone_model(
-        model, clone_function=rebuilding.clone, recursive=True
-    )
+    try:
+        slimmed = keras.models.clone_model(
+            model, clone_function=rebuilding.clone, recursive=True
+        )
+    except InputError:
+        raise
+    except (ValueError, TypeError, NotImplementedError) as error:
+        first = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"The model {model.name} cannot be copied layer by layer ({first})."
+        ) from error
     if not rebuilding.slimmed:
         reasons = "; ".join(rebuilding.reasons) or "it has no recurrent layer"
         raise InputError(

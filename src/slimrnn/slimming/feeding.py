@@ -32,12 +32,20 @@ def dataset(data: Any) -> Dataset:
         x, y = (np.asarray(part) for part in data)
         kinds = {2: "iu", 3: "iuf"}.get(x.ndim, "")
         fits = x.dtype.kind in kinds and len(x) == len(y) > 0 and x.size > 0
+        fits = fits and y.dtype.kind in "iubf"
     except (TypeError, ValueError):
         fits = False
     if not fits:
         raise InputError(
             "data must be a slimrnn.data.Dataset or a pair of arrays (x, y): x with "
             "frames (N, T, m) or whole numbers (N, T), y with an answer for each of N."
+        )
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise InputError("data has numbers that are not finite; leave them out.")
+    if y.dtype.kind in "iu" and y.min() < 0:
+        raise InputError(
+            f"The classes of data must be whole numbers of 0 or more; received "
+            f"{y.min()}."
         )
     x = x.astype("int32" if x.ndim == 2 else "float32")
     labels = y.dtype.kind in "iub"
