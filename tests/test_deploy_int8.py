@@ -232,7 +232,7 @@ def test_the_table_of_a_sweep(tmp_path, capsys):
     for seed in (1, 2):
         settings = Settings.of("LSTM6", units=8, epochs=1, seed=seed)
         trainer = Trainer(models.load(settings), Watcher())
-        trainer.run(settings, tmp_path / "trials" / str(seed))
+        trainer.run(settings, tmp_path / "trials" / settings.key())
     int8.main([str(tmp_path)])
     printed = capsys.readouterr().out
     assert int8.table(int8.evaluated(tmp_path)).markdown() in printed
