@@ -19,7 +19,7 @@ from slimrnn.experiments.worker import Job
 BACKEND = keras.backend.backend()
 # Long enough for a machine to be killed while a trial runs.
 STUDY = Study(
-    settings={"variant": "LSTM6", "units": 4, "epochs": 300, "batch_size": 256},
+    settings={"variant": "LSTM6", "units": 4, "epochs": 150, "batch_size": 256},
     grid={"seed": [1, 2, 3]},
 )
 SETTINGS = next(STUDY.trials())
