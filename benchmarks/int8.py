@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # the backend is chosen first
     from slimrnn.deploy.evaluate import Evaluation
 
 TITLE = "int8 against float32"
+ARITHMETIC = ("float32", "int8")
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,6 @@ def table(found: Iterable[Found]) -> Table:
         for names, group in sorted(groups.items())
     ]
     return Table(TITLE, heads, rows, texts=2)
-
-
-ARITHMETIC = ("float32", "int8")
 
 
 def parser() -> flags.Parser:

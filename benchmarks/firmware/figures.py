@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmarks.firmware.emulator import Core, Firmware
 from slimrnn.errors import InputError
+from slimrnn.experiments import files
 
 if TYPE_CHECKING:
     from benchmarks.firmware.models import Measured
@@ -86,9 +87,8 @@ class Figures:
         """Write all as JSON, whole or not at all."""
         lines = ",\n".join(json.dumps(asdict(figure)) for figure in self.figures)
         about = json.dumps(self.about)
-        unfinished = path.with_name(path.name + ".tmp")
-        unfinished.write_text(f'{{"about": {about},\n"figures": [\n{lines}\n]}}\n')
-        unfinished.replace(path)
+        text = f'{{"about": {about},\n"figures": [\n{lines}\n]}}\n'
+        files.write(path, lambda file: file.write(text.encode()))
 
 
 def read(path: Path) -> Figures:

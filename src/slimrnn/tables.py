@@ -7,9 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from slimrnn.experiments.summary import (
-    BASELINE,
-)
+from slimrnn.experiments.summary import BASELINE
 from slimrnn.variants import TABLE, Gate, Variant, get
 
 WIDE = 100  # columns of a screen on which a source fits with its prefix

@@ -123,11 +123,11 @@ _STEPS = 8  # of the self test
 
 def _vectors(program: Program, x: Array) -> tuple[Array, Array]:
     """Some steps (T, m), and the outputs that belong to them (T, n)."""
-    if program.description.why_no_stream():  # such C knows no masks
+    streams = not program.description.why_no_stream()
+    if not streams:  # such C knows no masks
         x = _unmasked(program.description, x)
     x = x[:1, :_STEPS]
     given = inputs.integers(program, x) if program.dtype == "int8" else x
-    streams = not program.description.why_no_stream()
     outputs = twin.run(program, given, each=streams)[0]
     return given.reshape(given.shape[1], -1), np.atleast_2d(outputs)
 

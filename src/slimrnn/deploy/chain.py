@@ -218,16 +218,22 @@ class Description:
 
     def not_finite(self) -> str:
         """The name of a layer with a number that float32 cannot hold; else empty."""
-        for layer in self.layers:
-            values = list(_arrays(layer))
-            if isinstance(layer, Masking):
-                values.append(np.array(layer.value))
-            for cell in Description("", (layer,), None, False, False).recurrent():
-                values += map(np.array, cell.cell.variant.constants.values())
-            with np.errstate(over="ignore"):
-                if not all(np.isfinite(a.astype("float32")).all() for a in values):
-                    return layer.name
-        return ""
+        found = [
+            (layer.name, value) for layer in self.layers for value in _arrays(layer)
+        ]
+        found += [
+            (layer.name, np.array(layer.value))
+            for layer in self.layers
+            if isinstance(layer, Masking)
+        ]
+        found += [
+            (layer.name, np.array(value))
+            for layer in self.recurrent()
+            for value in layer.cell.variant.constants.values()
+        ]
+        with np.errstate(over="ignore"):
+            wrong = (k for k, v in found if not np.isfinite(v.astype("f4")).all())
+            return next(wrong, "")
 
     def digest(self) -> str:
         """The SHA-256 of the weights, as hexadecimal digits.

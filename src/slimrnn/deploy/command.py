@@ -10,10 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.table import Table
 
-from slimrnn import backends, deploy
+from slimrnn import backends, deploy, tables
 from slimrnn.deploy.forms import FORMS
 from slimrnn.errors import InputError
 
@@ -134,7 +133,7 @@ def size(args: argparse.Namespace) -> list[Table | str]:
     """
     from slimrnn.deploy.size import CORES, Size, sizes
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = tables.plain()
     for title in ("", ""):
         table.add_column(title, no_wrap=True)
     for title in ("flash", "tables", "RAM", "state", "multiply-adds", *CORES):

@@ -37,16 +37,17 @@ def check(description: Description, x: Any) -> Array:
             f"The data must be numbers of the shape {shape}; received {array.dtype} "
             f"{array.shape}."
         )
-    if description.takes_indices:
-        return _indices(description, array)
+    first = description.layers[0]
+    if isinstance(first, Embedding):
+        return _indices(len(first.table), array)
     array = array.astype("float32")
     if not np.isfinite(array).all():
         raise InputError("The data has numbers that are not finite; leave them out.")
     return array
 
 
-def _indices(description: Description, array: Array) -> Array:
-    words = len(description.layers[0].table)  # type: ignore[union-attr]
+def _indices(words: int, array: Array) -> Array:
+    """The indices of an Embedding's table of so many words."""
     whole = np.isfinite(array) & (array == np.floor(array))
     wrong = ~(whole & (array >= 0) & (array < words))
     if wrong.any():

@@ -247,9 +247,12 @@ def _joined(layers: Iterable[described.Layer]) -> Iterator[described.Layer]:
     """The layers, with an Activation as that of the Dense before it."""
     before: described.Layer | None = None
     for layer in layers:
-        linear = isinstance(before, DenseLayer) and before.activation == "linear"
-        if linear and isinstance(layer, Activation):
-            before = replace(before, activation=layer.activation)  # type: ignore
+        if (
+            isinstance(layer, Activation)
+            and isinstance(before, DenseLayer)
+            and before.activation == "linear"
+        ):
+            before = replace(before, activation=layer.activation)
             continue
         if before is not None:
             yield before

@@ -6,46 +6,13 @@ from typing import Any
 
 import numpy as np
 
-#: the words of C99
-KEYWORDS = frozenset(
-    [
-        "auto",
-        "break",
-        "case",
-        "char",
-        "const",
-        "continue",
-        "default",
-        "do",
-        "double",
-        "else",
-        "enum",
-        "extern",
-        "float",
-        "for",
-        "goto",
-        "if",
-        "inline",
-        "int",
-        "long",
-        "main",
-        "register",
-        "restrict",
-        "return",
-        "short",
-        "signed",
-        "sizeof",
-        "static",
-        "struct",
-        "switch",
-        "typedef",
-        "union",
-        "unsigned",
-        "void",
-        "volatile",
-        "while",
-    ]
-)
+#: the words of C99, and main
+KEYWORDS = {
+    *("auto", "break", "case", "char", "const", "continue", "default", "do", "double"),
+    *("else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long"),
+    *("main", "register", "restrict", "return", "short", "signed", "sizeof", "static"),
+    *("struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while"),
+}
 _SHIFT, _SUM, _PRODUCT, _ATOM = range(4)
 
 

@@ -8,7 +8,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
@@ -21,6 +20,7 @@ from slimrnn.experiments.pool import Ended
 from slimrnn.experiments.settings import Settings
 from slimrnn.experiments.store import Run
 from slimrnn.experiments.summary import METRICS, finite, status
+from slimrnn.tables import plain
 
 
 class Screen:
@@ -108,7 +108,7 @@ class Screen:
         return Text(" · ".join(parts), style="dim")
 
     def _table(self) -> Table:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        table = plain()
         table.add_column("running", no_wrap=True)
         for title in ("epoch", "loss", "validation", "time"):
             table.add_column(title, justify="right", no_wrap=True)

@@ -17,6 +17,7 @@ from slimrnn.experiments.statistics import Spread
 from slimrnn.experiments.store import Run
 from slimrnn.experiments.study import Study
 from slimrnn.experiments.summary import status
+from slimrnn.variants import get
 
 FOLDER = resources.files("slimrnn") / "studies"
 
@@ -109,7 +110,10 @@ def _row(value: float, metric: str, runs: Sequence[Run]) -> list[str]:
 
 def _is(run: Run, where: Mapping[str, Any]) -> bool:
     own = {**run.config, "variant": points.variant_name(run)}
-    return all(own.get(name) == value for name, value in where.items())
+    wanted = dict(where)
+    if "variant" in where:
+        wanted["variant"] = get(where["variant"]).name
+    return all(own.get(name) == value for name, value in wanted.items())
 
 
 def _described(where: Mapping[str, Any], metric: str) -> str:

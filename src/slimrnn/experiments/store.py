@@ -174,9 +174,7 @@ class Record:
 
     def save(self, model: Any) -> None:
         """Writes the model: all of it or nothing."""
-        unfinished = self.path / f"unfinished-{MODEL}"
-        model.save(unfinished)
-        unfinished.replace(self.path / MODEL)
+        save_model(model, self.path / MODEL)
 
     def save_scores(self, scores: np.ndarray) -> None:
         """Writes what the test found of each sequence: all of it or nothing."""
@@ -188,6 +186,16 @@ class Record:
     def finish(self, result: Mapping[str, Any]) -> None:
         """Writes how the run ended: all of it or nothing."""
         _write(self.path / RESULT, result)
+
+
+def save_model(model: Any, path: Path) -> None:
+    """Writes a Keras model: all of it or nothing."""
+    unfinished = path.with_name(f"unfinished-{path.name}")  # Keras wants its ending
+    try:
+        model.save(unfinished)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def check_free(path: Path) -> None:

@@ -138,12 +138,11 @@ class Sweep:
     def _start(self, settings: Settings) -> None:
         path = trial_path(self.path, settings)
         try:
-            settled = self._settled(path) and Run.read(path)
+            found = self._ended(path)
         except InputError as error:
-            self._close(settings, _damaged(path, settings, error))
-            return
-        if settled:
-            self._close(settings, settled)
+            found = _damaged(path, settings, error)
+        if found:
+            self._close(settings, found)
             return
         key = settings.key()
         self._open[key] = settings
@@ -184,6 +183,10 @@ class Sweep:
             return Run.read(path)
         if ended.outcome != "lost":  # which is not the trial's own fault
             self._fail(settings, path, ended)
+        return self._ended(path)
+
+    def _ended(self, path: Path) -> Run | None:
+        """A trial that there is nothing left to do for."""
         return Run.read(path) if self._settled(path) else None
 
     def _fail(self, settings: Settings, path: Path, ended: Ended) -> None:

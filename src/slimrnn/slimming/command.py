@@ -9,6 +9,7 @@ from typing import Any
 
 from slimrnn import backends, flags
 from slimrnn.errors import InputError
+from slimrnn.experiments import store
 from slimrnn.slimming.options import Options
 from slimrnn.variants import get
 
@@ -102,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
         **options,
     )
     after = measure(slimmed, dataset)
-    _save(slimmed, Path(args.out))
+    store.save_model(slimmed, Path(args.out))
     screen.print(table(before, after))
     for layer in layers_in(slimmed):
         found = getattr(layer, "gate_constants", None) or {}
@@ -141,13 +142,3 @@ def _epoch(line: Mapping[str, Any], epochs: int) -> str:
     where = f"epoch {line['epoch']:>{len(str(epochs))}}/{epochs}"
     score, loss = line[f"val_{metric}"], line["val_loss"]
     return f"{where}  validation {metric} {score:.3f}, loss {loss:.4f}"
-
-
-def _save(model: Any, path: Path) -> None:
-    """Writes the model: all of it or nothing."""
-    unfinished = path.with_name(f"unfinished-{path.name}")
-    try:
-        model.save(unfinished)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
