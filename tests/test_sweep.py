@@ -21,12 +21,7 @@ from slimrnn.experiments.settings import Settings
 from slimrnn.experiments.store import Record, Run
 from slimrnn.experiments.study import Study
 from slimrnn.experiments.sweep import Sweep
-from sweeps import (
-    Pretending,
-    Quiet,
-    pretend,
-    study_of,
-)
+from sweeps import Pretending, Quiet, pretend, study_of
 
 # -- the sweep's own logic ------------------------------------------------------------
 

@@ -16,12 +16,7 @@ import pytest
 from processes import start
 from slimrnn.experiments import pool as pools
 from slimrnn.experiments import sweep
-from sweeps import (
-    EPOCHS,
-    SETTINGS,
-    TRIALS,
-    by_key,
-)
+from sweeps import EPOCHS, SETTINGS, TRIALS, by_key
 
 KILLS = 20
 
