@@ -7,9 +7,7 @@ backend = backends.start().backend
 
 # What another backend needs cannot be imported, not even for its doctests.
 collect_ignore = [
-    f"src/slimrnn/engines/native_{name}.py"
-    for name in NATIVE_BACKENDS
-    if name != backend
+    f"src/slimrnn/native/{name}.py" for name in NATIVE_BACKENDS if name != backend
 ]
 if backend not in NATIVE_BACKENDS:
     collect_ignore.append("src/slimrnn/engines/native.py")

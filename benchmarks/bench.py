@@ -13,10 +13,10 @@ from benchmarks.processes import Processes
 from benchmarks.results import Results, read
 from benchmarks.works import chosen, works
 from slimrnn import backends
-from slimrnn.console import console
+from slimrnn.cli.console import console
 from slimrnn.errors import InputError
-from slimrnn.experiments import store
-from slimrnn.experiments.checks import whole
+from slimrnn.experiments.run import store
+from slimrnn.utils.checks import whole
 
 ROUNDS, QUICK = 20, 3
 PICTURES = (".png", ".pdf", ".svg")

@@ -20,12 +20,12 @@ def plain_scan():
     """On JAX: the engine with a loop that cannot write over its inputs."""
     import jax
 
-    from slimrnn.engines import seam
+    from slimrnn.engines import scan as primitives
 
     def scan(step, carry, xs, reverse=False, reuse=None):
         return jax.lax.scan(step, tuple(carry), xs, reverse=reverse)
 
-    return mock.patch.object(seam, "scan", scan)
+    return mock.patch.object(primitives, "scan", scan)
 
 
 def forms(backend, row):

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.firmware.report import Table
-from slimrnn import backends, flags
+from slimrnn import backends
+from slimrnn.cli import flags
 from slimrnn.errors import InputError
 
 if TYPE_CHECKING:  # the backend is chosen first
@@ -42,18 +43,19 @@ def evaluated(folder: Path) -> list[Found]:
     import keras
 
     from slimrnn.deploy import evaluate_int8
-    from slimrnn.experiments import model, sweep
-    from slimrnn.experiments.settings import Settings
+    from slimrnn.experiments.run import build
+    from slimrnn.experiments.run.settings import Settings
+    from slimrnn.experiments.sweep import scheduler
 
     found, loaded = [], {}
-    for run in sweep.runs(folder):
+    for run in scheduler.runs(folder):
         settings = Settings.from_config(run.config)
         file = run.path / "model.keras"
         if not file.exists():
             continue  # it failed, or has not ended
         key = (settings.dataset, settings.padding)
         if key not in loaded:
-            loaded[key] = model.load(settings)
+            loaded[key] = build.load(settings)
         trained = keras.models.load_model(file, compile=False, safe_mode=True)
         evaluation = evaluate_int8(trained, loaded[key])
         if evaluation.agree is None:

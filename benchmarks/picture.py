@@ -7,7 +7,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from benchmarks.works import SWEEPS, S
-from slimrnn.experiments.figure import GRID, INK, MUTED
+from slimrnn.experiments.report.figure import GRID, INK, MUTED
 
 #: peer's kind and row -> colour and dash; a row has one colour in both engines
 LOOKS = {

@@ -14,9 +14,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from slimrnn import backends, flags
+from slimrnn import backends
+from slimrnn.cli import flags
 from slimrnn.errors import InputError
-from slimrnn.experiments.settings import Settings
+from slimrnn.experiments.run.settings import Settings
 
 TRAINED = "LSTM"
 EPOCHS = {"mnist": 2, "spoken_digits": 10}
@@ -151,15 +152,15 @@ def parser():
 def main():
     args = parser().parse_args()
     choice = backends.start(args.backend)
-    from slimrnn.experiments import environment, model
-    from slimrnn.experiments.trial import Trainer
+    from slimrnn.experiments.run import build, environment
+    from slimrnn.experiments.run.trainer import Trainer
 
     args.out.mkdir(parents=True, exist_ok=True)
     about = environment.describe()
     print(f"Keras {about['keras']} on {choice.backend} {about['backend_version']}")
     for dataset in args.datasets:
         began = time.monotonic()
-        data = model.load(settings_of(args, dataset, TRAINED, 1))
+        data = build.load(settings_of(args, dataset, TRAINED, 1))
         trainer = Trainer(data, Watcher())
         seeds = range(1, args.seeds + 1)
         results = [seed_of(args, dataset, data, trainer, seed) for seed in seeds]

@@ -22,9 +22,10 @@ from benchmarks.firmware import emulator
 from benchmarks.firmware.emulator import Firmware, Model, Run
 from benchmarks.firmware.report import Table
 from benchmarks.slimming import TRAINED, Watcher
-from slimrnn import backends, flags
+from slimrnn import backends
+from slimrnn.cli import flags
 from slimrnn.errors import InputError
-from slimrnn.experiments.settings import Settings
+from slimrnn.experiments.run.settings import Settings
 
 if TYPE_CHECKING:  # the backend is chosen first
     import keras
@@ -73,7 +74,7 @@ class OnDevice:
         accuracy: by the outputs after the last step of each recording.
     """
 
-    model: Exported
+    build: Exported
     run: Run
     flash: int
     accuracy: float
@@ -105,7 +106,7 @@ def train(settings: Settings, data: Dataset, folder: Path) -> dict[str, keras.Mo
     import keras
 
     import slimrnn
-    from slimrnn.experiments.trial import Trainer
+    from slimrnn.experiments.run.trainer import Trainer
 
     trainer, models = Trainer(data, Watcher()), {}
     for row in (TRAINED, SLIM):
@@ -120,10 +121,11 @@ def train(settings: Settings, data: Dataset, folder: Path) -> dict[str, keras.Mo
 
 def export(title: str, model: keras.Model, data: Dataset) -> list[Exported]:
     """A model as C in each dtype, with the test recordings as that takes them."""
-    from slimrnn.deploy import evaluate_int8, inputs, twin
-    from slimrnn.deploy.c import DTYPES, compile_model
-    from slimrnn.deploy.c_project import source_of
-    from slimrnn.deploy.description import describe
+    from slimrnn.deploy import evaluate_int8
+    from slimrnn.deploy.c.export import DTYPES, compile_model
+    from slimrnn.deploy.c.project import source_of
+    from slimrnn.deploy.program import inputs, simulator
+    from slimrnn.ir.from_keras import describe
 
     scales = data.train.x.take(slice(CALIBRATION)).padded()
     x, y = data.test.x.padded(), data.test.y
@@ -134,7 +136,7 @@ def export(title: str, model: keras.Model, data: Dataset) -> list[Exported]:
         program, _ = compile_model(describe(model), dtype, scales)
         source = source_of(program, f"{title}_{dtype}".replace(" ", "_").lower())
         given = inputs.integers(program, x) if dtype == "int8" else x
-        outputs = twin.run(program, given, each=True)
+        outputs = simulator.run(program, given, each=True)
         lengths = data.test.x.lengths
         made = Exported(
             source,
@@ -232,10 +234,10 @@ def main(arguments: list[str] | None = None) -> None:
     if why := emulator.missing():
         raise InputError(f"The firmware cannot be built and run: {why}.")
     backends.start(args.backend)
-    from slimrnn.experiments import environment, model
+    from slimrnn.experiments.run import build, environment
 
     settings = settings_of(args.data_dir, epochs=args.epochs, seed=args.seed)
-    data = model.load(settings)
+    data = build.load(settings)
     with TemporaryDirectory() as folder:
         found = tell(settings, data, Path(folder))
     about = environment.describe()

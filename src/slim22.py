@@ -20,10 +20,10 @@ from keras import activations, ops, regularizers
 
 from slimrnn import variants
 from slimrnn.activations import hard_sigmoid_keras2
-from slimrnn.cells import SlimLSTMCell, bind
-from slimrnn.engines.cell import join
+from slimrnn.engines.step import join
 from slimrnn.errors import InputError
 from slimrnn.layers import SlimRNN
+from slimrnn.layers.cells import SlimLSTMCell, bind
 from slimrnn.variants import Variant
 
 __all__ = ["MODELS", "LSTMs", "activation", "variant"]

@@ -4,7 +4,7 @@ Each row of the table, in float32 and int8, on emulated Cortex-M cores: instruct
 step, flash, RAM and stack. The same compiler gives the same numbers again.
 
 - ``models.py``: what is measured; ``targets.toml``: what has to be reached.
-- ``emulator.py``: builds and runs firmware; its C is in ``tests/firmware``.
+- ``emulator.py``: builds and runs firmware; its C is in ``tests/deploy/firmware``.
 - ``figures.py``: the numbers; ``firmware.json``: those of the last run that was kept,
   with which the tests compare.
 - ``report.py``: how they are shown.
@@ -16,10 +16,10 @@ from pathlib import Path
 import slimrnn
 from benchmarks.firmware import emulator, figures, report
 from slimrnn import backends
-from slimrnn.console import console
-from slimrnn.deploy.c import DTYPES
+from slimrnn.cli.console import console
+from slimrnn.deploy.c.export import DTYPES
 from slimrnn.errors import InputError
-from slimrnn.experiments import store
+from slimrnn.experiments.run import store
 from slimrnn.variants import TABLE
 
 #: flags of the other benchmarks

@@ -1,7 +1,7 @@
 """Exported models in firmware on emulated Cortex-M cores: build, run, measure.
 
-The firmware's own C and its linker scripts are in ``tests/firmware``. QEMU counts
-instructions there, not cycles: with ``-icount shift=0`` an instruction takes a
+The firmware's own C and its linker scripts are in ``tests/deploy/firmware``. QEMU
+counts instructions there, not cycles: with ``-icount shift=0`` an instruction takes a
 nanosecond of the machine's time, and the core's timer ticks by that.
 """
 
@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.machine import cores
-from slimrnn.deploy.c_source import Source
+from slimrnn.deploy.c.stream_source import Source
 
-SOURCES = Path(__file__).parents[2] / "tests" / "firmware"
+SOURCES = Path(__file__).parents[2] / "tests" / "deploy" / "firmware"
 GCC, QEMU = "arm-none-eabi-gcc", "qemu-system-arm"
 NM, SIZE = "arm-none-eabi-nm", "arm-none-eabi-size"
 PACKAGES = "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
@@ -30,7 +30,7 @@ FLAGS = (
     *("-Wall", "-Wextra", "-Wconversion", "-Wdouble-promotion", "-Werror"),
 )
 LINK = ("-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", "-L", str(SOURCES))
-#: how tests/firmware/firmware.h says why it ended
+#: how tests/deploy/firmware/firmware.h says why it ended
 STATUSES = {
     1: "the files for input and output could not be opened",
     2: "there was less input than expected",

@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.firmware.emulator import Core, Firmware
 from slimrnn.errors import InputError
-from slimrnn.experiments import files
+from slimrnn.utils import files
 
 if TYPE_CHECKING:
     from benchmarks.firmware.models import Measured

@@ -10,10 +10,10 @@ import numpy as np
 
 import slimrnn
 from benchmarks.firmware.emulator import Model
-from slimrnn.deploy import inputs, twin
-from slimrnn.deploy.c import compile_model
-from slimrnn.deploy.c_project import source_of
-from slimrnn.deploy.description import describe
+from slimrnn.deploy.c.export import compile_model
+from slimrnn.deploy.c.project import source_of
+from slimrnn.deploy.program import inputs, simulator
+from slimrnn.ir.from_keras import describe
 
 FEATURES, UNITS, CLASSES, STEPS = 16, 32, 6, 50
 
@@ -53,5 +53,5 @@ def measured(row: str, dtype: str) -> Measured:
     source = source_of(program, f"{row.lower()}_{dtype}")
     if dtype == "int8":
         x = inputs.integers(program, x)
-    y = twin.run(program, x, each=True)
+    y = simulator.run(program, x, each=True)
     return Measured(source, list(x), row, dtype, list(y))

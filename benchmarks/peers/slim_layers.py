@@ -8,7 +8,7 @@ import keras
 import slimrnn
 from benchmarks.peers import Call, arrays, driver, keras_model
 from slimrnn.activations import describe
-from slimrnn.engines.cell import Cell
+from slimrnn.engines.spec import Cell
 
 _engine = ""
 

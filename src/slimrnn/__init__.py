@@ -14,8 +14,8 @@ from slimrnn.errors import InputError
 from slimrnn.variants import Gate, Variant, get
 
 if TYPE_CHECKING:
-    from slimrnn.cells import SlimGRUCell, SlimLSTMCell, SlimMGUCell
     from slimrnn.layers import SlimGRU, SlimLSTM, SlimMGU, SlimRNN, layer
+    from slimrnn.layers.cells import SlimGRUCell, SlimLSTMCell, SlimMGUCell
     from slimrnn.slimming.training import slim
     from slimrnn.stream import Stream
 
@@ -24,7 +24,9 @@ __version__ = "0.1.0"
 # Imported when first asked for: they import Keras and with it a framework, which
 # takes seconds, and `slimrnn variants` needs neither.
 _LAZY = {
-    **dict.fromkeys(("SlimLSTMCell", "SlimGRUCell", "SlimMGUCell"), "slimrnn.cells"),
+    **dict.fromkeys(
+        ("SlimLSTMCell", "SlimGRUCell", "SlimMGUCell"), "slimrnn.layers.cells"
+    ),
     **dict.fromkeys(
         ("SlimLSTM", "SlimGRU", "SlimMGU", "SlimRNN", "layer"), "slimrnn.layers"
     ),

@@ -4,17 +4,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from slimrnn.deploy.c import to_c
+    from slimrnn.deploy.c.export import to_c
     from slimrnn.deploy.evaluate import evaluate_int8
-    from slimrnn.deploy.litert import to_litert
-    from slimrnn.deploy.onnx import to_onnx
+    from slimrnn.deploy.graph.litert import to_litert
+    from slimrnn.deploy.graph.onnx import to_onnx
 
 # Imported when first asked for: they import Keras.
 _LAZY = {
     "evaluate_int8": "slimrnn.deploy.evaluate",
-    "to_c": "slimrnn.deploy.c",
-    "to_litert": "slimrnn.deploy.litert",
-    "to_onnx": "slimrnn.deploy.onnx",
+    "to_c": "slimrnn.deploy.c.export",
+    "to_litert": "slimrnn.deploy.graph.litert",
+    "to_onnx": "slimrnn.deploy.graph.onnx",
 }
 
 __all__ = ["evaluate_int8", "to_c", "to_litert", "to_onnx"]

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from slimrnn.data import Dataset
-from slimrnn.deploy import inputs, quantize, twin
-from slimrnn.deploy import program as programs
-from slimrnn.deploy.description import describe
-from slimrnn.deploy.functions import FLOAT32
-from slimrnn.deploy.program import Program
+from slimrnn.deploy.program import inputs, quantize, simulator
+from slimrnn.deploy.program import program as programs
+from slimrnn.deploy.program.functions import FLOAT32
+from slimrnn.deploy.program.program import Program
 from slimrnn.errors import InputError
+from slimrnn.ir.from_keras import describe
 
 Array = np.ndarray
 
@@ -101,7 +101,7 @@ def evaluate_int8(
 
 def _parts(model: Any, data: Dataset) -> tuple[Array, Array, Array]:
     """The test, x and y, and what tells the scales."""
-    from slimrnn.slimming.feeding import Feeding  # which knows the sizes of exports
+    from slimrnn.data.adapter import Feeding  # which knows the sizes of exports
 
     if not getattr(model, "inputs", None):
         raise InputError(
@@ -122,13 +122,13 @@ def _values(program: Program, x: Array) -> Array:
         some = x[first : first + _BATCH]
         mask = inputs.mask_of(program.description, some)
         if program.dtype == "int8":
-            values = twin.run(program, inputs.integers(program, some), mask)
+            values = simulator.run(program, inputs.integers(program, some), mask)
             values = values / 2.0**program.output_bits
             if program.description.ends_in_softmax:  # which the device leaves out
                 values = FLOAT32["slim_softmax"].twin(values.astype("float32"))
             parts.append(values)
         else:
-            parts.append(twin.run(program, some, mask))
+            parts.append(simulator.run(program, some, mask))
     return np.concatenate(parts)
 
 

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from slimrnn.deploy.c import DTYPES, compile_model
-from slimrnn.deploy.c_project import source_of
-from slimrnn.deploy.c_source import Source
-from slimrnn.deploy.count import Counting, product_counts
-from slimrnn.deploy.description import Affine, Description, Embedding, describe
-from slimrnn.deploy.program import Cell, Dense
+from slimrnn.deploy.c.export import DTYPES, compile_model
+from slimrnn.deploy.c.project import source_of
+from slimrnn.deploy.c.stream_source import Source
+from slimrnn.deploy.program.op_count import Counting, product_counts
+from slimrnn.deploy.program.program import Cell, Dense
 from slimrnn.errors import InputError
+from slimrnn.ir.from_keras import Affine, Description, Embedding, describe
 
 CORES = ("cortex-m0", "cortex-m4")
 
@@ -118,7 +118,7 @@ def size(description: Description, dtype: str) -> Size:
     """What a model takes in one dtype.
 
     Raises:
-        InputError: see :func:`slimrnn.deploy.quantize.int8`.
+        InputError: see :func:`slimrnn.deploy.program.quantize.int8`.
     """
     # No size depends on the data, nor on what they say of the scales.
     program, x = compile_model(description, "float32")

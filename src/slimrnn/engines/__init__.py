@@ -9,7 +9,7 @@ from slimrnn.errors import InputError
 from slimrnn.native import library
 
 if TYPE_CHECKING:
-    from slimrnn.engines.cell import Cell
+    from slimrnn.engines.spec import Cell
 
 Engine = Literal["auto", "ops", "native"]
 ENGINES: tuple[Engine, ...] = ("auto", "ops", "native")

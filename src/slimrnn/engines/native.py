@@ -14,7 +14,7 @@ from typing import Any
 
 import keras
 
-from slimrnn.engines.cell import Cell
+from slimrnn.engines.spec import Cell
 
 Tensor = Any
 
@@ -36,4 +36,4 @@ def run(
     )
 
 
-_bridge = import_module(f"slimrnn.engines.native_{keras.backend.backend()}")
+_bridge = import_module(f"slimrnn.native.{keras.backend.backend()}")

@@ -20,8 +20,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from slimrnn.engines import seam
-from slimrnn.engines.cell import Cell, Step, join
+from slimrnn.engines import scan
+from slimrnn.engines.spec import Cell
+from slimrnn.engines.step import Step, columns, join
 
 Tensor = Any
 Tensors = Sequence[Tensor]
@@ -60,10 +61,10 @@ def run(
         inputs["mask"] = ops.cast(mask, x.dtype)
     if recurrent_mask is not None:
         inputs["recurrent_mask"] = recurrent_mask
-    scan = seam.unrolled if unroll else seam.scan
-    sequence = _Sequence(cell, tuple(inputs), return_sequences, scan)
+    loop = scan.unrolled if unroll else scan.scan
+    sequence = _Sequence(cell, tuple(inputs), return_sequences, loop)
     function = (
-        seam.with_gradient(sequence.forward, sequence.backward)
+        scan.with_gradient(sequence.forward, sequence.backward)
         if cell.differentiable
         else lambda *tensors: sequence.forward(*tensors)[0]
     )
@@ -159,15 +160,15 @@ class _Sequence:
         blocks = {key: ops.sum(total, axis=0) for key, total in sums.items()}
         for gates, dpre in zip(cell.groups, rows, strict=False):
             total = ops.sum(dpre, axis=(0, 1))
-            blocks |= {("bias", k): cell.columns(total, gates, (k,)) for k in gates}
+            blocks |= {("bias", k): columns(cell, total, gates, (k,)) for k in gates}
             for readers in step.matrices:
                 mine = tuple(k for k in gates if k in readers)
                 if mine:
                     behind = readers[0] in cell.after_reset
                     read = rows[-1] if behind else step.seen(kept["h"])
-                    product = _outer(read, cell.columns(dpre, gates, mine))
+                    product = _outer(read, columns(cell, dpre, gates, mine))
                     for k in mine:
-                        block = cell.columns(product, mine, (k,))
+                        block = columns(cell, product, mine, (k,))
                         blocks["recurrent_kernel", k] = block
         for weight in ("recurrent_kernel", "recurrent_vector", "bias"):
             parts = [blocks[weight, k] for k in cell.variant.blocks(weight)]

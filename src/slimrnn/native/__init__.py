@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from slimrnn.errors import InputError
-from slimrnn.gates import WEIGHTS
 from slimrnn.native import library
 from slimrnn.variants import FAMILIES, Variant, get
+from slimrnn.variants.gates import WEIGHTS
 
 Array = np.ndarray
 Arrays = dict[str, Array]

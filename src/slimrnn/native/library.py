@@ -23,9 +23,9 @@ from pathlib import Path
 import numpy as np
 
 from slimrnn.errors import InputError
-from slimrnn.gates import CANDIDATE, WEIGHTS
 from slimrnn.native.structures import Backward, Cell, Forward, Layer
 from slimrnn.variants import FAMILIES, Variant
+from slimrnn.variants.gates import CANDIDATE, WEIGHTS
 
 #: in the order of slimrnn.h
 ACTIVATIONS = (
@@ -237,7 +237,7 @@ def from_numbers(values: tuple[int, ...]) -> Cell:
 
 @functools.lru_cache(maxsize=256)
 def describe(bound, features: int) -> tuple[int, ...]:
-    """The numbers of a ``slimrnn.engines.cell.Cell`` for so many features."""
+    """The numbers of a ``slimrnn.engines.step.Cell`` for so many features."""
     return numbers(
         cell(
             bound.variant,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ctypes import POINTER, Structure, c_float, c_int32, c_int64, c_void_p
 
-from slimrnn.gates import WEIGHTS
+from slimrnn.variants.gates import WEIGHTS
 
 _GATES, _STATES = 4, 2
 

@@ -13,14 +13,14 @@ from slimrnn.slimming.options import Options
 if TYPE_CHECKING:
     from slimrnn.slimming.conversion import rebuild
     from slimrnn.slimming.distillation import Distillation
-    from slimrnn.slimming.figures import Figures, measure
+    from slimrnn.slimming.measure import Figures, measure
     from slimrnn.slimming.training import slim
 
 # Imported when first asked for: they import Keras, and `slimrnn --help` does not.
 _LAZY = {
     "Distillation": "distillation",
-    "Figures": "figures",
-    "measure": "figures",
+    "Figures": "measure",
+    "measure": "measure",
     "rebuild": "conversion",
     "slim": "training",
 }

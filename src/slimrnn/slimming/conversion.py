@@ -12,11 +12,11 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from slimrnn import trained
 from slimrnn.activations import KNOWN
 from slimrnn.errors import InputError
+from slimrnn.ir import keras_layers
+from slimrnn.ir.keras_layers import RECURRENT, Recurrence, named
 from slimrnn.layers import LAYERS
-from slimrnn.trained import RECURRENT, Recurrence, named
 from slimrnn.variants import CANDIDATE, FAMILIES, WEIGHTS, Gate, Variant, get
 
 Array = np.ndarray
@@ -131,7 +131,7 @@ class _Rebuilding:
             if isinstance(new, keras.layers.Normalization):
                 new.finalize_state()  # takes over what it was adapted to
         for old, new in self.slimmed:
-            start = weights(trained.recurrence(old), new.cell.algebra.variant)
+            start = weights(keras_layers.recurrence(old), new.cell.algebra.variant)
             for name, value in start.items():
                 getattr(new.cell, name).assign(value)
 
@@ -139,7 +139,7 @@ class _Rebuilding:
         if type(layer) not in RECURRENT:
             return False
         try:
-            source = trained.recurrence(layer).variant
+            source = keras_layers.recurrence(layer).variant
             reason = why_not(source, self._row(layer))
         except InputError as error:
             reason = str(error).rstrip(".")
@@ -174,7 +174,7 @@ class _Rebuilding:
                 f"gate_constants must be 'trained', 'row' or a mapping of gate to "
                 f"number; received {self.gate_constants!r}."
             )
-        source = trained.recurrence(layer)
+        source = keras_layers.recurrence(layer)
         return {
             gate: round(float(_value(source, self.variant, gate).mean()), DIGITS)
             for gate in self.variant.constants

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from slimrnn.errors import InputError
-from slimrnn.experiments.checks import whole
-from slimrnn.experiments.settings import MOST_SEED
+from slimrnn.experiments.run.settings import MOST_SEED
+from slimrnn.utils.checks import whole
 
 _RANGES = {
     "learning_rate": (lambda x: x > 0, "above 0"),

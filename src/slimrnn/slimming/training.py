@@ -10,9 +10,9 @@ import numpy as np
 
 from slimrnn import backends
 from slimrnn.data import Dataset
+from slimrnn.data.adapter import Feeding, dataset
 from slimrnn.slimming.conversion import GateConstants, rebuild
 from slimrnn.slimming.distillation import Best, Distillation, end_of, with_targets
-from slimrnn.slimming.feeding import Feeding, dataset
 from slimrnn.slimming.options import Options
 from slimrnn.variants import Variant
 

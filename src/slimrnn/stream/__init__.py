@@ -11,7 +11,7 @@ import numpy as np
 
 from slimrnn.errors import InputError
 from slimrnn.native import library
-from slimrnn.stream.parts import EMBEDDING, Part, parts_of
+from slimrnn.stream.layers import EMBEDDING, Part, parts_of
 
 __all__ = ["Stream"]
 

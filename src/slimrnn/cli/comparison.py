@@ -1,0 +1,199 @@
+"""The comparison that the command line prints, and how a run ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from slimrnn.cli.variants import plain
+from slimrnn.experiments.analysis.grouping import (
+    VARIANT,
+    by_problem,
+    shared,
+    shortened,
+    text,
+    title,
+    variant_name,
+)
+from slimrnn.experiments.analysis.statistics import Difference, Spread, note
+from slimrnn.experiments.analysis.summary import (
+    Row,
+    Summary,
+    metric_of,
+    status,
+    summarize,
+    validation_note,
+)
+from slimrnn.experiments.run.store import Run
+
+# Figures of the comparison and their heads.
+_FIGURES = {
+    "layer_parameters": "layer\nparameters",
+    "model_parameters": "model\nparameters",
+    "score": "test\n{metric}",
+    "difference": "difference\nto {reference}",
+    "seconds_per_epoch": "seconds\nan epoch",
+    "prediction_seconds": "ms a\nprediction",
+}
+
+
+class _Form(NamedTuple):
+    """Which figures there are, what parts them from their ratios, the longest name."""
+
+    figures: tuple[str, ...]
+    apart: str
+    longest: int
+
+
+_ALL = tuple(_FIGURES)
+_FEW = tuple(name for name in _FIGURES if name != "model_parameters")
+_FORMS = (_Form(_ALL, " ", 24), _Form(_ALL, "\n", 24), _Form(_FEW, "\n", 13))
+
+
+def comparison(runs: Sequence[Run], width: int) -> list[Table | str]:
+    """The table of each variant's best point, and what must be known to read it.
+
+    Args:
+        runs: at least one; those on several data sets get a table each.
+        width: of the screen; on a narrow one, the ratios go below the figures.
+    """
+    problems = by_problem(runs)
+    parts: list[Table | str] = []
+    for name, own in problems.items():
+        if len(problems) > 1:
+            parts.append(f"[bold]{escape(name)}[/]")
+        parts += _problem(own, width)
+    if max(len(run.metrics) for run in runs) == 1:
+        parts.append(
+            "The seconds are those of the first epoch, in which a variant's first run "
+            "compiles; with two epochs or more, it is left out."
+        )
+    return parts
+
+
+def _problem(runs: Sequence[Run], width: int) -> list[Table | str]:
+    """The comparison on one data set."""
+    summary = summarize(runs)
+    seeds = max(len(row.runs) for row in summary.rows)
+    spread = f"± the standard deviation over {seeds} seeds; " if seeds > 1 else ""
+    better = "lower is better; " if summary.metric == "mae" else ""
+    keeps_best = shared([run.config for run in runs]).get("keep") == "best"
+    epoch = "best epoch on the validation data" if keeps_best else "last epoch"
+    lines = [
+        f"Test {summary.metric} after the {epoch}: {better}{spread}"
+        f"× the ratio to {escape(summary.base)}.",
+        escape(note([row.difference for row in summary.best], summary.base)),
+        validation_note(runs),
+    ]
+    tables: list[Table | str] = [_fitting(summary, width)]
+    if len(summary.rows) > len(summary.best):
+        tables += [
+            f"Of {len(summary.rows)} points, these are each variant's best by the mean "
+            f"validation {summary.metric}:",
+            _chosen(summary),
+        ]
+    return [*tables, *filter(None, lines)]
+
+
+def _chosen(summary: Summary) -> Table:
+    """Where on the axes the best points are."""
+    table = plain()
+    names = [name for name in summary.axes if name != VARIANT]
+    for head in (VARIANT, *map(title, names), f"validation {summary.metric}"):
+        table.add_column(escape(head))
+    for row in summary.best:
+        values = [escape(text(row.values[name])) for name in names]
+        table.add_row(escape(row.variant), *values, _score(row.validation))
+    return table
+
+
+def outcome(run: Run) -> str:
+    """How one run ended, in a sentence or two."""
+    result, metric = run.result, metric_of([run])
+    name = variant_name(run)
+    if status(run) != "done":
+        return f"{name}: {status(run)}. {result.get('reason') or ''}".strip()
+    return (
+        f"{name} reached a test {metric} of {result[f'test_{metric}']:.3f} in "
+        f"{result['epochs']} epochs of {result['seconds_per_epoch']:.3g} s.\n"
+        f"{_count(result['layer_parameters'])} parameters in the layer, "
+        f"{_count(result['model_parameters'])} in the model; "
+        f"{1000 * result['prediction_seconds']:.3g} ms a prediction.\n"
+        f"{validation_note([run])}"
+    )
+
+
+def _fitting(summary: Summary, width: int) -> Table:
+    """The fullest form of the table that fits the screen."""
+    console = Console(width=10_000)
+    forms = [_comparison(summary, form) for form in _FORMS]
+    fits = (table for table in forms if console.measure(table).maximum <= width)
+    return next(fits, forms[-1])
+
+
+def _comparison(summary: Summary, form: _Form) -> Table:
+    """The figures of the best points."""
+    table = plain()
+    table.add_column("variant", no_wrap=True)
+    reference = escape(shortened(summary.reference, form.longest - 2))
+    for name in form.figures:
+        head = _FIGURES[name].format(metric=summary.metric, reference=reference)
+        table.add_column(head, justify="right", no_wrap=True)
+    for row in summary.best:
+        cells = _figures(row, form.apart)
+        table.add_row(_name(row, form), *(cells[name] for name in form.figures))
+    return table
+
+
+def _name(row: Row, form: _Form) -> str:
+    ended = {"diverged": row.diverged, "interrupted": row.interrupted}
+    ended["failed"] = row.failed
+    notes = [f"\n[red]{count} {how}[/]" for how, count in ended.items() if count]
+    return escape(shortened(row.variant, form.longest)) + "".join(notes)
+
+
+def _figures(row: Row, apart: str) -> dict[str, str]:
+    texts = {
+        "layer_parameters": _count(row.layer_parameters),
+        "model_parameters": _count(row.model_parameters),
+        "score": _score(row.score),
+        "seconds_per_epoch": _seconds(row.seconds_per_epoch, 1),
+        "prediction_seconds": _seconds(row.prediction_seconds, 1000),
+    }
+    ratios = [getattr(row.ratios, name) for name in texts]
+    cells = {
+        name: shown + ("" if ratio is None else f"{apart}[dim]×{ratio:.2f}[/]")
+        for (name, shown), ratio in zip(texts.items(), ratios, strict=True)
+    }
+    return {**cells, "difference": _difference(row.difference, apart)}
+
+
+def _difference(difference: Difference | None, apart: str) -> str:
+    if difference is None:
+        return "-"
+    mean = f"{difference.mean:+.3f}"
+    if difference.low is None:
+        return mean
+    interval = f"{difference.low:+.3f}, {difference.high:+.3f}"
+    interval = f"({interval})" if apart == " " else interval
+    weight = "bold" if difference.is_clear else "none"
+    return f"[{weight}]{mean}[/]{apart}[dim]{interval}[/]"
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _score(spread: Spread) -> str:
+    if spread.mean is None:
+        return "-"
+    mean = f"{spread.mean:.3f}"
+    return mean if spread.std is None else f"{mean} ± {spread.std:.3f}"
+
+
+def _seconds(spread: Spread, scale: float) -> str:
+    return "-" if spread.mean is None else f"{spread.mean * scale:.3g}"

@@ -1,0 +1,177 @@
+"""How a sweep goes, on a terminal: what runs, what is done, the best, time left."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from slimrnn.cli.variants import plain
+from slimrnn.errors import InputError
+from slimrnn.experiments.analysis.summary import METRICS, finite, status
+from slimrnn.experiments.run import store
+from slimrnn.experiments.run.settings import Settings
+from slimrnn.experiments.run.store import Run
+from slimrnn.experiments.sweep.process_pool import Ended
+
+
+class Screen:
+    """A live table on a terminal; elsewhere a line for each trial that ended.
+
+    Args:
+        screen: where to.
+        folder: the sweep's.
+        workers: how many trials run at a time.
+    """
+
+    def __init__(self, screen: Console, folder: Path, workers: int):
+        self.screen = screen
+        self.folder = folder
+        self.workers = workers
+        self.counts: Counter[str] = Counter()
+        self._total = 0
+        self._best: tuple[float, Settings] | None = None
+        self._running: dict[str, tuple[Settings, Path, float]] = {}
+        self._seconds: list[float] = []  # of the trials that ended in this session
+        self._live = Live(console=screen, transient=True, auto_refresh=False)
+
+    def __enter__(self) -> Screen:
+        if self.screen.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._live.stop()
+
+    def begins(self, total: int) -> None:
+        """The sweep begins."""
+        self._total = total
+
+    def started(self, settings: Settings, path: Path) -> None:
+        """A trial runs from now on."""
+        self._running[settings.key()] = settings, path, time.monotonic()
+        self.tick()
+
+    def retried(self, settings: Settings, ended: Ended) -> None:
+        """An attempt failed, and there will be another."""
+        self._running.pop(settings.key(), None)
+        self._say(f"[yellow]again[/] {_name(settings)}: {escape(ended.reason)}")
+
+    def ended(self, settings: Settings, run: Run) -> None:
+        """A trial has ended; one of an earlier session is told as well."""
+        known = self._running.pop(settings.key(), None)
+        ended = status(run)
+        self.counts[ended] += 1
+        score = _score(run.result)
+        best = -math.inf if self._best is None else self._best[0]
+        if ended == "done" and score is not None and score > best:
+            self._best = score, settings
+        if known is None and ended != "failed":
+            return  # it had ended before this session
+        if known is not None:
+            self._seconds.append(time.monotonic() - known[2])
+        how = _figures(run.result) if ended == "done" else run.result.get("reason")
+        color = "green" if ended == "done" else "red"
+        self._say(f"[{color}]{ended}[/] {_name(settings)}: {escape(str(how))}")
+        self.tick()
+
+    @property
+    def failed(self) -> bool:
+        """Whether a trial failed."""
+        return self.counts["failed"] > 0
+
+    def tick(self) -> None:
+        """Some time has passed: the table is drawn anew."""
+        if self.screen.is_terminal:
+            self._live.update(Group(self._table(), self.summary()), refresh=True)
+
+    def summary(self) -> Text:
+        """What is done, the best so far, and the time left."""
+        ended = sum(self.counts.values())
+        parts = [f"{ended} of {self._total} trials ended"]
+        parts += [f"{n} {how}" for how, n in self.counts.items()]
+        if self._best:
+            score, settings = self._best
+            parts.append(f"best validation {abs(score):.4f} by {settings.key()}")
+        if self._seconds and ended < self._total:
+            each = sum(self._seconds) / len(self._seconds)
+            left = (self._total - ended) * each / self.workers
+            parts.append(f"about {duration(left)} left")
+        return Text(" · ".join(parts), style="dim")
+
+    def _table(self) -> Table:
+        table = plain()
+        table.add_column("running", no_wrap=True)
+        for title in ("epoch", "loss", "validation", "time"):
+            table.add_column(title, justify="right", no_wrap=True)
+        for settings, path, began in self._running.values():
+            line = _last(path)
+            table.add_row(
+                escape(settings.key()),
+                f"{line.get('epoch', 0)}/{settings.epochs}",
+                _number(line.get("loss")),
+                _number(_score(line)),
+                duration(time.monotonic() - began),
+            )
+        return table
+
+    def _say(self, text: str) -> None:
+        self.screen.print(text, soft_wrap=True)
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it.
+
+    Example:
+        >>> duration(42), duration(100), duration(9000)
+        ('42 s', '2 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _last(path: Path) -> dict[str, Any]:
+    """A run's last epoch; empty where there is none."""
+    try:
+        known = store.lines(path / store.METRICS)
+    except InputError:  # damaged: the trial writes it anew
+        return {}
+    return known[-1] if known else {}
+
+
+def _score(figures: dict[str, Any]) -> float | None:
+    """The validation score, the higher the better."""
+    accuracy, error = (
+        finite(figures.get(f"val_{name}")) for name in ("accuracy", "mae")
+    )
+    if accuracy is None and error is not None:
+        return -error
+    return accuracy
+
+
+def _figures(result: dict[str, Any]) -> str:
+    shown = [
+        f"{part} {result[f'{short}_{name}']:.4f}"
+        for name in METRICS
+        for part, short in (("validation", "val"), ("test", "test"))
+        if name != "loss" and finite(result.get(f"{short}_{name}")) is not None
+    ]
+    return f"{', '.join(shown)} after {result.get('epochs')} epochs"
+
+
+def _number(value: Any) -> str:
+    known = finite(value)
+    return "-" if known is None else f"{abs(known):.4f}"
+
+
+def _name(settings: Settings) -> str:
+    return f"{escape(settings.key())} (seed {settings.seed})"

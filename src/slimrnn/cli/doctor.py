@@ -1,0 +1,70 @@
+"""What is installed, what is found, and what runs where: a first look at a machine."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from slimrnn import backends, data, engines, native
+from slimrnn.experiments.run.environment import describe, version
+from slimrnn.variants import TABLE
+
+
+def examine(choice: backends.Choice, data_dir: str | None) -> list[Table | str]:
+    """Tables and lines to print.
+
+    Args:
+        choice: the backend that Keras runs on.
+        data_dir: the user's folder of data, if there is one.
+    """
+    return [
+        _section("Versions", _versions()),
+        _section("Backends", _backends(choice)),
+        _section("Engines (which computes a layer)", _engines()),
+        _section("Data", dict(data.available(data_dir))),
+    ]
+
+
+def _section(title: str, rows: dict[str, str]) -> Table:
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        show_header=False,
+        box=None,
+        padding=(0, 2, 0, 0),
+    )
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in rows.items():
+        table.add_row(name, text)
+    table.add_section()
+    return table
+
+
+def _versions() -> dict[str, str]:
+    return {name: str(value) for name, value in describe().items()}
+
+
+def _backends(choice: backends.Choice) -> dict[str, str]:
+    found = backends.installed()
+    rows = {}
+    for name in backends.BACKENDS:
+        if name not in found:
+            rows[name] = f"not installed; {backends.how_to_install(name)}"
+        elif name == choice.backend:
+            rows[name] = f"{version(name)}, in use: {choice.reason}"
+        else:
+            rows[name] = f"{version(name)}; to use it: --backend {name}"
+    return rows
+
+
+def _engines() -> dict[str, str]:
+    rows = {}
+    for name in backends.installed():
+        chosen = engines.choose("auto", name)
+        rows[name] = f"{chosen.engine} for all {len(TABLE)} variants: {chosen.reason}"
+    rows["native"] = native.reason() or (
+        f"{native.isa()} (of {', '.join(native.isas())}), up to "
+        f"{native.num_threads()} threads; float32 on the CPU"
+    )
+    return rows

@@ -1,0 +1,135 @@
+"""The tables of variants that the command line prints."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from slimrnn.experiments.analysis.summary import BASELINE
+from slimrnn.variants import TABLE, Gate, Variant, get
+
+WIDE = 100  # columns of a screen on which a source fits with its prefix
+
+
+def variants_table(features: int, units: int, width: int) -> Table:
+    """All rows of the table of variants, with their size.
+
+    Args:
+        features: m of the counts.
+        units: n of the counts.
+        width: of the screen; a narrow one shows the numbers of papers alone.
+    """
+    table = plain()
+    table.add_column("variant", no_wrap=True)
+    table.add_column("gates")
+    table.add_column("parameters", no_wrap=True)
+    table.add_column("count", justify="right", no_wrap=True)
+    table.add_column("share", justify="right", no_wrap=True)
+    table.add_column("source", overflow="fold")
+    family = ""
+    for row in TABLE:
+        if family and row.family != family:
+            table.add_section()
+        family = row.family
+        source = row.source.replace(", ", "\n")
+        table.add_row(
+            row.name,
+            _brief(row),
+            row.formula(),
+            f"{row.parameters(features, units):,}",
+            _share(row, features, units),
+            source if width >= WIDE else source.replace("arXiv:", ""),
+        )
+    return table
+
+
+def variants_markdown(features: int, units: int) -> str:
+    """All rows of the table of variants as a Markdown table, as the README has it.
+
+    Args:
+        features: m of the counts.
+        units: n of the counts.
+    """
+    heads = ("variant", "gates", "parameters", "count", "share", "source")
+    lines = [heads, ["---", "---", "---", "---:", "---:", "---"]]
+    lines += [
+        [
+            row.name,
+            _brief(row),
+            row.formula(),
+            f"{row.parameters(features, units):,}",
+            _share(row, features, units),
+            ", ".join(map(_link, row.source.split(", "))),
+        ]
+        for row in TABLE
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _link(source: str) -> str:
+    where, _, number = source.partition(":")
+    base = {"arXiv": "https://arxiv.org/abs/", "doi": "https://doi.org/"}[where]
+    return f"[{number}]({base}{number})"
+
+
+def variant_page(variant: Variant, features: int, units: int) -> Group:
+    """All that the table knows of one variant."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column()
+    count = f"{variant.parameters(features, units):,}"
+    share = _share(variant, features, units)
+    shapes = variant.shapes(features, units).items()
+    constants = variant.constants.items()
+    for name, words in (
+        ("family", variant.family.upper()),
+        ("equations", "\n".join(variant.equations())),
+        ("constants", ", ".join(f"{k} = {v:g}" for k, v in constants) or "none"),
+        ("weights", "\n".join(f"{name} {shape}" for name, shape in shapes)),
+        ("parameters", f"{variant.formula()} = {count}, {share} of the {BASELINE}'s"),
+        ("source", variant.source),
+    ):
+        table.add_row(name, Text(words))
+    return Group(Text(variant.name, style="bold"), table)
+
+
+def legend(features: int, units: int) -> str:
+    """What the signs in the equations and the tables mean."""
+    return (
+        f"m = {features} features of the input x, n = {units} units of the state h. "
+        "W: (m, n) matrix, U: (n, n) matrix, u and b: (n,) vectors; "
+        "⊙: pointwise product; σ: recurrent activation, g: activation; "
+        f"share: of the {BASELINE}'s parameters."
+    )
+
+
+def _brief(variant: Variant) -> str:
+    """The gates in short, those of the same form together."""
+    forms: dict[str, list[str]] = {}
+    for name, gate in variant.items():
+        forms.setdefault(_form(gate), []).append(name)
+    return "  ".join(f"{','.join(names)}={form}" for form, names in forms.items())
+
+
+def _form(gate: Gate) -> str:
+    if gate.constant is not None:
+        return f"{gate.constant:g}"
+    signs = {
+        "kernel": "Wx",
+        "recurrent_kernel": "Uh",
+        "recurrent_vector": "u⊙h",
+        "bias": "b",
+    }
+    return "+".join(signs[term] for term in gate.terms)
+
+
+def _share(variant: Variant, features: int, units: int) -> str:
+    whole = get(BASELINE).parameters(features, units)
+    return f"{variant.parameters(features, units) / whole:.1%}"
+
+
+def plain() -> Table:
+    """A table without columns yet, in the style of all."""
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))

@@ -1,0 +1,193 @@
+# ruff: noqa: D102 (a machine's methods are told in cell.Machine)
+"""A cell's routine in C: what ``deploy.program.step`` tells, written down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from slimrnn.deploy.program import functions
+from slimrnn.deploy.program.arithmetic import Float32, Int8
+from slimrnn.deploy.program.c_expression import Text
+from slimrnn.deploy.program.step import Structure, take_step
+from slimrnn.variants import FAMILIES
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Types:
+    """The C types of an arithmetic, and what goes with them.
+
+    ``pair`` is how many columns of a row lie side by side in a matrix, and columns are
+    padded to a multiple of ``multiple``.
+    """
+
+    input: str
+    weight: str
+    vector: str
+    sum: str
+    bias: str
+    pair: int
+    multiple: int
+    numbers: type
+    functions: dict[str, functions.Function]
+
+    @property
+    def scaled(self) -> bool:
+        """Whether each row of a matrix has a multiplier."""
+        return self.weight != self.vector
+
+    def columns(self, count: int) -> int:
+        """The columns in memory of a matrix of so many."""
+        return -(-count // self.multiple) * self.multiple
+
+
+TYPES = {
+    "float32": Types(*("float",) * 5, 1, 1, Float32, functions.FLOAT32),
+    "int8": Types(
+        *("int8_t", "int8_t", "int16_t", "int32_t", "int16_t"),
+        *(2, 4, Int8, functions.INT8),
+    ),
+}
+
+
+@dataclass
+class Routine:
+    """A routine, and what it asks of the rest of the file.
+
+    Attributes:
+        lines: of its body.
+        used: the functions that it calls.
+        segments: of each matrix, the (block, count) of each product: those rows are
+            laid out together.
+    """
+
+    lines: list[str] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+    segments: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+
+
+class Writer:
+    """The machine that writes a step down.
+
+    Args:
+        structure: of the cell.
+        types: of the arithmetic.
+        padded: whether a layer with this routine has padded columns.
+    """
+
+    def __init__(self, structure: Structure, types: Types, padded: bool):
+        self.types, self.routine = types, Routine()
+        self.states = FAMILIES[structure.variant.family].states
+        self.units = "padded" if padded else "n"
+        self.depth = 1
+        take_step(structure, self, types.numbers(self._call))
+
+    def _call(self, name: str, value: Any) -> Text:
+        self.routine.used.add(name)
+        return Text(f"{name}({value})")
+
+    def _line(self, text: str) -> None:
+        self.routine.lines.append("    " * self.depth + text)
+
+    def start(self, slot: int, count: int, weight: str, block: int) -> None:
+        to, rows = _at("sums", slot), _times(count)
+        if weight:
+            self._line(f"copy({to}, {_at(f'cell->{weight}', block)}, {rows});")
+        else:
+            self._line(f"clear({to}, {rows});")
+        self.routine.used.add("copy" if weight else "clear")
+
+    def product(
+        self, slot: int, count: int, weight: str, block: int, vector: str
+    ) -> None:
+        self.routine.segments.setdefault(weight, []).append((block, count))
+        self.routine.used.add("add_product")
+        columns = "cell->inputs" if vector == "x" else self.units
+        scale = _at(f"cell->{weight}_scale", block)
+        self._line(
+            f"add_product({_at('sums', slot)}, "
+            f"{_at(f'cell->{weight}', block, f' * {columns}')}, "
+            f"{f'{scale}, ' if self.types.scaled else ''}"
+            f"{vector}, {_times(count)}, {columns});"
+        )
+
+    def loop(self) -> None:
+        self._line("for (int j = 0; j < n; j++) {")
+        self.depth += 1
+
+    def end(self) -> None:
+        self.depth -= 1
+        self._line("}")
+
+    def sum(self, slot: int) -> Text:
+        return Text(_item("sums", slot))
+
+    def weight(self, weight: str, block: int) -> Text:
+        return self._wide(_item(f"cell->{weight}", block))
+
+    def state(self, name: str) -> Text:
+        return self._wide(f"{name}[j]")
+
+    def _wide(self, text: str) -> Text:
+        """An element of a vector, as wide as a sum: an int may have 16 bits."""
+        wide = self.types.sum != self.types.vector
+        return Text(f"({self.types.sum}){text}" if wide else text)
+
+    def let(self, name: str, value: Any) -> Text:
+        self._line(f"const {self.types.sum} {name} = {value};")
+        return Text(name)
+
+    def store(self, name: str | int, value: Any) -> None:
+        if isinstance(name, int):
+            self._line(f"{_item('sums', name)} = {value};")
+        elif self.types.sum == self.types.vector:
+            self._line(f"{name}[j] = {value};")
+        else:
+            inside = value if value.is_atom else f"({value})"
+            self._line(f"{name}[j] = ({self.types.vector}){inside};")
+
+
+def _times(count: int) -> str:
+    return f"{count} * n" if count > 1 else "n"
+
+
+def _at(name: str, place: int, factor: str = "") -> str:
+    """The address of a place, counted in gates."""
+    return f"{name} + {_times(place)}{factor}" if place else name
+
+
+def _item(name: str, place: int) -> str:
+    """The element of unit j."""
+    return f"{name}[{_times(place)} + j]" if place else f"{name}[j]"
+
+
+def laid_out(
+    matrix: Array, segments: Iterable[tuple[int, int]], units: int, types: Types
+) -> Array:
+    """A matrix's numbers in the order in which the C reads them.
+
+    Four rows go side by side, column by column; of integers, two columns of two rows.
+    """
+    width = types.columns(matrix.shape[1])
+    padded = np.zeros((len(matrix), width), matrix.dtype)
+    padded[:, : matrix.shape[1]] = matrix
+    parts = [
+        _interleaved(padded[block * units : (block + count) * units], types.pair)
+        for block, count in sorted(segments)
+    ]
+    return np.concatenate(parts)
+
+
+def _interleaved(matrix: Array, pair: int) -> Array:
+    rows = len(matrix) // 4 * 4
+    groups = matrix.shape[1] // pair
+    fours = matrix[:rows].reshape(rows // 4, 4 // pair, pair, groups, pair)
+    # (block, pair of rows, row, group of columns, column), to group, pair, column, row
+    return np.concatenate(
+        [fours.transpose(0, 3, 1, 4, 2).ravel(), matrix[rows:].ravel()]
+    )

@@ -1,0 +1,160 @@
+"""A trained model as C99: a folder that compiles, tests itself and has an example."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slimrnn.deploy.c.project import project
+from slimrnn.deploy.program import inputs, quantize, simulator
+from slimrnn.deploy.program import program as programs
+from slimrnn.deploy.program.c_expression import KEYWORDS
+from slimrnn.deploy.program.program import Program
+from slimrnn.errors import InputError
+from slimrnn.ir.from_keras import Description, Embedding, describe
+from slimrnn.utils.folder import free, whole
+
+Array = np.ndarray
+
+DTYPES = ("float32", "int8")
+
+
+def to_c(
+    model: Any,
+    out: str | os.PathLike,
+    name: str = "model",
+    dtype: str = "float32",
+    calibration: Any = None,
+) -> Path:
+    """Write a trained model as C99.
+
+    The folder has ``NAME.h`` and ``NAME.c`` (``NAME_reset``, ``NAME_step``,
+    ``NAME_output``, ``NAME_run``), a self test ``NAME_test.c`` with its vectors,
+    ``main.c`` and a ``Makefile``. float32 gives the same bits on every machine, within
+    2e-6 of Keras a step; int8 those of :mod:`slimrnn.deploy.program.simulator`.
+
+    Args:
+        model: a built recurrent layer, ``keras.Sequential``, or functional model that
+            is a chain; see :func:`slimrnn.ir.from_keras.describe`.
+        out: the folder, a new one.
+        name: what the public names begin with: a C identifier.
+        dtype: ``"float32"`` or ``"int8"``.
+        calibration: for int8, sequences like those that the model will get:
+            (B, T, m), or (B, T) indices.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: a model that is not supported, int8 without calibration data or with
+            a bound that cannot be proved, a name that is none in C, or a folder that
+            is there already. Then nothing is written.
+
+    Example:
+        >>> import tempfile, keras, slimrnn
+        >>> model = keras.Sequential(
+        ...     [keras.Input((None, 3)), slimrnn.SlimLSTM(4), keras.layers.Dense(2)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = to_c(model, Path(folder, "new"), name="tiny")
+        ...     sorted(file.name for file in path.iterdir())
+        ['Makefile', 'main.c', 'tiny.c', 'tiny.h', 'tiny_test.c']
+    """
+    check_name(name)
+    folder = free(out)
+    program, x = compile_model(describe(model), dtype, calibration)
+    files = project(program, name, _vectors(program, x))
+    with whole(folder) as unfinished:
+        for file, text in files.items():
+            (unfinished / file).write_text(text, encoding="utf-8", newline="\n")
+    return folder
+
+
+def compile_model(
+    description: Description, dtype: str, calibration: Any = None
+) -> tuple[Program, Array]:
+    """The program of a model, and some data for it.
+
+    Raises:
+        InputError: an unknown dtype, int8 without calibration data, data of another
+            shape, or what :func:`slimrnn.deploy.program.quantize.int8` refuses.
+    """
+    if dtype not in DTYPES:
+        raise InputError(
+            f"The dtype must be one of {', '.join(DTYPES)}; received {dtype!r}."
+        )
+    *_, last = description.recurrent()
+    if last.zero_masked and not description.why_no_stream():
+        raise InputError(
+            f"{last.name} has zero_output_for_mask=True, which the C does not have; "
+            f"allowed is False, with which a masked step leaves the output as it was."
+        )
+    if calibration is not None:
+        x = inputs.check(description, calibration)
+    elif dtype == "int8":
+        raise InputError(
+            "int8 needs calibration data, sequences like those that the model will "
+            "get; give calibration=x_train[:200], or --calibrate FILE.npz."
+        )
+    else:
+        x = _invented(description)
+    if dtype == "float32":
+        return programs.float32(description), x
+    return quantize.int8(description, x), x
+
+
+def _invented(description: Description) -> Array:
+    """Data for the self test where none is given."""
+    rng = np.random.default_rng(0)
+    first = description.layers[0]
+    if isinstance(first, Embedding):
+        words = len(first.table)
+        least = int(first.mask_zero and words > 1)
+        return rng.integers(least, words, (1, description.steps or 8))
+    shape = (1, description.steps or 8, description.inputs)
+    return rng.normal(size=shape).astype("float32")
+
+
+_STEPS = 8  # of the self test
+
+
+def _vectors(program: Program, x: Array) -> tuple[Array, Array]:
+    """Some steps (T, m), and the outputs that belong to them (T, n)."""
+    streams = not program.description.why_no_stream()
+    if not streams:  # such C knows no masks
+        x = _unmasked(program.description, x)
+    x = x[:1, :_STEPS]
+    given = inputs.integers(program, x) if program.dtype == "int8" else x
+    outputs = simulator.run(program, given, each=streams)[0]
+    return given.reshape(given.shape[1], -1), np.atleast_2d(outputs)
+
+
+def _unmasked(description: Description, x: Array) -> Array:
+    """The steps of a sequence that are not masked: (1, T, m), or (1, T)."""
+    mask = inputs.mask_of(description, x)
+    if mask is None:
+        return x
+    most = mask.sum(-1).argmax()
+    if not mask[most].any():
+        raise InputError("All steps of the data are masked; give some that are not.")
+    return x[most : most + 1, mask[most]]
+
+
+def check_name(name: Any) -> None:
+    """Refuses what is no name in C.
+
+    Raises:
+        InputError: it is none.
+    """
+    if (
+        not isinstance(name, str)
+        or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", name)
+        or name in KEYWORDS
+    ):
+        raise InputError(
+            f"The name must be a C identifier: letters, digits and _, beginning with a "
+            f"letter, and no word of the language; received {name!r}."
+        )

@@ -1,0 +1,179 @@
+"""The statements of a chain of layers in C."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from slimrnn.deploy.c.arrays import NUMPY
+from slimrnn.deploy.c.cell import Types
+from slimrnn.deploy.c.layout import Part
+from slimrnn.deploy.program.c_expression import number
+from slimrnn.deploy.program.program import Dense, Program
+from slimrnn.ir.from_keras import Activation, Affine, Embedding, Masking
+from slimrnn.variants import FAMILIES
+
+
+class Flow:
+    """The statements of a chain of layers, from one vector to the next.
+
+    Args:
+        program: whose layers they are.
+        types: of the arithmetic.
+        leave: the statement that skips a masked step; empty where none is.
+    """
+
+    def __init__(self, program: Program, types: Types, leave: str):
+        self.program, self.types, self.leave = program, types, leave
+        self.value, self.width = "x", 0
+        self.arrays: dict[str, tuple[str, int]] = {}
+        self.padded: set[str] = set()  # the arrays that end with zeros
+        self.lines: list[str] = []
+
+    @property
+    def bytes(self) -> int:
+        """What the local arrays take."""
+        return sum(
+            np.dtype(NUMPY[kind]).itemsize * size for kind, size in self.arrays.values()
+        )
+
+    def text(self) -> str:
+        """The function's body."""
+        declared = [
+            f"{kind} {name}[{size}]{' = {0}' if name in self.padded else ''};"
+            for name, (kind, size) in self.arrays.items()
+        ]
+        return "".join(f"    {line}\n" for line in [*declared, *self.lines])
+
+    def join(self, other: Flow) -> None:
+        """Have another flow's local arrays too."""
+        for name, (kind, size) in other.arrays.items():
+            self._array(name, kind, size)
+        self.padded |= other.padded
+
+    def _array(self, name: str, kind: str, size: int) -> str:
+        known = self.arrays.get(name, (kind, 0))[1]
+        self.arrays[name] = (kind, max(size, known))
+        return name
+
+    def vector(self, name: str, size: int, suffix: str = "_y") -> str:
+        """A local array for a layer's output."""
+        columns = self.types.columns(size)
+        if columns != size:
+            self.padded.add(name + suffix)
+        return self._array(name + suffix, self.types.vector, columns)
+
+    def begin(self, value: str) -> None:
+        """The input."""
+        description = self.program.description
+        self.value, self.width = value, description.inputs
+        if self.types.scaled and not description.takes_indices:
+            self.value = self.vector("wide_x", self.width, "")
+            self.lines.append(f"widen({self.value}, {value}, {self.width});")
+
+    def take(self, part: Part, to: str = "") -> None:
+        """One layer more; its result goes to an array of its own, or to a given one."""
+        layer = part.layer
+        if isinstance(layer, Embedding):
+            self._embedding(part)
+        elif isinstance(layer, Masking):
+            self._masking(layer)
+        elif isinstance(layer, Affine):
+            self._affine(part, to)
+        elif isinstance(layer, Activation):
+            self._activation(layer, to)
+        elif isinstance(layer, Dense):
+            self._dense(part, to)
+        else:
+            self._cell(part)
+
+    def copy(self, to: str) -> None:
+        """The values, as they are."""
+        self._each(to, self.width, f"{self.value}[j]")
+        self.value = to
+
+    def _each(self, to: str, count: int, value: str) -> None:
+        line = f"for (int j = 0; j < {count}; j++) {to}[j] = {value};"
+        self.lines.append(line)
+
+    def _embedding(self, part: Part) -> None:
+        self.width = part.layer.outputs
+        if part.layer.mask_zero and self.leave:
+            self.lines.append(f"if (*x == 0) {self.leave}; /* a masked step */")
+        row = f"{part.name}_table + {self.width} * *{self.value}"
+        if self.types.scaled:
+            self.value = self.vector(part.name, self.width)
+            self.lines.append(f"widen({self.value}, {row}, {self.width});")
+        else:
+            self.value = f"({row})"
+
+    def _masking(self, layer: Masking) -> None:
+        if not self.leave:
+            return
+        value = number(np.float32(layer.value))
+        self.lines += [
+            "int masked = 1;",
+            f"for (int j = 0; j < {layer.inputs}; j++) "
+            f"if ({self.value}[j] != {value}) masked = 0;",
+            f"if (masked) {self.leave};",
+        ]
+
+    def _affine(self, part: Part, to: str) -> None:
+        to = to or self.vector(part.name, self.width)
+        self._each(
+            to,
+            self.width,
+            f"{part.name}_scale[j] * {self.value}[j] + {part.name}_offset[j]",
+        )
+        self.value = to
+
+    def _activation(self, layer: Activation, to: str) -> None:
+        to = to or self.vector("activation", self.width)
+        if layer.activation == "softmax":
+            if self.value != to:
+                self.copy(to)
+            self.lines.append(f"slim_softmax({to}, {self.width});")
+        else:
+            self._each(to, self.width, f"slim_{layer.activation}({self.value}[j])")
+        self.value = to
+
+    def _dense(self, part: Part, to: str) -> None:
+        layer, scaled = part.layer, self.types.scaled
+        rows, columns = layer.outputs, self.types.columns(layer.inputs)
+        to = to or self.vector(part.name, rows)
+        sums = self._array("sums", self.types.sum, rows) if scaled else to
+        start = f"clear({sums}, {rows});"
+        if "bias" in part.tables:
+            start = f"copy({sums}, {part.name}_bias, {rows});"
+        scale = f"{part.name}_kernel_scale, " if scaled else ""
+        self.lines += [
+            start,
+            f"add_product({sums}, {part.name}_kernel, {scale}{self.value}, {rows}, "
+            f"{columns});",
+        ]
+        value, function = f"{sums}[j]", layer.activation
+        if function == "softmax" and not scaled:
+            self.lines.append(f"slim_softmax({to}, {rows});")
+        elif function not in ("linear", "softmax"):
+            value = f"slim_{function}({value})"
+        if scaled:
+            self._each(to, rows, f"(int16_t){value}")
+        elif "(" in value:
+            self._each(to, rows, value)
+        self.value, self.width = to, rows
+
+    def _cell(self, part: Part) -> None:
+        cell = part.layer
+        structure, n = cell.structure, cell.units
+        slots = len(structure.slots) + structure.resets_after
+        sums = self._array("sums", self.types.sum, slots * n)
+        states = FAMILIES[structure.variant.family].states
+        passed = "".join(f", state->{part.name}_{state}" for state in states)
+        reset = ""
+        if structure.resets_before:
+            size = self.types.columns(n)
+            reset = ", " + self._array("reset_h", self.types.vector, size)
+            self.padded |= {"reset_h"} if size != n else set()
+        self.lines.append(
+            f"{part.routine}_step(&{part.name}, {self.value}{passed}, {sums}{reset});"
+        )
+        self.value, self.width = f"state->{part.name}_h", n

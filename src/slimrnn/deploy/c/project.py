@@ -1,0 +1,158 @@
+"""The files of an exported model: the source, its self test, and how to build them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from slimrnn.deploy.c.arrays import table
+from slimrnn.deploy.c.layout import lay_out
+from slimrnn.deploy.c.sequence_source import WholeSource
+from slimrnn.deploy.c.stream_source import Source
+from slimrnn.deploy.program.program import Program
+
+Array = np.ndarray
+
+
+def project(
+    program: Program, name: str, vectors: tuple[Array, Array]
+) -> dict[str, str]:
+    """The files by name.
+
+    Args:
+        program: of a model.
+        name: a C identifier.
+        vectors: steps (T, m), and the outputs after each (T, n), for the self test.
+
+    """
+    source = source_of(program, name)
+    return {
+        f"{name}.h": source.header(),
+        f"{name}.c": source.source(),
+        f"{name}_test.c": _test(source, *vectors),
+        "main.c": _example(source),
+        "Makefile": _makefile(name),
+    }
+
+
+def source_of(program: Program, name: str) -> Source:
+    """The source: of a model that can be streamed, or of one that needs all steps."""
+    kind = WholeSource if program.description.why_no_stream() else Source
+    return kind(lay_out(program, name), name)
+
+
+def _test(source: Source, x: Array, expected: Array) -> str:
+    name, upper, out = source.name, source.upper, source.types.vector
+    given = table(source.input, "x", x, f"({len(x)}, {x[0].size})", place="")
+    wanted = table(out, "expected", expected, f"{expected.shape}", place="")
+    return f"""\
+/* The self test of {name}: how many numbers differ from the exporter's. Each must be
+ * the same to the last bit. */
+#include "{name}.h"
+
+#define STEPS {len(x)}
+
+{given}
+{wanted}
+int {name}_test(void);
+
+{_test_body(source, expected)}
+#ifndef {upper}_NO_MAIN
+int main(void)
+{{
+    return {name}_test() != 0;
+}}
+#endif
+"""
+
+
+def _test_body(source: Source, expected: Array) -> str:
+    """The function: each step of a stream, or the whole sequence."""
+    name, upper, vector = source.name, source.upper, source.types.vector
+    if isinstance(source, WholeSource):
+        return f"""\
+int {name}_test(void)
+{{
+    static {name}_state state;
+    static {vector} y[{expected.size}], work[{upper}_WORK(STEPS)];
+    int wrong = 0;
+
+    {name}_run(&state, x, STEPS, y, work);
+    for (int k = 0; k < {expected.size}; k++) {{
+        if (y[k] != expected[k]) wrong++;
+    }}
+    return wrong;
+}}
+"""
+    return f"""\
+int {name}_test(void)
+{{
+    static {name}_state state;
+    {vector} y[{upper}_OUTPUTS];
+    int wrong = 0;
+
+    {name}_reset(&state);
+    for (int t = 0; t < STEPS; t++) {{
+        {name}_step(&state, x + t * {upper}_INPUTS);
+        {name}_output(&state, y);
+        for (int k = 0; k < {upper}_OUTPUTS; k++) {{
+            if (y[k] != expected[t * {upper}_OUTPUTS + k]) wrong++;
+        }}
+    }}
+    return wrong;
+}}
+"""
+
+
+def _example(source: Source) -> str:
+    name, upper, out = source.name, source.upper, source.types.vector
+    if isinstance(source, WholeSource):
+        numbers = f"10 * {upper}_OUTPUTS" if source.each else f"{upper}_OUTPUTS"
+        return f"""\
+#include <stdio.h>
+#include "{name}.h"
+
+int main(void)
+{{
+    static {name}_state state;
+    static {source.input} x[10 * {upper}_INPUTS]; /* ten steps of your data */
+    static {out} y[{numbers}], work[{upper}_WORK(10)];
+
+    {name}_run(&state, x, 10, y, work);
+    for (int k = 0; k < {numbers}; k++) printf("%g\\n", (double)y[k]);
+    return 0;
+}}
+"""
+    return f"""\
+#include <stdio.h>
+#include "{name}.h"
+
+int main(void)
+{{
+    static {name}_state state;
+    {source.input} x[{upper}_INPUTS] = {{0}}; /* a step of your data */
+    {out} y[{upper}_OUTPUTS];
+
+    {name}_reset(&state);
+    for (int t = 0; t < 10; t++) {name}_step(&state, x);
+    {name}_output(&state, y);
+    for (int k = 0; k < {upper}_OUTPUTS; k++) printf("%g\\n", (double)y[k]);
+    return 0;
+}}
+"""
+
+
+def _makefile(name: str) -> str:
+    return f"""\
+CFLAGS ?= -O2
+CFLAGS += -std=c99 -ffp-contract=off -Wall -Wextra
+
+main: main.o {name}.o
+{name}_test: {name}_test.o {name}.o
+main.o {name}.o {name}_test.o: {name}.h
+
+.PHONY: test clean
+test: {name}_test
+\t./{name}_test && echo "{name}: all numbers are as they should be"
+clean:
+\trm -f main {name}_test *.o
+"""

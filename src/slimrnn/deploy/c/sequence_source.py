@@ -1,0 +1,175 @@
+"""A program that needs the whole sequence, as C: one function, and memory for rows.
+
+Layers that go backwards, alone or in a Bidirectional, are run over all steps before the
+next one begins; what they give for each step lies in memory of the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from slimrnn.deploy.c.flow import Flow
+from slimrnn.deploy.c.layout import Part
+from slimrnn.deploy.c.stream_source import Source
+from slimrnn.deploy.program.program import Cell, Pair
+
+_MERGED = {"sum": "{} + {}", "mul": "{} * {}", "ave": "({} + {}) / 2.0f"}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A recurrent layer, and what stands before it.
+
+    ``parts`` has both directions; ``kept`` tells whether the next layer, or the output,
+    takes a row for each step.
+    """
+
+    before: list[Part]
+    layer: Cell | Pair
+    parts: list[Part]
+    kept: bool
+
+    @property
+    def merge(self) -> str:
+        """How two directions become one row; empty for a layer of one."""
+        return self.layer.merge if isinstance(self.layer, Pair) else ""
+
+
+class WholeSource(Source):
+    """The text of the two files, without ``NAME_step`` and ``NAME_output``."""
+
+    @property
+    def work_bytes(self) -> int:
+        """The local arrays."""
+        return self._body().bytes
+
+    def _stages(self) -> Iterator[Stage]:
+        before: list[Part] = []
+        parts = iter(self.layout.parts)
+        for layer in self.program.layers:
+            if isinstance(layer, (Cell, Pair)):
+                those = [next(parts) for _ in range(1 + isinstance(layer, Pair))]
+                kept = those[0].layer.layer.return_sequences
+                yield Stage(before, layer, those, kept)
+                before = []
+            else:
+                before.append(next(parts))
+
+    def _width(self, stage: Stage) -> int:
+        """The numbers of a row in memory."""
+        return self.types.columns(stage.layer.outputs)
+
+    def _macros(self) -> str:
+        rows = sum(self._width(stage) for stage in self._stages() if stage.kept)
+        return (
+            f"#define {self.upper}_WORK(steps) ((steps) * {rows} + 1) "
+            f"/* numbers in work */\n"
+        )
+
+    def _prototypes(self) -> str:
+        return f"""\
+/* A whole sequence: x (steps, {self.upper}_INPUTS), of which no step is masked,
+ * y {self._run_shape()}{self._left_out()},
+ * work ({self.upper}_WORK(steps)). */
+{self._run()};
+{self._quantize_prototype()}"""
+
+    def _run(self) -> str:
+        name, vector = self.name, self.types.vector
+        return (
+            f"void {name}_run({name}_state *state, const {self.input} *x, "
+            f"int32_t steps,\n        {vector} *y, {vector} *work)"
+        )
+
+    def _public(self) -> str:
+        return f"{self._run()}\n{{\n{self._body().text()}}}\n{self._quantize()}"
+
+    def _body(self) -> Flow:
+        body = Flow(self.program, self.types, "")
+        stages = list(self._stages())
+        if not any(stage.kept for stage in stages):
+            body.lines.append("(void)work;")
+        body.lines.append(f"*state = ({self.name}_state){{0}};")
+        rows, pitch = "x", f"{self.upper}_INPUTS"
+        for place, stage in enumerate(stages):
+            kept = f"rows_{place}"
+            if stage.kept:
+                body.lines.append(f"{self.types.vector} *const {kept} = work;")
+                body.lines.append(f"work += steps * {self._width(stage)};")
+            for part in stage.parts:
+                self._direction(body, stage, part, f"{rows} + t * {pitch}", kept)
+            rows, pitch = kept, str(self._width(stage))
+        self._head(body, stages[-1], rows, pitch)
+        return body
+
+    def _direction(
+        self, body: Flow, stage: Stage, part: Part, value: str, rows: str
+    ) -> None:
+        """One direction over all steps."""
+        backwards = part.layer.layer.go_backwards
+        flow = Flow(self.program, self.types, "")
+        if value.startswith("x "):
+            flow.begin(f"({value})")
+        else:
+            flow.value = f"({value})"
+        for other in (*stage.before, part):
+            flow.take(other)
+        if stage.kept:
+            row = "(steps - 1 - t)" if backwards and not stage.merge else "t"
+            to = f"{rows}[{row} * {self._width(stage)}"
+            flow.lines.append(self._merged(stage, part, to))
+        way = "steps; t-- > 0;" if backwards else "0; t < steps; t++"
+        _into(body, flow, f"for (int32_t t = {way})")
+
+    def _merged(self, stage: Stage, part: Part, to: str) -> str:
+        """The statement that puts a direction's output into a row."""
+        n, h = part.layer.units, f"state->{part.name}_h[j]"
+        second = part is stage.parts[-1] and len(stage.parts) == 2
+        if second and stage.merge == "concat":
+            first = stage.parts[0].layer.units
+            to += f" + {first} + j]" if to[-1] != "[" else f"{first} + j]"
+        else:
+            to += " + j]" if to[-1] != "[" else "j]"
+        if second and stage.merge in _MERGED:
+            h = _MERGED[stage.merge].format(to, h)
+        return f"for (int j = 0; j < {n}; j++) {to} = {h};"
+
+    def _head(self, body: Flow, last: Stage, rows: str, pitch: str) -> None:
+        """What stands behind the last recurrent layer."""
+        place = self.layout.parts.index(last.parts[-1]) + 1
+        behind = self.layout.parts[place:]
+        flow = Flow(self.program, self.types, "")
+        if last.kept:
+            flow.value = f"({rows} + t * {pitch})"
+        elif last.merge:
+            flow.value = flow.vector("merged", last.layer.outputs)
+            for part in last.parts:
+                flow.lines.append(self._merged(last, part, f"{flow.value}["))
+        else:
+            flow.value = f"state->{last.parts[0].name}_h"
+        flow.width = last.layer.outputs
+        _chain(flow, behind)
+        heading = ""
+        if last.kept:
+            heading = "for (int32_t t = 0; t < steps; t++, y += "
+            heading += f"{self.upper}_OUTPUTS)"
+        _into(body, flow, heading)
+
+
+def _chain(flow: Flow, parts: Iterable[Part]) -> None:
+    """Layers up to y."""
+    parts = list(parts)
+    for part in parts:
+        flow.take(part, "y" if part is parts[-1] else "")
+    if not parts:
+        flow.copy("y")
+
+
+def _into(body: Flow, flow: Flow, heading: str) -> None:
+    """A flow's statements, in a loop where there is a heading."""
+    body.join(flow)
+    if heading:
+        body.lines += [f"{heading} {{", *(f"    {line}" for line in flow.lines), "}"]
+    else:
+        body.lines += flow.lines

@@ -1,0 +1,90 @@
+"""A row of the table as the standard LSTM that other libraries have.
+
+All its gates have all terms. A term that the row does not have is a weight of 0, a
+pointwise vector is a diagonal matrix, and a constant gate is a bias.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from slimrnn.deploy.graph.builder import HARD_SIGMOIDS, Array
+from slimrnn.errors import InputError
+from slimrnn.ir.from_keras import Recurrent
+from slimrnn.reference import ACTIVATIONS, unpack
+
+#: from here on, an activation that only comes near to a value has it in float32
+_FAR = 40.0
+_INVERSES: dict[str, Callable] = {
+    "sigmoid": lambda y: np.log(y) - np.log1p(-y),
+    "tanh": np.arctanh,
+    "relu": lambda y: y,
+    "linear": lambda y: y,
+    **{
+        name: lambda y, slope=slope: (y - 0.5) / slope
+        for name, slope in HARD_SIGMOIDS.items()
+    },
+}
+
+
+@dataclass(frozen=True)
+class FullGate:
+    """A gate with all terms: ``s(x kernel + h recurrent_kernel + bias)``; float32."""
+
+    kernel: Array  # (m, n)
+    recurrent_kernel: Array  # (n, n)
+    bias: Array  # (n,)
+
+
+def full_gates(layer: Recurrent) -> dict[str, FullGate]:
+    """The gates of a layer as those of the standard LSTM, by name: i, f, c, o.
+
+    Args:
+        layer: a layer of the LSTM's family.
+
+    Raises:
+        InputError: another family, masked steps, a constant that the recurrent
+            activation does not reach.
+    """
+    cell, variant = layer.cell, layer.cell.variant
+    if variant.family != "lstm":
+        raise InputError(
+            f"The layer {layer.name} is {variant.name}, of the family "
+            f"{variant.family}, and no LSTM; allowed with form='lstm' is the family "
+            f"lstm. Use another form."
+        )
+    if layer.masked:
+        raise InputError(
+            f"The layer {layer.name} is masked, and the standard LSTM skips no step; "
+            f"use another form, or a model without mask."
+        )
+    m, n = layer.inputs, layer.outputs
+    gates = {}
+    for name, blocks in unpack(variant, cell.weights).items():
+        vector = np.diag(blocks.get("recurrent_vector", np.zeros(n, "float32")))
+        bias = blocks.get("bias", np.zeros(n, "float32"))
+        constant = variant[name].constant
+        if constant is not None:
+            bias = np.full(n, _bias(layer, name, constant), "float32")
+        gates[name] = FullGate(
+            blocks.get("kernel", np.zeros((m, n), "float32")),
+            blocks.get("recurrent_kernel", vector),
+            bias,
+        )
+    return gates
+
+
+def _bias(layer: Recurrent, gate: str, constant: float) -> float:
+    """The bias that makes a gate constant, if its other weights are 0."""
+    function = layer.cell.recurrent_activation
+    with np.errstate(all="ignore"):
+        bias = np.clip(np.nan_to_num(_INVERSES[function](constant)), -_FAR, _FAR)
+    if abs(ACTIVATIONS[function][0](bias) - constant) > 1e-7:
+        raise InputError(
+            f"The constant gate {gate} = {constant:g} of the layer {layer.name} is no "
+            f"value of {function}, so no bias gives it; use another form."
+        )
+    return float(bias)

@@ -1,0 +1,255 @@
+"""Layers in standard operators, once for all formats.
+
+Sizes: B sequences, T steps, m features, n units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from slimrnn.deploy.graph.builder import Array, Graph, Node, Shape
+from slimrnn.deploy.program.arithmetic import Float32
+from slimrnn.deploy.program.program import structure_of, tables_of
+from slimrnn.deploy.program.step import take_step
+from slimrnn.errors import InputError
+from slimrnn.ir.from_keras import (
+    Activation,
+    Affine,
+    Bidirectional,
+    Dense,
+    Description,
+    Embedding,
+    Layer,
+    Masking,
+    Recurrent,
+)
+from slimrnn.ir.keras_layers import Recurrence
+from slimrnn.variants import FAMILIES
+
+States = dict[str, Node]
+#: of a matrix, a bias and the matrix's name
+Product = Callable[[Array, Array | None, str], Node]
+
+#: how a recurrent layer is written: from its input, and from which steps are skipped
+Writer = Callable[[Recurrent | Bidirectional, Node, Node | None], Node]
+#: one direction: also from whether outputs stand in the order of the input
+Direction = Callable[[Recurrent, Node, Node | None, bool], Node]
+
+
+def begin(graph: Graph, model: Description, leading: Shape) -> Node:
+    """The model's input ``x``: features behind the leading axes, or indices."""
+    if model.takes_indices:
+        return graph.input("x", leading, "int32")
+    return graph.input("x", (*leading, model.inputs))
+
+
+def forward(graph: Graph, model: Description, x: Node, recurrent: Writer) -> Node:
+    """All layers, one after the other.
+
+    Args:
+        graph: where they are written.
+        model: what is written.
+        x: its input.
+        recurrent: writes a recurrent layer.
+    """
+    skipped = None
+    for layer in model.layers:
+        graph.scope = layer.name
+        if isinstance(layer, (Recurrent, Bidirectional)):
+            x = recurrent(layer, x, skipped)
+            continue
+        skipped = _skipped(layer, x) or skipped
+        x = _WRITERS[type(layer)](layer, x)
+    return x
+
+
+def _skipped(layer: Layer, x: Node) -> Node | None:
+    """Which steps the layer masks, with a last axis of size 1."""
+    if isinstance(layer, Embedding) and layer.mask_zero:
+        return x.graph.with_last_axis(x.graph.elementwise("equal", x, 0))
+    if isinstance(layer, Masking):
+        return x.graph.all(x.graph.elementwise("equal", x, layer.value))
+    return None
+
+
+def _dense(layer: Dense, x: Node) -> Node:
+    product = x.graph.product(x, layer.kernel, layer.bias, "kernel")
+    return x.graph.activation(layer.activation, product)
+
+
+def _affine(layer: Affine, x: Node) -> Node:
+    scaled = x * x.graph.constant(layer.scale, "scale")
+    return scaled + x.graph.constant(layer.offset, "offset")
+
+
+_WRITERS: dict[type, Callable[[Any, Node], Node]] = {
+    Embedding: lambda layer, x: x.graph.look_up(layer.table, x),
+    # What it sets to 0 is what no recurrent layer sees.
+    Masking: lambda layer, x: x,
+    Affine: _affine,
+    Dense: _dense,
+    Activation: lambda layer, x: x.graph.activation(layer.activation, x),
+}
+
+
+def one_step(graph: Graph, model: Description, rename: str) -> None:
+    """The whole file of a one-step model: x and the states in, y and the states out.
+
+    Args:
+        graph: where it is written.
+        model: what is written.
+        rename: the name of a state after the step, with ``{}`` for that before it.
+
+    Raises:
+        InputError: the model needs the whole sequence.
+    """
+    why = model.why_no_stream()
+    if why:
+        raise InputError(
+            f"The model {model.name} cannot go one step at a time: {why}. Export the "
+            f"whole sequence."
+        )
+    after: dict[str, Node] = {}
+
+    def recurrent(layer: Any, x: Node, skipped: Node | None) -> Node:
+        before = {
+            name: graph.input(f"{layer.name}_{name}", ("batch", layer.outputs))
+            for name in FAMILIES[layer.cell.variant.family].states
+        }
+        y, states = step(layer, partial(graph.product, x), before, skipped)
+        after.update({before[name].name: states[name] for name in states})
+        return y
+
+    y = forward(graph, model, begin(graph, model, ("batch",)), recurrent)
+    graph.output("y", y)
+    for name, node in after.items():
+        graph.output(rename.format(name), node)
+
+
+def both_directions(write: Direction) -> Writer:
+    """A writer of Bidirectional layers too, from one of a single direction."""
+
+    def recurrent(layer: Any, x: Node, skipped: Node | None) -> Node:
+        if isinstance(layer, Recurrent):
+            return write(layer, x, skipped, False)
+        outputs = []
+        for inner in (layer.forward, layer.backward):
+            x.graph.scope = f"{layer.name}/{inner.name}"
+            outputs.append(write(inner, x, skipped, True))
+        return _merged(layer, *outputs)
+
+    return recurrent
+
+
+def _merged(layer: Bidirectional, forwards: Node, backwards: Node) -> Node:
+    """The outputs of both directions as one."""
+    if layer.merge == "concat":
+        return forwards.graph.concatenate([forwards, backwards])
+    if layer.merge == "mul":
+        return forwards * backwards
+    total = forwards + backwards
+    return total * 0.5 if layer.merge == "ave" else total
+
+
+def step(
+    layer: Recurrent, of_x: Product, before: States, skipped: Node | None
+) -> tuple[Node, States]:
+    """One step: the output, and the states after it.
+
+    Args:
+        layer: what is written.
+        of_x: the product of x with a matrix, and a bias.
+        before: the states before the step, (B, n) each.
+        skipped: (B, 1), where the layer is masked.
+    """
+    writer = _StepWriter(layer.cell, of_x, before)
+    graph, after = before["h"].graph, writer.take()
+    if not layer.masked:
+        return after["h"], after
+    after = {
+        name: graph.elementwise("where", skipped, before[name], node)
+        for name, node in after.items()
+    }
+    if layer.zero_masked:
+        return graph.elementwise("where", skipped, 0.0, after["h"]), after
+    return after["h"], after
+
+
+class _StepWriter:
+    """The machine that writes a step as operators on whole tensors.
+
+    Args:
+        cell: what is written.
+        of_x: see :func:`step`.
+        before: likewise.
+    """
+
+    def __init__(self, cell: Recurrence, of_x: Product, before: States):
+        self.structure, self.units = structure_of(cell), cell.units
+        self.tables = tables_of(cell, self.structure)
+        self.graph, self.before = before["h"].graph, before
+        of_h = partial(self.graph.product, before["h"])
+        self.products: dict[str, Product] = {"x": of_x, "h": of_h}
+        self.sums: dict[int, Node] = {}
+        self.biases: dict[int, Array] = {}  # they wait for their slot's first product
+        self.after: States = {}
+
+    def take(self) -> States:
+        """The states after the step."""
+        numbers = Float32(
+            lambda name, x: self.graph.activation(name.removeprefix("slim_"), x)
+        )
+        take_step(self.structure, self, numbers)
+        return {name: self.after[name] for name in self.before}
+
+    def start(self, slot: int, count: int, weight: str, block: int) -> None:
+        """See :class:`slimrnn.deploy.program.step.Machine`, here and below."""
+        for k in range(count if weight else 0):
+            self.biases[slot + k] = self._block(weight, block + k)
+
+    def product(
+        self, slot: int, count: int, weight: str, block: int, vector: str
+    ) -> None:
+        slots, none = range(slot, slot + count), np.zeros(self.units, "float32")
+        bias = None
+        if any(k in self.biases for k in slots):
+            bias = np.concatenate([self.biases.pop(k, none) for k in slots])
+        matrix = self._block(weight, block, count).T
+        node = self.products[vector](matrix, bias, weight)
+        parts = self.graph.split(node, count) if count > 1 else [node]
+        for k, part in zip(slots, parts, strict=True):
+            self.sums[k] = self.sums[k] + part if k in self.sums else part
+
+    def loop(self) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
+    def sum(self, slot: int) -> Node:
+        return self.sums[slot]
+
+    def weight(self, weight: str, block: int) -> Node:
+        return self.graph.constant(self._block(weight, block), weight)
+
+    def state(self, name: str) -> Node:
+        return self.before[name]
+
+    def let(self, name: str, value: Any) -> Any:
+        return value
+
+    def store(self, name: str | int, value: Node) -> None:
+        if isinstance(name, int):
+            self.sums[name] = value
+        elif name in self.before:
+            self.after[name] = value
+        else:
+            self.products[name] = partial(self.graph.product, value)
+
+    def _block(self, weight: str, first: int, count: int = 1) -> Array:
+        """Blocks of a table, which has n rows for each."""
+        return self.tables[weight][first * self.units : (first + count) * self.units]

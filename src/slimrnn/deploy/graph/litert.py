@@ -1,0 +1,151 @@
+"""A trained model as a LiteRT file (``.tflite``), without TensorFlow.
+
+Sizes: B sequences, T steps, m features, n units.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slimrnn.deploy.exporters import FORMS
+from slimrnn.deploy.graph.builder import Node
+from slimrnn.deploy.graph.full_lstm import FullGate, full_gates
+from slimrnn.deploy.graph.layers import begin, both_directions, forward, one_step
+from slimrnn.deploy.graph.litert_builder import LiteRTGraph
+from slimrnn.deploy.graph.metadata import check, metadata, save, summary
+from slimrnn.errors import InputError
+from slimrnn.ir.from_keras import Description, Recurrent, describe
+
+_FORMS = FORMS["litert"]
+#: the activations of the fused operator; its gates' is always the sigmoid
+_FUSED = {"tanh": "TANH", "relu": "RELU"}
+_TIME_AXIS = 1
+
+
+def to_litert(
+    model: Any, path: str | os.PathLike, *, form: str = "step", overwrite: bool = False
+) -> Path:
+    """Write a trained model as a LiteRT file.
+
+    Args:
+        model: a Keras model that is a chain; see
+            :func:`slimrnn.ir.from_keras.describe`.
+        path: the file.
+        form: ``"step"``: one step; the states are inputs and outputs. ``"lstm"``:
+            whole sequences; each recurrent layer is the operator
+            ``UNIDIRECTIONAL_SEQUENCE_LSTM``, with zeros for the terms that the row
+            leaves out.
+        overwrite: whether a file that is there may be replaced.
+
+    The file has the signature ``serving_default``. With ``"step"``: ``x`` is (B, m), or
+    (B,) int32 indices for an Embedding; ``y`` is the output; for each state, such as
+    ``lstm_h``, there are an input and an output of that name, (B, n) each, which
+    begin as zeros. B is free.
+
+    With ``"lstm"``: ``x`` is (1, T, m) or (1, T). T is free, unless the model has it.
+    The operator keeps its states from run to run: call the interpreter's
+    ``reset_all_variables()`` before each new sequence.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: the package ``ai-edge-litert`` is missing, the file is there, the
+            model cannot be described, or it has a layer that the form does not
+            allow.
+
+    Example:
+        >>> import tempfile, keras, slimrnn
+        >>> model = keras.Sequential(
+        ...     [keras.Input((None, 3)), slimrnn.SlimLSTM(4), keras.layers.Dense(2)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     to_litert(model, Path(folder, "model.tflite")).name
+        'model.tflite'
+    """
+    path = check(path, form, _FORMS, overwrite)
+    graph, description = LiteRTGraph(), describe(model)
+    if form == "step":
+        one_step(graph, description, "{}")
+    else:
+        _sequence(graph, description)
+    text = summary(description, _FORMS[form])
+    return save(path, graph.finish(description.name, text, metadata(description, form)))
+
+
+def _sequence(graph: LiteRTGraph, model: Description) -> None:
+    """The file of a model over one whole sequence."""
+    # The operator's states have one size: a batch that is free is refused by it.
+    leading = (1, model.steps or "time")
+    y = forward(graph, model, begin(graph, model, leading), both_directions(_lstm))
+    if model.flatten:
+        shape = graph.constant(np.array([1, -1]), "shape")
+        size = model.steps * model.outputs if model.steps else "time*outputs"
+        y = graph.operator("RESHAPE", [y, shape], (1, size))
+    graph.output("y", y)
+
+
+def _lstm(layer: Recurrent, x: Node, skipped: Node | None, in_order: bool) -> Node:
+    """A recurrent layer as the fused operator."""
+    graph, n, gates = x.graph, layer.outputs, _fused_gates(layer)
+    if layer.go_backwards:
+        x = _reversed(x)
+    order = [gates[name] for name in ("i", "f", "c", "o")]
+    none = [None]
+    outputs = graph.operator(
+        "UNIDIRECTIONAL_SEQUENCE_LSTM",
+        [
+            x,
+            *(graph.constant(gate.kernel.T, "kernel") for gate in order),
+            *(graph.constant(gate.recurrent_kernel.T, "recurrent") for gate in order),
+            *none * 3,  # peepholes
+            *(graph.constant(gate.bias, "bias") for gate in order),
+            *none * 2,  # a projection
+            graph.variable("h", (1, n)),
+            graph.variable("c", (1, n)),
+            *none * 4,  # layer normalization
+        ],
+        (*x.shape[:-1], n),
+        options="UnidirectionalSequenceLSTMOptions",
+        fusedActivationFunction=getattr(
+            graph.schema.ActivationFunctionType, _FUSED[layer.cell.activation]
+        ),
+    )
+    if not layer.return_sequences:
+        return _last(outputs)
+    return _reversed(outputs) if layer.go_backwards and in_order else outputs
+
+
+def _fused_gates(layer: Recurrent) -> dict[str, FullGate]:
+    """The layer's gates, if the fused operator can compute them."""
+    cell = layer.cell
+    if cell.recurrent_activation != "sigmoid" or cell.activation not in _FUSED:
+        raise InputError(
+            f"The layer {layer.name} has the activations {cell.activation} and "
+            f"{cell.recurrent_activation} (recurrent); allowed with form='lstm': "
+            f"{' or '.join(_FUSED)}, and sigmoid. Use another form."
+        )
+    return full_gates(layer)
+
+
+def _reversed(x: Node) -> Node:
+    axis = x.graph.constant(np.array([_TIME_AXIS]), "axis")
+    return x.graph.operator("REVERSE_V2", [x, axis], x.shape)
+
+
+def _last(x: Node) -> Node:
+    """The last step's."""
+    ends = [[0, -1, 0], [0, 0, 0], [1, 1, 1]]
+    time = 1 << _TIME_AXIS  # masks have a bit for each axis
+    return x.graph.operator(
+        "STRIDED_SLICE",
+        [x, *(x.graph.constant(np.array(k), "slice") for k in ends)],
+        (x.shape[0], x.width),
+        options="StridedSliceOptions",
+        beginMask=0b111 & ~time,
+        endMask=0b111,
+        shrinkAxisMask=time,
+    )

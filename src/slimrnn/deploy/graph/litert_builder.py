@@ -1,0 +1,253 @@
+"""A graph of LiteRT's operators, and the flatbuffer that holds it.
+
+It is written with the schema's classes inside the package ``ai-edge-litert``, without
+TensorFlow. They are generated from the format's schema, but no documented interface:
+the package's version is limited in pyproject.toml, and the tests run each file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from slimrnn.deploy.graph.builder import HARD_SIGMOIDS, Array, Graph, Node, Shape
+from slimrnn.deploy.graph.metadata import require
+
+PACKAGE, EXTRA = "ai-edge-litert", "litert"
+SIGNATURE = "serving_default"
+_IDENTIFIER, _SCHEMA_VERSION = b"TFL3", 3
+#: the version of an operator, where it is not the first; here: without bias, any rank
+_VERSIONS = {"FULLY_CONNECTED": 6}
+_ACTIVATIONS = {"tanh": "TANH", "sigmoid": "LOGISTIC", "relu": "RELU"}
+#: up to here there was a byte for an operator's number
+_LAST_IN_A_BYTE = 127
+
+
+class LiteRTGraph(Graph):
+    """A graph of LiteRT under construction."""
+
+    elementwise_operators: ClassVar[Mapping[str, str]] = {
+        "add": "ADD",
+        "subtract": "SUB",
+        "multiply": "MUL",
+        "minimum": "MINIMUM",
+        "maximum": "MAXIMUM",
+        "equal": "EQUAL",
+        "where": "SELECT_V2",
+    }
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.schema = require("ai_edge_litert.schema_py_generated", PACKAGE, EXTRA)
+        self._buffers = [self.schema.BufferT()]  # the first one is always empty
+        self._tensors: dict[str, Any] = {}
+        self._operators: list[Any] = []
+        self._kinds: list[str] = []
+        self._inputs: dict[str, Node] = {}
+        self._outputs: dict[str, Node] = {}
+
+    def input(self, name: str, shape: Shape, dtype: str = "float32") -> Node:
+        """A tensor that the graph is given."""
+        node = self._tensor(self.unique(name), shape, dtype)
+        self._inputs[node.name] = node
+        return node
+
+    def output(self, name: str, node: Node) -> None:
+        """Hand a tensor out."""
+        self._outputs[name] = node
+
+    def variable(self, name: str, shape: Shape) -> Node:
+        """A tensor that keeps its value from run to run, and begins as zeros."""
+        node = self._tensor(self.unique(f"{self.scope}/{name}"), shape, "float32")
+        self._tensors[node.name].isVariable = True
+        return node
+
+    def operators(
+        self,
+        kind: str,
+        inputs: Sequence[Node | None],
+        shapes: Sequence[Shape],
+        dtype: str = "float32",
+        options: str = "",
+        **settings: Any,
+    ) -> list[Node]:
+        """Add an operator; ``options`` is the schema's word for its settings."""
+        name = f"{self.scope}/{kind.lower()}"
+        outputs = [self._tensor(self.unique(name), shape, dtype) for shape in shapes]
+        operator = self.schema.OperatorT()
+        operator.opcodeIndex = self._number(kind)
+        operator.inputs = [-1 if x is None else self._index(x) for x in inputs]
+        operator.outputs = [self._index(node) for node in outputs]
+        if options:
+            operator.builtinOptionsType = getattr(self.schema.BuiltinOptions, options)
+            operator.builtinOptions = _filled(
+                getattr(self.schema, f"{options}T"), settings
+            )
+        self._operators.append(operator)
+        return outputs
+
+    def activation(self, name: str, x: Node) -> Node:
+        """An activation by its name."""
+        if name == "linear":
+            return x
+        if name == "softmax":
+            options = "SoftmaxOptions"
+            return self.operator("SOFTMAX", [x], x.shape, options=options, beta=1.0)
+        if name in HARD_SIGMOIDS:
+            line = x * HARD_SIGMOIDS[name] + self.constant(0.5)
+            positive = self.elementwise("maximum", line, 0.0)
+            return self.elementwise("minimum", positive, 1.0)
+        return self.operator(_ACTIVATIONS[name], [x], x.shape)
+
+    def product(self, x: Node, matrix: Array, bias: Array | None, name: str) -> Node:
+        """``x @ matrix + bias``, over the last axis of x."""
+        added = None if bias is None else self.constant(bias, "bias")
+        return self.operator(
+            "FULLY_CONNECTED",
+            [x, self.constant(matrix.T, name), added],
+            (*x.shape[:-1], matrix.shape[-1]),
+            options="FullyConnectedOptions",
+            keepNumDims=True,
+        )
+
+    def split(self, x: Node, parts: int) -> list[Node]:
+        """Equal parts of the last axis."""
+        axis = self.constant(len(x.shape) - 1)
+        shapes = [(*x.shape[:-1], x.width // parts)] * parts
+        options = "SplitOptions"
+        return self.operators(
+            "SPLIT", [axis, x], shapes, options=options, numSplits=parts
+        )
+
+    def concatenate(self, nodes: Sequence[Node]) -> Node:
+        """Side by side along the last axis."""
+        shape = (*nodes[0].shape[:-1], sum(node.width for node in nodes))
+        settings = {"options": "ConcatenationOptions", "axis": len(shape) - 1}
+        return self.operator("CONCATENATION", nodes, shape, **settings)
+
+    def look_up(self, table: Array, index: Node) -> Node:
+        """The row of a table for each index."""
+        shape = (*index.shape, table.shape[-1])
+        inputs = [self.constant(table, "table"), index]
+        return self.operator("GATHER", inputs, shape, options="GatherOptions")
+
+    def all(self, x: Node) -> Node:
+        """Whether all of the last axis is true; the axis is kept."""
+        axis = self.constant(np.array([len(x.shape) - 1]), "axis")
+        settings = {"options": "ReducerOptions", "keepDims": True, "dtype": "bool"}
+        return self.operator("REDUCE_ALL", [x, axis], (*x.shape[:-1], 1), **settings)
+
+    def with_last_axis(self, x: Node) -> Node:
+        """X with one axis more, of size 1."""
+        axis = self.constant(len(x.shape))
+        return self.operator("EXPAND_DIMS", [x, axis], (*x.shape, 1), dtype=x.dtype)
+
+    def finish(self, name: str, description: str, origin: Mapping[str, str]) -> bytes:
+        """The file.
+
+        Args:
+            name: of the graph.
+            description: what the file holds.
+            origin: kept as JSON in the metadata called ``slimrnn``.
+        """
+        schema = self.schema
+        graph = _filled(
+            schema.SubGraphT,
+            {
+                "name": name,
+                "tensors": list(self._tensors.values()),
+                "operators": self._operators,
+                "inputs": [self._index(node) for node in self._inputs.values()],
+                "outputs": [self._index(node) for node in self._outputs.values()],
+            },
+        )
+        signature = _filled(
+            schema.SignatureDefT,
+            {
+                "signatureKey": SIGNATURE,
+                "inputs": self._mapped(self._inputs),
+                "outputs": self._mapped(self._outputs),
+            },
+        )
+        told = json.dumps(origin).encode()
+        metadata = {"name": "slimrnn", "buffer": self._buffer(told)}
+        model = _filled(
+            schema.ModelT,
+            {
+                "version": _SCHEMA_VERSION,
+                "description": description,
+                "operatorCodes": [self._code(kind) for kind in self._kinds],
+                "subgraphs": [graph],
+                "buffers": self._buffers,
+                "metadata": [_filled(schema.MetadataT, metadata)],
+                "signatureDefs": [signature],
+            },
+        )
+        builder = require("flatbuffers", PACKAGE, EXTRA).Builder()
+        builder.Finish(model.Pack(builder), _IDENTIFIER)
+        return bytes(builder.Output())
+
+    def _store(self, array: Array, name: str) -> Node:
+        node = self._tensor(name, array.shape, array.dtype.name)
+        little = array.astype(array.dtype.newbyteorder("<"))
+        self._tensors[node.name].buffer = self._buffer(little.tobytes())
+        return node
+
+    def _buffer(self, content: bytes) -> int:
+        data = np.frombuffer(content, "uint8")
+        self._buffers.append(_filled(self.schema.BufferT, {"data": data}))
+        return len(self._buffers) - 1
+
+    def _tensor(self, name: str, shape: Shape, dtype: str) -> Node:
+        """A tensor; sizes that are not known are 1 until the caller sets them."""
+        sizes = [size if isinstance(size, int) else 1 for size in shape]
+        free = [size if isinstance(size, int) else -1 for size in shape]
+        settings = {
+            "name": name,
+            "shape": sizes,
+            "shapeSignature": free if free != sizes else None,
+            "type": getattr(self.schema.TensorType, dtype.upper()),
+        }
+        self._tensors[name] = _filled(self.schema.TensorT, settings)
+        return Node(self, name, shape, dtype)
+
+    def _index(self, node: Node) -> int:
+        """The tensor's number in the file."""
+        return list(self._tensors).index(node.name)
+
+    def _number(self, kind: str) -> int:
+        """The operator's number in the file's list of those that it has."""
+        if kind not in self._kinds:
+            self._kinds.append(kind)
+        return self._kinds.index(kind)
+
+    def _code(self, kind: str) -> Any:
+        code = getattr(self.schema.BuiltinOperator, kind)
+        settings = {
+            "builtinCode": code,
+            "deprecatedBuiltinCode": min(code, _LAST_IN_A_BYTE),
+            "version": _VERSIONS.get(kind, 1),
+        }
+        return _filled(self.schema.OperatorCodeT, settings)
+
+    def _mapped(self, nodes: Mapping[str, Node]) -> list[Any]:
+        """The names of a signature."""
+        return [
+            _filled(
+                self.schema.TensorMapT,
+                {"name": name, "tensorIndex": self._index(node)},
+            )
+            for name, node in nodes.items()
+        ]
+
+
+def _filled(kind: type, settings: Mapping[str, Any]) -> Any:
+    """An object of the schema with these fields."""
+    made = kind()
+    for name, value in settings.items():
+        assert hasattr(made, name), f"{kind.__name__} has no {name}"
+        setattr(made, name, value)
+    return made

@@ -1,0 +1,135 @@
+"""A graph of ONNX's operators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from slimrnn.deploy.graph.builder import HARD_SIGMOIDS, Array, Graph, Node, Shape
+from slimrnn.deploy.graph.metadata import require
+
+#: name -> the operator and its attributes
+ACTIVATIONS: dict[str, tuple[str, dict[str, float]]] = {
+    "tanh": ("Tanh", {}),
+    "sigmoid": ("Sigmoid", {}),
+    "relu": ("Relu", {}),
+    "softmax": ("Softmax", {}),
+    **{
+        name: ("HardSigmoid", {"alpha": slope, "beta": 0.5})
+        for name, slope in HARD_SIGMOIDS.items()
+    },
+}
+
+
+class OnnxGraph(Graph):
+    """A graph of ONNX under construction: a model's, or the body of a Scan."""
+
+    elementwise_operators: ClassVar[Mapping[str, str]] = {
+        "add": "Add",
+        "subtract": "Sub",
+        "multiply": "Mul",
+        "equal": "Equal",
+        "where": "Where",
+    }
+
+    def __init__(self, scope: str = "") -> None:
+        super().__init__(scope)
+        self.onnx = require("onnx", "onnx", "onnx")
+        self._nodes: list[Any] = []
+        self._initializers: list[Any] = []
+        self._inputs: list[Any] = []
+        self._outputs: list[Any] = []
+
+    def input(self, name: str, shape: Shape, dtype: str = "float32") -> Node:
+        """A tensor that the graph is given."""
+        node = Node(self, self.unique(name), shape, dtype)
+        self._inputs.append(self._declared(node))
+        return node
+
+    def output(self, name: str, node: Node) -> None:
+        """Hand a tensor out."""
+        named = Node(self, self.unique(name), node.shape, node.dtype)
+        make_node = self.onnx.helper.make_node
+        self._nodes.append(make_node("Identity", [node.name], [named.name]))
+        self._outputs.append(self._declared(named))
+
+    def operators(
+        self,
+        kind: str,
+        inputs: Sequence[Node | None],
+        shapes: Sequence[Shape],
+        dtype: str = "float32",
+        **attributes: Any,
+    ) -> list[Node]:
+        """Add an operator of ONNX with an output for each shape."""
+        names = [self.unique(f"{self.scope}/{kind}") for _ in shapes]
+        given = ["" if x is None else x.name for x in inputs]
+        node = self.onnx.helper.make_node(
+            kind, given, names, name=names[0], **attributes
+        )
+        self._nodes.append(node)
+        return [Node(self, *pair, dtype) for pair in zip(names, shapes, strict=True)]
+
+    def activation(self, name: str, x: Node) -> Node:
+        """An activation by its name."""
+        if name == "linear":
+            return x
+        kind, attributes = ACTIVATIONS[name]
+        return self.operator(kind, [x], x.shape, **attributes)
+
+    def product(self, x: Node, matrix: Array, bias: Array | None, name: str) -> Node:
+        """``x @ matrix + bias``, over the last axis of x."""
+        shape = (*x.shape[:-1], matrix.shape[-1])
+        product = self.operator("MatMul", [x, self.constant(matrix, name)], shape)
+        return product if bias is None else product + self.constant(bias, "bias")
+
+    def split(self, x: Node, parts: int) -> list[Node]:
+        """Equal parts of the last axis."""
+        shape = (*x.shape[:-1], x.width // parts)
+        return self.operators("Split", [x], [shape] * parts, axis=-1)
+
+    def concatenate(self, nodes: Sequence[Node]) -> Node:
+        """Side by side along the last axis."""
+        shape = (*nodes[0].shape[:-1], sum(node.width for node in nodes))
+        return self.operator("Concat", nodes, shape, axis=-1)
+
+    def look_up(self, table: Array, index: Node) -> Node:
+        """The row of a table for each index."""
+        shape = (*index.shape, table.shape[-1])
+        return self.operator("Gather", [self.constant(table, "table"), index], shape)
+
+    def all(self, x: Node) -> Node:
+        """Whether all of the last axis is true; the axis is kept."""
+        number = self.onnx.TensorProto.INT32
+        numbers = self.operator("Cast", [x], x.shape, dtype="int32", to=number)
+        shape = (*x.shape[:-1], 1)
+        least = self.operator("ReduceMin", [numbers], shape, dtype="int32", axes=[-1])
+        return self.elementwise("equal", least, 1)
+
+    def with_last_axis(self, x: Node) -> Node:
+        """X with one axis more, of size 1."""
+        axis = self.vector(-1)
+        return self.operator("Unsqueeze", [x, axis], (*x.shape, 1), dtype=x.dtype)
+
+    def vector(self, *numbers: int) -> Node:
+        """Whole numbers, as ONNX wants shapes and axes."""
+        array = np.array(numbers, "int64")
+        return self._store(array, self.unique(f"{self.scope}/{numbers}"))
+
+    def finish(self, name: str) -> Any:
+        """The GraphProto."""
+        return self.onnx.helper.make_graph(
+            self._nodes, name, self._inputs, self._outputs, self._initializers
+        )
+
+    def _store(self, array: Array, name: str) -> Node:
+        self._initializers.append(self.onnx.numpy_helper.from_array(array, name))
+        return Node(self, name, array.shape, array.dtype.name)
+
+    def _declared(self, node: Node) -> Any:
+        """The node with its type and its sizes."""
+        helper = self.onnx.helper
+        kind = helper.np_dtype_to_tensor_dtype(np.dtype(node.dtype))
+        return helper.make_tensor_value_info(node.name, kind, node.shape)

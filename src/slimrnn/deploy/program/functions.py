@@ -1,0 +1,273 @@
+"""The functions of the generated file, each beside its twin in NumPy.
+
+Both do the same operations in the same order, so that they agree to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from slimrnn.deploy.program.c_expression import number
+
+Array = np.ndarray
+
+
+def _float32(*values: float) -> Array:
+    return np.array(values, "float32")
+
+
+#: tanh(x) = x p(x²) / q(x²) for |x| <= 8, where float32 is 1 - 6e-8; from the constant
+#: term up. A minimax fit of the relative error (1.5e-7), as of Remez's algorithm.
+_REACH = np.float32(8)
+_P = _float32(4066351.25, 525602.875, 11999.896484375, 46.47193908691406)
+_Q = _float32(4066351.75, 1881048.75, 96842.40625, 970.5121459960938)
+_LOG2E = np.float32(1.44269504)
+_LN2_HIGH, _LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
+#: exp(r) for |r| <= ln(2)/2, from the highest power down (Cephes, expf)
+_EXP = _float32(
+    *(1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3),
+    *(4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1),
+)
+#: beyond it, exp(x) counts as 0
+_EXP_REACH = np.float32(-87)
+
+#: tanh at -8, -8 + 1/16, ..., 8 as Q15
+TANH_TABLE = np.clip(
+    np.round(32768 * np.tanh(np.arange(-128, 129) / 16)), -32767, 32767
+).astype("int16")
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of the generated file.
+
+    Attributes:
+        source: in C; ``TABLE`` stands for the macro that places tables.
+        twin: the same on arrays.
+        needs: the functions that the source calls.
+    """
+
+    source: str
+    twin: Callable[..., Array]
+    needs: tuple[str, ...] = ()
+
+
+def _tanh(x: Array) -> Array:
+    x = np.clip(x, -_REACH, _REACH)
+    t = x * x
+    p = ((_P[3] * t + _P[2]) * t + _P[1]) * t + _P[0]
+    q = (((t + _Q[3]) * t + _Q[2]) * t + _Q[1]) * t + _Q[0]
+    return x * p / q
+
+
+def _sigmoid(x: Array) -> Array:
+    half = np.float32(0.5)
+    return half * _tanh(half * x) + half
+
+
+def _hard(slope: np.float32) -> Callable[[Array], Array]:
+    return lambda x: np.clip(slope * x + np.float32(0.5), 0, 1).astype("float32")
+
+
+def _exp(x: Array) -> Array:
+    k = (x * _LOG2E - np.float32(0.5)).astype("int32")
+    f = k.astype("float32")
+    r = x - f * _LN2_HIGH - f * _LN2_LOW
+    p = _EXP[0]
+    for value in _EXP[1:]:
+        p = p * r + value
+    y = p * r * r + r + np.float32(1)
+    power = (np.maximum(k + 127, 0) << 23).astype("int32").view("float32")
+    return np.where(x < _EXP_REACH, np.float32(0), y * power)
+
+
+def _softmax(y: Array) -> Array:
+    powers = _exp(y - y.max(-1, keepdims=True))
+    total = np.zeros_like(powers[..., :1])
+    for k in range(powers.shape[-1]):
+        total = total + powers[..., k : k + 1]
+    return powers / total
+
+
+def _relu(x: Array) -> Array:
+    return np.where(x > 0, x, np.zeros_like(x))
+
+
+_HARD = {"hard_sigmoid": np.float32(1 / 6), "hard_sigmoid_keras2": np.float32(0.2)}
+
+
+def _tanh_source() -> str:
+    p, q, reach = [number(v) for v in _P], [number(v) for v in _Q], number(_REACH)
+    return f"""/* tanh(x) to 5e-7: a rational function, flat beyond {reach}. */
+static float slim_tanh(float x)
+{{
+    if (x > {reach}) x = {reach};
+    if (x < -{reach}) x = -{reach};
+    const float t = x * x;
+    const float p = (({p[3]} * t + {p[2]}) * t + {p[1]}) * t + {p[0]};
+    const float q = (((t + {q[3]}) * t + {q[2]}) * t + {q[1]}) * t + {q[0]};
+    return x * p / q;
+}}
+"""
+
+
+def _hard_source(name: str, slope: np.float32) -> str:
+    return f"""static float slim_{name}(float x)
+{{
+    const float y = {number(slope)} * x + 0.5f;
+    return y < 0.0f ? 0.0f : y > 1.0f ? 1.0f : y;
+}}
+"""
+
+
+def _softmax_source() -> str:
+    terms = "".join(f"    p = p * r + {number(v)};\n" for v in _EXP[1:])
+    return f"""/* exp(x) for x <= 0: 2^k exp(r), r by a polynomial, 2^k by its bits. */
+static float slim_exp(float x)
+{{
+    if (x < {number(_EXP_REACH)}) return 0.0f;
+    const int32_t k = (int32_t)(x * {number(_LOG2E)} - 0.5f);
+    const float f = (float)k;
+    const float r = x - f * {number(_LN2_HIGH)} - f * {number(_LN2_LOW)};
+    float p = {number(_EXP[0])};
+{terms}    const union {{
+        uint32_t bits;
+        float value;
+    }} power = {{(uint32_t)(k + 127) << 23}};
+    return (p * r * r + r + 1.0f) * power.value;
+}}
+
+static void slim_softmax(float *y, int n)
+{{
+    float highest = y[0], total = 0.0f;
+    for (int j = 1; j < n; j++) if (y[j] > highest) highest = y[j];
+    for (int j = 0; j < n; j++) total += y[j] = slim_exp(y[j] - highest);
+    for (int j = 0; j < n; j++) y[j] = y[j] / total;
+}}
+"""
+
+
+#: of float32, in the order in which the file has them
+FLOAT32: dict[str, Function] = {
+    "slim_tanh": Function(_tanh_source(), _tanh),
+    "slim_sigmoid": Function(
+        """static float slim_sigmoid(float x)
+{
+    return 0.5f * slim_tanh(0.5f * x) + 0.5f;
+}
+""",
+        _sigmoid,
+        ("slim_tanh",),
+    ),
+    **{
+        f"slim_{name}": Function(_hard_source(name, slope), _hard(slope))
+        for name, slope in _HARD.items()
+    },
+    "slim_relu": Function(
+        """static float slim_relu(float x)
+{
+    return x > 0.0f ? x : 0.0f;
+}
+""",
+        _relu,
+    ),
+    "slim_softmax": Function(_softmax_source(), _softmax),
+}
+
+
+def _clip(low: int, high: int) -> Callable[[Array], Array]:
+    return lambda v: np.clip(v, low, high)
+
+
+def _clip_source(name: str, what: str, low: int, high: int) -> str:
+    return f"""/* {what} */
+static int32_t {name}(int32_t v)
+{{
+    return v < {low} ? {low} : v > {high} ? {high} : v;
+}}
+"""
+
+
+def _tanh_int(v: Array) -> Array:
+    place = np.clip(v, -32768, 32767) + 32768
+    table = TANH_TABLE.astype("int64")
+    low, high = table[place >> 8], table[(place >> 8) + 1]
+    return low + (((high - low) * (place & 255) + 128) >> 8)
+
+
+def _sigmoid_int(v: Array) -> Array:
+    return (_tanh_int(v >> 1) + 32768) >> 1
+
+
+#: slopes as Q14 of what turns Q12 into Q15
+_HARD_INT = {name: round(8 * float(slope) * 2**14) for name, slope in _HARD.items()}
+
+
+def _hard_int(slope: int) -> Callable[[Array], Array]:
+    def twin(v: Array) -> Array:
+        return np.clip((np.clip(v, -32768, 32767) * slope >> 14) + 16384, 0, 32767)
+
+    return twin
+
+
+def _hard_int_source(name: str, slope: int) -> str:
+    return f"""static int32_t slim_{name}(int32_t v)
+{{
+    const int32_t y = ((saturate(v) * {slope}) >> 14) + 16384;
+    return y < 0 ? 0 : y > 32767 ? 32767 : y;
+}}
+"""
+
+
+#: of int8: Q12 to Q15
+INT8: dict[str, Function] = {
+    "saturate": Function(
+        _clip_source("saturate", "The nearest number of 16 bits.", -32768, 32767),
+        _clip(-32768, 32767),
+    ),
+    "limit": Function(
+        _clip_source("limit", "The nearest number of 17 bits.", -65535, 65535),
+        _clip(-65535, 65535),
+    ),
+    "slim_relu": Function(
+        """static int32_t slim_relu(int32_t v)
+{
+    return v > 0 ? v : 0;
+}
+""",
+        _relu,
+    ),
+    "slim_tanh": Function(
+        """\
+/* tanh by a table of its values at -8, -8 + 1/16, ..., 8, and lines between. */
+static int32_t slim_tanh(int32_t v)
+{
+    const uint32_t place = (uint32_t)(saturate(v) + 32768);
+    const TABLE int16_t *const entry = &tanh_table[place >> 8];
+    const int32_t low = entry[0], high = entry[1];
+    return low + (((high - low) * (int32_t)(place & 255) + 128) >> 8);
+}
+""",
+        _tanh_int,
+        ("saturate",),
+    ),
+    "slim_sigmoid": Function(
+        """/* sigmoid(v) = (1 + tanh(v / 2)) / 2 */
+static int32_t slim_sigmoid(int32_t v)
+{
+    return (slim_tanh(v >> 1) + 32768) >> 1;
+}
+""",
+        _sigmoid_int,
+        ("saturate", "slim_tanh"),
+    ),
+    **{
+        f"slim_{name}": Function(
+            _hard_int_source(name, slope), _hard_int(slope), ("saturate",)
+        )
+        for name, slope in _HARD_INT.items()
+    },
+}

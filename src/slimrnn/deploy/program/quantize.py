@@ -1,0 +1,299 @@
+"""A description in integers: 8 bits for matrices, 16 for what a step computes.
+
+Each row of a matrix has a scale of its own, and W and U have scales apart. The input is
+int8 with one scale, which calibration data tells. All else has a fixed number of
+fraction bits (see ``deploy.program.arithmetic``), and that nothing leaves 32 bits is
+proved here from the weights; where it cannot be, there is no program.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from slimrnn.deploy.program import inputs, simulator
+from slimrnn.deploy.program import program as programs
+from slimrnn.deploy.program.arithmetic import ONE_BITS, SUM_BITS
+from slimrnn.deploy.program.program import Cell, Dense, Layer, Pair, Program
+from slimrnn.deploy.program.step import MATRICES, Structure
+from slimrnn.errors import InputError
+from slimrnn.ir import from_keras as described
+from slimrnn.ir.from_keras import (
+    Activation,
+    Affine,
+    Bidirectional,
+    Description,
+    Embedding,
+    Masking,
+    Recurrent,
+)
+from slimrnn.ir.from_keras import Dense as DenseLayer
+from slimrnn.variants import FAMILIES
+
+Array = np.ndarray
+
+_INT8, _INT16 = 127, 32767
+#: activations that int8 has: all stay within -1 and 1
+_GATES = ("sigmoid", "hard_sigmoid", "hard_sigmoid_keras2")
+_BOUNDED = ("tanh", *_GATES)
+#: beside what c reached in the calibration data, so much is left
+_MARGIN = 1.25
+
+
+def int8(description: Description, x: Array) -> Program:
+    """The program in integers.
+
+    Args:
+        description: of a model.
+        x: (B, T, m), or (B, T) indices: data like those that the model will get. They
+            tell the scale of the input, and how far c goes where no bound is known.
+
+    Raises:
+        InputError: a layer or an activation that integers do not have, a bound that
+            cannot be proved, or data of another shape.
+    """
+    x = inputs.check(description, x)
+    return _Quantizing(description, x).program()
+
+
+class _Quantizing:
+    def __init__(self, description: Description, x: Array):
+        self.description = description
+        self.affine: list[Affine] = []
+        self.layers: list[Layer] = []
+        self.scale, self.reach = 1.0, 1.0  # of the vector so far: a unit, the largest
+        self.units = _INT16  # the largest integer in it
+        #: how far c goes, by layer
+        self.seen: dict[str, float] = {}
+        floats = programs.float32(description)
+        simulator.run(floats, x, seen=self.seen)
+        self.input_reach = self._input_reach(x)
+
+    def _input_reach(self, x: Array) -> float:
+        if self.description.takes_indices:
+            return 1.0
+        mask, values = inputs.mask_of(self.description, x), x
+        for layer in self.description.layers:
+            if isinstance(layer, Affine):
+                values = layer.scale * values + layer.offset
+            elif not isinstance(layer, Masking):
+                break
+        values = values if mask is None else values[mask]
+        return float(abs(values).max(initial=0)) or 1.0
+
+    def program(self) -> Program:
+        description, input_scale = self.description, self.input_reach / _INT8
+        self._vector(input_scale / 256, _INT8 * 256)
+        layers = list(_joined(description.layers))
+        for place, layer in enumerate(layers):
+            if isinstance(layer, Affine):
+                if self.layers:
+                    raise InputError(
+                        f"int8 takes Rescaling and Normalization before all other "
+                        f"layers only; {layer.name} stands behind "
+                        f"{self.layers[-1].name}."
+                    )
+                self.affine.append(layer)
+            elif isinstance(layer, Activation):
+                raise InputError(
+                    f"int8 takes an Activation behind a Dense without activation only; "
+                    f"{layer.name} stands elsewhere."
+                )
+            elif isinstance(layer, Embedding):
+                self._embedding(layer)
+            elif isinstance(layer, DenseLayer):
+                self._dense(layer, place == len(layers) - 1)
+            elif isinstance(layer, Recurrent):
+                self.layers.append(self._cell(layer))
+                self._vector(2.0**-ONE_BITS, _INT16)
+            elif isinstance(layer, Bidirectional):
+                self._pair(layer)
+        last = self.layers[-1]
+        bits = _output_bits(last) if isinstance(last, Dense) else ONE_BITS
+        return Program(
+            "int8",
+            description,
+            tuple(self.layers),
+            input_scale,
+            tuple(self.affine),
+            bits,
+        )
+
+    def _vector(self, scale: float, units: int) -> None:
+        self.scale, self.units, self.reach = scale, units, scale * units
+
+    def _embedding(self, layer: Embedding) -> None:
+        table, scale = _rounded(layer.table, abs(layer.table).max(initial=0))
+        self.layers.append(replace(layer, table=table))
+        self._vector(float(scale) / 256, _INT8 * 256)
+
+    def _dense(self, layer: DenseLayer, is_last: bool) -> None:
+        if layer.activation == "softmax" and not is_last:
+            raise InputError(
+                f"int8 has no softmax but at the end, where it is left out; "
+                f"{layer.name} is not at the end."
+            )
+        kernel = np.ascontiguousarray(layer.kernel.T).astype(float)
+        bias = np.zeros(layer.outputs) if layer.bias is None else layer.bias
+        function = "linear" if layer.activation == "softmax" else layer.activation
+        reach = float((abs(kernel).sum(-1) * self.reach + abs(bias)).max())
+        reach = max(reach, 2.0**-SUM_BITS)  # all weights may be 0
+        bits = SUM_BITS
+        if function in ("linear", "relu"):
+            bits = min(ONE_BITS, math.floor(math.log2((_INT16 - 7) / (reach * 1.01))))
+        elif function not in _BOUNDED:
+            raise InputError(f"int8 has no {function}; {layer.name} has it.")
+        if bits < 0:
+            raise InputError(
+                f"int8: the outputs of {layer.name} can reach {reach:.0f}, and 16 bits "
+                f"hold {_INT16}; scale its weights down."
+            )
+        tables = self._matrix(layer.name, "kernel", kernel, bits)
+        if layer.bias is not None:
+            tables["bias"] = self._fixed(layer.name, "bias", layer.bias, bits)
+        made = Dense(layer.name, function, tables, bits)
+        self.layers.append(made)
+        self._vector(2.0 ** -_output_bits(made), _INT16)
+
+    def _pair(self, layer: Bidirectional) -> None:
+        if layer.merge != "concat":
+            raise InputError(
+                f"int8 takes a Bidirectional with merge_mode='concat'; {layer.name} "
+                f"has {layer.merge!r}."
+            )
+        pair = (self._cell(layer.forward), self._cell(layer.backward))
+        self.layers.append(Pair(layer, *pair))
+        self._vector(2.0**-ONE_BITS, _INT16)
+
+    def _cell(self, layer: Recurrent) -> Cell:
+        cell = layer.cell
+        _check_functions(layer)
+        _check_constants(layer)
+        plain = programs.structure_of(cell)
+        floats = programs.tables_of(cell, plain)
+        bits, saturates = self._format(layer, plain)
+        structure = replace(plain, bits=bits, saturates=saturates)
+        tables: dict[str, Array] = {}
+        for name, table in floats.items():
+            if name in MATRICES:
+                kept = (self.scale, self.units)
+                if name == "recurrent_kernel":
+                    self.scale, self.units = 2.0**-ONE_BITS, _INT16
+                tables |= self._matrix(layer.name, name, table.astype(float), SUM_BITS)
+                self.scale, self.units = kept
+            elif name == "gate":
+                ones = np.round(table.astype(float) * 2**ONE_BITS)
+                tables[name] = np.minimum(ones, _INT16).astype("int16")
+            else:
+                tables[name] = self._fixed(layer.name, name, table, SUM_BITS)
+        return Cell(layer, structure, tables)
+
+    def _format(self, layer: Recurrent, structure: Structure) -> tuple[int, bool]:
+        """The fraction bits of c, and whether it can leave them."""
+        variant = structure.variant
+        if "c" not in FAMILIES[variant.family].states:
+            return 0, False
+        forget, gate = variant["f"].constant, variant["i"].constant
+        if forget is not None and abs(forget) < 1:
+            whole = min(abs(round(forget * 2**ONE_BITS)), 2**ONE_BITS - 1)
+            keep = 1 - whole / 2**ONE_BITS
+            largest = 1.0 if gate is None else abs(gate)
+            for bits in range(ONE_BITS - 1, -1, -1):
+                if (largest * 2**bits + 2) / keep <= _INT16:
+                    return bits, False
+            raise InputError(
+                f"int8: no bound of c is known in {layer.name}, whose forget gate is "
+                f"{forget}; allowed is one below 0.999."
+            )
+        reach = max(self.seen.get(layer.name, 1.0), 2.0**-10) * _MARGIN
+        bits = math.floor(math.log2(_INT16 / reach))
+        return max(0, min(ONE_BITS - 1, bits)), True
+
+    def _matrix(
+        self, layer: str, name: str, matrix: Array, bits: int
+    ) -> dict[str, Array]:
+        """A matrix in 8 bits, and what multiplies the sum of each row."""
+        values, scales = _rounded(matrix, abs(matrix).max(-1, keepdims=True))
+        scales = scales.ravel()
+        largest = int(abs(values.astype("int64")).sum(-1).max(initial=0)) * self.units
+        if largest >= 2**31:
+            raise InputError(
+                f"int8: a sum over a row of {name} in {layer} can reach {largest}, and "
+                f"32 bits hold {2**31 - 1}; use fewer units or smaller weights."
+            )
+        factors = np.round(scales * self.scale * 2.0 ** (bits + 32))
+        if factors.max(initial=0) >= 2**31:
+            raise InputError(
+                f"int8: the weights of {name} in {layer} times its inputs are too "
+                f"large for 32 bits; scale the inputs or the weights down."
+            )
+        return {name: values, f"{name}_scale": factors.astype("int32")}
+
+    def _fixed(self, layer: str, name: str, values: Array, bits: int) -> Array:
+        rounded = np.round(values.astype(float) * 2.0**bits)
+        if abs(rounded).max(initial=0) > _INT16:
+            raise InputError(
+                f"int8: {name} of {layer} reaches {abs(values).max():.3g}, and 16 bits "
+                f"hold {_INT16 / 2**bits:.3g}; train it to smaller weights."
+            )
+        return rounded.astype("int16")
+
+
+def _joined(layers: Iterable[described.Layer]) -> Iterator[described.Layer]:
+    """The layers, with an Activation as that of the Dense before it."""
+    before: described.Layer | None = None
+    for layer in layers:
+        if (
+            isinstance(layer, Activation)
+            and isinstance(before, DenseLayer)
+            and before.activation == "linear"
+        ):
+            before = replace(before, activation=layer.activation)
+            continue
+        if before is not None:
+            yield before
+        before = layer
+    if before is not None:
+        yield before
+
+
+def _rounded(values: Array, largest: Array) -> tuple[Array, Array]:
+    """Numbers of 8 bits, and their scale."""
+    scale = np.where(largest > 0, largest, 1).astype(float) / _INT8
+    return np.round(values / scale).astype("int8"), scale
+
+
+def _output_bits(layer: Dense) -> int:
+    return layer.bits if layer.activation in ("linear", "relu") else ONE_BITS
+
+
+def _check_functions(layer: Recurrent) -> None:
+    cell = layer.cell
+    gates = [gate for name, gate in cell.variant.items() if name != "c"]
+    used: dict[str, tuple[str, tuple[str, ...]]]
+    used = {"activation": (cell.activation, _BOUNDED)}
+    if any(gate.constant is None for gate in gates):
+        used["recurrent_activation"] = (cell.recurrent_activation, _GATES)
+    for what, (name, allowed) in used.items():
+        if name not in allowed:
+            raise InputError(
+                f"int8: no bound of the state is known in {layer.name}, whose {what} "
+                f"is {name}; allowed: {', '.join(allowed)}."
+            )
+
+
+def _check_constants(layer: Recurrent) -> None:
+    variant: Any = layer.cell.variant
+    update: str = FAMILIES[variant.family].update
+    constants: Mapping[str, float] = variant.constants
+    for name, value in constants.items():
+        least = 0 if name == update else -1
+        if not least <= value <= 1:
+            raise InputError(
+                f"int8: no bound of the state is known in {layer.name}, whose gate "
+                f"{name} is {value}; allowed: {least} to 1."
+            )

@@ -1,0 +1,279 @@
+"""One step of any cell: the order of its work, derived from the terms of its row.
+
+The work is told to a :class:`Machine`. One machine writes it down in C, another does it
+with NumPy, each in float32 or in integers: so the cell stands here once.
+
+A gate with a matrix has a *slot*: n sums, beside those of the other gates in ``sums``.
+All other terms of a gate belong to one unit each, and so does the new state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from slimrnn.variants import CANDIDATE, FAMILIES, Gate, Variant
+
+MATRICES = ("kernel", "recurrent_kernel")
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What two layers have in common that are one routine.
+
+    Attributes:
+        variant: the row.
+        activation: g.
+        recurrent_activation: s.
+        reset_after: see :class:`slimrnn.ir.keras_layers.Recurrence`.
+        reset_bias: whether there is one.
+        bits: of integers, the fraction bits of the state c.
+        saturates: of integers, whether c can reach the end of its range.
+    """
+
+    variant: Variant
+    activation: str
+    recurrent_activation: str
+    reset_after: bool
+    reset_bias: bool
+    bits: int = 0
+    saturates: bool = False
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The gates that have a matrix, in the order of packing."""
+        return tuple(
+            name
+            for name, gate in self.variant.items()
+            if any(term in MATRICES for term in gate.terms)
+        )
+
+    def blocks(self, weight: str) -> tuple[str, ...]:
+        """The gates with a block in a table: ``"gate"`` is that of static gates."""
+        if weight == "gate":
+            return tuple(
+                name
+                for name, gate in self.variant.items()
+                if gate.is_static and gate.constant is None
+            )
+        static = self.blocks("gate")
+        return tuple(n for n in self.variant.blocks(weight) if n not in static)
+
+    @property
+    def reset(self) -> str:
+        """The gate that multiplies h, or U h, in the candidate; empty for none."""
+        name = FAMILIES[self.variant.family].reset
+        if not name or self.variant[name].constant == 1:
+            return ""
+        return name if self.variant[CANDIDATE].h != "none" else ""
+
+    @property
+    def resets_before(self) -> bool:
+        """Whether the product takes ``r * h``, and so must wait for r."""
+        return self._resets_a_product and not self.reset_after
+
+    @property
+    def resets_after(self) -> bool:
+        """Whether r multiplies the product, which has a slot of its own for that."""
+        return self._resets_a_product and self.reset_after
+
+    @property
+    def _resets_a_product(self) -> bool:
+        return bool(self.reset) and self.variant[CANDIDATE].h == "full"
+
+
+class Machine(Protocol):
+    """What carries a step out. Slots and blocks are counted in gates of n rows."""
+
+    def start(self, slot: int, count: int, weight: str, block: int) -> None:
+        """Set slots to blocks of a bias; to 0 where ``weight`` is empty."""
+
+    def product(
+        self, slot: int, count: int, weight: str, block: int, vector: str
+    ) -> None:
+        """Add a product of blocks of a matrix with a vector to slots."""
+
+    def loop(self) -> None:
+        """What follows is done for each unit."""
+
+    def end(self) -> None:
+        """The loop ends."""
+
+    def sum(self, slot: int) -> Any:
+        """A slot's sum."""
+
+    def weight(self, weight: str, block: int) -> Any:
+        """A block's number for this unit."""
+
+    def state(self, name: str) -> Any:
+        """A state before this step."""
+
+    def let(self, name: str, value: Any) -> Any:
+        """Give a value a name."""
+
+    def store(self, name: str | int, value: Any) -> None:
+        """Set a state, ``reset_h``, or a slot by its number."""
+
+
+def take_step(structure: Structure, machine: Machine, numbers: Any) -> None:
+    """Tell a machine one step.
+
+    Args:
+        structure: of the cell.
+        machine: what carries it out.
+        numbers: the arithmetic, see :mod:`slimrnn.deploy.program.arithmetic`.
+    """
+    _Step(structure, machine, numbers).take()
+
+
+class _Step:
+    def __init__(self, structure: Structure, machine: Machine, numbers: Any):
+        self.structure, self.machine, self.numbers = structure, machine, numbers
+        self.variant = structure.variant
+        self.family = FAMILIES[self.variant.family]
+        self.known: set[str] = set()  # the gates whose slots hold their values
+
+    def take(self) -> None:
+        """Sums first, then what belongs to one unit."""
+        structure, slots = self.structure, self.structure.slots
+        for slot, count in _runs(slots, [g for g in slots if not self._gate(g).bias]):
+            self.machine.start(slot, count, "", 0)
+        self._blocks("bias", self.machine.start)
+        self._blocks("kernel", self._product("x"))
+        late = CANDIDATE if structure.resets_before or structure.resets_after else ""
+        self._blocks("recurrent_kernel", self._product("h"), without=late)
+        if structure.resets_before:
+            self._reset_h()
+            self._blocks("recurrent_kernel", self._product("reset_h"), only=late)
+        if structure.resets_after:
+            bias = "reset_bias" if structure.reset_bias else ""
+            self.machine.start(len(slots), 1, bias, 0)
+            block = structure.blocks("recurrent_kernel").index(CANDIDATE)
+            self.machine.product(len(slots), 1, "recurrent_kernel", block, "h")
+        self.machine.loop()
+        names = [name for name in self.family.gates if self._reads(name)]
+        gates = {name: self._value(name) for name in names}
+        self._update(gates, self._candidate(gates) if self._reads_it() else None)
+        self.machine.end()
+
+    def _gate(self, name: str) -> Gate:
+        return self.variant[name]
+
+    def _product(self, vector: str) -> Callable[[int, int, str, int], None]:
+        def tell(slot: int, count: int, weight: str, block: int) -> None:
+            self.machine.product(slot, count, weight, block, vector)
+
+        return tell
+
+    def _blocks(
+        self, weight: str, tell: Any, only: str = "", without: str = ""
+    ) -> None:
+        """Tell each run of slots whose blocks of a weight lie side by side too."""
+        blocks, slots = self.structure.blocks(weight), self.structure.slots
+        wanted = [g for g in blocks if g in slots and g != without]
+        wanted = [only] if only else wanted
+        for slot, count in _runs(slots, wanted, blocks):
+            tell(slot, count, weight, blocks.index(slots[slot]))
+
+    def _reset_h(self) -> None:
+        """``reset_h = r * h``; where r is the update gate too, it is kept."""
+        name, machine = self.structure.reset, self.machine
+        machine.loop()
+        reset = self._value(name)
+        if name == self.family.update and name in self.structure.slots:
+            machine.store(self.structure.slots.index(name), reset)
+            self.known.add(name)
+        machine.store("reset_h", self.numbers.times(reset, machine.state("h")))
+        machine.end()
+
+    def _value(self, name: str) -> Any:
+        """A gate's value; of a constant, the number."""
+        gate, structure = self._gate(name), self.structure
+        if gate.constant is not None:
+            return gate.constant
+        if gate.is_static:
+            return self.machine.let(name, self._block("gate", name))
+        if name in self.known:
+            return self.machine.let(name, self.machine.sum(structure.slots.index(name)))
+        value = self.numbers.activated(
+            structure.recurrent_activation, self._sum(name, self.machine.state("h"))
+        )
+        return self.machine.let(name, value)
+
+    def _block(self, weight: str, name: str) -> Any:
+        return self.machine.weight(weight, self.structure.blocks(weight).index(name))
+
+    def _sum(self, name: str, h: Any) -> Any:
+        """A gate's terms but those that wait for the reset gate."""
+        gate, slots, terms = self._gate(name), self.structure.slots, []
+        if name in slots:
+            terms.append(self.machine.sum(slots.index(name)))
+        elif gate.bias:
+            terms.append(self._block("bias", name))
+        if gate.h == "pointwise":
+            terms.append(self.numbers.weighed(self._block("recurrent_vector", name), h))
+        return self.numbers.added(terms)
+
+    def _reads(self, name: str) -> bool:
+        """Whether the last loop needs a gate's value."""
+        if name == CANDIDATE:
+            return False
+        if name != self.family.reset or name == self.family.update:
+            return True
+        waits = bool(self.structure.reset) and not self.structure.resets_before
+        return waits and self._reads_it()
+
+    def _reads_it(self) -> bool:
+        """Whether the new state depends on the candidate: a gate may be 0 for ever."""
+        if not self.family.update:
+            return self._gate("i").constant != 0
+        return self._gate(self.family.update).constant != int(self.family.keeps)
+
+    def _candidate(self, gates: dict[str, Any]) -> Any:
+        h, reset = self.machine.state("h"), self.structure.reset
+        if reset and self._gate(CANDIDATE).h == "pointwise":
+            h = self.numbers.times(gates[reset], h)
+        total = self._sum(CANDIDATE, h)
+        if self.structure.resets_after:
+            product = self.machine.sum(len(self.structure.slots))
+            total = self.numbers.added(
+                [total, self.numbers.reset(gates[reset], product)]
+            )
+        value = self.numbers.activated(self.structure.activation, total)
+        return self.machine.let("g", value)
+
+    def _update(self, gates: dict[str, Any], candidate: Any) -> None:
+        """The new states."""
+        machine, numbers = self.machine, self.numbers
+        if self.family.update:
+            update, h = gates[self.family.update], machine.state("h")
+            pair = (h, candidate) if self.family.keeps else (candidate, h)
+            machine.store("h", numbers.between(update, *pair))
+            return
+        c = numbers.accumulated(
+            gates["f"], machine.state("c"), gates["i"], candidate, self.structure
+        )
+        c = machine.let("c_new", c)
+        machine.store("c", c)
+        output = numbers.activated_state(self.structure.activation, c, self.structure)
+        machine.store("h", numbers.times(gates["o"], output))
+
+
+def _runs(
+    slots: Sequence[str], wanted: Iterable[str], blocks: Sequence[str] = ()
+) -> list[tuple[int, int]]:
+    """The places of the wanted ones among the slots, as (first, count).
+
+    Those of a run lie side by side among the blocks too, where there are blocks.
+    """
+    runs: list[tuple[int, int]] = []
+    block = -2
+    for place in sorted(slots.index(name) for name in wanted):
+        after = blocks.index(slots[place]) if blocks else block + 1
+        if runs and sum(runs[-1]) == place and after == block + 1:
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+        else:
+            runs.append((place, 1))
+        block = after
+    return runs

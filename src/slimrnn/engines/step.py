@@ -1,0 +1,235 @@
+"""One step of any variant, forward and backward: the table's algebra as tensors.
+
+There is no case for a variant here. What is computed follows from the terms of its
+gates; how gates become a state follows from its family: through a cell state c
+(LSTM), or by mixing h with a candidate (GRU, MGU).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import add
+from typing import Any
+
+from keras import ops
+
+from slimrnn.engines.spec import Cell, Gates
+from slimrnn.variants import CANDIDATE
+
+Tensor = Any
+Tensors = Sequence[Tensor]
+
+
+def columns(cell: Cell, packed: Tensor, have: Gates, want: Gates) -> Tensor:
+    """The columns of the gates ``want`` of a tensor packed for gates ``have``."""
+    if want == have:
+        return packed
+    n, first = cell.units, have.index(want[0])
+    if have[first : first + len(want)] == want:
+        return packed[..., first * n : (first + len(want)) * n]
+    return join([columns(cell, packed, have, (k,)) for k in want])
+
+
+class Step:
+    """A cell bound to its weights: one step forward, one step backward.
+
+    What does not change with time is computed here, once, before the loop.
+    """
+
+    def __init__(self, cell: Cell, given: Mapping[str, Tensor]):
+        self.cell = cell
+        self.recurrent_mask = given.get("recurrent_mask")
+        variant = cell.variant
+
+        def block(weight: str, *gates: str) -> Tensor:
+            return columns(cell, given[weight], variant.blocks(weight), gates)
+
+        full = variant.blocks("recurrent_kernel")
+        groups = (
+            tuple(k for k in full if k not in cell.after_reset),
+            tuple(k for k in full if k in cell.after_reset),
+        )
+        #: gates that read the same -> their recurrent matrices, side by side
+        self.matrices = {k: block("recurrent_kernel", *k) for k in groups if k}
+        vectors = variant.blocks("recurrent_vector")
+        self.vectors = {k: block("recurrent_vector", k) for k in vectors}
+        # A bias added in the loop costs nothing; before it, a way through memory.
+        self.biases = {k: block("bias", k) for k in variant.blocks("bias")}
+        # Along a new first axis: one operation for all of these gates, and each one's
+        # share is contiguous.
+        self.light_vectors = self._stack(self.vectors)
+        self.light_biases = self._stack(self.biases)
+        self.static = {
+            k: cell.used(k).function(self.biases[k])
+            if gate.constant is None
+            else gate.constant
+            for k, gate in variant.items()
+            if gate.is_static
+        }
+        with_c = "c" in cell.family.states
+        self._forward = self._lstm if with_c else self._mix
+        self._backward = self._lstm_back if with_c else self._mix_back
+
+    def forward(self, states: Tensors, z: Tensor) -> tuple[Tensors, Tensors]:
+        """The states after a step, and the gates' values by name.
+
+        Args:
+            states: before the step.
+            z: the projected input, (B, projected gates * n).
+        """
+        new, v = self._forward(states, z)
+        found = dict(zip(self.cell.family.states, states, strict=True))
+        found["projected"] = join([v[k] for k in self.cell.projected])
+        if self.cell.recurrent:
+            found["recurrent"] = join([v[k] for k in self.cell.recurrent])
+        return new, tuple(found[name] for name in self.cell.kept)
+
+    def backward(self, dstates: Tensors, after: Tensors, kept: Mapping[str, Tensor]):
+        """The gradients of a step.
+
+        Args:
+            dstates: of the states after the step.
+            after: the states after the step.
+            kept: what :meth:`forward` kept, by name.
+
+        Returns:
+            The gradients of the states before the step; those of the
+            pre-activations of each of ``Cell.groups``, and what the gates behind a
+            reset gate read, if a matrix does; the terms of the sums ``Cell.summed``.
+        """
+        cell, seen = self.cell, self.seen(kept["h"])
+        v = dict(self.static)
+        for name in ("projected", "recurrent"):
+            gates = getattr(cell, name)
+            v |= {k: columns(cell, kept[name], gates, (k,)) for k in gates}
+        v |= self._light(seen)
+        before, dpre, reset = self._backward(dstates, after, kept, v, seen)
+        terms = tuple(
+            dpre[k] * (reset if k in cell.after_reset else seen)
+            if weight == "recurrent_vector"
+            else dpre[k]
+            for weight, k in cell.summed
+        )
+        rows = [join([dpre[k] for k in group]) for group in cell.groups]
+        if any(k in cell.after_reset for gates in self.matrices for k in gates):
+            rows.append(reset)
+        return before, tuple(rows), terms
+
+    def _lstm(self, states, z):
+        h, c = states
+        v = {**self.static, **self._gates(self.cell.moving, z, self.seen(h))}
+        new = times(v["f"], c) + times(v["i"], v[CANDIDATE])
+        return (times(v["o"], self.cell.activation.function(new)), new), v
+
+    def _lstm_back(self, dstates, after, kept, v, seen):
+        dh, dc = dstates
+        use_c, activation = "c" in kept, self.cell.activation
+        activated = activation.function(after[1]) if use_c else after[0]
+        dc = dc + times(v["o"], dh) * activation.slope(activated)
+        dvalues = {"i": dc * v[CANDIDATE], CANDIDATE: times(v["i"], dc)}
+        dvalues["o"] = dh * activated
+        if use_c:
+            dvalues["f"] = dc * kept["c"]
+        dpre = self._slopes(dvalues, v)
+        return (self.seen(self._through(dpre, dh)), times(v["f"], dc)), dpre, seen
+
+    def _mix(self, states, z):
+        (h,) = states
+        cell, seen = self.cell, self.seen(h)
+        first = tuple(k for k in cell.moving if k not in cell.after_reset)
+        v = {**self.static, **self._gates(first, z, seen)}
+        v |= self._values(cell.after_reset, z, times(v[cell.family.reset], seen))
+        old, new = self._shares(v)
+        return (times(old, h) + times(new, v[CANDIDATE]),), v
+
+    def _mix_back(self, dstates, after, kept, v, seen):
+        (dh,) = dstates
+        family, h = self.cell.family, kept["h"]
+        old, new = self._shares(v)
+        dpre = self._slopes({CANDIDATE: times(new, dh)}, v)
+        dreset = self._through(dpre, dh)
+        change = h - v[CANDIDATE] if family.keeps else v[CANDIDATE] - h
+        dvalues = {family.update: dh * change}
+        dvalues[family.reset] = dvalues.get(family.reset, 0) + dreset * seen
+        others = self._slopes(dvalues, v)
+        dseen = times(v[family.reset], dreset) + self._through(others, dh)
+        before = times(old, dh) + self.seen(dseen)
+        return (before,), {**dpre, **others}, times(v[family.reset], seen)
+
+    def _shares(self, v: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The shares of the old h and of the candidate in the new h."""
+        update = v[self.cell.family.update]
+        return (update, 1 - update) if self.cell.family.keeps else (1 - update, update)
+
+    def seen(self, h: Tensor) -> Tensor:
+        """What the gates see of h: all, or what recurrent dropout leaves."""
+        return h if self.recurrent_mask is None else h * self.recurrent_mask
+
+    def _stack(self, blocks: Mapping[str, Tensor]) -> Tensor | None:
+        """The light gates' blocks, (gates, 1, n), or None where no gate has one."""
+        found = [blocks[k] for k in self.cell.light if k in blocks]
+        if not found:
+            return None
+        zeros = ops.zeros_like(found[0])
+        return ops.stack([blocks.get(k, zeros) for k in self.cell.light])[:, None]
+
+    def _light(self, read: Tensor) -> dict[str, Tensor]:
+        """The values of the gates without a matrix, (B, n) each."""
+        if not self.cell.light:
+            return {}
+        pre = read * self.light_vectors
+        if self.light_biases is not None:
+            pre = pre + self.light_biases
+        values = self.cell.recurrent_activation.function(pre)
+        return {k: values[j] for j, k in enumerate(self.cell.light)}
+
+    def _gates(self, gates: Gates, z: Tensor, read: Tensor) -> dict[str, Tensor]:
+        """The values of gates, all the light ones among them, that read this h."""
+        heavy = tuple(k for k in gates if k not in self.cell.light)
+        return {**self._light(read), **self._values(heavy, z, read)}
+
+    def _values(self, gates: Gates, z: Tensor, read: Tensor) -> dict[str, Tensor]:
+        """The values of gates with a matrix that read this h, (B, n) each."""
+        cell = self.cell
+        full = tuple(k for k in gates if cell.variant[k].h == "full")
+        product = read @ self.matrices[full] if full else None
+        values = {}
+        for k in gates:
+            terms = []
+            if k in cell.projected:
+                terms.append(columns(cell, z, cell.projected, (k,)))
+            if k in full:
+                terms.append(columns(cell, product, full, (k,)))
+            if k in self.vectors:
+                terms.append(read * self.vectors[k])
+            if k in self.biases:
+                terms.append(self.biases[k])
+            values[k] = cell.used(k).function(reduce(add, terms))
+        return values
+
+    def _slopes(self, dvalues: Mapping[str, Tensor], v: Mapping[str, Tensor]):
+        """The gradients of pre-activations from those of the gates' values."""
+        return {
+            k: d * self.cell.used(k).slope(v[k])
+            for k, d in dvalues.items()
+            if k not in self.cell.variant.constants
+        }
+
+    def _through(self, dpre: Mapping[str, Tensor], like: Tensor) -> Tensor:
+        """The gradient, shaped like ``like``, of what these gates read."""
+        terms = [d * self.vectors[k] for k, d in dpre.items() if k in self.vectors]
+        for gates, matrix in self.matrices.items():
+            if gates[0] in dpre:
+                terms.append(join([dpre[k] for k in gates]) @ ops.transpose(matrix))
+        return reduce(add, terms) if terms else ops.zeros_like(like)
+
+
+def times(gate: Tensor | float, tensor: Tensor) -> Tensor:
+    """The product with a gate; a gate that is always open costs nothing."""
+    return tensor if isinstance(gate, float) and gate == 1.0 else gate * tensor
+
+
+def join(parts: Sequence[Tensor]) -> Tensor:
+    """The parts side by side, as one tensor."""
+    return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)

@@ -1,0 +1,1 @@
+"""What many runs say: groups, means, intervals, differences."""

@@ -1,0 +1,296 @@
+"""Runs, aggregated over their seeds: the one place of that arithmetic.
+
+The terminal's table, ``comparison.png``, ``report.html`` and what they export show
+these numbers. Only runs that ended well (status ``done``) enter a mean; the others are
+counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from slimrnn.experiments.analysis.grouping import (
+    VARIANT,
+    Value,
+    axes,
+    plural,
+    points,
+    settings,
+    shared,
+    variant_name,
+)
+from slimrnn.experiments.analysis.statistics import Difference, Scores, Spread, finite
+from slimrnn.experiments.run.store import Run
+
+BASELINE = "LSTM"
+STATUSES = ("done", "diverged", "interrupted", "failed")
+METRICS = {"accuracy": "accuracy", "mae": "mean absolute error", "loss": "loss"}
+
+_PHRASES = (
+    ("{units} units", ("units",)),
+    ("{activation}", ("activation",)),
+    ("{optimizer} at {learning_rate:g}", ("optimizer", "learning_rate")),
+    ("batches of {batch_size}", ("batch_size",)),
+)
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """A row's means divided by those of the reference; None where unknown."""
+
+    layer_parameters: float | None
+    model_parameters: float | None
+    score: float | None
+    seconds_per_epoch: float | None
+    prediction_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One point over its seeds.
+
+    Attributes:
+        variant: its name.
+        values: the point's value on each further axis, by the axis's name.
+        runs: its runs, however they ended.
+        rank: its place among the points of its variant; the best has 0.
+        layer_parameters: trainable parameters of the recurrent layer.
+        model_parameters: those of the whole model.
+        validation: the validation metric that :attr:`Summary.metric` names.
+        score: the same metric of the test data.
+        seconds_per_epoch: time of one epoch of training.
+        prediction_seconds: time of one prediction.
+        ratios: each of these, relative to the reference's best point.
+        difference: of the score to the reference's best point; None for that itself.
+        done: how many runs ended well; the other three counts make up the rest.
+        diverged: how many were stopped because their loss was not finite.
+        interrupted: how many were stopped, killed, or are still under way.
+        failed: how many ended in an error.
+    """
+
+    variant: str
+    values: Mapping[str, Value]
+    runs: tuple[Run, ...]
+    rank: int
+    layer_parameters: int | None
+    model_parameters: int | None
+    validation: Spread
+    score: Spread
+    seconds_per_epoch: Spread
+    prediction_seconds: Spread
+    ratios: Ratios
+    difference: Difference | None
+    done: int
+    diverged: int
+    interrupted: int
+    failed: int
+
+    @property
+    def is_best(self) -> bool:
+        """Whether it is its variant's best point."""
+        return self.rank == 0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A row for each point, the variants in the order of the runs.
+
+    Attributes:
+        rows: the rows.
+        axes: the settings in which points differ, and their values.
+        metric: ``"accuracy"``, or for regression ``"mae"`` (or else ``"loss"``).
+        reference: the variant whose best point the others relate to: the LSTM, or the
+            first variant where there is no LSTM.
+    """
+
+    rows: tuple[Row, ...]
+    axes: Mapping[str, tuple[Value, ...]]
+    metric: str
+    reference: str
+
+    @property
+    def best(self) -> tuple[Row, ...]:
+        """The best point of each variant."""
+        return tuple(row for row in self.rows if row.is_best)
+
+    @property
+    def base(self) -> str:
+        """What the others relate to, in words."""
+        several = len(self.rows) > len(self.best)
+        return f"the best point of {self.reference}" if several else self.reference
+
+
+def summarize(runs: Sequence[Run]) -> Summary:
+    """Aggregate runs, at least one, on the same data.
+
+    The best point of a variant is the one with the best mean validation score, among
+    those with the most seeds that ended well. Test scores have no say in it.
+
+    Example:
+        >>> result = {"status": "done", "test_accuracy": 0.9, "layer_parameters": 40}
+        >>> run = Run(Path("a"), {"variant": "LSTM6"}, {}, [], result)
+        >>> summarize([run]).rows[0].score
+        Spread(mean=0.9, std=None, n=1)
+    """
+    groups, known, metric = points(runs), axes(runs), metric_of(runs)
+    names = [variant_name(group[0]) for group in groups]
+    reference = BASELINE if BASELINE in names else names[0]
+    measures = [_measures(group, metric) for group in groups]
+    ranks = _ranks(names, measures, metric)
+    base = next(
+        i for i, name in enumerate(names) if name == reference and ranks[i] == 0
+    )
+    differences = _differences(groups, base, metric)
+    rows = (
+        Row(
+            variant=names[i],
+            values={k: settings(group[0]).get(k) for k in known if k != VARIANT},
+            runs=tuple(group),
+            rank=ranks[i],
+            **measures[i],
+            ratios=_ratios(measures[i], measures[base]),
+            difference=differences[i],
+            **_endings(group),
+        )
+        for i, group in enumerate(groups)
+    )
+    return Summary(tuple(rows), known, metric, reference)
+
+
+def status(run: Run) -> str:
+    """How a run ended, one of STATUSES; one without a result was interrupted."""
+    ended = run.result.get("status")
+    return ended if ended in STATUSES else "interrupted"
+
+
+def metric_of(runs: Iterable[Run]) -> str:
+    """The first of METRICS that the runs have; by it they are compared."""
+    keys = {key for run in runs for line in run.metrics for key in line}
+    keys |= {key.removeprefix("test_") for run in runs for key in run.result}
+    return next((name for name in METRICS if name in keys), "loss")
+
+
+def describe(runs: Sequence[Run]) -> list[str]:
+    """What the runs have in common, as phrases: the data, the layer, the training.
+
+    Example:
+        >>> config = {"variant": "LSTM", "dataset": "digits", "units": 64, "seed": 0}
+        >>> describe([Run(Path("a"), config, {}, [], {})])
+        ['digits', '64 units', '1 seed']
+    """
+    common = shared([run.config for run in runs])
+    file = Path(common.get("data") or "several data sets")
+    phrases = [
+        common.get("dataset") or file.name,
+        *(
+            pattern.format(**common)
+            for pattern, names in _PHRASES
+            if all(common.get(name) is not None for name in names)
+        ),
+    ]
+    if common.get("epochs"):
+        phrases.append(plural(common["epochs"], "epoch"))
+    seeds = {run.config.get("seed") for run in runs}
+    return [*phrases, plural(len(seeds), "seed")]
+
+
+def validation_note(runs: Sequence[Run]) -> str:
+    """A sentence: on which data validation was done; empty where the runs differ."""
+    common = shared([run.config for run in runs])
+    if common.get("validate_on_test"):
+        return (
+            "Validation was done on the test data, as the originals did: what is "
+            "chosen by it makes the test results look better than they are."
+        )
+    part = finite(common.get("validation"))
+    if part is None:
+        return ""
+    return f"Validation was done on {100 * part:.3g} % of the training data, split off."
+
+
+def _done(runs: Iterable[Run]) -> list[Run]:
+    return [run for run in runs if status(run) == "done"]
+
+
+def _measures(runs: Sequence[Run], metric: str) -> dict[str, Any]:
+    results = [run.result for run in _done(runs)]
+
+    def spread(name: str) -> Spread:
+        return Spread.of(result.get(name) for result in results)
+
+    return {
+        "layer_parameters": _known(runs, "layer_parameters"),
+        "model_parameters": _known(runs, "model_parameters"),
+        "validation": spread(f"val_{metric}"),
+        "score": spread(f"test_{metric}"),
+        "seconds_per_epoch": spread("seconds_per_epoch"),
+        "prediction_seconds": spread("prediction_seconds"),
+    }
+
+
+def _known(runs: Sequence[Run], count: str) -> int | None:
+    # The same for each seed, and known for a run that diverged as well.
+    counts = (run.result.get(count) for run in runs)
+    return next((known for known in counts if known is not None), None)
+
+
+def _endings(runs: Sequence[Run]) -> dict[str, Any]:
+    ended = Counter(map(status, runs))
+    return {name: ended[name] for name in STATUSES}
+
+
+def _ranks(
+    names: Sequence[str], measures: Sequence[Mapping[str, Any]], metric: str
+) -> list[int]:
+    """For each point, how many of its variant's are better on the validation data."""
+    sign = -1 if metric == "accuracy" else 1
+
+    def order(index: int) -> tuple[float, float]:
+        score, validation = measures[index]["score"], measures[index]["validation"]
+        worst = validation.mean is None
+        return -score.n, float("inf") if worst else sign * validation.mean
+
+    ranks = [0] * len(names)
+    seen: Counter[str] = Counter()
+    for index in sorted(range(len(names)), key=order):
+        ranks[index] = seen[names[index]]
+        seen[names[index]] += 1
+    return ranks
+
+
+def _differences(
+    groups: Sequence[Sequence[Run]], base: int, metric: str
+) -> list[Difference | None]:
+    from slimrnn.experiments.analysis.bootstrap import paired_differences
+
+    scores = [_scores(group, metric) for group in groups]
+    found = paired_differences(scores[base], scores)
+    return [None if i == base else each for i, each in enumerate(found)]
+
+
+def _scores(runs: Sequence[Run], metric: str) -> Scores:
+    by_seed, by_sequence = {}, {}
+    for run in _done(runs):
+        seed, score = run.config.get("seed"), finite(run.result.get(f"test_{metric}"))
+        if seed is None or score is None:
+            continue
+        by_seed[seed] = score
+        each = run.test_scores()
+        if metric != "loss" and each is not None:  # it holds no losses
+            by_sequence[seed] = each
+    return Scores(by_seed, by_sequence)
+
+
+def _ratios(measures: Mapping[str, Any], reference: Mapping[str, Any]) -> Ratios:
+    def mean(value: Spread | int | None) -> float | None:
+        return value.mean if isinstance(value, Spread) else value
+
+    def ratio(value: float | None, unit: float | None) -> float | None:
+        return None if value is None or not unit else value / unit
+
+    names = [field.name for field in fields(Ratios)]
+    return Ratios(**{k: ratio(mean(measures[k]), mean(reference[k])) for k in names})

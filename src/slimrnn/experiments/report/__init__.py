@@ -1,0 +1,1 @@
+"""What a reader sees: the page, the picture, CSV and LaTeX."""

@@ -1,0 +1,207 @@
+"""The table of the points as text: CSV to go on with, LaTeX to print.
+
+The page offers the same lines, so that a row reads alike wherever it is exported.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from slimrnn.experiments.analysis.grouping import VARIANT, by_problem, text, title
+from slimrnn.experiments.analysis.statistics import Spread
+from slimrnn.experiments.analysis.summary import (
+    METRICS,
+    STATUSES,
+    Row,
+    Summary,
+    summarize,
+)
+from slimrnn.experiments.run.store import Run
+from slimrnn.utils import files
+
+_SPREADS = ("validation", "score", "seconds_per_epoch", "prediction_seconds")
+_LATEX = {
+    **{sign: rf"\{sign}" for sign in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+}
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A table as text.
+
+    Attributes:
+        head: what comes before the rows.
+        rows: the lines, in the order of the summary's rows.
+        foot: what comes after them.
+    """
+
+    head: str
+    rows: tuple[str, ...]
+    foot: str
+
+    def text(self, numbers: Iterable[int] | None = None) -> str:
+        """The table of the rows with these numbers, or of all."""
+        shown = self.rows if numbers is None else [self.rows[i] for i in numbers]
+        return "".join([self.head, *shown, self.foot])
+
+
+def write_csv(runs: Sequence[Run], path: Path) -> None:
+    """Write a CSV file with a row for each point.
+
+    Args:
+        runs: at least one.
+        path: the file to write.
+    """
+    problems = by_problem(runs).items()
+    records = [
+        each for name, own in problems for each in _records(summarize(own), name)
+    ]
+    path.write_text(_csv(records).text(), encoding="utf-8", newline="")
+
+
+def write_latex(runs: Sequence[Run], path: Path) -> None:
+    """Write a LaTeX table (booktabs) of each variant's best point.
+
+    Args:
+        runs: at least one; those on several data sets get a table each.
+        path: the file to write.
+    """
+    parts = []
+    for own in by_problem(runs).values():
+        summary = summarize(own)
+        best = [i for i, row in enumerate(summary.rows) if row.is_best]
+        parts.append(latex_lines(summary).text(best))
+    _write(path, "\n".join(parts))
+
+
+def _write(path: Path, content: str) -> None:
+    files.write(path, lambda file: file.write(content.encode()))
+
+
+def csv_lines(summary: Summary, data: str) -> Lines:
+    """The summary as CSV, numbers in full.
+
+    Args:
+        summary: of the runs.
+        data: what the first column calls the data set.
+    """
+    return _csv(_records(summary, data))
+
+
+def _records(summary: Summary, data: str) -> list[dict[str, Any]]:
+    return [_record(summary, row, data) for row in summary.rows]
+
+
+def _record(summary: Summary, row: Row, data: str) -> dict[str, Any]:
+    names = {"score": f"test_{summary.metric}"}
+    names["validation"] = f"validation_{summary.metric}"
+    difference = row.difference
+    spreads: dict[str, Any] = {}
+    for name in _SPREADS:
+        spread = getattr(row, name)
+        spreads[f"{names.get(name, name)}_mean"] = spread.mean
+        spreads[f"{names.get(name, name)}_std"] = spread.std
+    return {
+        "data": data,
+        VARIANT: row.variant,
+        **row.values,
+        "best": row.is_best,
+        "layer_parameters": row.layer_parameters,
+        "model_parameters": row.model_parameters,
+        **spreads,
+        "difference": difference and difference.mean,
+        "difference_low": difference and difference.low,
+        "difference_high": difference and difference.high,
+        **{name: getattr(row, name) for name in STATUSES},
+    }
+
+
+def _csv(records: Sequence[Mapping[str, Any]]) -> Lines:
+    # Data sets may differ in their metric and axes, so not all have all columns.
+    names = list(dict.fromkeys(name for record in records for name in record))
+    rows = [[record.get(name) for name in names] for record in records]
+    return Lines(_csv_line(names), tuple(map(_csv_line, rows)), "")
+
+
+def _csv_line(values: Iterable[Any]) -> str:
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerow(map(_cell, values))
+    return file.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    # A spreadsheet takes a text that begins so for a formula, and would run it.
+    risky = isinstance(value, str) and value.startswith(
+        ("=", "+", "-", "@", "\t", "\r")
+    )
+    return f"'{value}" if risky else value
+
+
+def latex_lines(summary: Summary) -> Lines:
+    r"""The summary as a LaTeX ``tabular`` that needs ``\usepackage{booktabs}``.
+
+    Args:
+        summary: of the runs.
+    """
+    further = [name for name in summary.axes if name != VARIANT]
+    heads = [
+        *map(title, (VARIANT, *further)),
+        "parameters",
+        f"test {METRICS[summary.metric]}",
+        f"difference to {summary.reference}",
+        "seconds per epoch",
+    ]
+    columns = "l" * (1 + len(further)) + "rrrr"
+    head = (
+        f"\\begin{{tabular}}{{{columns}}}\n\\toprule\n"
+        f"{' & '.join(map(latex, heads))} \\\\\n\\midrule\n"
+    )
+    rows = (" & ".join(_latex_cells(row)) + " \\\\\n" for row in summary.rows)
+    return Lines(head, tuple(rows), "\\bottomrule\n\\end{tabular}\n")
+
+
+def _latex_cells(row: Row) -> list[str]:
+    count = row.layer_parameters
+    difference = "--"
+    if row.difference:
+        d = row.difference
+        difference = f"${d.mean:+.3f}$"
+        if d.low is not None and d.high is not None:
+            difference += f" $[{d.low:+.3f}, {d.high:+.3f}]$"
+    return [
+        latex(row.variant),
+        *(latex(text(value)) for value in row.values.values()),
+        "--" if count is None else f"{count:,}".replace(",", "{,}"),
+        _math(row.score, "{:.3f}".format),
+        difference,
+        _math(row.seconds_per_epoch, "{:.3g}".format),
+    ]
+
+
+def _math(spread: Spread, shown: Callable[[float], str]) -> str:
+    if spread.mean is None:
+        return "--"
+    if spread.std is None:
+        return f"${shown(spread.mean)}$"
+    return rf"${shown(spread.mean)} \pm {shown(spread.std)}$"
+
+
+def latex(words: str) -> str:
+    r"""Any text so that LaTeX prints it as it is.
+
+    Example:
+        >>> latex("LSTM_C6 & 50%")
+        'LSTM\\_C6 \\& 50\\%'
+    """
+    return "".join(_LATEX.get(sign, sign) for sign in " ".join(words.split()))

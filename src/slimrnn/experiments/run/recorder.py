@@ -1,0 +1,197 @@
+"""What is done after each epoch: measure, write down, decide whether to go on."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+
+from slimrnn.data import Batches
+from slimrnn.experiments.run.checkpoint import Checkpoint, last
+from slimrnn.experiments.run.settings import Settings
+from slimrnn.experiments.run.store import Record
+
+_MOST_GROWTH = 700.0  # whose exponential a float still holds
+
+
+class Watcher(Protocol):
+    """Who is told how the runs go, such as a terminal."""
+
+    def begins(self, settings: Settings, batches: int) -> None:
+        """A run begins; each of its epochs has so many batches."""
+
+    def batch(self) -> None:
+        """A batch has been trained; called from another thread."""
+
+    def epoch(self, settings: Settings, line: Mapping[str, Any]) -> None:
+        """An epoch has ended; the line is what `metrics.jsonl` received."""
+
+    def ends(self, settings: Settings, result: Mapping[str, Any]) -> None:
+        """A run has ended; the result is what `result.json` received."""
+
+
+class Diary(keras.callbacks.Callback):
+    """Times each epoch, evaluates after it and writes it down; stops at NaN.
+
+    Args:
+        model: compiled, in its first state.
+        settings: of the run.
+        record: the run's files.
+        watcher: is told how it goes.
+        validation: what is validated on; the same object as `test` if that is.
+        test: the test data.
+        metric: by which epochs are compared: ``"accuracy"`` or ``"mae"``.
+    """
+
+    # Keras then calls `on_train_batch_end` from a thread: nothing waits for it.
+    async_safe = True
+
+    def __init__(
+        self,
+        model: keras.Model,
+        settings: Settings,
+        record: Record,
+        watcher: Watcher,
+        validation: Batches,
+        test: Batches,
+        metric: str,
+    ):
+        super().__init__()
+        self.trained = model
+        self.settings = settings
+        self.record = record
+        self.watcher = watcher
+        self.validation = validation
+        self.test = test
+        self.metric = metric
+        self.lines: list[dict[str, Any]] = []
+        self.best: list[np.ndarray] = []  # the weights of the best epoch, if kept
+        self.diverged = ""  # what became of the loss, once it has
+        self.stop = threading.Event()  # set by Ctrl-C
+        config = {**settings.config(), "data_dir": None}
+        self._owner = {"settings": config, "backend": keras.config.backend()}
+
+    def restore(self) -> None:
+        """Puts the model and the diary where the last checkpoint was, if any."""
+        found = last(self.record.path, self._owner)
+        self.record.rewrite(found.lines if found else [])
+        if found is None:
+            return
+        self.lines = [dict(line) for line in found.lines]
+        self.best = list(found.best)
+        for variable, value in zip(state(self.trained), found.state, strict=True):
+            variable.assign(value)
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is no epoch left to train."""
+        epochs, patience = self.settings.epochs, self.settings.patience
+        waited = len(self.lines) - self._best_epoch()
+        return len(self.lines) >= epochs or (
+            patience is not None and waited >= patience
+        )
+
+    def interrupt(self) -> None:
+        """Raise the KeyboardInterrupt that was noted, if one was."""
+        if self.stop.is_set():
+            raise KeyboardInterrupt
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Keras: an epoch begins."""
+        self._began = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Keras: a batch has been trained; its losses make a running mean."""
+        self.watcher.batch()
+        if self.stop.is_set() or (logs and not math.isfinite(logs["loss"])):
+            # Not `self.model`: asking for it synchronises the state under JAX, which
+            # the training thread has given away just now.
+            self.trained.stop_training = True
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Keras: an epoch has been trained, or was stopped."""
+        self.interrupt()
+        seconds = time.perf_counter() - self._began
+        line = {"epoch": epoch + 1, **logs}
+        if self.settings.schedule != "constant":
+            line["learning_rate"] = float(self.model.optimizer.learning_rate)
+        if math.isfinite(line["loss"]):
+            test = self.model.evaluate(self.test, verbose=0, return_dict=True)
+            held = test
+            if self.validation is not self.test:
+                held = self.model.evaluate(self.validation, verbose=0, return_dict=True)
+            line |= {f"val_{name}": value for name, value in held.items()}
+            line |= {f"test_{name}": value for name, value in test.items()}
+        line["seconds"] = seconds
+        logs |= line  # for the callbacks after this one
+        self._write(line)
+
+    def _write(self, line: dict[str, Any]) -> None:
+        losses = {name: value for name, value in line.items() if "loss" in name}
+        wrong = [name for name, value in losses.items() if not math.isfinite(value)]
+        self.lines.append(line)
+        if wrong:
+            name, value = wrong[0].replace("_", " "), losses[wrong[0]]
+            self.diverged = f"The {name} became {value} in epoch {line['epoch']}."
+        else:
+            self._step(line)
+        self.record.add(line)
+        self.watcher.epoch(self.settings, line)
+        if self.diverged or self.ended:
+            self.model.stop_training = True
+
+    def _step(self, line: Mapping[str, Any]) -> None:
+        """The epoch's consequences, and the checkpoint that holds them."""
+        if self.settings.schedule == "exp_loss":
+            # Beyond, no float holds the rate, and the next loss says that it diverged.
+            growth = math.exp(min(line["loss"], _MOST_GROWTH))
+            self.model.optimizer.learning_rate = self.settings.learning_rate * growth
+        if self.settings.keep == "best" and self._best_epoch() == len(self.lines):
+            self.best = arrays(self.model.variables)
+        now = arrays(state(self.model))
+        Checkpoint(self.lines, now, self.best, self._owner).write(self.record.path)
+
+    def _best_epoch(self) -> int:
+        """The first epoch, from 1 on, with the best validation score; 0: no epoch."""
+        sign = 1 if self.metric == "accuracy" else -1
+        scores = [sign * line[f"val_{self.metric}"] for line in self.lines]
+        return scores.index(max(scores)) + 1 if scores else 0
+
+    def keep(self) -> None:
+        """Gives the model the weights that the settings keep."""
+        if self.best:
+            for variable, value in zip(self.trained.variables, self.best, strict=True):
+                variable.assign(value)
+
+    def result(self) -> dict[str, Any]:
+        """What the epochs amount to: the kept one's figures, the usual time."""
+        whole = [line for line in self.lines if f"val_{self.metric}" in line]
+        kept = whole[-1] if whole else {}
+        if self.best and not self.diverged:
+            kept = self.lines[self._best_epoch() - 1]
+        seconds = [line["seconds"] for line in self.lines]
+        # The first epoch compiles; it counts only where there is no other.
+        usual = seconds[1:] or seconds
+        figures = {k: v for k, v in kept.items() if k.startswith(("val_", "test_"))}
+        return {
+            "epochs": len(self.lines),
+            "kept_epoch": kept.get("epoch"),
+            **figures,
+            "seconds_per_epoch": statistics.median(usual) if usual else None,
+        }
+
+
+def state(model: keras.Model) -> list[keras.Variable]:
+    """All that training changes: weights, seeds of dropout, the optimizer's."""
+    return [*model.variables, *model.optimizer.variables]
+
+
+def arrays(variables: Sequence[keras.Variable]) -> list[np.ndarray]:
+    """Copies of the values."""
+    return [np.array(keras.ops.convert_to_numpy(x.value)) for x in variables]

@@ -1,0 +1,206 @@
+"""One run: a model trained, measured and written down."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from slimrnn.data import Batches, Dataset, Part
+from slimrnn.experiments.run import checkpoint
+from slimrnn.experiments.run.build import build, counts, head_of, parts, scores
+from slimrnn.experiments.run.environment import describe
+from slimrnn.experiments.run.recorder import Diary, Watcher, state
+from slimrnn.experiments.run.settings import Settings
+from slimrnn.experiments.run.store import Record, Run
+from slimrnn.utils import interrupts
+
+EVALUATION_BATCH = 256  # larger than in training: there are no gradients to keep
+MOST_PREDICTIONS, PREDICTION_SECONDS = 200, 1.0
+
+#: Makes further callbacks of a run, such as loggers, of its settings and folder.
+Callbacks = Callable[[Settings, Path], Sequence[keras.callbacks.Callback]]
+
+
+def no_callbacks(settings: Settings, path: Path) -> Sequence[keras.callbacks.Callback]:
+    """None but those that write the run down."""
+    return ()
+
+
+class Trainer:
+    """Trains runs, one after the other; runs that differ in the seed share a program.
+
+    Args:
+        dataset: what the runs' settings name.
+        watcher: is told how it goes.
+        callbacks: of each run, behind those that write it down.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        watcher: Watcher,
+        callbacks: Callbacks = no_callbacks,
+    ):
+        self.dataset = dataset
+        self.watcher = watcher
+        self.callbacks = callbacks
+        self._program: tuple[Settings, keras.Model] | None = None
+
+    def run(self, settings: Settings, path: Path) -> Run:
+        """Trains a model as the settings say and writes the run's folder.
+
+        A run that was stopped before goes on behind its last whole checkpoint, and
+        has the same losses as one that never stopped. A loss that is not a finite
+        number ends the run as ``diverged``, which is a result and no error.
+
+        Args:
+            settings: of the run.
+            path: its folder: new, empty, or that of the same run, stopped.
+
+        Raises:
+            InputError: before anything is written; the folder is in use.
+            KeyboardInterrupt: after the run was written down as ``interrupted``.
+            OSError: the disk is full; the last whole checkpoint is still there.
+        """
+        part, held = parts(settings, self.dataset)
+        batches = _Batching(settings, self.dataset)
+        training = batches.shuffled(part)
+        model = self._model(settings)
+        with Record(path).open(settings.config(), describe()) as record:
+            if record.ended:  # in another process, since somebody looked
+                return Run.read(path)
+            self.watcher.begins(settings, len(training))
+            test = batches.grouped(self.dataset.test)
+            validation = test if held is None else batches.grouped(held)
+            metric = head_of(settings, self.dataset).metric
+            diary = Diary(
+                model, settings, record, self.watcher, validation, test, metric
+            )
+            try:
+                self._carry_out(model, settings, training, diary)
+            except BaseException:
+                self._program = None  # nobody knows what state it is in
+                raise
+        return Run.read(path)
+
+    def _carry_out(
+        self, model: keras.Model, settings: Settings, batches: Batches, diary: Diary
+    ) -> None:
+        """Trains, and writes down how it ended, whatever happens."""
+        result: dict[str, Any] = {"status": "failed", "reason": None}
+        try:
+            diary.restore()
+            result = self._fit(model, settings, batches, diary)
+            checkpoint.remove(diary.record.path)
+        except BaseException as error:
+            if not isinstance(error, KeyboardInterrupt):
+                result["reason"] = f"{type(error).__name__}: {error}"
+                raise
+            result = {"status": "interrupted", "reason": "Stopped by Ctrl-C."}
+            # Stopped in the middle of a step, a backend may have no weights to save.
+            with contextlib.suppress(Exception):
+                diary.record.save(model)
+            raise
+        finally:
+            result |= {**counts(model), **diary.result()}
+            diary.record.finish({**result, "validation": settings.validated_on})
+            self.watcher.ends(settings, result)
+
+    def _fit(
+        self, model: keras.Model, settings: Settings, batches: Batches, diary: Diary
+    ) -> dict[str, Any]:
+        """Trains, measures and saves the model; how it ended."""
+        more = self.callbacks(settings, diary.record.path)
+        # The batches shuffle themselves, alike for all variants of a seed.
+        with interrupts.noted() as diary.stop:
+            if not diary.ended:
+                model.fit(
+                    batches,
+                    initial_epoch=len(diary.lines),
+                    epochs=settings.epochs,
+                    shuffle=False,
+                    verbose=0,
+                    callbacks=[batches.follow(), diary, *more],
+                )
+        diary.interrupt()
+        if diary.diverged:
+            return {"status": "diverged", "reason": diary.diverged}
+        diary.keep()
+        seconds = prediction_seconds(model, self.dataset.test)
+        diary.record.save(model)
+        head = head_of(settings, self.dataset)
+        diary.record.save_scores(scores(model, diary.test, head))
+        return {"status": "done", "prediction_seconds": seconds}
+
+    def _model(self, settings: Settings) -> keras.Model:
+        """The model in its first state: the last run's, if only the seed differs.
+
+        Compiling takes longer than an epoch of a small data set.
+        """
+        fresh = build(settings, self.dataset)
+        fresh.optimizer.build(fresh.trainable_variables)
+        unseeded = replace(settings, seed=0)
+        if self._program is None or self._program[0] != unseeded:
+            self._program = unseeded, fresh
+            return fresh
+        compiled = self._program[1]
+        for old, new in zip(state(compiled), state(fresh), strict=True):
+            old.assign(new)
+        return compiled
+
+
+class _Batching:
+    """How the settings make batches of a part of the data."""
+
+    def __init__(self, settings: Settings, dataset: Dataset):
+        self.settings = settings
+        self.front = settings.padding == "front"
+        longest = max(int(x.lengths.max()) for x in (dataset.train.x, dataset.test.x))
+        # Unmasked, a step of padding counts: all parts have as many of them.
+        self.length = longest if self.front else None
+
+    def shuffled(self, part: Part) -> Batches:
+        """For training."""
+        return Batches(
+            part,
+            self.settings.batch_size,
+            seed=self.settings.seed,
+            front=self.front,
+            length=self.length,
+        )
+
+    def grouped(self, part: Part) -> Batches:
+        """For an evaluation: like lengths together."""
+        return Batches(
+            part,
+            EVALUATION_BATCH,
+            shuffle=False,
+            group=True,
+            front=self.front,
+            length=self.length,
+        )
+
+
+def prediction_seconds(model: keras.Model, part: Part) -> float:
+    """The median time of predicting one sequence of median length, compiled."""
+    middle = np.argsort(part.x.lengths, kind="stable")[len(part) // 2]
+    one = part.x.take([middle]).padded()
+    for _ in range(3):
+        model.predict_on_batch(one)
+    times: list[float] = []
+    began = time.perf_counter()
+    while len(times) < MOST_PREDICTIONS:
+        before = time.perf_counter()
+        model.predict_on_batch(one)
+        times.append(time.perf_counter() - before)
+        if time.perf_counter() - began > PREDICTION_SECONDS and len(times) >= 5:
+            break
+    return statistics.median(times)

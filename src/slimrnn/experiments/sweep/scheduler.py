@@ -1,0 +1,297 @@
+"""A sweep: many trials, each ended exactly once, whatever happens on the way.
+
+The folder holds ``study.json``, a run's folder for each trial in ``trials/``, and what
+is drawn from them. Which trials there are follows from the study; which of them have
+ended, from their folders: there is no other state, so that a sweep that was killed
+goes on where it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from rich.console import Console
+
+from slimrnn.cli import comparison
+from slimrnn.errors import InputError
+from slimrnn.experiments.run import build, compare, store
+from slimrnn.experiments.run.settings import KEY, Settings
+from slimrnn.experiments.run.store import Record, Run
+from slimrnn.experiments.sweep import published
+from slimrnn.experiments.sweep.process_pool import Ended, Pool
+from slimrnn.experiments.sweep.study import Study
+from slimrnn.experiments.sweep.worker import Job
+from slimrnn.utils import files
+
+STUDY, TRIALS, ATTEMPTS = "study.json", "trials", "attempts.jsonl"
+_TICK = 0.5  # seconds between two looks at what runs
+
+
+class Source(Protocol):
+    """Where the trials come from: a grid, or a search."""
+
+    def next(self) -> Settings | None:
+        """The next trial; None: there is none, or none before another has ended."""
+
+    def ended(self, settings: Settings, run: Run) -> None:
+        """A trial that `next` gave has ended."""
+
+    @property
+    def total(self) -> int:
+        """How many trials there will be."""
+
+
+class Grid:
+    """The trials of a study without a search."""
+
+    def __init__(self, study: Study):
+        self._trials = list(study.trials())
+        self._left = deque(self._trials)
+
+    @property
+    def total(self) -> int:
+        """How many trials there are."""
+        return len(self._trials)
+
+    def next(self) -> Settings | None:
+        """The next trial; None: that was the last."""
+        return self._left.popleft() if self._left else None
+
+    def ended(self, settings: Settings, run: Run) -> None:
+        """A trial has ended, on which no other depends."""
+
+
+class Watcher(Protocol):
+    """Who is told how a sweep goes, such as a terminal."""
+
+    def begins(self, total: int) -> None:
+        """The sweep begins."""
+
+    def started(self, settings: Settings, path: Path) -> None:
+        """A trial runs from now on."""
+
+    def tick(self) -> None:
+        """Some time has passed."""
+
+    def retried(self, settings: Settings, ended: Ended) -> None:
+        """An attempt failed, and there will be another."""
+
+    def ended(self, settings: Settings, run: Run) -> None:
+        """A trial has ended; one of an earlier session is told as well."""
+
+
+@dataclass
+class Sweep:
+    """Runs the trials of a source in a pool.
+
+    Args:
+        path: the sweep's folder.
+        source: gives the trials.
+        pool: runs them.
+        watcher: is told how it goes.
+        job: what every trial's job has in common.
+        retries: how often a trial that failed is tried again.
+    """
+
+    path: Path
+    source: Source
+    pool: Pool
+    watcher: Watcher
+    job: Mapping[str, Any]
+    retries: int = 1
+    _open: dict[str, Settings] = field(default_factory=dict)
+    _again: deque[Settings] = field(default_factory=deque)
+
+    def run(self) -> None:
+        """Runs all trials.
+
+        Raises:
+            InputError: another process has the folder, or nothing can be written.
+            KeyboardInterrupt: after all that ran was ended.
+        """
+        with files.held(self.path):
+            self.watcher.begins(self.source.total)
+            try:
+                while self._fill() or self._open:
+                    for ended in self.pool.wait(_TICK):
+                        self._handle(ended)
+                    self.watcher.tick()
+            finally:
+                self.pool.stop()
+
+    def _fill(self) -> bool:
+        """Starts what can be started; whether anything was."""
+        began = False
+        while self.pool.free > 0:
+            settings = self._again.popleft() if self._again else self.source.next()
+            if settings is None:
+                break
+            began = True
+            if settings.key() not in self._open:
+                self._start(settings)
+        return began
+
+    def _start(self, settings: Settings) -> None:
+        path = trial_path(self.path, settings)
+        try:
+            found = self._ended(path)
+        except InputError as error:
+            found = _damaged(path, settings, error)
+        if found:
+            self._close(settings, found)
+            return
+        key = settings.key()
+        self._open[key] = settings
+        job = Job(settings=settings.config(), path=str(path), parent=0, **self.job)
+        self.pool.start(key, job)
+        self.watcher.started(settings, path)
+
+    def _settled(self, path: Path) -> bool:
+        """Whether a trial has ended, or has failed as often as it may."""
+        record = Record(path)
+        if record.result.get("status") != "failed":
+            return record.ended
+        attempts = store.lines(path / ATTEMPTS)
+        refused = any(attempt.get("outcome") == "refused" for attempt in attempts)
+        return refused or len(attempts) > self.retries
+
+    def _handle(self, ended: Ended) -> None:
+        settings = self._open.pop(ended.key)
+        path = trial_path(self.path, settings)
+        if ended.outcome == "disk":
+            raise InputError(
+                f"Nothing can be written to {path} any more ({ended.reason}). What was "
+                f"finished is not lost: make room, and go on."
+            )
+        try:
+            found = self._found(settings, path, ended)
+        except InputError as error:
+            found = _damaged(path, settings, error)
+        if found:
+            self._close(settings, found)
+        else:
+            self._again.append(settings)
+            self.watcher.retried(settings, ended)
+
+    def _found(self, settings: Settings, path: Path, ended: Ended) -> Run | None:
+        """What an attempt left; None where there will be another."""
+        if Record(path).ended:
+            return Run.read(path)
+        if ended.outcome != "lost":  # which is not the trial's own fault
+            self._fail(settings, path, ended)
+        return self._ended(path)
+
+    def _ended(self, path: Path) -> Run | None:
+        """A trial that there is nothing left to do for."""
+        return Run.read(path) if self._settled(path) else None
+
+    def _fail(self, settings: Settings, path: Path, ended: Ended) -> None:
+        """Writes an attempt down, and in the run how it ended."""
+        attempt = {"time": now(), "outcome": ended.outcome, "reason": ended.reason}
+        with Record(path).open(settings.config(), {}) as record:
+            files.append(path / ATTEMPTS, attempt)
+            record.finish({"status": "failed", "reason": ended.reason})
+
+    def _close(self, settings: Settings, run: Run) -> None:
+        self.source.ended(settings, run)
+        self.watcher.ended(settings, run)
+
+
+def _damaged(path: Path, settings: Settings, error: InputError) -> Run:
+    """A trial whose folder cannot be used, which stops no other."""
+    reason = f"{error} To train it anew, delete {path} and resume."
+    result = {"status": "failed", "reason": reason}
+    return Run(path, settings.config(), {}, [], result)
+
+
+def now() -> str:
+    """The time as people write it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def trial_path(folder: Path, settings: Settings) -> Path:
+    """The folder of a trial in that of its sweep."""
+    return folder / TRIALS / settings.key()
+
+
+def runs(folder: Path) -> list[Run]:
+    """The runs of a sweep that began, in the order of their names.
+
+    Copies of a trial's folder, and what is too damaged to be read, are left out.
+    """
+    found: list[Run] = []
+    for path in sorted((folder / TRIALS).glob("*")):
+        with contextlib.suppress(InputError):
+            found += store.read([path] if KEY.fullmatch(path.name) else [])
+    return found
+
+
+def save(folder: Path, study: Study, about: Mapping[str, Any]) -> None:
+    """Writes what the sweep is, from which it can be gone on with.
+
+    Args:
+        folder: the sweep's.
+        study: all of it.
+        about: the backend and the command line.
+    """
+    text = json.dumps({"study": study.config(), **about}, indent=2)
+    store.make_folder(folder)
+    files.write(folder / STUDY, lambda file: file.write(f"{text}\n".encode()))
+
+
+def saved(folder: Path) -> tuple[Study, dict[str, Any]]:
+    """What :func:`save` wrote.
+
+    Raises:
+        InputError: the folder holds no sweep, or a damaged one.
+    """
+    path = folder / STUDY
+    if not path.exists():
+        raise InputError(
+            f"{folder} holds no sweep: it has no {STUDY}; give the folder of one."
+        )
+    about = store.mapping(path)
+    study = about.pop("study", None)
+    if not isinstance(study, Mapping):
+        raise InputError(f"{path} is damaged: it has no study. Begin a new sweep.")
+    return Study.from_config(study), about
+
+
+def check(study: Study) -> None:
+    """Refuses, before anything is written, what a trial would refuse when it begins.
+
+    Of a search, the grid's combinations are looked at with each of the values, or both
+    ends, of what is searched, the others being the first.
+
+    Raises:
+        InputError: settings that are not allowed.
+    """
+    for given in study.combinations():
+        known = [k for k in study.search if study.concerns(k, given)]
+        values = {name: study.values(name) for name in known}
+        first = {name: found[0] for name, found in values.items()}
+        chosen = [{**first, k: v} for k, found in values.items() for v in found]
+        for some in chosen or [{}]:
+            settings = study.trial({**some, **given})
+            build.check(settings, build.load(settings))
+
+
+def show(path: Path, study: Study, command: str, screen: Console) -> None:
+    """Prints what came out so far, and draws the picture, the page and the tables."""
+    found = runs(path)
+    if not found:
+        return
+    for part in comparison.comparison(found, screen.width):
+        screen.print(part)
+    if study.published:
+        for part in published.side_by_side(study, found):
+            screen.print(part)
+    for title, file in compare.publish(found, path, command, study.title).items():
+        screen.print(f"{title}: {file}", soft_wrap=True, markup=False)

@@ -1,0 +1,350 @@
+"""A study: which trials a sweep is made of, as a TOML file says it.
+
+    title = "Digits by rows"
+
+    [settings]                # what all trials have in common
+    dataset = "digits"
+    epochs = 20
+
+    [grid]                    # every combination of these
+    variant = ["LSTM", "LSTM6"]
+    learning_rate = [0.01, 0.001]
+    seed = [1, 2, 3]
+
+    [search]                  # or: so many points by Optuna for each combination
+    points = 20
+    units = { low = 8, high = 128, log = true }
+    activation = ["tanh", "relu"]
+
+The names are those of :class:`slimrnn.experiments.run.settings.Settings`.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from slimrnn.errors import InputError
+from slimrnn.experiments.analysis.summary import BASELINE
+from slimrnn.experiments.run import build
+from slimrnn.experiments.run.settings import TABLES, Settings
+from slimrnn.utils.checks import check, number, whole
+from slimrnn.variants import get
+
+NAMES = tuple(entry.name for entry in fields(Settings))
+MATCHES = ("units", "parameters")
+CLOSE = 0.01  # how far matched parameter counts may lie apart
+RANGE = {"low", "high", "log"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What a study file says, checked for its form; `trials` checks each trial.
+
+    Args:
+        settings: what all trials have in common.
+        grid: lists of values; every combination is a trial.
+        search: what Optuna chooses: a list of values, or ``low``, ``high`` and
+            ``log`` of a number.
+        points: how many points are searched for each combination of the grid.
+        match: ``"parameters"``: units such that each variant's layer has as many
+            parameters as the LSTM with the units of the settings, within 1 %.
+        title: of the report.
+        source: where the settings come from, such as a paper.
+        notes: what a reader must know; sentences.
+        published: results of the source: settings, and the figures under "result".
+
+    Raises:
+        InputError: a name that is no setting, a value given twice, an empty list.
+    """
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    search: Mapping[str, Any] = field(default_factory=dict)
+    points: int = 0
+    match: str = "units"
+    title: str = ""
+    source: str = ""
+    notes: Sequence[str] = ()
+    published: Sequence[Mapping[str, Any]] = ()
+
+    def __post_init__(self):
+        places = {
+            "settings": self.settings,
+            "grid": self.grid,
+            "search": self.search,
+        }
+        for place, names in places.items():
+            for name in names:
+                table, dot, entry = name.partition(".")
+                known = table in TABLES and entry if dot else name in NAMES
+                if not known:
+                    raise InputError(
+                        f"Unknown setting {name!r} in [{place}] of the study; allowed: "
+                        f"{', '.join(NAMES)}."
+                    )
+        for one, other in itertools.combinations(places, 2):
+            twice = sorted(places[one].keys() & places[other].keys())
+            if twice:
+                raise InputError(
+                    f"The study has {', '.join(twice)} in [{one}] and in [{other}]; "
+                    f"give it in one of them."
+                )
+        if not any("variant" in names for names in places.values()):
+            raise InputError(
+                "The study has no variant; give one in [settings], such as variant = "
+                '"LSTM6", or several in [grid].'
+            )
+        for name, values in self.grid.items():
+            if not isinstance(values, list) or not values:
+                raise InputError(
+                    f"{name} in [grid] must be a list of values, such as [1, 2]; "
+                    f"received {values!r}."
+                )
+        if self.match not in MATCHES:
+            raise InputError(
+                f"match must be one of {', '.join(MATCHES)}; received {self.match!r}."
+            )
+        self._check_texts()
+        self._check_search()
+
+    def _check_texts(self) -> None:
+        for name in ("title", "source"):
+            value = getattr(self, name)
+            check(f"{name} of a study", value, isinstance(value, str), "a text")
+        notes = isinstance(self.notes, (list, tuple)) and all(
+            isinstance(note, str) for note in self.notes
+        )
+        check("notes of a study", self.notes, notes, "a list of texts")
+        published = isinstance(self.published, (list, tuple)) and all(
+            isinstance(entry, Mapping)
+            and isinstance(entry.get("where"), Mapping)
+            and isinstance(entry.get("result"), Mapping)
+            and all(map(number, entry["result"].values()))
+            for entry in self.published
+        )
+        allowed = "entries with where, settings by name, and result, numbers by name"
+        check("[[published]] of a study", self.published, published, allowed)
+        for entry in self.published:
+            if "variant" in entry["where"]:
+                get(entry["where"]["variant"])  # tells what is wrong
+
+    def _check_search(self) -> None:
+        for name, space in self.search.items():
+            if (isinstance(space, list) and space) or _is_range(space):
+                continue
+            raise InputError(
+                f"{name} in [search] must be a list of values or a range such as "
+                f"{{ low = 0.001, high = 0.1, log = true }}, where log needs a low end "
+                f"above 0; received {space!r}."
+            )
+        if self.search:
+            whole("number of points in [search]", self.points, least=1)
+            for name in ("seed", "variant"):
+                if name in self.search:
+                    raise InputError(
+                        f"A {name} is not searched; give a list in [grid]."
+                    )
+
+    def values(self, name: str) -> list[Any]:
+        """What is searched of a setting: its values, or the two ends and one between.
+
+        The one between tells whether a number that is not whole is allowed.
+        """
+        space = self.search[name]
+        if isinstance(space, list):
+            return space
+        low, high = space["low"], space["high"]
+        if isinstance(low, int) and isinstance(high, int):
+            return [low, high]
+        return [float(low), float(high), (low + high) / 2]
+
+    def trials(self) -> Iterator[Settings]:
+        """Each trial of the grid once, in its order.
+
+        Raises:
+            InputError: settings that are not allowed.
+        """
+        seen = set()
+        for given in self.combinations():
+            settings = self.trial(given)
+            if settings.key() not in seen:
+                seen.add(settings.key())
+                yield settings
+
+    def combinations(self, without: str | None = None) -> Iterator[dict[str, Any]]:
+        """The combinations of the grid, but for one of its names; each once."""
+        names = [name for name in self.grid if name != without]
+        seen: list[dict[str, Any]] = []
+        for values in itertools.product(*(self.grid[name] for name in names)):
+            given = dict(zip(names, values, strict=True))
+            given = {k: v for k, v in given.items() if self.concerns(k, given)}
+            if given not in seen:
+                seen.append(given)
+                yield given
+
+    def concerns(self, name: str, given: Mapping[str, Any]) -> bool:
+        """Whether a variant has what a name of the grid or the search stands for.
+
+        A gate's constant is a setting of those variants alone in which the gate is
+        constant.
+        """
+        table, _, gate = name.partition(".")
+        if table != "gate_constants":
+            return True
+        return gate in get({**self.settings, **given}["variant"]).constants
+
+    def trial(self, given: Mapping[str, Any]) -> Settings:
+        """The settings of a trial.
+
+        Args:
+            given: what it has besides the study's settings.
+
+        Raises:
+            InputError: settings that are not allowed.
+        """
+        settings = Settings.of(**_nested({**self.settings, **given}))
+        return matched(settings) if self.match == "parameters" else settings
+
+    def changed(self, changes: Mapping[str, Sequence[Any]]) -> Study:
+        """The study with other values: one for all trials, or several in the grid.
+
+        Example:
+            >>> study = Study(grid={"variant": ["LSTM", "LSTM6"]})
+            >>> study.changed({"variant": ["LSTM"], "seed": [1, 2]}).grid
+            {'seed': [1, 2]}
+        """
+        parts: dict[str, Any] = {
+            name: {k: v for k, v in getattr(self, name).items() if k not in changes}
+            for name in ("settings", "grid", "search")
+        }
+        for name, values in changes.items():
+            if len(values) == 1 and not name.startswith("gate_constants."):
+                parts["settings"][name] = values[0]
+            else:
+                parts["grid"][name] = list(values)
+        return replace(self, **parts)
+
+    def config(self) -> dict[str, Any]:
+        """The study as JSON can hold it."""
+        return {entry.name: getattr(self, entry.name) for entry in fields(self)}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Study:
+        """The study that a table of TOML or JSON describes.
+
+        Raises:
+            InputError: what is not a study.
+        """
+        known = {entry.name: entry.default for entry in fields(cls)}
+        unknown = sorted(config.keys() - known.keys())
+        if unknown:
+            raise InputError(
+                f"Unknown in a study: {', '.join(unknown)}; allowed: "
+                f"{', '.join(known)}."
+            )
+        for name in ("settings", "grid", "search"):
+            if not isinstance(config.get(name, {}), Mapping):
+                raise InputError(f"[{name}] of a study must be a table.")
+        return cls(**config)
+
+
+def _is_range(space: Any) -> bool:
+    """Whether a table of [search] has two numbers that a search can lie between."""
+    if not isinstance(space, Mapping) or not {"low", "high"} <= space.keys() <= RANGE:
+        return False
+    low, high, log = space["low"], space["high"], space.get("log", False)
+    fits = number(low) and number(high) and isinstance(log, bool)
+    return fits and low < high and (low > 0 or not log)
+
+
+def _nested(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with "gate_constants.f" as the table's entry that it means."""
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        table, _, entry = name.partition(".")
+        if entry:
+            before = found.get(table) or {}
+            if not isinstance(before, Mapping):
+                raise InputError(
+                    f"{table} must be numbers by name; received {before!r} together "
+                    f"with {name}."
+                )
+            found[table] = {**before, entry: value}
+        else:
+            found[name] = value
+    return found
+
+
+def _flat(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The lists of a grid with each entry of a table as a name of its own."""
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        if name in TABLES and isinstance(value, Mapping):
+            found |= {f"{name}.{entry}": item for entry, item in value.items()}
+        else:
+            found[name] = value
+    return found
+
+
+def read(path: Path) -> Study:
+    """The study in a TOML file.
+
+    Raises:
+        InputError: no such file, not TOML, or not a study; the sentence names it.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise InputError(f"Cannot read the study {path}: {why}.") from error
+    except (ValueError, RecursionError) as error:  # of the encoding as well
+        raise InputError(f"The study {path} is not valid TOML: {error}.") from error
+    search = content.get("search")
+    if isinstance(search, dict) and "points" in search:
+        content["points"] = search.pop("points")
+    for place in ("grid", "search"):
+        if isinstance(content.get(place), dict):
+            content[place] = _flat(content[place])
+    try:
+        return Study.from_config(content)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def matched(settings: Settings) -> Settings:
+    """The settings with units such that the layer is as large as the LSTM's.
+
+    Raises:
+        InputError: no number of units comes within 1 % of it.
+
+    Example:
+        >>> matched(Settings.of("LSTM6", dataset="digits", units=20)).units
+        44
+    """
+    m, row = features(settings), get(settings.variant)
+    wanted = get(BASELINE).parameters(m, settings.units)
+    # The number of parameters grows with the units, of which it has one each at least.
+    counted = range(1, wanted + 2)
+    units = bisect.bisect(counted, wanted, key=lambda n: row.parameters(m, n)) or 1
+    # The best is the last that is not larger, or the one after it.
+    units = min(units, units + 1, key=lambda n: abs(row.parameters(m, n) - wanted))
+    count = row.parameters(m, units)
+    if abs(count - wanted) > CLOSE * wanted:
+        raise InputError(
+            f"{row.name} cannot have the {wanted:,} parameters of the {BASELINE} with "
+            f"{settings.units} units within 1 %: the nearest are {count:,} with "
+            f"{units} units; give more units."
+        )
+    return replace(settings, units=units)
+
+
+def features(settings: Settings) -> int:
+    """How many numbers a step of the recurrent layer's input has."""
+    dataset = build.load(settings)
+    return settings.embedding if dataset.tokens else int(dataset.features or 0)

@@ -1,0 +1,1 @@
+"""A trained model as data: layers as dataclasses, weights as NumPy arrays."""

@@ -1,0 +1,185 @@
+"""A trained layer as data: its row of the table and its weights, read off Keras.
+
+What runs outside Keras (a stream, the exporters) begins here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from slimrnn.activations import KNOWN
+from slimrnn.errors import InputError
+from slimrnn.layers import SlimGRU, SlimLSTM, SlimMGU, SlimRNN
+from slimrnn.layers.cells import SlimGRUCell, SlimLSTMCell, SlimMGUCell
+from slimrnn.variants import Gate, Variant, get
+from slimrnn.variants.table import FULL
+
+Array = np.ndarray
+
+#: the rows of Keras's own cells; their weights are packed like ours
+_KERAS_CELLS: dict[type, Variant] = {
+    keras.layers.LSTMCell: get("LSTM"),
+    keras.layers.GRUCell: get("GRU"),
+    # h = 0 * h + 1 * g(W x + U (1 * h) + b)
+    keras.layers.SimpleRNNCell: Variant(
+        "SimpleRNN", "mgu", {"f": Gate(constant=1.0), "c": FULL}
+    ),
+}
+_SLIM_CELLS = (SlimLSTMCell, SlimGRUCell, SlimMGUCell)
+
+#: the layers that hold one of these cells
+RECURRENT: tuple[type, ...] = (
+    *(SlimLSTM, SlimGRU, SlimMGU, SlimRNN),
+    keras.layers.LSTM,
+    keras.layers.GRU,
+    keras.layers.SimpleRNN,
+    keras.layers.RNN,
+)
+
+#: layers that hand on what they get, except in training
+PASSIVE: tuple[type, ...] = (
+    keras.layers.InputLayer,
+    keras.layers.Identity,
+    keras.layers.Dropout,
+    keras.layers.SpatialDropout1D,
+    keras.layers.AlphaDropout,
+    keras.layers.GaussianDropout,
+    keras.layers.GaussianNoise,
+    keras.layers.ActivityRegularization,
+)
+
+_CELL_ACTIVATIONS = {function: known.name for function, known in KNOWN.items()}
+#: the activations of any other layer, by function
+ACTIVATIONS = {**_CELL_ACTIVATIONS, keras.activations.softmax: "softmax"}
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """A recurrent layer's cell and weights.
+
+    Attributes:
+        variant: the row, with the layer's own constants and without what is not there.
+        features: m.
+        units: n.
+        weights: float32, by name, packed and shaped as ``variant.shapes(m, n)`` tells.
+        activation: g.
+        recurrent_activation: s; ``"linear"`` where no gate has one.
+        reset_after: whether the reset gate multiplies ``U h + reset_bias``, as in
+            Keras's GRU, and not h.
+        reset_bias: (n,), where there is one; only with ``reset_after``.
+    """
+
+    variant: Variant
+    features: int
+    units: int
+    weights: Mapping[str, Array]
+    activation: str
+    recurrent_activation: str
+    reset_after: bool = False
+    reset_bias: Array | None = None
+
+
+def recurrence(layer: Any) -> Recurrence:
+    """What a recurrent layer computes.
+
+    Args:
+        layer: one of the types of :data:`RECURRENT`, built.
+
+    Raises:
+        InputError: a cell or an activation that is not known.
+    """
+    cell = layer.cell
+    if type(cell) in _SLIM_CELLS:
+        variant = cell.algebra.variant
+    elif type(cell) in _KERAS_CELLS:
+        variant = _KERAS_CELLS[type(cell)]
+        variant = variant if cell.use_bias else variant.without_bias()
+    else:
+        kinds = (*_KERAS_CELLS, *_SLIM_CELLS)
+        raise InputError(
+            f"The cell {named(cell)} cannot be read; allowed: "
+            f"{', '.join(kind.__name__ for kind in kinds)}."
+        )
+    weights = {name: array(getattr(cell, name)) for name in variant.shapes(1, 1)}
+    reset_after = bool(getattr(cell, "reset_after", False))
+    reset_bias = None
+    if reset_after and cell.use_bias:
+        weights["bias"], reset_bias = _two_biases(weights["bias"])
+    used = (cell.activation, getattr(cell, "recurrent_activation", None))
+    g, s = (activation(layer, f, _CELL_ACTIVATIONS) if f else "linear" for f in used)
+    features = len(weights["kernel"])
+    return Recurrence(
+        variant, features, cell.units, weights, g, s, reset_after, reset_bias
+    )
+
+
+def _two_biases(biases: Array) -> tuple[Array, Array]:
+    """The biases (2, 3n) of a GRU with reset_after: of all gates, and behind r.
+
+    z and r add both of theirs; of the candidate, r resets the second one.
+    """
+    outer, inner = biases
+    n = len(inner) // 3
+    outer[: 2 * n] += inner[: 2 * n]
+    return outer, inner[2 * n :]
+
+
+def check(layer: Any) -> None:
+    """Refuse a layer without weights, and one that does not compute in float32.
+
+    Raises:
+        InputError: see above.
+    """
+    name = named(layer)
+    if not layer.built:
+        raise InputError(
+            f"The layer {name} has no weights yet; call the model, or build it with "
+            f"the shape of its input, first."
+        )
+    for dtype in (layer.compute_dtype, getattr(layer, "cell", layer).compute_dtype):
+        if dtype != "float32":
+            raise InputError(
+                f"The layer {name} computes in {dtype}; allowed is float32: build it "
+                f"with dtype='float32' and give it the same weights."
+            )
+    if getattr(layer, "quantization_mode", None):
+        raise InputError(
+            f"The layer {name} is quantized ({layer.quantization_mode}); float32 "
+            f"weights are needed: give the model from before it was quantized."
+        )
+
+
+def activation(layer: Any, function: Any, known: Mapping[Any, str]) -> str:
+    """The name of an activation.
+
+    Args:
+        layer: whose it is.
+        function: Keras's.
+        known: those that are allowed.
+
+    Raises:
+        InputError: none of them.
+    """
+    name = known.get(function)
+    if name is None:
+        received = getattr(function, "__name__", function)
+        raise InputError(
+            f"The activation {received} of the layer {named(layer)} is not known "
+            f"outside Keras; allowed: {', '.join(known.values())}."
+        )
+    return name
+
+
+def array(tensor: Any) -> Array:
+    """A copy, as float32 of NumPy."""
+    return np.array(keras.ops.convert_to_numpy(tensor), "float32", order="C")
+
+
+def named(layer: Any) -> str:
+    """What a message calls a layer."""
+    return f"{layer.name} ({type(layer).__name__})"

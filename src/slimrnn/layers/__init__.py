@@ -1,0 +1,16 @@
+"""The layers and cells for Keras: its surface, computed by an engine."""
+
+from slimrnn.layers.cells import SlimGRUCell, SlimLSTMCell, SlimMGUCell
+from slimrnn.layers.rnn import LAYERS, SlimGRU, SlimLSTM, SlimMGU, SlimRNN, layer
+
+__all__ = [
+    "LAYERS",
+    "SlimGRU",
+    "SlimGRUCell",
+    "SlimLSTM",
+    "SlimLSTMCell",
+    "SlimMGU",
+    "SlimMGUCell",
+    "SlimRNN",
+    "layer",
+]

@@ -1,0 +1,279 @@
+"""The layers: Keras's surface.
+
+They take what ``keras.layers.LSTM`` and ``keras.layers.GRU`` take, in the same order
+and with the same defaults (read off Keras's own signatures), and the variant besides.
+They subclass ``keras.layers.RNN`` and not ``keras.layers.LSTM``: what is an LSTM to
+``isinstance``, Keras may compute by the standard LSTM's formula (``Bidirectional``).
+"""
+
+from __future__ import annotations
+
+import inspect
+from operator import attrgetter
+from typing import ClassVar
+
+import keras
+from keras import ops, regularizers
+
+from slimrnn import engines, variants
+from slimrnn.engines import ops as ops_engine
+from slimrnn.engines import scan
+from slimrnn.errors import InputError
+from slimrnn.layers.cells import (
+    CELL_OPTIONS,
+    SlimGRUCell,
+    SlimLSTMCell,
+    SlimMGUCell,
+    bind,
+    signature,
+)
+from slimrnn.variants import Variant
+
+_RUN = {"ops": ops_engine.run}
+if keras.backend.backend() in engines.NATIVE_BACKENDS:
+    from slimrnn.engines import native
+
+    _RUN["native"] = native.run
+
+_LAYER_OPTIONS = {**CELL_OPTIONS, "engine": "auto"}
+
+
+@keras.saving.register_keras_serializable(package="slimrnn")
+class SlimRNN(keras.layers.RNN):
+    """``keras.layers.RNN`` for a slim cell, computed as a whole sequence.
+
+    Args:
+        cell: a :class:`SlimLSTMCell`, :class:`SlimGRUCell` or :class:`SlimMGUCell`.
+        engine: ``"auto"``, ``"ops"`` or ``"native"``; see ``slimrnn.engines``.
+        kwargs: those of ``keras.layers.RNN``.
+
+    Raises:
+        InputError: another cell, no such engine; when called, an engine that cannot
+            run.
+    """
+
+    def __init__(self, cell, engine="auto", **kwargs):
+        if not hasattr(cell, "algebra"):
+            raise InputError(
+                f"SlimRNN takes one slim cell, such as SlimLSTMCell(8); received "
+                f"{cell!r}. keras.layers.RNN takes any cell, or several."
+            )
+        super().__init__(cell, **kwargs)
+        engines.check(engine)
+        self.engine = engine
+        self.supports_masking = True  # no longer the default from Keras 3.16 on
+        self.input_spec = keras.layers.InputSpec(ndim=3)
+
+    @property
+    def variables(self):
+        """Keras's, and the states that it leaves out, so that JAX would forget them."""
+        return [*super().variables, *(self.states or [])]
+
+    def inner_loop(self, sequences, initial_state, mask, training=False):
+        """Compute the sequence: called by ``keras.layers.RNN.call``."""
+        if isinstance(mask, (list, tuple)):
+            mask = mask[0]
+        names = self.cell.algebra.family.states
+        if len(initial_state) != len(names):
+            raise InputError(
+                f"initial_state must have {len(names)} tensors ({', '.join(names)}); "
+                f"received {len(initial_state)}."
+            )
+        if self.stateful:
+            # Keras writes the new states over these, which torch's backward pass reads.
+            initial_state = [ops.copy(state) for state in initial_state]
+        cell = self.cell
+        if mask is not None:
+            mask = ops.cast(mask, "bool")
+        if self.go_backwards:
+            sequences = ops.flip(sequences, axis=1)
+            mask = None if mask is None else ops.flip(mask, axis=1)
+        recurrent_mask = None
+        if training and cell.dropout > 0:
+            kept = cell.get_dropout_mask(sequences[:, 0, :])[:, None, :]
+            sequences = sequences * kept  # torch's *= writes into the caller's tensor
+        if training and cell.recurrent_dropout > 0:
+            recurrent_mask = cell.get_recurrent_dropout_mask(initial_state[0])
+        choice = engines.choose(
+            self.engine,
+            keras.backend.backend(),
+            cell.algebra,
+            dtype=keras.backend.standardize_dtype(sequences.dtype),
+            device=scan.device(sequences),
+            unroll=self.unroll,
+        )
+        outputs, states = _RUN[choice.engine](
+            cell.algebra,
+            sequences,
+            tuple(initial_state),
+            cell.packed_weights(),
+            mask=mask,
+            recurrent_mask=recurrent_mask,
+            return_sequences=self.return_sequences,
+            unroll=self.unroll,
+        )
+        last = states[0]
+        if mask is not None and self.zero_output_for_mask:
+            last = ops.where(mask[:, -1:], last, ops.zeros_like(last))
+            if outputs is not None:
+                outputs = ops.where(mask[..., None], outputs, ops.zeros_like(outputs))
+        return last, last[:, None] if outputs is None else outputs, list(states)
+
+    def get_config(self):
+        """All arguments, as plain values."""
+        return {**super().get_config(), "engine": self.engine}
+
+
+class _SlimLayer(SlimRNN):
+    """What the layers of the families share; see :class:`SlimLSTM`."""
+
+    cell_class: ClassVar[type[keras.layers.Layer]]
+    __signature__: ClassVar[inspect.Signature]
+
+    def __init_subclass__(cls, **kwargs):
+        """Let the cell's settings be read off the layer, as off Keras's layers."""
+        super().__init_subclass__(**kwargs)
+        for name in cls.cell_class.__signature__.parameters:
+            if name not in ("reset_after", "kwargs"):
+                setattr(cls, name, property(attrgetter(f"cell.{name}")))
+
+    def __init__(self, *args, **kwargs):
+        settings, rest = bind(self.__signature__, args, kwargs)
+        if settings.pop("use_cudnn") is True:
+            raise InputError(
+                "use_cudnn=True cannot be: cuDNN has no slim cell; allowed: 'auto', "
+                "False."
+            )
+        names = self.cell_class.__signature__.parameters
+        cell = self.cell_class(
+            **{k: settings.pop(k) for k in list(settings) if k in names},
+            dtype=rest.get("dtype"),
+            trainable=rest.get("trainable", True),
+            name=f"{self.cell_class.family}_cell",
+        )
+        super().__init__(cell, **settings, **rest)
+
+    def get_config(self):
+        """All arguments, as plain values."""
+        config = super().get_config()
+        del config["cell"]
+        settings = self.cell.get_config()
+        for name in ("name", "dtype", "trainable"):
+            del settings[name]
+        regularizer = regularizers.serialize(self.activity_regularizer)
+        return {**config, **settings, "activity_regularizer": regularizer}
+
+    @classmethod
+    def from_config(cls, config):
+        """The layer that :meth:`get_config` described."""
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable(package="slimrnn")
+class SlimLSTM(_SlimLayer):
+    """A slim LSTM: ``keras.layers.LSTM`` with the gates of a variant.
+
+    ``cₜ = f ⊙ cₜ₋₁ + i ⊙ g(cell input)``, ``hₜ = o ⊙ g(cₜ)``; which terms the gates
+    i, f, o and the cell input have is the variant's row in the table
+    (``slimrnn.get(variant).equations()``). ``SlimLSTM(n, "LSTM")`` is the full LSTM.
+
+    Args:
+        units: n, the number of units.
+        variant: a name of the table or a :class:`slimrnn.Variant`.
+        gate_constants: other values for constant gates, such as ``{"f": 0.59}``.
+        engine: how the sequence is computed: ``"auto"``, ``"ops"`` or ``"native"``.
+        recurrent_vector_initializer: of the pointwise recurrent vectors; by default
+            normal with standard deviation 1/sqrt(n).
+        recurrent_vector_regularizer: of the same.
+        recurrent_vector_constraint: of the same.
+        args: those of ``keras.layers.LSTM``, in its order.
+        kwargs: likewise.
+
+    Matrices are initialised gate by gate and one dropout mask serves all gates, so
+    that the rows of the table start alike and are compared fairly. Masked steps
+    repeat the output before them, at the start the initial state's.
+
+    Call arguments:
+        sequences: (B, T, m).
+        initial_state: h and c, (B, n) each.
+        mask: (B, T) booleans; a False step is skipped.
+        training: whether dropout is on.
+
+    Returns:
+        (B, n), or (B, T, n) with ``return_sequences``; with ``return_state`` also the
+        last h and c.
+
+    Raises:
+        InputError: an unknown variant or one of another family, units below 1,
+            gate_constants of a gate that is not constant, an unknown engine; when
+            called, an engine that cannot run.
+
+    Example:
+        >>> import numpy as np
+        >>> tuple(SlimLSTM(4, "LSTM6")(np.zeros((2, 5, 3), "float32")).shape)
+        (2, 4)
+    """
+
+    cell_class = SlimLSTMCell
+    __signature__ = signature(keras.layers.LSTM, "LSTM6", _LAYER_OPTIONS)
+
+
+@keras.saving.register_keras_serializable(package="slimrnn")
+class SlimGRU(_SlimLayer):
+    """A slim GRU: ``hₜ = z ⊙ hₜ₋₁ + (1 - z) ⊙ g(W x + U (r ⊙ hₜ₋₁) + b)``.
+
+    This is Keras's convention, so that ``SlimGRU(n, "GRU")`` equals
+    ``keras.layers.GRU(n, reset_after=False)`` with the same weights. The papers let z
+    weigh the candidate; the functions are the same, since s(-a) = 1 - s(a).
+
+    Arguments as :class:`SlimLSTM`'s, in the order of ``keras.layers.GRU``;
+    ``reset_after`` must be False. One state, h.
+
+    Example:
+        >>> import numpy as np
+        >>> tuple(SlimGRU(4, "GRU3")(np.zeros((2, 5, 3), "float32")).shape)
+        (2, 4)
+    """
+
+    cell_class = SlimGRUCell
+    __signature__ = signature(keras.layers.GRU, "GRU3", _LAYER_OPTIONS)
+
+
+@keras.saving.register_keras_serializable(package="slimrnn")
+class SlimMGU(_SlimLayer):
+    """A slim MGU: ``hₜ = (1 - f) ⊙ hₜ₋₁ + f ⊙ g(W x + U (f ⊙ hₜ₋₁) + b)``.
+
+    Arguments as :class:`SlimGRU`'s. One state, h.
+
+    Example:
+        >>> import numpy as np
+        >>> tuple(SlimMGU(4, "MGU3")(np.zeros((2, 5, 3), "float32")).shape)
+        (2, 4)
+    """
+
+    cell_class = SlimMGUCell
+    __signature__ = signature(keras.layers.GRU, "MGU3", _LAYER_OPTIONS)
+
+
+LAYERS: dict[str, type[_SlimLayer]] = {
+    cls.cell_class.family: cls for cls in (SlimLSTM, SlimGRU, SlimMGU)
+}
+
+
+def layer(units: int, variant: str | Variant, **kwargs) -> _SlimLayer:
+    """The layer of a variant of any family.
+
+    Args:
+        units: n.
+        variant: a name of the table or a :class:`slimrnn.Variant`.
+        kwargs: those of :class:`SlimLSTM`, :class:`SlimGRU` or :class:`SlimMGU`.
+
+    Raises:
+        InputError: an unknown variant.
+
+    Example:
+        >>> type(layer(8, "GRU3")).__name__
+        'SlimGRU'
+    """
+    variant = variants.get(variant)
+    return LAYERS[variant.family](units, variant, **kwargs)

@@ -1,0 +1,133 @@
+/* The kernels, compiled once for each instruction set; SLIM_ISA names it. */
+#include "kernel.h"
+
+#include "sequence_backward.h"
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#define TEXT_(a) #a
+#define TEXT(a) TEXT_(a)
+
+static size_t header(void) { return (sizeof(plan) + 63) / 64 * 64; }
+
+static size_t plan_size(const slim_cell *cell, int has_reset_bias, int backward) {
+  const float *none[SLIM_WEIGHTS] = {NULL};
+  const float any = 0;
+  plan p;
+  arena a = {NULL, 0};
+  make_plan(&p, &a, cell, none, has_reset_bias ? &any : NULL, 1, 1, backward);
+  return header() + a.used * sizeof(float);
+}
+
+static plan *new_plan(void *memory, const slim_cell *cell,
+                      const float *const weights[SLIM_WEIGHTS], const float *reset_bias,
+                      int rows, int all_rows, int backward) {
+  plan *p = memory;
+  arena a = {(float *)((char *)memory + header()), 0};
+  make_plan(p, &a, cell, weights, reset_bias, rows, all_rows, backward);
+  return p;
+}
+
+static size_t scratch_size(const plan *p, int64_t time, int backward,
+                           int masked_recurrence) {
+  scratch s;
+  arena a = {NULL, 0};
+  lay_out(&s, &a, p, p->rows, time, backward, masked_recurrence);
+  return a.used;
+}
+
+/* A dense layer's memory: W in panels, then the bias. */
+static size_t dense_size(int inputs, int outputs) {
+  return (size_t)(inputs + 1) * (slim_padded(outputs) + 15);
+}
+
+static void dense_pack(float *memory, const float *w, const float *b, int inputs,
+                       int outputs, int rows) {
+  arena a = {memory, 0};
+  const int padded = slim_padded(outputs);
+  float *bias = take(&a, padded);
+  memset(bias, 0, padded * sizeof *bias);
+  if (b) memcpy(bias, b, outputs * sizeof *bias);
+  pack(&a, w, outputs, 1, inputs, outputs, tile_width(rows));
+}
+
+static void softmax(float *y, int count) {
+  float top = y[0], total = 0;
+  for (int j = 1; j < count; j++) top = y[j] > top ? y[j] : top;
+  for (int j = 0; j < count; j += VL) {
+    vec z = at_least(-120.0f, (load(y + j) - top) * 1.442695041f);
+    exponential e = exp2_parts(1, spread(1, z));
+    store(y + j, e.power.v[0] + e.power.v[0] * e.rest.v[0]);
+  }
+  for (int j = 0; j < count; j++) total += y[j];
+  for (int j = 0; j < count; j++) y[j] /= total;
+}
+
+static void dense(const float *memory, const float *x, ptrdiff_t row, float *y,
+                  int inputs, int outputs, int rows, int32_t activation) {
+  const int padded = slim_padded(outputs);
+  const panels w = {memory + (padded + 15) / 16 * 16, (outputs + VL - 1) / VL,
+                    tile_width(rows), 0};
+  multiply(rows, inputs, (operand){x, row, 1}, w, memory, 0, (target){y, padded});
+  for (int r = 0; r < rows; r++, y += padded) {
+    if (activation == SLIM_SOFTMAX)
+      softmax(y, outputs);
+    else
+      for (int j = 0; j < outputs; j += VL)
+        store(y + j, activate_one(activation, load(y + j)));
+  }
+}
+
+/* 16 independent chains of multiply-adds: enough to hide any processor's latency. */
+static double multiply_adds(int64_t rounds) {
+  vec sums[16];
+#pragma GCC unroll 16
+  for (int k = 0; k < 16; k++) sums[k] = all((float)k);
+  vec a = all(0.999f), b = all(0.001f);
+  for (int64_t i = 0; i < rounds; i++) {
+#pragma GCC unroll 16
+    for (int k = 0; k < 16; k++) sums[k] = sums[k] * a + b;
+  }
+  vec total = all(0);
+#pragma GCC unroll 16
+  for (int k = 0; k < 16; k++) total += sums[k];
+  volatile float kept = total[0];
+  (void)kept;
+  return 16.0 * VL * rounds;
+}
+
+static float read_all(const float *from, int64_t floats) {
+  vec sums[8];
+  for (int k = 0; k < 8; k++) sums[k] = all(0);
+  for (int64_t i = 0; i + 8 * VL <= floats; i += 8 * VL)
+#pragma GCC unroll 8
+    for (int k = 0; k < 8; k++) sums[k] += load(from + i + k * VL);
+  float total = 0;
+  for (int k = 0; k < 8; k++) total += sums[k][0];
+  return total;
+}
+
+static double products(float *memory, int rows, int units, int rounds) {
+  const int padded = slim_padded(units);
+  const panels u = {memory, (units + VL - 1) / VL, tile_width(rows), 0};
+  float *h = memory + (ptrdiff_t)padded * padded, *z = h + (ptrdiff_t)rows * padded;
+  for (int k = 0; k < rounds; k++)
+    multiply(rows, units, (operand){h, padded, 1}, u, z, padded, (target){z, padded});
+  return 2.0 * rows * units * units * rounds;
+}
+
+const slim_kernels JOIN(slim_kernels_, SLIM_ISA) = {
+    .name = TEXT(SLIM_ISA),
+    .plan_size = plan_size,
+    .plan = new_plan,
+    .scratch_size = scratch_size,
+    .forward = forward_rows,
+    .backward = backward_rows,
+    .stream_step = stream_step,
+    .dense_size = dense_size,
+    .dense_pack = dense_pack,
+    .dense = dense,
+    .multiply_adds = multiply_adds,
+    .read = read_all,
+    .products = products,
+};

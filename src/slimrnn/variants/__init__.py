@@ -1,0 +1,32 @@
+"""What a slim cell is: gates and their terms, the algebra, the table."""
+
+import sys
+from types import ModuleType
+
+from slimrnn.variants.gates import CANDIDATE, FAMILIES, WEIGHTS, Family, Gate
+from slimrnn.variants.table import ALIASES, TABLE, get, serialize, variants
+from slimrnn.variants.variant import Variant
+
+__all__ = [
+    "ALIASES",
+    "CANDIDATE",
+    "FAMILIES",
+    "TABLE",
+    "WEIGHTS",
+    "Family",
+    "Gate",
+    "Variant",
+    "get",
+    "serialize",
+    "variants",
+]
+
+
+class _Table(ModuleType):
+    """Lets ``slimrnn.variants()`` list the rows, beside ``slimrnn.variants.get``."""
+
+    def __call__(self) -> tuple[Variant, ...]:
+        return variants()
+
+
+sys.modules[__name__].__class__ = _Table

@@ -1,0 +1,232 @@
+"""The algebra: a recurrent cell as the terms of its gates.
+
+Sizes: ``m`` features of the input, ``n`` units.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from slimrnn.errors import InputError
+from slimrnn.variants.equations import NOTATION, Style, equation
+from slimrnn.variants.gates import CANDIDATE, FAMILIES, WEIGHTS, Gate, one_of
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row: a recurrent cell as the terms of its gates.
+
+    Args:
+        name: how it is called.
+        family: ``"lstm"``, ``"gru"`` or ``"mgu"``.
+        gates: a :class:`Gate` for each gate of the family, by name (a mapping),
+            or in the family's order (a sequence).
+        source: where it was published.
+
+    Raises:
+        InputError: an unknown family, a missing or unknown gate, a cell input
+            without the product with x.
+
+    Example:
+        >>> mine = Variant("Mine", "lstm", {
+        ...     "i": Gate(h="pointwise"), "f": Gate(constant=0.9),
+        ...     "c": Gate(x="full", h="pointwise"), "o": Gate(constant=1.0)})
+        >>> mine.parameters(features=32, units=100)
+        3400
+        >>> mine.shapes(features=32, units=100)["recurrent_vector"]
+        (200,)
+    """
+
+    name: str
+    family: str
+    gates: Any  # a mapping or a sequence when given, then a tuple[Gate, ...]
+    source: str = ""
+
+    def __post_init__(self):
+        if not isinstance(self.name, str) or not self.name:
+            raise InputError(
+                f"A variant's name must be a text, received {self.name!r}."
+            )
+        one_of("a variant's family", self.family, tuple(FAMILIES))
+        object.__setattr__(self, "gates", self._ordered(self.gates))
+        if self[CANDIDATE].x != "full":
+            raise InputError(
+                f"The cell input {CANDIDATE} of {self.name} must have the product "
+                f"with the input (x='full'), received {self[CANDIDATE]}."
+            )
+
+    def _ordered(self, gates) -> tuple[Gate, ...]:
+        names = FAMILIES[self.family].gates
+        if not isinstance(gates, Mapping):
+            gates = tuple(gates)
+            if len(gates) != len(names):
+                raise InputError(
+                    f"{self.name} is of the family {self.family} and needs the gates "
+                    f"{', '.join(names)}; received {len(gates)} gates."
+                )
+            gates = dict(zip(names, gates, strict=True))
+        if set(gates) != set(names):
+            raise InputError(
+                f"{self.name} is of the family {self.family} and needs exactly the "
+                f"gates {', '.join(names)}; received {', '.join(map(str, gates))}."
+            )
+        for key, gate in gates.items():
+            if not isinstance(gate, Gate):
+                raise InputError(
+                    f"Gate {key} of {self.name} must be a slimrnn.Gate, received "
+                    f"{gate!r}."
+                )
+        return tuple(gates[key] for key in names)
+
+    def __getitem__(self, gate: str) -> Gate:
+        return self.gates[FAMILIES[self.family].gates.index(gate)]
+
+    def items(self) -> Iterable[tuple[str, Gate]]:
+        """Pairs of gate name and gate, in the order of packing."""
+        return zip(FAMILIES[self.family].gates, self.gates, strict=True)
+
+    @property
+    def constants(self) -> dict[str, float]:
+        """The constant gates and their values."""
+        return {
+            name: gate.constant
+            for name, gate in self.items()
+            if gate.constant is not None
+        }
+
+    def blocks(self, weight: str) -> tuple[str, ...]:
+        """The gates that have a block of this weight, in the order of packing."""
+        return tuple(name for name, gate in self.items() if weight in gate.terms)
+
+    def shapes(self, features: int, units: int) -> dict[str, tuple[int, ...]]:
+        """The shape of each weight that the variant has, by name.
+
+        The blocks of its gates lie side by side along the last axis.
+        """
+        leading = {"kernel": (features,), "recurrent_kernel": (units,)}
+        return {
+            weight: (*leading.get(weight, ()), len(self.blocks(weight)) * units)
+            for weight in WEIGHTS
+            if self.blocks(weight)
+        }
+
+    def parameters(self, features: int, units: int) -> int:
+        """The number of trainable parameters of a layer."""
+        return sum(math.prod(s) for s in self.shapes(features, units).values())
+
+    def formula(self) -> str:
+        """The number of parameters as a formula in m and n.
+
+        Example:
+            >>> from slimrnn import get
+            >>> get("LSTM4a").formula()
+            'mn + n² + 2n'
+        """
+        counts = {weight: len(self.blocks(weight)) for weight in WEIGHTS}
+        terms = (
+            (counts["kernel"], "mn"),
+            (counts["recurrent_kernel"], "n²"),
+            (counts["recurrent_vector"] + counts["bias"], "n"),
+        )
+        return " + ".join(f"{k if k > 1 else ''}{term}" for k, term in terms if k)
+
+    def equations(self, style: Style = "unicode") -> list[str]:
+        """The equations of one step, one text each.
+
+        Args:
+            style: ``"unicode"`` or ``"latex"``.
+
+        Example:
+            >>> from slimrnn import get
+            >>> for line in get("LSTM4a").equations():
+            ...     print(line)
+            iₜ = σ(u_i ⊙ hₜ₋₁)
+            fₜ = 0.96
+            c̃ₜ = g(W_c xₜ + U_c hₜ₋₁ + b_c)
+            oₜ = 1
+            cₜ = fₜ ⊙ cₜ₋₁ + iₜ ⊙ c̃ₜ
+            hₜ = oₜ ⊙ g(cₜ)
+        """
+        one_of("style", style, tuple(NOTATION))
+        family = FAMILIES[self.family]
+        return [
+            *(
+                equation(
+                    name,
+                    gate,
+                    style,
+                    is_candidate=name == CANDIDATE,
+                    reset=family.reset if name == CANDIDATE else "",
+                )
+                for name, gate in self.items()
+            ),
+            *getattr(family, style),
+        ]
+
+    def with_constants(self, constants: Mapping[str, float] | None) -> Variant:
+        """The same variant with other values for its constant gates.
+
+        Raises:
+            InputError: a gate that is not constant in this variant.
+        """
+        if not constants:
+            return self
+        if not isinstance(constants, Mapping):
+            raise InputError(
+                f"gate_constants must be a mapping of gate to number, such as "
+                f'{{"f": 0.59}}; received {constants!r}.'
+            )
+        for name in constants:
+            if name not in self.constants:
+                allowed = ", ".join(self.constants) or "none: it has no constant gate"
+                raise InputError(
+                    f"gate_constants names {name!r}, which is not a constant gate of "
+                    f"{self.name}; allowed: {allowed}."
+                )
+        return replace(
+            self,
+            gates=tuple(
+                Gate(constant=constants[name]) if name in constants else gate
+                for name, gate in self.items()
+            ),
+        )
+
+    def without_bias(self) -> Variant:
+        """The same variant with no bias in any gate (Keras's ``use_bias=False``).
+
+        Raises:
+            InputError: a gate consists of its bias alone.
+        """
+        for name, gate in self.items():
+            if gate.terms == ("bias",):
+                raise InputError(
+                    f"use_bias=False leaves nothing of gate {name} of {self.name}, "
+                    f"which is s(b); keep use_bias=True or use a variant with "
+                    f"constant gates."
+                )
+        gates = tuple(replace(gate, bias=False) for gate in self.gates)
+        return replace(self, gates=gates)
+
+    def get_config(self) -> dict[str, Any]:
+        """A plain description, from which :meth:`from_config` rebuilds it."""
+        return {
+            "name": self.name,
+            "family": self.family,
+            "gates": {name: asdict(gate) for name, gate in self.items()},
+            "source": self.source,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Variant:
+        """The variant that :meth:`get_config` described."""
+        try:
+            gates = {name: Gate(**gate) for name, gate in config["gates"].items()}
+            return cls(config["name"], config["family"], gates, config["source"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"Not the description of a variant: {config!r} ({error}); expected "
+                f"what Variant.get_config() returns."
+            ) from error

@@ -1,0 +1,409 @@
+"""The benchmark: its processes, its verdicts, its command line."""
+
+import doctest
+import importlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from benchmarks import machine, measure, picture, report, results, verdicts, works
+from benchmarks.peers import PEERS, Peer
+from benchmarks.processes import Failed, Process, Processes
+from benchmarks.works import SWEEPS, Case, S, Shape, Work
+
+from processes import start
+from slimrnn import backends, cli
+from slimrnn.cli import bench
+
+TINY = Shape(2, 3, 4, 5)
+BACKEND = backends.installed()[0]
+MADE_UP = """
+import os, sys, time
+from benchmarks.peers import Call
+
+def start(**options):
+    print("noise on the standard output")
+    return {"made up": "1.0"}
+
+def build(case):
+    def crash():
+        print("out of luck", file=sys.stderr)
+        os._exit(3)
+
+    slow, fast = Call(lambda: time.sleep(0.004)), Call(lambda: time.sleep(0.001))
+    ways = {"slow": slow, "fast": fast}
+    tells = {"told": Call(lambda: 1.5, tells=True)}
+    later = {"later": Call(iter([1, 1, 1, 1, 1]).__next__)}
+    rows = {"ways": ways, "tells": tells, "crash": {"": Call(crash)}, "later": later}
+    if case.row == "sleep":
+        return {"": Call(lambda: time.sleep(1000))}
+    return rows[case.row]
+"""
+
+
+@pytest.fixture
+def made_up(tmp_path, monkeypatch):
+    """A peer that is quick to start and does what the row says."""
+    (tmp_path / "made_up_peer.py").write_text(MADE_UP)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return Peer("made-up {row}", "made_up_peer")
+
+
+def take(cases, peers, rounds=2):
+    """The results of these cases, measured by real workers."""
+    found, watch = results.Results(machine.environment()), machine.Watch()
+    work = Work("train", "training", (tuple(cases),))
+    with Processes(peers) as processes:
+        told = []
+        measure.measure(
+            [work], rounds, processes, watch, found, lambda *said: told.append(said)
+        )
+        found.about["versions"] = processes.versions
+        pids = processes.pids
+    assert not any(map(is_alive, pids))
+    assert [share for _, share in told] == sorted(share for _, share in told)
+    found.quiet = watch.report()
+    return found
+
+
+def is_alive(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def test_real_peers_are_measured(tmp_path):
+    there = [f"ops-{BACKEND}"] if BACKEND != "tensorflow" else []
+    cases = [Case(peer, "LSTM6", task, TINY) for peer in there for task in TASKS]
+    if "torch" in backends.installed():
+        cases += [Case("torch", "LSTM", "train", TINY)]
+    cases += [Case(f"keras-{BACKEND}", "SimpleRNN", "fit", TINY)]
+    found = take(cases, PEERS)
+    for timing in found.timings:
+        assert not timing.failed, (timing.case, timing.failed)
+        assert timing.setting in timing.tried
+        assert 0 < timing.best <= timing.middle < 10
+    assert len(found.quiet["rounds"]) == 2
+    assert "keras" in found.about["versions"]
+    file = tmp_path / "bench.json"
+    found.write(file)
+    assert results.read(file) == found
+    case = json.loads(file.read_text())["cases"][0]
+    assert case["minimum"] == min(case["seconds"])
+
+
+TASKS = ("train", "forward", "fit")
+
+
+def test_the_fastest_way_is_kept_and_what_fails_tells_why(made_up):
+    rows = ("ways", "tells", "no such row", "later", "crash", "ways")
+    cases = [Case("mine", row, "train", TINY) for row in rows]
+    cases[-1] = Case("mine", "ways", "forward", TINY)
+    cases += [Case("gone", "LSTM", "train", TINY), Case("bad", "LSTM", "train", TINY)]
+    peers = {
+        "mine": made_up,
+        "gone": Peer("{row}", "made_up_peer", ("no_such_library",)),
+        "bad": Peer("{row}", "no_such_module"),
+    }
+    found = take(cases, peers)
+    ways, tells, unknown, later, crash, again, gone, bad = found.timings
+    assert unknown.failed == "KeyError: 'no such row'"
+    assert crash.failed == "its process ended with code 3: out of luck"
+    # They were in the process that crashed; what came after it is in a new one.
+    assert ways.failed == tells.failed == later.failed == crash.failed
+    assert ways.setting == "fast"
+    assert not again.failed
+    assert 0.001 <= again.best < 0.004
+    assert gone.failed == "no_such_library not installed"
+    assert bad.failed == "no_such_module is not installed"
+    text = printed(found)
+    for timing in (unknown, crash, gone, bad):
+        assert timing.failed in text
+
+
+def test_what_fails_in_a_later_round_keeps_its_times(made_up):
+    found = take([Case("mine", "later", "train", TINY)], {"mine": made_up})
+    assert found.timings[0].failed == "StopIteration: "
+
+
+def test_a_worker_that_tells_its_time(made_up):
+    found = take([Case("mine", "tells", "train", TINY)], {"mine": made_up})
+    assert set(found.timings[0].seconds) == {1.5}
+    assert found.about["versions"] == {"made up": "1.0"}
+
+
+def test_workers_end_with_the_orchestrator(made_up):
+    code = (
+        "import sys, threading\n"
+        "from benchmarks.peers import Peer\n"
+        "from benchmarks.processes import Process\n"
+        "from benchmarks.works import Case, Shape\n"
+        "worker = Process(Peer('', 'made_up_peer'))\n"
+        "print(worker.pid, flush=True)\n"
+        "case = Case('mine', 'sleep', 'train', Shape(1, 1, 1, 1)).config()\n"
+        "worker.ask('prepare', name='x', case=case)\n"
+    )
+    root = Path(__file__).parents[2]
+    path = os.pathsep.join([str(root), os.environ["PYTHONPATH"]])
+    parent = start([sys.executable, "-c", code], PYTHONPATH=path)
+    pid = int(parent.stdout.readline())
+    assert is_alive(pid)
+    parent.kill()  # it can clean up nothing, and its worker is in a long call
+    parent.communicate()
+    deadline = time.monotonic() + 20
+    while is_alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_alive(pid)
+
+
+def test_a_worker_that_is_gone_says_so(made_up):
+    worker = Process(made_up)
+    os.kill(worker.pid, signal.SIGKILL)
+    with pytest.raises(Failed, match="ended with code -9"):
+        worker.ask("forget")
+    worker.close()
+
+
+def timing(name, milliseconds, work="train", shape=S, failed=""):
+    peer, row, task = name.split()
+    seconds = [1e-3 * ms for ms in milliseconds]
+    case = Case(peer, row, task, shape)
+    return results.Timing(work, case, "", {}, seconds, failed)
+
+
+def made(*timings):
+    about = {"processor": "abacus", "cores": 2, "python": "3", "versions": {}}
+    quiet = machine.Watch().report()
+    return results.Results(about, quiet, list(timings))
+
+
+def printed(found):
+    from rich.console import Console
+
+    screen = Console(width=120, highlight=False)
+    with screen.capture() as capture:
+        for part in report.tables(found):
+            screen.print(part)
+    return capture.get()
+
+
+@pytest.mark.parametrize(
+    ("ours", "peer", "said"),
+    [
+        ([10, 11, 10], [60, 66, 67], "met"),
+        ([10, 10, 10], [80, 90, 95], "stretch"),
+        ([10, 10, 10], [59, 70, 70], "MISSED"),
+        ([10, 30, 30], [61, 70, 70], "MISSED"),  # only by the minimum
+    ],
+)
+def test_both_ratios_have_to_reach_the_target(ours, peer, said):
+    found = made(
+        timing("native-jax LSTM6 train", ours), timing("torch LSTM train", peer)
+    )
+    first = verdicts.judge(found)[0]
+    assert first.said == said
+    assert first.wanted == "6x / 8x"
+    assert first.ratios[0] == pytest.approx(min(peer) / min(ours))
+    assert said in printed(found)
+
+
+def test_the_peer_is_the_faster_of_two():
+    found = made(
+        timing("numpy LSTM6 forward", [2], "forward"),
+        timing("torch LSTM forward", [9], "forward"),
+        timing("onnx LSTM forward", [6], "forward"),
+    )
+    (verdict,) = verdicts.judge(found)
+    assert verdict.peer.case.peer == "onnx"
+    assert verdict.said == "MISSED"
+
+
+def test_limits_and_shares():
+    step = works.STEP
+    found = made(
+        timing("stream LSTM6 step", [0.0021], "stream", step),
+        timing("stream LSTM6 inside", [0.0005], "stream", step),
+        timing("numpy LSTM6 train", [10]),
+        timing("numpy LSTM6 floor", [5]),
+    )
+    judged = {v.wanted: v.said for v in verdicts.judge(found) if not v.reason}
+    assert judged == {"2 µs": "MISSED", "0.6 µs": "met", "45% / 60%": "met"}
+    assert "50% / 50%" in printed(found)
+
+
+def test_what_is_missing_is_no_verdict():
+    found = made(
+        timing("native-jax LSTM6 train", [], failed="no compiler"),
+        timing("numpy LSTM6 train", [5]),
+        timing("torch LSTM train", [], failed="not today"),
+    )
+    reasons = {v.reason for v in verdicts.judge(found)}
+    assert "no compiler" in reasons
+    assert "no torch LSTM: not today" in reasons
+    text = printed(found)
+    assert "not today" in text
+    assert "MISSED" not in text
+
+
+def test_targets_name_what_is_measured():
+    planned = works.works(backends.BACKENDS)
+    names = {(w.name, str(c)) for w in planned for g in w.groups for c in g}
+    peers = {c.peer for w in planned for g in w.groups for c in g}
+    assert peers == set(PEERS)
+    for target in verdicts.targets():
+        work, task = target["work"], target.get("task", target["work"])
+        shapes = {"long": [works.LONG], "stream": [works.STEP], "small": works.SMALL}
+        for shape in shapes.get(work, [S]):
+            for row in target["rows"]:
+                for way in target["ours"]:
+                    assert (work, f"{way} {row} {task} {shape}") in names
+                    backend = way.partition("-")[2]
+                    for peer in [*target.get("peer", []), target.get("control")]:
+                        if peer:
+                            peer = peer.format(row=row, backend=backend)
+                            other = target.get("peer_task", task)
+                            assert (work, f"{peer} {other} {shape}") in names
+
+
+def test_the_picture_and_the_readmes_table(tmp_path, capsys):
+    shapes = {
+        S._replace(**{name: value})
+        for name, values in SWEEPS.items()
+        for value in values
+    }
+    sweeps = [
+        timing(
+            f"{peer} {row} train", [shape.steps * shape.batch / 100], "sweeps", shape
+        )
+        for peer, row in (("torch", "LSTM"), ("ops-jax", "LSTM6"))
+        for shape in shapes
+    ]
+    found = made(
+        timing("numpy LSTM6 train", [5, 5]),
+        timing("torch LSTM train", [50, 60]),
+        timing("torch RNN train", [20, 22]),
+        *sweeps,
+    )
+    assert picture.write(found, tmp_path / "bench.png")
+    assert (tmp_path / "bench.png").read_bytes()[:4] == b"\x89PNG"
+    assert not picture.write(made(), tmp_path / "none.png")
+    file = tmp_path / "mine.json"
+    found.write(file)
+    line = (
+        "| training at S | LSTM6 native, NumPy | torch.nn.LSTM | 10.0 / 11.0 "
+        "| torch.nn.RNN(tanh) | 4.0 / 4.2 |"
+    )
+    assert command(capsys, "--results", file, "--markdown")[:2] == (
+        0,
+        "\n".join([*HEAD, line, ""]),
+    )
+    code, out, _ = command(capsys, "--results", file, "--plot", tmp_path / "b.svg")
+    assert code == 0
+    assert re.search(
+        r"LSTM6 native, NumPy +5.00 .* 10.00 / 11.00 +6x / 8x +stretch", out
+    )
+    assert (tmp_path / "b.svg").stat().st_size > 0
+
+
+HEAD = (
+    "| work | layer | faster than | times | equal-work control | times |",
+    "| --- | --- | --- | ---: | --- | ---: |",
+)
+
+
+def command(capsys, *words):
+    code = cli.main(["bench", *map(str, words)])
+    return code, *capsys.readouterr()
+
+
+MISTAKES = {
+    "no such work": (["--only", "tarin"], ["--only tarin", "train, forward"]),
+    "no such case": (["--only", "train/GRU9"], ["train/GRU9"]),
+    "no rounds": (["--rounds", "0"], ["rounds", "0", "1 or more"]),
+    "no such backend": (["--backend", "theano"], ["'theano'", "jax"]),
+    "no such folder": (["--data-dir", "nowhere"], ["nowhere", "imdb.npz"]),
+    "nowhere to write": (["--json", "nowhere/a.json"], ["--json", "folder"]),
+    "no picture": (["--plot", "a.txt"], ["--plot a.txt", ".png"]),
+    "no results": (["--results", "none.json"], ["none.json"]),
+    "other results": (["--results", "other.json"], ["other.json", "slimrnn bench"]),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_in_a_sentence(tmp_path, monkeypatch, capsys, mistake):
+    monkeypatch.chdir(tmp_path)
+    Path("other.json").write_text("[]")
+    words, named = MISTAKES[mistake]
+    code, out, err = command(capsys, *words)
+    assert (code, out) == (2, "")
+    assert re.fullmatch(r"slimrnn: .+\.\n", err), err
+    assert all(text in err for text in named), err
+    assert os.listdir() == ["other.json"]
+
+
+def test_without_a_clone(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    installed = tmp_path / "site-packages" / "slimrnn" / "benchmark.py"
+    monkeypatch.setattr(bench, "__file__", str(installed))
+    code, out, err = command(capsys, "--quick")
+    assert (code, out) == (2, "")
+    assert re.fullmatch(r"slimrnn: The benchmark is run from a clone .+\.\n", err)
+
+
+def test_ctrl_c_ends_all_and_writes_what_there_is(tmp_path):
+    out = tmp_path / "run"
+    case = f"keras/keras-{BACKEND} SimpleRNN predict*"
+    words = ["--only", case, "--rounds", "100000", "--out", str(out)]
+    run = start([sys.executable, "-m", "slimrnn", "bench", *words])
+    for line in run.stderr:
+        if line.startswith("in a Keras model"):
+            break
+    workers, deadline = [], time.monotonic() + 20
+    while not workers and time.monotonic() < deadline:
+        time.sleep(0.1)
+        workers = children(run.pid)
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "stopped by Ctrl-C" in err
+    assert "Traceback" not in err
+    assert not any(map(is_alive, workers))
+    assert results.read(out / "bench.json").about["rounds"] == 100000
+
+
+def children(pid):
+    """The worker processes of a process."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(stat[1]) == pid:
+            found.append(int(folder.name))
+    return found
+
+
+@pytest.mark.parametrize("script", ["train.py", "forms.py"])
+def test_the_smaller_benchmarks_still_run(script):
+    path = Path(__file__).parents[2] / "benchmarks" / script
+    done = subprocess.run(
+        [sys.executable, path, "--help"], capture_output=True, text=True, check=True
+    )
+    assert "--backend" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["works", "report", "picture", "worker", "peers"])
+def test_examples(name):
+    module = importlib.import_module(f"benchmarks.{name}")
+    tried = doctest.testmod(module)
+    assert tried.attempted
+    assert not tried.failed

@@ -1,0 +1,429 @@
+"""The generated C: as its twin, bit for bit, and the twin as Keras."""
+
+import itertools
+import subprocess
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import slimrnn
+from deploy_problems import (
+    FUNCTIONS,
+    MERGES,
+    MODELS,
+    STRICT,
+    WHOLE,
+    WORDS,
+    Compiled,
+    compile_c,
+    compiler,
+    data_for,
+    given_to,
+    model_of,
+    model_of_row,
+    normal,
+    program_of,
+    twin_of,
+)
+from problems import ROWS
+from slimrnn.deploy import to_c
+from slimrnn.deploy.c.export import DTYPES
+from slimrnn.deploy.program import simulator
+from slimrnn.deploy.program.inputs import mask_of
+from slimrnn.errors import InputError
+from slimrnn.variants import Variant
+from slimrnn.variants.gates import FAMILIES, Gate
+
+layers = keras.layers
+COMPILERS = ("gcc", "clang")
+SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+
+
+def assert_is_the_twin(compiled, x):
+    """Each step, the whole sequence in one call, and streams side by side."""
+    expected = twin_of(compiled.program, x)
+    for sequence, outputs in zip(x, expected, strict=True):
+        np.testing.assert_array_equal(compiled.steps(sequence), outputs)
+        each = compiled.program.description.return_sequences
+        last = outputs if each else outputs[-1]
+        np.testing.assert_array_equal(compiled.run(sequence), last)
+    states = [compiled.new() for _ in x]
+    for state in states:
+        compiled.call("reset", state)
+    for t in range(x.shape[1]):
+        for state, sequence, outputs in zip(states, x, expected, strict=True):
+            compiled.call("step", state, np.atleast_1d(sequence[t]).copy())
+            np.testing.assert_array_equal(compiled.output(state), outputs[t])
+
+
+def assert_is_keras(model, program, x, tolerance=2e-6):
+    """The twin of float32, within rounding of the model."""
+    expected = keras.ops.convert_to_numpy(model(x))
+    found = simulator.run(program, x, mask_of(program.description, x))
+    np.testing.assert_allclose(
+        found.reshape(expected.shape), expected, rtol=0, atol=tolerance
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ROWS)
+def test_every_row(name, dtype, tmp_path):
+    model = model_of_row(name)
+    x = data_for(model)
+    program = program_of(model, dtype, x)
+    assert_is_the_twin(Compiled(program, tmp_path), given_to(program, x))
+    if dtype == "float32":
+        assert_is_keras(model, program, x)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", MODELS)
+def test_every_layer(name, dtype, tmp_path):
+    model = MODELS[name]()
+    x = data_for(model)
+    program = program_of(model, dtype, x)
+    compiled = Compiled(program, tmp_path)
+    if dtype == "int8" and mask_of(program.description, x) is not None:
+        x = x if program.description.takes_indices else x[:, :2]
+    assert_is_the_twin(compiled, given_to(program, x))
+    if dtype == "float32":
+        assert_is_keras(model, program, x)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", WHOLE)
+def test_models_that_need_the_whole_sequence(name, dtype, tmp_path):
+    model = WHOLE[name]()
+    x = data_for(model)
+    if dtype == "int8" and any(merge in name for merge in MERGES):
+        with pytest.raises(InputError, match="merge_mode='concat'"):
+            program_of(model, dtype, x)
+        return
+    program = program_of(model, dtype, x)
+    compiled, given = Compiled(program, tmp_path), given_to(program, x)
+    for steps in (1, x.shape[1]):
+        expected = simulator.run(program, given[:, :steps])
+        for sequence, outputs in zip(given, expected, strict=True):
+            np.testing.assert_array_equal(compiled.whole(sequence[:steps]), outputs)
+    if dtype == "float32":
+        assert_is_keras(model, program, x)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["a stack both ways", "backwards, each step"])
+def test_whole_sequences_under_sanitizers(sanitizer, name, dtype, tmp_path):
+    model = WHOLE[name]()
+    folder = to_c(model, tmp_path / "out", "net", dtype, data_for(model))
+    line = [*STRICT, "-O1", *SANITIZED, "net.c", "net_test.c", "-o", "net_test"]
+    compile_c(folder, line, sanitizer)
+    done = subprocess.run([folder / "net_test"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    compile_c(folder, [*STRICT, *SANITIZED, "net.c", "main.c", "-o", "net"], sanitizer)
+    done = subprocess.run([folder / "net"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+@pytest.mark.parametrize(
+    "activation", [name for name in FUNCTIONS if name != "softmax"]
+)
+def test_every_activation(activation, tmp_path):
+    function = FUNCTIONS[activation]
+    model = model_of(
+        slimrnn.SlimLSTM(
+            4, "LSTM5", activation=function, recurrent_activation=function
+        ),
+        layers.Dense(4, function),
+        layers.Activation(function),
+        layers.Dense(3, "softmax"),
+    )
+    x = data_for(model, steps=5)
+    program = program_of(model, "float32", x)
+    assert_is_the_twin(Compiled(program, tmp_path), x)
+    assert_is_keras(model, program, x)
+
+
+@pytest.fixture(scope="module", params=COMPILERS)
+def sanitizer(request, tmp_path_factory):
+    """A compiler that has the sanitizers; clang's are a package of their own."""
+    folder = tmp_path_factory.mktemp("sanitizer")
+    (folder / "none.c").write_text("int main(void) { return 0; }\n")
+    line = [compiler(request.param), *SANITIZED, "none.c"]
+    if subprocess.run(line, cwd=folder, capture_output=True).returncode:
+        pytest.skip(f"{request.param} has no sanitizers (Debian: libclang-rt-dev)")
+    return request.param
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ROWS)
+def test_the_self_test_under_sanitizers(sanitizer, name, dtype, tmp_path):
+    model = model_of_row(name)
+    folder = to_c(model, tmp_path / "out", "net", dtype, data_for(model))
+    (folder / "saturated.c").write_text(SATURATED)
+    line = [*STRICT, "-O1", *SANITIZED]
+    line += [f"-DFLOAT={int(dtype == 'float32')}"]
+    line += ["-DNET_NO_MAIN", "net.c", "net_test.c", "saturated.c", "-o", "saturated"]
+    compile_c(folder, line, sanitizer)
+    done = subprocess.run([folder / "saturated"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+#: the self test, and 10,000 steps at the ends of the range of x
+SATURATED = """
+#include "net.h"
+
+int net_test(void);
+#if FLOAT
+typedef float number;
+static const float high = 1e6f;
+#else
+typedef int8_t number;
+static const int8_t high = 127;
+#endif
+
+int main(void)
+{
+    static net_state state;
+    number x[NET_INPUTS];
+    uint32_t random = 1;
+
+    if (net_test() != 0) return 1;
+    net_reset(&state);
+    for (int32_t t = 0; t < 10000; t++) {
+        for (int k = 0; k < NET_INPUTS; k++) {
+            random = random * 1664525u + 1013904223u;
+            x[k] = (number)((t / 100) % 2 ? high : random >> 31 ? high : -high);
+        }
+        net_step(&state, x);
+    }
+#if FLOAT
+    const float *values = (const float *)&state;
+    for (uint32_t k = 0; k < sizeof state / sizeof(float); k++) {
+        if (!(values[k] <= 10000.0f && values[k] >= -10000.0f)) return 2;
+    }
+#endif
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_object_needs_no_library(dtype, tmp_path):
+    allowed = {"memset", "memcpy"}
+    for name in ("a stack", "mask of an Embedding"):
+        model = MODELS[name]()
+        folder = to_c(model, tmp_path / name, "net", dtype, data_for(model))
+        compile_c(folder, [*STRICT, "-O2", "-ffreestanding", "-c", "net.c"])
+        listed = subprocess.run(
+            ["nm", "-u", folder / "net.o"], capture_output=True, text=True, check=True
+        )
+        assert set(listed.stdout.replace("U", "").split()) <= allowed
+
+
+#: words of C, helpers, local names, public names; and names that lead to one table
+NAMES = (
+    *("int", "static", "int32_t", "slim_tanh", "add_product", "limit", "net_state"),
+    *("t", "x", "copy", "rows_0", "affine_0", "\u00e9", "net"),
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_layers_of_any_name(name, tmp_path):
+    inner = layers.LSTM(3, return_sequences=True, name=f"{name}_recurrent")
+    model = model_of(
+        layers.GRU(4, return_sequences=True, name=name, go_backwards=name == "t"),
+        inner,
+        layers.TimeDistributed(layers.Dense(3, name=f"{name}_reset")),
+        layers.SimpleRNN(2, name="a_recurrent"),
+        layers.Dense(2, name="a_recurrent_kernel"),
+    )
+    for dtype in DTYPES:
+        folder = to_c(model, tmp_path / dtype, "net", dtype, data_for(model))
+        compile_c(folder, [*STRICT, "net.c", "net_test.c", "-o", "net_test"])
+        assert subprocess.run([folder / "net_test"]).returncode == 0
+
+
+def test_a_variant_of_any_name(tmp_path):
+    row = Variant("a */ #error b", "mgu", dict(ROWS["MGU2"].items()))
+    folder = to_c(model_of(slimrnn.SlimMGU(3, row)), tmp_path / "out", "net")
+    compile_c(folder, [*STRICT, "net.c", "net_test.c", "-o", "net_test"])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_self_test_of_whole_sequences_knows_no_masks(dtype, tmp_path):
+    model = model_of(
+        layers.Embedding(WORDS, 3, mask_zero=True),
+        layers.Bidirectional(layers.LSTM(4)),
+        words=True,
+    )
+    x = np.array([[0, 0, 0, 0], [1, 2, 0, 3]])
+    folder = to_c(model, tmp_path / "out", "net", dtype, x)
+    compile_c(folder, [*STRICT, "net.c", "net_test.c", "-o", "net_test"])
+    assert subprocess.run([folder / "net_test"]).returncode == 0
+    with pytest.raises(InputError, match="All steps of the data are masked"):
+        to_c(model, tmp_path / "none", "net", dtype, x[:1])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_folder_builds_itself(dtype, tmp_path):
+    model = MODELS["a stack"]()
+    folder = to_c(model, tmp_path / "out", "voice", dtype, data_for(model))
+    compiled = subprocess.run(
+        ["make", "-C", folder, "CC=gcc", "test", "main"], capture_output=True, text=True
+    )
+    assert compiled.returncode == 0, compiled.stderr
+    assert "all numbers are as they should be" in compiled.stdout
+    done = subprocess.run([folder / "main"], capture_output=True, text=True, check=True)
+    assert len(done.stdout.split()) == 3
+
+
+def test_the_self_test_can_fail(tmp_path):
+    model = MODELS["LSTM"]()
+    folder = to_c(model, tmp_path / "out", "net")
+    source = (folder / "net.c").read_text()
+    (folder / "net.c").write_text(
+        source.replace("f * c[j] + i * g", "f * c[j] - i * g")
+    )
+    compile_c(folder, ["net.c", "net_test.c", "-o", "net_test"])
+    assert subprocess.run([folder / "net_test"]).returncode == 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_what_the_header_tells(dtype, tmp_path):
+    model = model_of_row("GRU")
+    folder = to_c(model, tmp_path / "out", "net", dtype, data_for(model))
+    (folder / "sizes.c").write_text(
+        '#include "net.h"\n'
+        "typedef char same[sizeof(net_state) == NET_STATE_BYTES ? 1 : -1];\n"
+        "int main(void) { return sizeof(same) != 1; }\n"
+    )
+    compile_c(folder, [*STRICT, "sizes.c"])
+    header = (folder / "net.h").read_text()
+    assert len(header.split("NET_SHA256")[1].split('"')[1]) == 64
+    again = to_c(model, tmp_path / "again", "net", dtype, data_for(model))
+    assert (again / "net.h").read_text() == header
+    assert (again / "net.c").read_text() == (folder / "net.c").read_text()
+
+
+# Random models --------------------------------------------------------------------
+
+TERMS = [
+    Gate(x=x, h=h, bias=bias)
+    for x, h, bias in itertools.product(
+        ("full", "none"), ("full", "pointwise", "none"), (True, False)
+    )
+    if (x, h, bias) != ("none", "none", False)
+]
+gates = st.one_of(
+    st.sampled_from(TERMS),
+    st.floats(0, 0.875, width=32).map(lambda value: Gate(constant=value)),
+)
+candidates = st.sampled_from([gate for gate in TERMS if gate.x == "full"])
+
+
+@st.composite
+def variants(draw):
+    family = draw(st.sampled_from(list(FAMILIES)))
+    drawn = {
+        name: draw(candidates if name == "c" else gates)
+        for name in FAMILIES[family].gates
+    }
+    return Variant("Drawn", family, drawn)
+
+
+@settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    first=variants(),
+    second=variants(),
+    sizes=st.tuples(*[st.integers(1, 9)] * 3),
+    dtype=st.sampled_from(DTYPES),
+    seed=st.integers(0, 9),
+)
+def test_random_models(first, second, sizes, dtype, seed, tmp_path_factory):
+    features, units, others = sizes
+    model = model_of(
+        slimrnn.layer(units, first, return_sequences=True),
+        slimrnn.layer(others, second),
+        layers.Dense(2),
+        features=features,
+        seed=seed,
+    )
+    x = normal(2, 6, features, seed=seed)
+    program = program_of(model, dtype, x)
+    compiled = Compiled(program, tmp_path_factory.mktemp("net"))
+    assert_is_the_twin(compiled, given_to(program, x))
+    expected = keras.ops.convert_to_numpy(model(x))
+    found = simulator.run(program, given_to(program, x))
+    if dtype == "int8":
+        found = found / 2.0**program.output_bits
+    # A state can grow the rounding of int8 from step to step; it has 6 steps here.
+    tolerance = 5e-6 if dtype == "float32" else 0.15
+    scale = max(1.0, abs(expected).max())
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * scale)
+
+
+# What is refused ------------------------------------------------------------------
+
+REFUSED = {
+    "no identifier": ({"name": "2fast"}, "C identifier.*'2fast'"),
+    "a word of C": ({"name": "float"}, "C identifier.*'float'"),
+    "a path": ({"name": "a/b"}, "C identifier"),
+    "float16": ({"dtype": "float16"}, "float32, int8; received 'float16'"),
+    "int8 without data": ({"dtype": "int8"}, "needs calibration data"),
+    "other features": (
+        {"dtype": "int8", "calibration": np.zeros((2, 3, 4))},
+        r"\(sequences, steps, 5\); received float64 \(2, 3, 4\)",
+    ),
+    "no steps": (
+        {"dtype": "int8", "calibration": np.zeros((0, 3, 5))},
+        r"received float64 \(0, 3, 5\)",
+    ),
+    "a masked output of zero": (
+        {
+            "model": lambda: model_of(
+                layers.Masking(0.0), layers.LSTM(2, zero_output_for_mask=True)
+            )
+        },
+        "zero_output_for_mask=True",
+    ),
+    **{
+        f"an index of {index}": (
+            {"model": MODELS["Embedding"], "dtype": "int8"}
+            | {"calibration": np.full((2, 3), index)},
+            f"whole numbers from 0 to 5.*received {index}",
+        )
+        for index in (WORDS, -1, 0.5)
+    },
+    "not finite": (
+        {"dtype": "int8", "calibration": np.full((2, 3, 5), np.nan)},
+        "not finite",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_arguments_that_are_refused(what, tmp_path):
+    arguments, sentence = REFUSED[what]
+    given = {"model": MODELS["LSTM"], **arguments}
+    with pytest.raises(InputError, match=sentence):
+        to_c(**{**given, "model": given["model"]()}, out=tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_folders_that_are_refused(tmp_path):
+    model = MODELS["LSTM"]()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "note").write_text("mine")
+    (tmp_path / "empty").mkdir()
+    for where in ("full", "empty", "full/note", "none/deeper"):
+        with pytest.raises(InputError, match=r"exists already|no folder"):
+            to_c(model, tmp_path / where)
+    assert {file.name for file in tmp_path.rglob("*")} == {"full", "note", "empty"}

@@ -1,0 +1,163 @@
+"""`slimrnn export` and `slimrnn size`, without the rest of the command line."""
+
+import argparse
+
+import keras
+import numpy as np
+import pytest
+
+import slimrnn
+from deploy_problems import model_of, normal
+from slimrnn.cli import export, run_flags
+from slimrnn.errors import InputError
+from slimrnn.variants import TABLE
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved")
+    model = model_of(slimrnn.SlimLSTM(4, "LSTM6"), keras.layers.Dense(2))
+    model.save(folder / "model.keras")
+    np.savez(folder / "data.npz", x_train=normal(6, 5, 5))
+    np.save(folder / "data.npy", normal(6, 5, 5))
+    np.save(folder / "narrow.npy", normal(6, 5, 4))
+    np.savez(folder / "other.npz", y=normal(2))
+    np.savez(folder / "objects.npz", x=np.array([{}, []], dtype=object))
+    (folder / "text.keras").write_text("no model")
+    content = bytearray((folder / "model.keras").read_bytes())
+    middle = content.index(b"model.weights.h5") + 800
+    content[middle : middle + 64] = bytes(64)
+    (folder / "damaged.keras").write_bytes(content)
+    return folder
+
+
+def parsed(*line):
+    parser = run_flags.Parser(prog="slimrnn")
+    commands = parser.add_subparsers(dest="command")
+    export.add_export(commands)
+    export.add_size(commands)
+    return parser.parse_args([str(word) for word in line])
+
+
+@pytest.mark.parametrize("data", ["data.npz", "data.npy"])
+def test_export_of_int8(saved, data, tmp_path):
+    out = tmp_path / "out"
+    args = parsed(
+        "export",
+        saved / "model.keras",
+        "--to",
+        "c",
+        "--dtype",
+        "int8",
+        "--calibrate",
+        saved / data,
+        "--out",
+        out,
+        "--name",
+        "net",
+    )
+    assert str(out) in export.export(args)
+    assert (out / "net.c").is_file()
+
+
+@pytest.mark.parametrize(
+    ("to", "form", "file"),
+    [
+        ("onnx", None, "net.onnx"),
+        ("onnx", "step", "net.onnx"),
+        ("litert", "lstm", "net.tflite"),
+    ],
+)
+def test_export_of_a_file(saved, to, form, file, tmp_path):
+    pytest.importorskip({"onnx": "onnx", "litert": "ai_edge_litert"}[to])
+    line = ["export", saved / "model.keras", "--to", to, "--out", tmp_path / "new"]
+    line += ["--name", "net", *(["--form", form] if form else [])]
+    assert str(tmp_path / "new" / file) in export.export(parsed(*line))
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [file]
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
+def test_size(saved):
+    """As it is, LSTM6, and as the only row that is slimmer; in two dtypes."""
+    table, legend = export.size(parsed("size", saved / "model.keras"))
+    assert list(table.columns[0].cells) == ["as it is", "", "LSTM_C6", ""]
+    assert list(table.columns[1].cells) == 2 * ["float32", "int8"]
+    assert "Bytes" in legend
+
+
+def test_size_as_every_slimmer_row(tmp_path):
+    path = tmp_path / "gru.keras"
+    model_of(keras.layers.GRU(4, reset_after=False), keras.layers.Dense(2)).save(path)
+    table, *_ = export.size(parsed("size", path))
+    rows = [row.name for row in TABLE if row.family in ("gru", "mgu")]
+    assert [cell for cell in table.columns[0].cells if cell] == ["as it is", *rows[1:]]
+
+
+REFUSED = {
+    "another format": ({"--to": "pdf", "--out": "{new}"}, "c, onnx, litert; received"),
+    "int8 of ONNX": (
+        {"--to": "onnx", "--out": "{new}", "--dtype": "int8"},
+        "is for --to c",
+    ),
+    "calibration of ONNX": (
+        {"--to": "onnx", "--out": "{new}", "--calibrate": "{saved}/data.npz"},
+        "--calibrate is for --to c",
+    ),
+    "data of another shape": (
+        {"--to": "c", "--out": "{new}", "--dtype": "int8"}
+        | {"--calibrate": "{saved}/narrow.npy"},
+        "the shape .sequences, steps, 5.",
+    ),
+    "a form of C": ({"--to": "c", "--out": "{new}", "--form": "scan"}, "is for onnx"),
+    "another form": (
+        {"--to": "litert", "--out": "{new}", "--form": "scan"},
+        "one of step, lstm; received 'scan'",
+    ),
+    "a name of ONNX": (
+        {"--to": "onnx", "--out": "{new}", "--name": "a/b"},
+        "C identifier",
+    ),
+    "float16": ({"--to": "c", "--out": "{new}", "--dtype": "float16"}, "'float16'"),
+    "no data": ({"--to": "c", "--out": "{new}", "--dtype": "int8"}, "calibration"),
+    "no such data": (
+        {"--to": "c", "--out": "{new}", "--calibrate": "{saved}/none.npz"},
+        "There is no file",
+    ),
+    "other arrays": (
+        {"--to": "c", "--out": "{new}", "--calibrate": "{saved}/other.npz"},
+        "has the arrays y; expected x_train or x",
+    ),
+    "objects": (
+        {"--to": "c", "--out": "{new}", "--calibrate": "{saved}/objects.npz"},
+        "plain numbers",
+    ),
+    "text as data": (
+        {"--to": "c", "--out": "{new}", "--calibrate": "{saved}/text.keras"},
+        "plain numbers",
+    ),
+    "a name": ({"--to": "c", "--out": "{new}", "--name": "1st"}, "C identifier"),
+    "a folder": ({"--to": "c", "--out": "{saved}"}, "exists already"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_mistakes(saved, what, tmp_path):
+    flags, sentence = REFUSED[what]
+    places = {"saved": saved, "new": tmp_path / "new"}
+    words = [word.format(**places) for pair in flags.items() for word in pair]
+    with pytest.raises(InputError, match=sentence):
+        export.export(parsed("export", saved / "model.keras", *words))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [
+        ("none.keras", "There is no file"),
+        ("text.keras", "is not a saved Keras model"),
+        ("damaged.keras", "cannot be read as a Keras model"),
+    ],
+)
+def test_files_that_are_no_model(saved, file, sentence):
+    with pytest.raises(InputError, match=sentence):
+        export.size(argparse.Namespace(model=str(saved / file)))

@@ -1,0 +1,242 @@
+"""Integers: their bounds are proved, and little is lost."""
+
+import keras
+import numpy as np
+import pytest
+
+import slimrnn
+from deploy_problems import (
+    MODELS,
+    data_for,
+    model_of,
+    model_of_row,
+    normal,
+    program_of,
+)
+from problems import ROWS
+from slimrnn.deploy import evaluate_int8
+from slimrnn.deploy.program import inputs, simulator
+from slimrnn.errors import InputError
+from slimrnn.variants.gates import Gate
+
+layers = keras.layers
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_little_is_lost(name):
+    """A step's error is that of 8 bits of weights, also where nothing is forgotten."""
+    model = model_of(slimrnn.layer(8, ROWS[name]), layers.Dense(3))
+    x = normal(50, 4, 5)
+    program = program_of(model, "int8", x)
+    found = (
+        simulator.run(program, inputs.integers(program, x)) / 2.0**program.output_bits
+    )
+    expected = keras.ops.convert_to_numpy(model(x))
+    error = np.sqrt(((found - expected) ** 2).mean() / (expected**2).mean())
+    assert error < 0.03
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_no_sum_leaves_32_bits(name, monkeypatch):
+    """The twin's sums, of 64 bits, with x at the ends of its range for 300 steps."""
+    from slimrnn.deploy.program import backend
+
+    seen = []
+    product = backend.product
+
+    def watched(*arguments):
+        sums = product(*arguments)
+        seen.append(abs(sums).max())
+        return sums
+
+    monkeypatch.setattr(backend, "product", watched)
+    model = model_of_row(name)
+    program = program_of(model, "int8", data_for(model))
+    rng = np.random.default_rng(0)
+    x = np.where(rng.random((4, 300, 5)) < 0.5, -127, 127).astype("int8")
+    x[1], x[2] = 127, -127
+    outputs = simulator.run(program, x, each=True)
+    assert 0 < max(seen) < 2**31
+    assert abs(outputs).max() < 2**15
+
+
+def test_c_has_the_bits_of_its_bound():
+    """|c| <= 1 / (1 - f): 1.67 with f = 0.4, 25 with f = 0.96."""
+    for name, bits in {"LSTM6": 14, "LSTM_C6": 14, "LSTM4a": 10, "LSTM5a": 10}.items():
+        model = model_of(slimrnn.SlimLSTM(4, name))
+        (cell,) = program_of(model, "int8", data_for(model)).cells()
+        assert (cell.structure.bits, cell.structure.saturates) == (bits, False)
+
+
+def constant(gate, value):
+    return slimrnn.SlimLSTM(3, "LSTM6", gate_constants={gate: value})
+
+
+def scaled(layer, factor):
+    model = model_of(layer, layers.Dense(2))
+    model.set_weights([factor * w for w in model.get_weights()])
+    return model
+
+
+UPDATED = slimrnn.Variant("Up", "mgu", {"f": Gate(constant=1.5), "c": Gate(x="full")})
+REFUSED = {
+    "relu": (
+        lambda: model_of(slimrnn.SlimLSTM(3, activation="relu")),
+        "no bound of the state.*activation is relu; allowed: tanh",
+    ),
+    "a gate of tanh": (
+        lambda: model_of(slimrnn.SlimLSTM(3, "LSTM5", recurrent_activation="tanh")),
+        "recurrent_activation is tanh; allowed: sigmoid",
+    ),
+    "a constant": (lambda: model_of(constant("o", 1.5)), "gate o is 1.5.*-1 to 1"),
+    "an update": (lambda: model_of(slimrnn.SlimMGU(3, UPDATED)), "f is 1.5.*0 to 1"),
+    "f near 1": (
+        lambda: model_of(constant("f", 0.99999)),
+        "no bound of c is known.*0.99999",
+    ),
+    "large biases": (lambda: scaled(layers.LSTM(3), 30), "bias of.*16 bits hold 8"),
+    "another merge": (
+        lambda: model_of(layers.Bidirectional(layers.LSTM(2), merge_mode="sum")),
+        "merge_mode='concat'",
+    ),
+    "softmax inside": (
+        lambda: model_of(layers.LSTM(3), layers.Activation("softmax")),
+        "behind a Dense",
+    ),
+    "softmax in the middle": (
+        lambda: model_of(layers.LSTM(3), layers.Dense(4, "softmax"), layers.Dense(2)),
+        "no softmax but at the end",
+    ),
+    "a late Rescaling": (
+        lambda: model_of(layers.LSTM(3), layers.Rescaling(2.0)),
+        "before all other layers",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_bounds_that_cannot_be_proved(what):
+    make, sentence = REFUSED[what]
+    model = make()
+    with pytest.raises(InputError, match=sentence):
+        program_of(model, "int8", normal(2, 3, 5))
+
+
+def test_evaluation_of_classes():
+    model = MODELS["LSTM"]()
+    x = normal(200, 6, 5)
+    y = keras.ops.convert_to_numpy(model(x)).argmax(-1)
+    found = evaluate_int8(model, x, y)
+    assert (found.metric, found.count, found.float32) == ("accuracy", 200, 1.0)
+    assert found.int8 == found.agree > 0.95
+    assert found.lost == pytest.approx(100 * (1 - found.int8))
+
+
+def test_evaluation_of_targets_and_steps():
+    model = MODELS["an output a step"]()
+    x = normal(20, 12, 5)
+    y = keras.ops.convert_to_numpy(model(x)).reshape(20, 12, 2)
+    found = evaluate_int8(model, x, y, calibration=x[:5])
+    assert (found.metric, found.agree) == ("mae", None)
+    assert found.float32 < 1e-6 < found.int8 < 0.01
+    assert evaluate_int8(model, x, y.argmax(-1)).int8 > 0.95
+
+
+def test_evaluation_of_one_output():
+    model = MODELS["SimpleRNN"]()
+    x = normal(100, 5, 5)
+    y = keras.ops.convert_to_numpy(model(x))[:, 0] > 0.5
+    assert evaluate_int8(model, x, y.astype(int)).float32 == 1.0
+
+
+def test_evaluation_of_probabilities():
+    """A softmax, which the device leaves out, is taken for targets of numbers."""
+    model = MODELS["LSTM"]()
+    x = normal(50, 6, 5)
+    found = evaluate_int8(model, x, keras.ops.convert_to_numpy(model(x)))
+    assert found.float32 < 1e-6 < found.int8 < 0.02
+
+
+def test_an_activation_belongs_to_the_dense_before_it():
+    """Not to another one of the same name."""
+    step = layers.TimeDistributed
+    model = model_of(
+        step(layers.Dense(3, name="same")),
+        layers.Activation("tanh"),
+        layers.LSTM(3, return_sequences=True),
+        step(layers.Dense(3, name="same")),
+        layers.Activation("tanh"),
+    )
+    x = normal(20, 4, 5)
+    y = keras.ops.convert_to_numpy(model(x))
+    assert evaluate_int8(model, x, y).int8 < 0.01
+
+
+def test_weights_of_zero():
+    model = model_of(layers.LSTM(3), layers.Dense(2, kernel_initializer="zeros"))
+    model.set_weights([0 * w for w in model.get_weights()])
+    assert evaluate_int8(model, normal(4, 3, 5), np.zeros((4, 2))).int8 == 0
+
+
+def test_evaluation_behind_a_mask():
+    model = MODELS["Masking"]()
+    x = normal(100, 8, 5)
+    x[::2, 5:] = -1.0
+    y = keras.ops.convert_to_numpy(model(x)).argmax(-1)
+    found = evaluate_int8(model, x, y)
+    assert found.float32 == 1.0
+    assert found.int8 > 0.95
+
+
+def test_targets_that_do_not_fit():
+    with pytest.raises(InputError, match=r"y must have the shape \(4,\).*\(3,\)"):
+        evaluate_int8(MODELS["LSTM"](), normal(4, 3, 5), np.zeros(3, int))
+    with pytest.raises(InputError, match="y is missing"):
+        evaluate_int8(MODELS["LSTM"](), normal(4, 3, 5))
+
+
+#: a row that learns a data set in few epochs
+LEARNT = {
+    "digits": ("LSTM6", 6),
+    "japanese_vowels": ("LSTM_C6", 6),
+    "spoken_digits": ("LSTM", 8),
+}
+
+
+@pytest.mark.parametrize("dataset", LEARNT)
+def test_trained_models_lose_half_a_point_at_most(dataset, data_dir):
+    """98 of 100 sequences stay in their class; benchmarks/int8.py has more models."""
+    from slimrnn.experiments.run import build as models
+    from slimrnn.experiments.run.settings import Settings
+
+    row, epochs = LEARNT[dataset]
+    settings = Settings.of(row, dataset=dataset, data_dir=str(data_dir), units=32)
+    data = models.load(settings)
+    model = models.build(settings, data)
+    x, y = data.train.x.padded(), data.train.y
+    model.fit(x, y, epochs=epochs, batch_size=32, verbose=0)
+    found = evaluate_int8(model, data)
+    assert found.count == len(data.test)
+    assert found.float32 > 0.75
+    assert found.agree >= 0.98
+    assert found.lost <= 0.5 + 100 / found.count
+
+
+def test_the_table_of_a_sweep(tmp_path, capsys):
+    from benchmarks import int8
+    from benchmarks.slimming import Watcher
+
+    from slimrnn.experiments.run import build as models
+    from slimrnn.experiments.run.settings import Settings
+    from slimrnn.experiments.run.trainer import Trainer
+
+    with pytest.raises(InputError, match="no trained models"):
+        int8.main([str(tmp_path)])
+    for seed in (1, 2):
+        settings = Settings.of("LSTM6", units=8, epochs=1, seed=seed)
+        trainer = Trainer(models.load(settings), Watcher())
+        trainer.run(settings, tmp_path / "trials" / settings.key())
+    int8.main([str(tmp_path)])
+    printed = capsys.readouterr().out
+    assert int8.table(int8.evaluated(tmp_path)).markdown() in printed
+    assert "| digits | LSTM6 | 2 | 0." in printed

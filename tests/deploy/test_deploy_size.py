@@ -1,0 +1,91 @@
+"""What `slimrnn size` tells, against what compilers make of the C."""
+
+import subprocess
+
+import keras
+import pytest
+from benchmarks.firmware import figures, models
+
+import slimrnn
+from deploy_problems import MODELS, compile_c, data_for, model_of, normal, program_of
+from problems import ROWS
+from slimrnn.deploy import to_c
+from slimrnn.deploy.c.export import DTYPES
+from slimrnn.deploy.size import CORES, Size, sizes
+from slimrnn.variants import TABLE
+
+layers = keras.layers
+ARM = "arm-none-eabi-gcc"
+M4 = ("-mthumb", "-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16", "-O2")
+WIDE = {
+    name: lambda name=name: model_of(
+        slimrnn.layer(24, ROWS[name]), layers.Dense(6), features=12
+    )
+    for name in ROWS
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ROWS)
+def test_flash_and_ram_of_a_compiler(name, dtype, tmp_path):
+    model = WIDE[name]()
+    told = sizes(model)[dtype]
+    folder = to_c(model, tmp_path / "out", "net", dtype, normal(2, 5, 12))
+    line = [*M4, "-std=c99", "-ffp-contract=off", "-ffreestanding", "-fstack-usage"]
+    compile_c(folder, [*line, "-c", "net.c"], ARM)
+    listed = subprocess.run(
+        ["arm-none-eabi-size", folder / "net.o"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    flash = int(listed.stdout.split("\n")[1].split()[0])
+    assert told.flash == pytest.approx(flash, rel=0.1)
+    assert told.ram == pytest.approx(told.state + stack(folder / "net.su"), rel=0.1)
+
+
+@pytest.mark.parametrize("name", [row.name for row in TABLE])
+def test_instructions_and_ram_of_the_emulator(name):
+    kept = figures.read(figures.KEPT)
+    for dtype, told in sizes(models.model_of(name)).items():
+        for core, of in {"M0": "cortex-m0", "M4F": "cortex-m4"}.items():
+            [found] = kept.find(row=name, dtype=dtype, core=core)
+            assert told.instructions[of] == pytest.approx(found.step, rel=0.1)
+            if core == "M4F":
+                assert told.ram == pytest.approx(found.ram, rel=0.1)
+                assert told.flash == pytest.approx(found.flash, rel=0.1)
+
+
+def stack(file):
+    """The deepest stack of a step: NAME_step, the cell where it is apart, a helper."""
+    frames = {}
+    for line in file.read_text().splitlines():
+        place, size, _ = line.split("\t")
+        frames[place.rpartition(":")[2]] = int(size)
+    public = ("net_reset", "net_step", "net_output", "net_run", "net_quantize")
+    inner = [frames[k] for k in frames if "_cell_step" in k]
+    helpers = [f for k, f in frames.items() if k not in public and "_cell" not in k]
+    return frames["net_step"] + sum(inner) + max(helpers)
+
+
+def test_what_is_counted():
+    model = model_of(slimrnn.SlimLSTM(32, "LSTM6"), layers.Dense(6), features=16)
+    found = sizes(model)
+    for dtype in DTYPES:
+        assert found[dtype].macs == 16 * 32 + 32 * 32
+        program = program_of(model, dtype, data_for(model))
+        assert found[dtype].state == 2 * 32 * (4 if program.dtype == "float32" else 2)
+        assert set(found[dtype].instructions) == set(CORES)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_layer_has_a_size(name):
+    for found in sizes(MODELS[name]()).values():
+        assert isinstance(found, Size)
+        assert min(found.flash, found.ram, found.macs) > 0
+
+
+def test_what_integers_cannot_have():
+    found = sizes(model_of(slimrnn.SlimLSTM(3, activation="relu")))
+    assert isinstance(found["float32"], Size)
+    assert "relu" in found["int8"]

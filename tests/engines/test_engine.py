@@ -1,0 +1,237 @@
+"""The engine against the oracle: each variant, size and mask, gradients too."""
+
+import keras
+import numpy as np
+import pytest
+
+from gradients import value_and_gradients
+from problems import ROWS, SIZES, problem
+from slimrnn import reference
+from slimrnn.activations import KNOWN, describe
+from slimrnn.engines import NATIVE_BACKENDS, choose, ops
+from slimrnn.engines.spec import Cell
+from slimrnn.errors import InputError
+from slimrnn.native import library
+
+BACKEND = keras.backend.backend()
+ENGINES = {"ops": ops.run}
+if BACKEND in NATIVE_BACKENDS:
+    from slimrnn.engines import native
+
+    ENGINES["native"] = native.run
+
+FUNCTIONS = {known.name: function for function, known in KNOWN.items()}
+TOLERANCE = 1e-5  # relative to the largest element, float32
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    """Each engine that this backend has, by name."""
+    if request.param == "native" and library.find()[1]:
+        pytest.skip(library.find()[1])
+    return request.param
+
+
+def assert_close(found, expected, what):
+    scale = max(abs(expected).max(), 1e-3)
+    worst = abs(found - expected).max() / scale
+    assert worst <= TOLERANCE, f"{what}: off by {worst:.1e}"
+
+
+def tensor(array):
+    return keras.ops.convert_to_tensor(array.astype("float32"))
+
+
+def check(
+    p,
+    engine,
+    activation="tanh",
+    recurrent_activation="sigmoid",
+    sequences=True,
+    functions=FUNCTIONS,
+    compiled=False,
+):
+    """Run the engine on a problem and compare everything that it gives."""
+    cell = Cell(
+        p.variant,
+        p.doutputs.shape[-1],
+        describe(functions[activation]),
+        describe(functions[recurrent_activation]),
+    )
+    doutputs = p.doutputs if sequences else np.zeros_like(p.doutputs)
+    names = ["x", *p.weights, *(f"initial {k}" for k in p.initial)]
+    arrays = [p.x, *p.weights.values(), *p.initial.values()]
+
+    def function(*tensors):
+        given = dict(zip(names, tensors, strict=True))
+        outputs, states = ENGINES[engine](
+            cell,
+            given["x"],
+            tuple(given[f"initial {k}"] for k in p.initial),
+            {k: given[k] for k in p.weights},
+            mask=None if p.mask is None else keras.ops.convert_to_tensor(p.mask),
+            recurrent_mask=None
+            if p.recurrent_mask is None
+            else tensor(p.recurrent_mask),
+            return_sequences=sequences,
+        )
+        d = [doutputs, *p.dstates.values()][not sequences :]
+        given_out = [outputs, *states][not sequences :]
+        terms = zip(given_out, d, strict=True)
+        return sum(keras.ops.sum(o * tensor(g)) for o, g in terms), given_out
+
+    found, gradients = value_and_gradients(
+        function, [a.astype("float32") for a in arrays], compiled
+    )
+    settings = {
+        "mask": p.mask,
+        "recurrent_mask": p.recurrent_mask,
+        "activation": activation,
+        "recurrent_activation": recurrent_activation,
+    }
+    expected = reference.run(p.variant, p.x, p.weights, p.initial, **settings)
+    wanted = [*([expected.outputs] if sequences else []), *expected.states.values()]
+    for k, (a, b) in enumerate(zip(found, wanted, strict=True)):
+        assert_close(a, b, f"output {k}")
+    wanted = reference.gradients(
+        p.variant, p.x, p.weights, p.initial, doutputs, p.dstates, **settings
+    )
+    for name, gradient in zip(names, gradients, strict=True):
+        assert_close(gradient, wanted[name], f"gradient of {name}")
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", ROWS)
+def test_sizes(name, size, engine):
+    check(problem(name, size), engine)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_last_output_only(name, engine):
+    check(problem(name), engine, sequences=False)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_masks_and_recurrent_dropout(name, engine):
+    check(problem(name, "one feature", mask=True, dropout=True), engine)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow alone has two ways")
+@pytest.mark.parametrize("name", ROWS)
+def test_tensorflow_compiled(name):
+    p = problem(name, "one feature", mask=True, dropout=True)
+    check(p, "ops", compiled=True)
+
+
+@pytest.mark.parametrize(
+    ("activation", "recurrent_activation"),
+    [
+        ("sigmoid", "hard_sigmoid_keras2"),
+        ("linear", "hard_sigmoid"),
+        ("relu", "linear"),
+    ],
+)
+@pytest.mark.parametrize("name", ROWS)
+def test_activations(name, activation, recurrent_activation, engine):
+    check(problem(name, scale=0.25), engine, activation, recurrent_activation)
+
+
+@pytest.mark.parametrize("name", ["LSTM4", "GRU1"])
+def test_what_is_masked_does_not_count_even_if_it_is_nan(name, engine):
+    p = problem(name, "one feature", mask=True)
+    clean, _ = _last(p, engine)
+    p.x[~p.mask] = np.nan
+    poisoned, gradients = _last(p, engine)
+    np.testing.assert_array_equal(poisoned, clean)
+    for gradient in gradients:
+        assert np.isfinite(gradient).all()
+
+
+def _last(p, engine):
+    cell = Cell(
+        p.variant,
+        p.doutputs.shape[-1],
+        describe(keras.activations.tanh),
+        describe(keras.activations.sigmoid),
+    )
+    names = [*p.weights]
+
+    def function(x, *weights):
+        states = tuple(map(tensor, p.initial.values()))
+        mask = keras.ops.convert_to_tensor(p.mask)
+        given = dict(zip(names, weights, strict=True))
+        _, new = ENGINES[engine](cell, x, states, given, mask=mask)
+        return keras.ops.sum(new[0] ** 2), [new[0]]
+
+    arrays = [a.astype("float32") for a in (p.x, *p.weights.values())]
+    (h,), gradients = value_and_gradients(function, arrays)
+    return h, gradients
+
+
+@pytest.mark.parametrize("function", KNOWN, ids=lambda f: KNOWN[f].name)
+def test_slopes_are_the_derivatives(function):
+    activation = KNOWN[function]
+    x = np.linspace(-4, 4, 201).astype("float32")
+    y = np.asarray(keras.ops.convert_to_numpy(activation.function(x)))
+    expected, derivative = (
+        f(x.astype(float)) for f in reference.ACTIVATIONS[activation.name]
+    )
+    np.testing.assert_allclose(y, expected, atol=3e-7)
+    slope = activation.slope(keras.ops.convert_to_tensor(y))
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(slope), derivative, atol=1e-6)
+    own = keras.ops.convert_to_numpy(function(x))
+    np.testing.assert_allclose(y, own, atol=3e-7)
+
+
+@pytest.mark.parametrize("name", ["LSTM5", "LSTM6", "GRU1"])
+def test_an_activation_without_a_known_slope_is_left_to_the_framework(name):
+    # tanh under another name has to give the same gradients by that other way.
+    def hidden(x):
+        return keras.ops.tanh(x)
+
+    assert describe(hidden).slope is None
+    p = problem(name, "one feature", mask=True, dropout=True)
+    check(p, "ops", functions={**FUNCTIONS, "tanh": hidden})
+
+
+def cell_of(activation=keras.activations.tanh):
+    slope = describe(activation), describe(keras.activations.sigmoid)
+    return Cell(ROWS["LSTM6"], 3, *slope)
+
+
+#: what keeps the native engine from running: settings, and what the reason says
+OBSTACLES = {
+    "backend": ({"backend": "tensorflow"}, "neither compiled by XLA nor saved"),
+    "activation": ({"cell": cell_of(keras.activations.gelu)}, "activation gelu is not"),
+    "dtype": ({"dtype": "float16"}, "in float32 and not in float16"),
+    "device": ({"device": "cuda"}, "not on the CPU but on cuda"),
+    "unroll": ({"unroll": True}, "a step at a time"),
+}
+
+
+@pytest.mark.parametrize("case", OBSTACLES)
+def test_what_native_cannot_run_goes_to_ops_with_the_reason(case, monkeypatch):
+    monkeypatch.setattr(library, "find", lambda: (object(), ""))
+    settings, reason = OBSTACLES[case]
+    settings = {"backend": "jax", "cell": cell_of(), **settings}
+    chosen = choose("auto", **settings)
+    assert chosen.engine == "ops"
+    assert reason in chosen.reason
+    with pytest.raises(InputError, match="engine='native' cannot run") as error:
+        choose("native", **settings)
+    assert reason in str(error.value)
+    assert choose("ops", **settings).engine == "ops"
+
+
+@pytest.mark.parametrize("backend", NATIVE_BACKENDS)
+@pytest.mark.parametrize("requested", ["auto", "native"])
+def test_native_runs_where_nothing_keeps_it(backend, requested, monkeypatch):
+    monkeypatch.setattr(library, "find", lambda: (object(), ""))
+    assert choose(requested, backend, cell_of()).engine == "native"
+    monkeypatch.setattr(library, "find", lambda: (None, "there is no compiler"))
+    assert "no compiler" in choose("auto", backend, cell_of()).reason
+
+
+def test_an_engine_that_there_is_not_is_refused():
+    with pytest.raises(InputError, match="one of auto, ops, native; received 'gpu'"):
+        choose("gpu", "jax")

@@ -1,0 +1,306 @@
+"""Settings, runs, comparisons: what is written is true and can be repeated."""
+
+import io
+import math
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from rich.console import Console
+
+from slimrnn import data
+from slimrnn.cli.console import Progressing
+from slimrnn.errors import InputError
+from slimrnn.experiments.analysis.summary import status, summarize
+from slimrnn.experiments.run import compare, store
+from slimrnn.experiments.run.build import build, counts, load
+from slimrnn.experiments.run.settings import Settings
+from slimrnn.experiments.run.store import Record, Run
+from slimrnn.experiments.run.trainer import Trainer
+from slimrnn.variants import Gate, Variant, get
+
+# With a linear activation, its state grows beyond all numbers within a sequence.
+EXPLODING = Variant(
+    "Exploding",
+    "lstm",
+    [Gate(constant=1), Gate(constant=1e30), get("LSTM10")["c"], Gate(constant=1)],
+)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits")
+
+
+@pytest.fixture(scope="module")
+def trainer(digits):
+    """Trains the same settings in several tests: compiled once."""
+    return Trainer(digits, Quiet())
+
+
+@pytest.fixture(scope="module")
+def made(trainer, tmp_path_factory):
+    """A run that ended well."""
+    return trainer.run(quick(), tmp_path_factory.mktemp("made") / "run")
+
+
+def quick(variant="LSTM6", **given):
+    return Settings.of(variant, **{"units": 4, "epochs": 2, "batch_size": 256, **given})
+
+
+class Quiet:
+    """A watcher that keeps what it is told."""
+
+    def __init__(self, stop_at=None):
+        self.stop_at = stop_at
+        self.told = []
+        self.batches = 0
+
+    def begins(self, settings, batches):
+        self.told.append((settings.name, settings.seed, "begins", batches))
+
+    def batch(self):
+        self.batches += 1
+
+    def epoch(self, settings, line):
+        self.told.append((settings.name, settings.seed, "epoch", line["epoch"]))
+        if (settings.seed, line["epoch"]) == self.stop_at:
+            raise KeyboardInterrupt
+
+    def ends(self, settings, result):
+        self.told.append((settings.name, settings.seed, "ends", result["status"]))
+
+
+def figures(run):
+    """The metrics of a run without its times."""
+    return [{k: v for k, v in x.items() if k != "seconds"} for x in run.metrics]
+
+
+def test_settings_are_read_back_from_their_file(tmp_path):
+    mine = replace(get("LSTM6"), name="Mine")
+    settings = quick(mine, activation="relu", dropout=0.1, seed=3)
+    with Record(tmp_path).open(settings.config(), {}):
+        pass
+    assert Settings.from_config(Run.read(tmp_path).config) == settings
+
+
+@pytest.mark.parametrize(
+    "config", [{}, {"units": 3}, {"variant": "LSTM", "speed": 1}, {"variant": "LSTX"}]
+)
+def test_foreign_settings_are_refused(config):
+    with pytest.raises(InputError):
+        Settings.from_config(config)
+
+
+@pytest.mark.parametrize("value", [True, "8", 8.0, None, 0, -1])
+def test_a_number_of_units_is_whole(value):
+    with pytest.raises(InputError, match=r"units must be a whole number of 1 or more"):
+        Settings(variant="LSTM", units=value)
+
+
+def test_data_set_and_file_exclude_each_other():
+    with pytest.raises(InputError, match="exactly one"):
+        Settings(variant="LSTM", dataset="digits", data="mine.npz")
+    assert Settings.of("LSTM", data="mine.npz").dataset is None
+
+
+def test_a_run_tells_all(made, trainer):
+    run, watcher = made, trainer.watcher
+    names = {path.name for path in run.path.iterdir()}
+    assert names == {
+        *("config.json", "environment.json", "metrics.jsonl", "result.json"),
+        *("model.keras", "test_scores.npy", ".lock"),
+    }
+    kinds = [f"{part}{kind}" for part in ("", "val_", "test_") for kind in KINDS]
+    assert [set(line) for line in run.metrics] == [{"epoch", "seconds", *kinds}] * 2
+    result = run.result
+    assert result["epochs"] == 2
+    assert result["layer_parameters"] == get("LSTM6").parameters(8, 4)
+    assert result["model_parameters"] == get("LSTM6").parameters(8, 4) + 50
+    assert result["seconds_per_epoch"] == run.metrics[1]["seconds"]
+    assert 0 < result["prediction_seconds"] < 1
+    assert result["validation"] == "0.1 of the training data"
+    assert watcher.told == [
+        ("LSTM6", 1, "begins", 6),
+        *[("LSTM6", 1, "epoch", epoch) for epoch in (1, 2)],
+        ("LSTM6", 1, "ends", "done"),
+    ]
+    assert watcher.batches == 12
+    environment = {"slimrnn", "keras", "backend", "backend_version", "numpy"}
+    environment |= {"python", "platform", "processor", "cores"}
+    assert environment <= set(run.environment)
+
+
+KINDS = ("loss", "accuracy")
+
+
+def test_the_saved_model_is_the_one_that_was_measured(made, digits):
+    model = keras.models.load_model(made.path / "model.keras")
+    chances = model.predict(digits.test.x.padded(), verbose=0)
+    right = np.mean(chances.argmax(axis=1) == digits.test.y)
+    assert right == pytest.approx(made.result["test_accuracy"], abs=1e-6)
+
+
+def test_seeds_share_a_program_and_nothing_else(tmp_path, digits):
+    """The second seed of a comparison is the run that `train --seed 2` makes."""
+    settings = quick(dropout=0.2, recurrent_dropout=0.2, optimizer="adam")
+    plan = compare.plan([settings], 2, tmp_path)
+    compare.train(plan, digits, Quiet())
+    first, second = store.read(plan)
+    alone = Trainer(digits, Quiet()).run(replace(settings, seed=2), tmp_path / "alone")
+    assert figures(second) == figures(alone)
+    assert figures(second) != figures(first)
+
+
+def test_variants_of_a_seed_begin_alike(digits):
+    """The same seed draws the same kernel: only the gates differ."""
+    models = [build(quick(name), digits) for name in ("LSTM6", "LSTM_C6")]
+    kernels = [model.layers[1].get_weights()[0] for model in models]
+    np.testing.assert_array_equal(*kernels)
+
+
+def test_a_diverging_run_does_not_stop_the_others(tmp_path, digits):
+    rows = [quick(EXPLODING, activation="linear"), quick("LSTM6")]
+    plan = compare.plan(rows, 2, tmp_path / "c")
+    compare.train(plan, digits, Quiet())
+    runs = store.read(plan)
+    assert [status(run) for run in runs] == ["diverged"] * 2 + ["done"] * 2
+    for run in runs[:2]:
+        assert "loss became" in run.result["reason"]
+        assert run.result["epochs"] == len(run.metrics) == 1
+        for file in ("metrics.jsonl", "result.json"):
+            assert "NaN" not in (run.path / file).read_text()
+        assert not (run.path / "model.keras").exists()
+    exploding, slim = summarize(runs).rows
+    assert (exploding.diverged, exploding.score.mean) == (2, None)
+    assert slim.score.n == 2
+    files = compare.publish(runs, tmp_path / "c", "slimrnn compare")
+    sizes = {title: file.stat().st_size for title, file in files.items()}
+    assert min(sizes["Picture"], sizes["Report"]) > 10_000
+    assert min(sizes["Table"], sizes["Table for LaTeX"]) > 100
+
+
+def test_an_interrupted_comparison_leaves_what_there_was(tmp_path, digits):
+    plan = compare.plan([quick(epochs=3)], 3, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        compare.train(plan, digits, Quiet(stop_at=(2, 2)))
+    first, second = store.read(plan)
+    assert (status(first), status(second)) == ("done", "interrupted")
+    assert second.result["epochs"] == len(second.metrics) == 2
+    assert keras.models.load_model(second.path / "model.keras").count_params() > 0
+
+
+def test_a_failure_is_written_down(tmp_path, trainer, monkeypatch):
+    def fail(*args):
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr("slimrnn.experiments.run.trainer.prediction_seconds", fail)
+    with pytest.raises(RuntimeError):
+        trainer.run(quick(), tmp_path / "a")
+    result = Run.read(tmp_path / "a").result
+    assert result["status"] == "failed"
+    assert result["reason"] == "RuntimeError: out of order"
+
+
+def texts(lengths, words, random):
+    values = random.integers(3, words, size=sum(lengths)).astype("int32")
+    return values, np.concatenate([[0], np.cumsum(lengths)])
+
+
+def arrays(kind, random):
+    """A small data set of each kind: what the model must be able to take."""
+    n, lengths = 24, random.integers(2, 9, size=24)
+    labels = np.arange(n) % 3
+    if kind == "targets":
+        x, y = random.normal(size=(n, 6, 2)), random.normal(size=(n, 2))
+        return {"x": x, "y": y}
+    if kind == "tokens":
+        return {"x": random.integers(3, 30, size=(n, 6)), "y": labels}
+    if kind == "texts":
+        x, offsets = texts(lengths, 30, random)
+        return {"x": x, "x_offsets": offsets, "y": labels}
+    x = random.normal(size=(sum(lengths), 2))
+    return {"x": x, "x_offsets": np.append(0, np.cumsum(lengths)), "y": labels}
+
+
+# kind of data: the layers of its model
+MODELS = {
+    "targets": ["InputLayer", "SlimLSTM", "Dense"],
+    "tokens": ["InputLayer", "Embedding", "SlimLSTM", "Dense"],
+    "texts": ["InputLayer", "Embedding", "SlimLSTM", "Dense"],
+    "frames": ["InputLayer", "Masking", "SlimLSTM", "Dense"],
+}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_every_kind_of_data_is_trained_on(tmp_path, kind):
+    made = arrays(kind, np.random.default_rng(1))
+    both = {
+        name.replace("x", f"x_{part}", 1).replace("y", f"y_{part}", 1): value
+        for name, value in made.items()
+        for part in ("train", "test")
+    }
+    np.savez(tmp_path / "mine.npz", **both)
+    settings = quick(data=str(tmp_path / "mine.npz"), batch_size=8, validation=0.25)
+    dataset = load(settings)
+    layers = build(settings, dataset).layers
+    names = [type(layer).__name__ for layer in layers]
+    assert [n for n in names if n != "NotEqual"] == [
+        n for n in MODELS[kind] if n != "NotEqual"
+    ]
+    run = Trainer(dataset, Quiet()).run(settings, tmp_path / "run")
+    assert status(run) == "done"
+    metric = "mae" if kind == "targets" else "accuracy"
+    assert math.isfinite(run.result[f"test_{metric}"])
+
+
+def test_an_embedding_is_frozen_unless_asked(tmp_path):
+    made = arrays("tokens", np.random.default_rng(1))
+    both = {f"{k}_{part}": v for k, v in made.items() for part in ("train", "test")}
+    np.savez(tmp_path / "mine.npz", **both)
+    for trainable in (False, True):
+        settings = quick(data=str(tmp_path / "mine.npz"), trainable_embedding=trainable)
+        model = build(settings, load(settings))
+        assert bool(model.layers[1].trainable_variables) == trainable
+        assert counts(model)["layer_parameters"] == get("LSTM6").parameters(32, 4)
+
+
+BROKEN = {
+    "config.json": "{",
+    "environment.json": "[1]",
+    "metrics.jsonl": "{}\nnonsense\n",
+    "result.json": "\xff\xfe",
+}
+
+
+@pytest.mark.parametrize("file", BROKEN)
+def test_a_broken_file_is_told(tmp_path, file):
+    (tmp_path / file).write_text(BROKEN[file], encoding="latin-1")
+    with pytest.raises(InputError, match=file):
+        Run.read(tmp_path)
+
+
+def test_half_a_line_of_a_killed_run_is_left_out(tmp_path):
+    record = Record(tmp_path / "a")
+    with record.open({"variant": "LSTM6"}, {}):
+        record.add({"epoch": 1, "loss": math.inf})
+        with open(record.path / "metrics.jsonl", "a") as file:
+            file.write('{"epoch": 2, "lo')
+        run = Run.read(record.path)
+        assert run.metrics == [{"epoch": 1, "loss": None}]
+        assert status(run) == "interrupted"
+        record.add({"epoch": 2, "loss": 1.0})
+    assert [line["epoch"] for line in Run.read(record.path).metrics] == [1, 2]
+
+
+def test_a_terminal_shows_a_bar(trainer, tmp_path, monkeypatch):
+    screen = Console(file=io.StringIO(), force_terminal=True, highlight=False)
+    with Progressing(screen, 2) as progress:
+        monkeypatch.setattr(trainer, "watcher", progress)
+        for seed in (1, 2):
+            trainer.run(quick(seed=seed), tmp_path / str(seed))
+    shown = screen.file.getvalue()
+    assert "━" in shown
+    assert shown.count("epoch 2/2") == 2
+    assert "seed 2 (2 of 2)" in shown

@@ -1,0 +1,237 @@
+"""The terminal's table, comparison.png, the text of report.html, and exports."""
+
+import csv
+import json
+import math
+import re
+
+import pytest
+from rich.console import Console
+
+from made_runs import (
+    HOSTILE,
+    SITUATIONS,
+    Trial,
+    in_all_situations,
+    make_runs,
+    write_page,
+)
+from slimrnn.cli import comparison as terminal
+from slimrnn.experiments.analysis.grouping import by_problem
+from slimrnn.experiments.analysis.summary import summarize
+from slimrnn.experiments.report.csv_latex import latex, write_csv, write_latex
+from slimrnn.experiments.report.figure import comparison, write_comparison
+from slimrnn.experiments.run.settings import Settings
+from slimrnn.experiments.run.store import Run
+
+
+@pytest.fixture
+def situation(request, tmp_path):
+    return make_runs(tmp_path, SITUATIONS[request.param])
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    return make_runs(tmp_path_factory.mktemp("sweep"), SITUATIONS["sweep"])
+
+
+@in_all_situations
+def test_the_image_is_written(situation, tmp_path):
+    write_comparison(situation, tmp_path / "comparison.png")
+    assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_image_has_a_line_a_variant(tmp_path):
+    runs = make_runs(tmp_path, SITUATIONS["three seeds"])
+    figure = comparison(runs)
+    labels = [axes.get_ylabel() for axes in figure.axes]
+    assert labels == ["training accuracy", "test accuracy"]
+    assert [len(axes.lines) for axes in figure.axes] == [5, 5]
+    assert [len(axes.collections) for axes in figure.axes] == [5, 5]
+
+
+@pytest.mark.parametrize("name", ["_hidden", "$x", r"$\bad$", "long " * 30, HOSTILE])
+def test_the_image_shows_any_name_as_it_is(name, tmp_path):
+    runs = make_runs(tmp_path, [Trial({"name": name})])
+    figure = comparison(runs)
+    figure.savefig(tmp_path / "figure.png")
+    (text,) = figure.subfigs[0].legends[0].get_texts()
+    assert text.get_text().startswith(name[:20])
+
+
+def test_a_variant_has_one_colour_in_both(tmp_path):
+    runs = make_runs(tmp_path, SITUATIONS["twenty"])
+    styles = problem_data(runs, tmp_path)["styles"].values()
+    drawn = {line.get_color() for line in comparison(runs).axes[0].lines}
+    assert drawn == {style["color"] for style in styles}
+    assert len({tuple(map(str, style.values())) for style in styles}) == 20
+
+
+def test_the_image_of_a_sweep_has_the_best_points(swept):
+    figure = comparison(swept)
+    assert [len(axes.lines) for axes in figure.axes] == [5, 5]
+    names = [text.get_text() for text in figure.subfigs[0].legends[0].get_texts()]
+    assert names[0] == "LSTM\nactivation tanh\nlearning rate 0.003"
+
+
+def test_the_image_has_a_column_a_data_set(tmp_path):
+    runs = make_runs(tmp_path, SITUATIONS["two data sets"])
+    labels = [axes.get_ylabel() for axes in comparison(runs).axes]
+    assert labels == [
+        *("training accuracy", "test accuracy"),
+        *("training mean absolute error", "test mean absolute error"),
+    ]
+
+
+def printed(runs, width):
+    console = Console(width=width, highlight=False, force_terminal=False)
+    with console.capture() as capture:
+        for part in terminal.comparison(runs, width):
+            console.print(part)
+    return capture.get()
+
+
+@in_all_situations
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_the_terminal_shows_all_at_any_width(situation, width):
+    text = printed(situation, width)
+    cut = [word for word in text.split() if "…" in word]
+    assert all(HOSTILE.startswith(word.rstrip("…")) for word in cut)
+    assert max(map(len, text.splitlines())) <= width
+    for own in by_problem(situation).values():
+        for row in summarize(own).best:
+            assert row.variant[:12] in text
+            if row.difference and row.difference.low is not None:
+                low, high = row.difference.low, row.difference.high
+                assert f"{low:+.3f}, {high:+.3f}" in text
+
+
+def test_the_terminal_shows_what_was_chosen(swept):
+    lines = [line.split() for line in printed(swept, 80).splitlines()]
+    chosen = [line[:3] for line in lines if line[1:2] == ["tanh"]]
+    assert chosen == [
+        [row.variant, *map(str, row.values.values())] for row in summarize(swept).best
+    ]
+    assert len(chosen) == 5
+
+
+def page_data(runs, folder):
+    page = write_page(runs, folder).read_text()
+    start = page.index('id="data">') + len('id="data">')
+    return json.loads(page[start : page.index("</script>", start)])
+
+
+def problem_data(runs, folder):
+    (problem,) = page_data(runs, folder)["problems"]
+    return problem
+
+
+def test_the_page_escapes_what_users_name(tmp_path):
+    runs = make_runs(tmp_path, SITUATIONS["custom"])
+    page = write_page(runs, tmp_path).read_text()
+    assert HOSTILE not in page
+    assert "<title>Slim &amp; &lt;b&gt;small&lt;/b&gt;</title>" in page
+    assert page.count("</script>") == 2
+    rows = problem_data(runs, tmp_path)["rows"]
+    assert rows[2]["variant"] == HOSTILE
+    assert rows[2]["runs"][0]["command"] is None
+    assert rows[0]["runs"][0]["folder"] == "run-00"
+
+
+def test_numbers_that_json_lacks_do_not_break_the_page(tmp_path):
+    lost = Run(
+        tmp_path,
+        {"variant": "LSTM", "seed": math.nan},
+        {},
+        [{"epoch": 1, "loss": math.inf}],
+        {"status": "diverged", "test_loss": math.nan},
+    )
+    (row,) = problem_data([lost], tmp_path)["rows"]
+    assert row["runs"][0]["result"]["test_loss"] is None
+
+
+def test_the_page_names_no_other_place(tmp_path):
+    page = write_page(make_runs(tmp_path, SITUATIONS["custom"]), tmp_path).read_text()
+    page = page.replace("http://www.w3.org/2000/svg", "")
+    for sign in ("http:", "https:", "src=", "@import", "url(//"):
+        assert sign not in page
+
+
+def test_a_point_tells_where_it_differs_and_how_to_repeat_it(swept, tmp_path):
+    problem = problem_data(swept, tmp_path)
+    row = problem["rows"][-1]
+    assert row["settings"] == {
+        "variant": "LSTM10",
+        "activation": "tanh",
+        "learning_rate": 0.1,
+    }
+    assert not problem["settings"].keys() & {"seed", *row["settings"]}
+    commands = [run["command"] for run in row["runs"]]
+    assert len(set(commands)) == 3
+    settings = Settings.from_config(swept[0].config)
+    assert settings.command() in [
+        run["command"] for row in problem["rows"] for run in row["runs"]
+    ]
+
+
+def test_a_page_of_hundreds_of_points_is_no_large_file(swept, tmp_path):
+    one = write_page(swept[:1], tmp_path).stat().st_size
+    per_run = (write_page(swept, tmp_path).stat().st_size - one) / len(swept)
+    assert per_run < 3000
+
+
+def exported(write, runs, path):
+    write(runs, path)
+    return path.read_text(encoding="utf-8")
+
+
+def test_csv_has_all_points_in_full(swept, tmp_path):
+    text = exported(write_csv, swept, tmp_path / "a.csv")
+    lines = list(csv.DictReader(text.splitlines()))
+    summary = summarize(swept)
+    assert len(lines) == len(summary.rows) == 60
+    for line, row in zip(lines, summary.rows, strict=True):
+        assert line["variant"] == row.variant
+        assert float(line["learning_rate"]) == row.values["learning_rate"]
+        assert line["best"] == str(row.is_best)
+        assert line["test_accuracy_mean"] == str(row.score.mean or "")
+        low = row.difference and row.difference.low
+        assert line["difference_low"] == str(low or "")
+
+
+def test_csv_of_two_data_sets_is_one_table(tmp_path):
+    runs = make_runs(tmp_path, SITUATIONS["two data sets"])
+    text = exported(write_csv, runs, tmp_path / "a.csv")
+    lines = list(csv.DictReader(text.splitlines()))
+    assert [line["data"] for line in lines] == ["digits"] * 2 + ["mine.npz"] * 3
+    for line in lines:
+        assert bool(line["test_mae_mean"]) == (line["data"] == "mine.npz")
+
+
+@pytest.mark.parametrize("name", ['a,"b"\nc', "=1+1", "@SUM(A1)", "ünïcode", HOSTILE])
+def test_csv_holds_any_name(name, tmp_path):
+    runs = make_runs(tmp_path, [Trial({"name": name})])
+    write_csv(runs, tmp_path / "a.csv")
+    with open(tmp_path / "a.csv", encoding="utf-8", newline="") as file:
+        (line,) = csv.DictReader(file)
+    assert line["variant"].removeprefix("'") == name
+    assert line["variant"][0] not in "=+-@"
+
+
+def test_latex_has_the_best_points(swept, tmp_path):
+    text = exported(write_latex, swept, tmp_path / "a.tex")
+    rows = text.split("\\midrule\n")[1].split("\\bottomrule")[0].splitlines()
+    assert len(rows) == 5
+    assert rows[0].startswith("LSTM & tanh & 0.003 & 8{,}256 & $0.9")
+    assert "$[-0." in rows[1]
+    columns = re.search(r"tabular}\{(\w+)\}", text)[1]
+    assert {row.count("&") + 1 for row in rows} == {len(columns)}
+
+
+def test_latex_prints_any_name():
+    signs = "\\&%$#_{}~^<>|"
+    plain = latex(f"a{signs}\n b")
+    assert "\n" not in plain
+    for sign in "&%$#_":
+        assert re.search(rf"(?<!\\)\{sign}", plain) is None
+    assert plain.count("{") == plain.count("}")

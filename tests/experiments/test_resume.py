@@ -1,0 +1,348 @@
+"""A run that was stopped, in whatever way, goes on as if it never was."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+
+from slimrnn import cli, data
+from slimrnn.errors import InputError
+from slimrnn.experiments.run import checkpoint, store
+from slimrnn.experiments.run.settings import Settings
+from slimrnn.experiments.run.store import Record, Run
+from slimrnn.experiments.run.trainer import Trainer
+from slimrnn.utils import files
+
+EPOCHS = 4
+KINDS = {
+    "plain": {},
+    "dropout": {"dropout": 0.3, "recurrent_dropout": 0.2},
+    "another optimizer": {"optimizer": "rmsprop", "variant": "LSTM3"},
+    "a schedule": {"schedule": "exp_loss", "optimizer": "sgd", "learning_rate": 0.05},
+    "the best epoch": {"keep": "best", "learning_rate": 0.3},
+    "patience": {"keep": "best", "patience": 1, "learning_rate": 0.3, "epochs": 9},
+    "another family": {"variant": "GRU3", "batch_size": 100},
+    "the original's start": {"init": "packed", "dropout": 0.3},
+    "tokens": {"dataset": None, "data": "words.npz", "trainable_embedding": True},
+    "one unit": {"dataset": None, "data": "words.npz", "head": "sigmoid"},
+    "a regression": {"dataset": None, "data": "waves.npz", "padding": "front"},
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The folder of the data above: tokens in sequences of unequal length, frames."""
+    path = tmp_path_factory.mktemp("data")
+    random = np.random.default_rng(0)
+    words = [random.integers(1, 9, random.integers(1, 7)) for _ in range(90)]
+    texts = np.array(words, object)
+    arrays = {"tokens": np.concatenate(words).astype("int32")}
+    arrays["offsets"] = np.cumsum([0, *map(len, texts)])
+    labels = random.integers(0, 2, 90)
+    dense = np.zeros((90, 6), "int32")
+    for row, word in zip(dense, words, strict=True):
+        row[: len(word)] = word
+    split = {"x_train": dense[:60], "x_test": dense[60:]}
+    np.savez(path / "words.npz", **split, y_train=labels[:60], y_test=labels[60:])
+    x = random.normal(size=(90, 5, 3)).astype("float32")
+    y = x.sum(axis=(1, 2), keepdims=True)[:, 0].astype("float32")
+    frames = {"x_train": x[:60], "x_test": x[60:], "y_train": y[:60], "y_test": y[60:]}
+    np.savez(path / "waves.npz", **frames)
+    return path
+
+
+def settings_of(kind, folder):
+    given = {"variant": "LSTM6", "units": 5, "epochs": EPOCHS, "batch_size": 300}
+    given |= KINDS[kind]
+    if given.get("data"):
+        given["data"] = str(folder / given["data"])
+    return Settings.of(**given)
+
+
+def loaded(settings):
+    return data.load(settings.dataset, file=settings.data)
+
+
+class Stopping:
+    """A watcher in whose hands the run dies after an epoch."""
+
+    def __init__(self, after=None):
+        self.after = after
+        self.epochs = []
+
+    def begins(self, settings, batches):
+        pass
+
+    def batch(self):
+        pass
+
+    def epoch(self, settings, line):
+        self.epochs.append(line["epoch"])
+        if line["epoch"] == self.after:
+            raise RuntimeError("the power is gone")
+
+    def ends(self, settings, result):
+        pass
+
+
+def figures(run):
+    """All that a run found, without its times."""
+    lines = [{k: v for k, v in x.items() if k != "seconds"} for x in run.metrics]
+    times = ("seconds_per_epoch", "prediction_seconds")
+    return lines, {k: v for k, v in run.result.items() if k not in times}
+
+
+def weights(run):
+    """The weights of the model that was saved."""
+    found = {}
+    with (
+        zipfile.ZipFile(run.path / "model.keras") as archive,
+        archive.open("model.weights.h5") as file,
+        h5py.File(file) as content,
+    ):
+        content.visititems(lambda name, x: found.update(_array(name, x)))
+    return found
+
+
+def _array(name, item):
+    return {name: item[()]} if hasattr(item, "shape") else {}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stopped_run_has_the_same_losses(tmp_path, folder, kind):
+    settings, path = settings_of(kind, folder), tmp_path / "stopped"
+    trainer = Trainer(loaded(settings), Stopping())
+    whole = trainer.run(settings, tmp_path / "whole")
+    trainer.watcher = Stopping(after=2)
+    with pytest.raises(RuntimeError, match="power"):
+        trainer.run(settings, path)
+    assert Run.read(path).result["status"] == "failed"
+    trainer.watcher = again = Stopping()
+    run = trainer.run(settings, path)  # which compiles anew, as a new process does
+    assert again.epochs[0] == 3
+    assert figures(run) == figures(whole)
+    assert not list(path.glob(checkpoint.PATTERN))
+    mine, theirs = weights(run), weights(whole)
+    assert mine.keys() == theirs.keys()
+    for name in mine:
+        np.testing.assert_array_equal(mine[name], theirs[name], name)
+    np.testing.assert_array_equal(run.test_scores(), whole.test_scores())
+
+
+DAMAGES = {
+    "cut short": lambda x: x[: len(x) // 2],
+    "empty": lambda x: b"",
+    "a bit in the weights": lambda x: _flipped(x, 0.5),
+    "a bit in the end": lambda x: _flipped(x, 0.999),
+    "a text": lambda x: b"this is no archive",
+    "a pickle": lambda x: b"\x80\x04cposix\nsystem\n.",
+}
+
+
+def _flipped(content, where):
+    place = int(len(content) * where)
+    return content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :]
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory, folder):
+    """A run that stopped with two checkpoints, and the same one that did not."""
+    settings = settings_of("dropout", folder)
+    path = tmp_path_factory.mktemp("stopped")
+    trainer = Trainer(loaded(settings), Stopping(3))
+    with pytest.raises(RuntimeError):
+        trainer.run(settings, path / "run")
+    trainer.watcher = Stopping()
+    whole = trainer.run(settings, path / "whole")
+    return settings, trainer, path / "run", whole
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["the last", "both"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_counts_as_missing(tmp_path, stopped, damage, both):
+    settings, trainer, path, whole = stopped
+    mine = tmp_path / "run"
+    shutil.copytree(path, mine)
+    found = sorted(mine.glob(checkpoint.PATTERN))
+    assert [file.name[-6:] for file in found] == ["02.npz", "03.npz"]
+    for file in found if both else found[1:]:
+        file.write_bytes(DAMAGES[damage](file.read_bytes()))
+    trainer.watcher = watcher = Stopping()
+    run = trainer.run(settings, mine)
+    assert watcher.epochs[0] == (1 if both else 3)
+    assert figures(run) == figures(whole)
+
+
+LINES = {
+    "cut short": lambda x: x[:-9],
+    "half a line more": lambda x: x + b'{"epoch": 4, "lo',
+    "garbage": lambda x: b"\x00garbage\n" + x,
+    "gone": None,
+}
+
+
+@pytest.mark.parametrize("damage", LINES)
+def test_damaged_lines_are_written_anew(tmp_path, stopped, damage):
+    settings, trainer, path, whole = stopped
+    mine = tmp_path / "run"
+    shutil.copytree(path, mine)
+    file = mine / store.METRICS
+    if LINES[damage] is None:
+        file.unlink()
+    else:
+        file.write_bytes(LINES[damage](file.read_bytes()))
+    assert figures(trainer.run(settings, mine)) == figures(whole)
+
+
+def test_a_checkpoint_of_other_settings_is_not_gone_on_with(tmp_path, stopped):
+    settings, trainer, path, _ = stopped
+    shutil.copytree(path, tmp_path / "run")
+    other = replace(settings, seed=2)
+    with pytest.raises(InputError, match="other settings"):
+        trainer.run(other, tmp_path / "run")
+    owner = {"settings": other.config(), "backend": "jax"}
+    assert checkpoint.last(path, owner) is None
+
+
+def test_a_folder_in_use_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "WAIT", 0.1)
+    code = (
+        "import sys, pathlib, time\n"
+        "from slimrnn.experiments import files\n"
+        "with files.held(pathlib.Path(sys.argv[1])):\n"
+        "    print('held', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with (
+            pytest.raises(InputError, match=f"in use by process {other.pid} on "),
+            Record(tmp_path).open({}, {}),
+        ):
+            pass
+        other.kill()
+        other.wait()
+        with files.held(tmp_path):  # however the process ended
+            pass
+
+
+def test_a_run_that_has_ended_is_left_alone(tmp_path, folder):
+    settings = settings_of("plain", folder)
+    path, trainer = tmp_path / "run", Trainer(loaded(settings), Stopping())
+    made = trainer.run(settings, path)
+    before = (path / "model.keras").stat().st_mtime_ns
+    trainer.watcher = watcher = Stopping()
+    assert trainer.run(settings, path) == made
+    assert watcher.epochs == []
+    assert (path / "model.keras").stat().st_mtime_ns == before
+
+
+def test_the_command_line_goes_on(tmp_path, capsys, monkeypatch):
+    """A comparison that Ctrl-C stopped ends like one that was not stopped."""
+    argv = ["compare", "LSTM6", "GRU3", "--seeds", "1", "--epochs", "3", "--units", "4"]
+    assert cli.main([*argv, "--out", str(tmp_path / "whole")]) == 0
+    ends = Trainer.run
+
+    def stopped(self, settings, path):
+        if settings.name == "GRU3":
+            raise KeyboardInterrupt
+        return ends(self, settings, path)
+
+    monkeypatch.setattr(Trainer, "run", stopped)
+    out = tmp_path / "stopped"
+    assert cli.main([*argv, "--out", str(out)]) == 130
+    assert f"Go on with: slimrnn compare --resume {out}" in capsys.readouterr().err
+    monkeypatch.setattr(Trainer, "run", ends)
+    assert cli.main(["compare", "--resume", str(out)]) == 0
+    for name in ("LSTM6-seed1", "GRU3-seed1"):
+        pair = [Run.read(tmp_path / x / name) for x in ("whole", "stopped")]
+        assert figures(pair[0]) == figures(pair[1])
+    assert "1 of 1" not in capsys.readouterr().out  # the LSTM6 was not trained again
+    assert (out / "report.html").exists()
+
+
+REFUSED = {
+    "nothing there": ([], "holds nothing to go on with"),
+    "settings given": (["--epochs", "9"], "knows its settings; received epochs"),
+    "a damaged plan": ([], "not valid JSON"),
+    "a foreign plan": ([], "is not a plan"),
+    "a plan that leads elsewhere": ([], "outside of its own"),
+}
+PLANS = {
+    "a damaged plan": '{"runs": {',
+    "a foreign plan": '{"speed": 1}',
+    "a plan that leads elsewhere": (
+        '{"runs": {"../b": {}}, "command": "", "backend": "jax"}'
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", REFUSED)
+def test_what_cannot_be_gone_on_with_is_told(tmp_path, capsys, mistake):
+    flags, told = REFUSED[mistake]
+    if mistake in PLANS:
+        (tmp_path / "plan.json").write_text(PLANS[mistake])
+    before = sorted(tmp_path.rglob("*"))
+    assert cli.main(["train", "--resume", str(tmp_path), *flags]) == 2
+    err = capsys.readouterr().err
+    assert told in err
+    assert "Traceback" not in err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of a few kilobytes, and what gives it more."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)]
+    if os.name != "posix" or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no small disk can be mounted here (it needs root)")
+    yield (
+        place,
+        lambda how: subprocess.run(
+            ["mount", "-o", f"remount,{how}", str(place)], check=True
+        ),
+    )
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_loses_nothing(tmp_path, small_disk, capsys):
+    place, remount = small_disk
+    argv = ["train", "LSTM6", "--epochs", "3", "--units", "40", "--seed", "5"]
+    assert cli.main([*argv, "--out", str(tmp_path / "whole")]) == 0
+    out = place / "run"
+    ballast = place / "ballast"
+    capsys.readouterr()
+    # Room for one checkpoint and not for the next.
+    ballast.write_bytes(bytes(170_000))
+    assert cli.main([*argv, "--out", str(out)]) == 1
+    err = capsys.readouterr().err
+    assert "make room" in err
+    assert "--resume" in err
+    assert "Traceback" not in err
+    assert not list(out.rglob("*.tmp"))
+    kept = list(out.glob(checkpoint.PATTERN))
+    assert kept
+    remount("size=8m")
+    assert cli.main(["train", "--resume", str(out)]) == 0
+    pair = [Run.read(path) for path in (tmp_path / "whole", out)]
+    assert figures(pair[0]) == figures(pair[1])
+
+
+def test_a_read_only_disk_is_told(small_disk, capsys):
+    place, remount = small_disk
+    remount("ro")
+    assert cli.main(["train", "LSTM6", "--out", str(place / "run")]) == 2
+    err = capsys.readouterr().err
+    assert "read-only" in err
+    assert str(place / "run") in err
+    remount("rw")
+    assert not (place / "run").exists()

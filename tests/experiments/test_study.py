@@ -1,0 +1,159 @@
+"""Studies: which trials there are, and the mistakes in them."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from slimrnn import cli
+from slimrnn.errors import InputError
+from slimrnn.experiments.run.settings import Settings
+from slimrnn.experiments.sweep import published, scheduler
+from slimrnn.experiments.sweep import study as studies
+from slimrnn.experiments.sweep.study import Study
+from slimrnn.variants import get
+from sweeps import study_of
+
+
+def test_a_study_file_is_the_product_of_its_lists(tmp_path):
+    file = tmp_path / "a.toml"
+    file.write_text(
+        'title = "A"\n[settings]\nunits = 4\n'
+        '[grid]\nvariant = ["LSTM", "lstm6", "LSTM6"]\nseed = [1, 2]\n'
+        "gate_constants.f = [0.4, 0.9]\n"
+    )
+    found = list(studies.read(file).trials())
+    assert [(x.name, x.seed, x.gate_constants) for x in found] == [
+        ("LSTM", 1, None),
+        ("LSTM", 2, None),
+        *[("LSTM6", seed, {"f": f}) for seed in (1, 2) for f in (0.4, 0.9)],
+    ]
+    assert {x.units for x in found} == {4}
+
+
+def test_a_trial_is_known_by_its_settings(tmp_path):
+    settings = Settings.of("LSTM6", units=4)
+    key = settings.key()
+    assert re.fullmatch(r"LSTM6-[0-9a-f]{12}", key)
+    assert Settings.of("lstm6", units=4, data_dir=str(tmp_path)).key() == key
+    for change in ({"units": 5}, {"seed": 2}, {"gate_constants": {"f": 0.3}}):
+        assert replace(settings, **change).key() != key
+    odd = replace(get("LSTM6"), name="../a b")
+    assert Path(Settings.of(odd).key()).name == Settings.of(odd).key()
+
+
+MISTAKES = {
+    "[grid]\nvariant = 'LSTM'": "must be a list",
+    "[grid]\nvariant = []": "must be a list",
+    "[grid]\nspeed = [1]": "Unknown setting 'speed' in \\[grid\\]",
+    "speed = 1": "Unknown in a study: speed",
+    "[settings]\nunits = 4": "no variant",
+    "[settings]\nvariant = 'LSTM'\n[grid]\nvariant = ['LSTM']": "in one of them",
+    "grid = 3": "must be a table",
+    "[grid": "not valid TOML",
+    "match = 'time'\n[settings]\nvariant = 'LSTM'": "match must be one of",
+    "[settings]\nvariant = 'LSTM'\n[search]\npoints = 3\nunits = {low = 9, high = 2}": (
+        "a list of values or a range"
+    ),
+    "[settings]\nvariant = 'LSTM'\n[search]\nunits = [1, 2]": "number of points",
+    "[settings]\nvariant = 'LSTM'\n[search]\npoints = 2\nseed = [1]": "not searched",
+    "[search]\npoints = 2\nvariant = ['LSTM', 'LSTM6']": "not searched",
+    "[settings]\nvariant = 'LSTM'\n[search]\npoints = 2\n"
+    "dropout = {low = 0, high = 0.5, log = true}": "log needs a low end above 0",
+    "[settings]\nvariant = 'LSTM'\n[search]\npoints = 2\n"
+    "learning_rate = {low = 0.1, high = inf}": "a list of values or a range",
+    "title = 3\n[settings]\nvariant = 'LSTM'": "title of a study must be a text",
+    "notes = 'ab'\n[settings]\nvariant = 'LSTM'": "notes of a study must be a list",
+    "[settings]\nvariant = 'LSTM'\n[[published]]\nwhere = {}": "published",
+    "[settings]\nvariant = 'LSTM'\n'gate_constants.' = 1": "Unknown setting",
+}
+
+
+@pytest.mark.parametrize("text", MISTAKES)
+def test_a_mistake_in_a_study_is_told(tmp_path, text):
+    file = tmp_path / "study.toml"
+    file.write_text(text)
+    with pytest.raises(InputError, match=MISTAKES[text]) as error:
+        studies.read(file)
+    assert str(file) in str(error.value)
+
+
+BAD_TRIALS = [
+    ["variant=LSTX"],
+    ["variant=LSTM6", "units=0"],
+    ["variant=LSTM6", "learning_rate=fast"],
+    ["variant=GRU3", "init=packed"],
+    ["variant=LSTM", "gate_constants.f=0.5", "init=packd"],
+    ["variant=LSTM6", "optimizer_options.speed=2"],
+    ["variant=LSTM6", "head=sigmoid"],
+    ["variant=LSTM6", "units"],
+    ["variant=LSTM6", "gate_constants=5", "gate_constants.f=0.5"],
+    ["variant=LSTM6", "dataset=1"],
+    ["variant=LSTM6", "words=much"],
+    ["variant=LSTM6", f"learning_rate={'9' * 400}"],
+    ["variant=LSTM6", "variant=LSTM"],
+]
+
+
+@pytest.mark.parametrize("words", BAD_TRIALS, ids=" ".join)
+def test_a_bad_trial_is_told_before_anything_is_written(tmp_path, capsys, words):
+    out = tmp_path / "out"
+    assert cli.main(["sweep", "--set", *words, "--out", str(out)]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("slimrnn: ")
+    assert "Traceback" not in err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["LSTM3", "LSTM5a", "LSTM6", "LSTM10", "GRU", "MGU2"])
+def test_parameters_are_matched(name):
+    given = {"units": 60, "variant": name, "dataset": "digits"}
+    (settings,) = Study(settings=given, match="parameters").trials()
+    wanted = get("LSTM").parameters(8, 60)
+    count = get(name).parameters(8, settings.units)
+    assert abs(count - wanted) <= 0.01 * wanted
+    for units in (settings.units - 1, settings.units + 1):
+        assert abs(get(name).parameters(8, units) - wanted) >= abs(count - wanted)
+
+
+def test_what_cannot_be_matched_is_told():
+    study = Study(settings={"units": 1, "variant": "LSTM2"}, match="parameters")
+    with pytest.raises(InputError, match="give more units"):
+        list(study.trials())
+
+
+@pytest.mark.parametrize("name", published.names())
+def test_the_studies_of_the_library_are_whole(name, data_dir):
+    """Each can be run as it stands, and its published results belong to its trials."""
+    study = published.read(name).changed({"data_dir": [str(data_dir)]})
+    assert study.title
+    assert study.source
+    assert study.notes
+    scheduler.check(study)
+    trials = [] if study.search else [x.config() for x in study.trials()]
+    for entry in study.published:
+        found = [x for x in trials if all(x[k] == v for k, v in entry["where"].items())]
+        assert len(found) == 1, entry
+
+
+def test_all_that_is_given_with_set_counts(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        scheduler, "check", lambda study: seen.append(list(study.trials()))
+    )
+    monkeypatch.setattr(scheduler.Sweep, "run", lambda self: None)
+    given = ["--set", "variant=LSTM,LSTM6", "--set", "seed=1,2", "units=4"]
+    assert cli.main(["sweep", *given, "--out", str(tmp_path / "out")]) == 0
+    assert len(seen[0]) == 4
+
+
+def test_one_gate_constant_concerns_the_variants_that_have_it():
+    study = study_of(grid={"variant": ["LSTM", "LSTM6"]})
+    trials = list(study.changed({"gate_constants.f": [0.5]}).trials())
+    assert [x.gate_constants for x in trials] == [None, {"f": 0.5}]
+
+
+def test_the_command_of_a_run_repeats_it():
+    settings = Settings.of("LSTM6", gate_constants={"f": 0.5871234987})
+    assert settings.command().endswith("f=0.5871234987")

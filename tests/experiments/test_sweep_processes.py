@@ -1,0 +1,196 @@
+"""Sweeps in processes, which are killed, hang, or take too much."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from processes import start
+from slimrnn.experiments.sweep import process_pool as pools
+from slimrnn.experiments.sweep import scheduler
+from sweeps import EPOCHS, SETTINGS, TRIALS, by_key
+
+KILLS = 20
+
+
+def command(*argv):
+    return [sys.executable, "-m", "slimrnn", *map(str, argv)]
+
+
+def begin(folder, *more):
+    """The command of the sweep, begun in a folder or gone on with."""
+    if (folder / "study.json").exists():
+        return command("sweep", "--resume", folder, *more)
+    words = [f"{name}={','.join(map(str, x))}" for name, x in TRIALS.items()]
+    words += [f"{name}={value}" for name, value in SETTINGS.items()]
+    return command("sweep", "--set", *words, "--out", folder, *more)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The sweep that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("sweep") / "whole"
+    done = subprocess.run(begin(folder, "--workers", 2), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "4 of 4 trials ended · 4 done" in done.stdout
+    assert (folder / "report.html").exists()
+    assert (folder / "comparison.png").exists()
+    return folder
+
+
+def workers(process):
+    """The processes of a sweep's trials, by /proc."""
+    return [
+        int(path.name)
+        for path in Path("/proc").glob("[0-9]*")
+        if _parent(path) == process.pid
+        and b"slimrnn.experiments.sweep.worker" in _line(path)
+    ]
+
+
+def _parent(path):
+    try:
+        return int((path / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
+
+
+def _line(path):
+    try:
+        return (path / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def _a_writer(folder, since):
+    """A worker that is writing a checkpoint at this moment; None: none does."""
+    with contextlib.suppress(OSError, ValueError):
+        for unfinished in folder.glob("trials/*/checkpoint-*.tmp"):
+            if unfinished.stat().st_mtime > since:
+                holder = (unfinished.parent / ".holder.json").read_text()
+                return json.loads(holder)["process"]
+    return None
+
+
+def _kill(process):
+    with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+        os.kill(process, signal.SIGKILL)
+
+
+# For the trials' processes: a disk so slow that no computer, however fast, ends the
+# sweep before it has been killed often enough; as fast as it is once a file says so.
+SLOW_DISK = """
+import os, random, sys, time
+if "slimrnn.experiments.sweep.worker" in sys.orig_argv:
+    def fsync(file, real=os.fsync):
+        if not os.path.exists(os.environ["FAST_DISK"]):
+            time.sleep(random.uniform(0, 2))
+        real(file)
+    os.fsync = fsync
+"""
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
+def test_nothing_is_lost_by_being_killed(tmp_path, whole, monkeypatch):
+    """Kills the sweep or its trials at random moments, also in a checkpoint's write."""
+    (tmp_path / "sitecustomize.py").write_text(SLOW_DISK)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("FAST_DISK", str(tmp_path / "fast"))
+    draw, folder, process = random.Random(5), tmp_path / "killed", None
+    for whom in ["a writer", "a trial", "the sweep", "a trial"] * (KILLS // 4):
+        if process is None or process.poll() is not None:
+            process = start(begin(folder, "--workers", 2, "--retries", KILLS))
+        victims = []
+        while not (victims := victims or workers(process)):
+            assert process.poll() is None, "it ended before it could be killed so often"
+        if whom == "a writer":
+            _kill(_wait_for(partial(_a_writer, folder, time.time()), 120))
+            continue
+        time.sleep(draw.uniform(0, 2.5))
+        _kill(process.pid if whom == "the sweep" else draw.choice(victims))
+        if whom == "the sweep":
+            process.wait()
+            _wait_for_the_end_of(workers(process) + victims)
+    process.kill()
+    process.wait()
+    (tmp_path / "fast").touch()
+    done = subprocess.run(
+        begin(folder, "--workers", 2, "--retries", KILLS),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert by_key(folder) == by_key(whole)
+    for run in scheduler.runs(folder):
+        assert [x["epoch"] for x in run.metrics] == list(range(1, EPOCHS + 1))
+        assert not list(run.path.glob("*.tmp"))
+    attempts = [len(_lines(path)) for path in folder.glob("trials/*/attempts.jsonl")]
+    assert sum(attempts) >= KILLS // 2
+
+
+def _lines(path):
+    return path.read_text().splitlines()
+
+
+def _wait_for_the_end_of(processes):
+    _wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in processes))
+
+
+def _wait_for(what, seconds=30):
+    until = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < until
+        time.sleep(0.0005)
+    return found
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path):
+    folder = tmp_path / "stopped"
+    process = start(begin(folder, "--workers", 2))
+    _wait_for(lambda: list(folder.glob("trials/*/metrics.jsonl")), 120)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert f"go on with: slimrnn sweep --resume {folder}" in err
+    assert "Traceback" not in err + out
+    assert not workers(process)
+    assert not list(folder.glob("trials/*/*.tmp"))
+
+
+ENDS = {
+    "a hang": (["--timeout", "0.5"], "longer than the timeout of 0.5 s"),
+    "no memory": (["--memory", "0.02"], ""),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_what_ends_a_trial_does_not_end_the_sweep(tmp_path, end):
+    flags, reason = ENDS[end]
+    flags = [*flags, "--retries", "0"]
+    done = subprocess.run(begin(tmp_path / "a", *flags), capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert "4 of 4 trials ended · 4 failed" in done.stdout
+    for run in scheduler.runs(tmp_path / "a"):
+        assert run.result["status"] == "failed"
+        assert reason in run.result["reason"] != ""
+        (attempt,) = (run.path / "attempts.jsonl").read_text().splitlines()
+        assert json.loads(attempt)["reason"] == run.result["reason"]
+
+
+def test_threads_are_shared_out():
+    cores = pools.cores()
+    environments = [
+        pools._environment(pools.Job({}, "", "jax", 1, threads=pool._threads))
+        for pool in (pools.Processes(1), pools.Processes(cores), pools.Processes(1, 3))
+    ]
+    found = [{e[name] for name in pools.THREADS} for e in environments]
+    assert found == [{str(cores)}, {"1"}, {"3"}]

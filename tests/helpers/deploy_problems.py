@@ -1,0 +1,250 @@
+"""Models to export, and their C, compiled: shared by the tests of slimrnn.deploy."""
+
+import ctypes
+import functools
+import re
+import shutil
+import subprocess
+
+import keras
+import numpy as np
+import pytest
+
+import slimrnn
+from problems import ROWS
+from slimrnn.deploy.c.export import compile_model
+from slimrnn.deploy.c.project import project, source_of
+from slimrnn.deploy.program import inputs, simulator
+from slimrnn.ir.from_keras import describe
+from slimrnn.ir.keras_layers import ACTIVATIONS
+
+layers = keras.layers
+FEATURES, UNITS, WORDS, TIME = 5, 7, 6, 12
+STRICT = (
+    *("-std=c99", "-ffp-contract=off", "-Wall", "-Wextra", "-Wconversion"),
+    *("-Wdouble-promotion", "-Werror"),
+)
+FUNCTIONS = {name: function for function, name in ACTIVATIONS.items()}
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def model_of(*inside, features=FEATURES, steps=None, words=False, seed=3):
+    """A model of these layers with random weights."""
+    shape = (steps,) if words else (steps, features)
+    model = keras.Sequential([layers.Input(shape), *inside])
+    arrays = enumerate(model.get_weights(), start=100 * seed)
+    model.set_weights([0.5 * normal(*w.shape, seed=k) for k, w in arrays])
+    return model
+
+
+@functools.cache
+def model_of_row(name):
+    """A model of two layers of a row, the sizes odd and even, behind one another."""
+    row = ROWS[name]
+    return model_of(
+        slimrnn.layer(UNITS, row, return_sequences=True),
+        slimrnn.layer(UNITS + 1, row),
+        layers.Dense(3),
+    )
+
+
+#: all other layers, one way or another
+MODELS = {
+    "LSTM": lambda: model_of(layers.LSTM(6), layers.Dense(3, "softmax")),
+    "GRU": lambda: model_of(layers.GRU(6), layers.Dense(2)),
+    "GRU, reset before": lambda: model_of(layers.GRU(6, reset_after=False)),
+    "GRU without bias": lambda: model_of(layers.GRU(5, use_bias=False)),
+    "SimpleRNN": lambda: model_of(layers.SimpleRNN(6), layers.Dense(1, "sigmoid")),
+    "RNN": lambda: model_of(layers.RNN(layers.LSTMCell(4)), layers.Dense(2)),
+    "one unit": lambda: model_of(
+        slimrnn.SlimLSTM(1, "LSTM5"), layers.Dense(1), features=1
+    ),
+    "a stack": lambda: model_of(
+        layers.Dense(4, "tanh"),
+        slimrnn.SlimLSTM(6, "LSTM6", return_sequences=True),
+        layers.Dropout(0.3),
+        layers.TimeDistributed(layers.Dense(5, "relu")),
+        slimrnn.SlimGRU(4, "GRU1"),
+        layers.Dense(8, "relu"),
+        layers.Dense(3),
+        layers.Softmax(),
+    ),
+    "an output a step": lambda: model_of(
+        slimrnn.SlimMGU(6, "MGU", return_sequences=True),
+        layers.Dense(2),
+        layers.Flatten(),
+        steps=TIME,
+    ),
+    "Normalization": lambda: model_of(
+        layers.Rescaling(0.5, offset=0.1),
+        layers.Normalization(
+            mean=np.arange(FEATURES), variance=np.arange(1.0, FEATURES + 1)
+        ),
+        slimrnn.SlimLSTM(6, "LSTM4"),
+        layers.Flatten(),
+        layers.Dense(3),
+    ),
+    "Embedding": lambda: model_of(
+        layers.Embedding(WORDS, 3), layers.LSTM(4), layers.Dense(2), words=True
+    ),
+    "mask of an Embedding": lambda: model_of(
+        layers.Embedding(WORDS, 5, mask_zero=True),
+        slimrnn.SlimGRU(4, "GRU3", return_sequences=True),
+        slimrnn.SlimLSTM(3, "LSTM_C6"),
+        words=True,
+    ),
+    "Masking": lambda: model_of(
+        layers.Masking(-1.0), slimrnn.SlimLSTM(4, "LSTM11"), layers.Dense(2)
+    ),
+}
+
+
+def bidirectional(units, each, **options):
+    layer = slimrnn.SlimLSTM(units, "LSTM6", return_sequences=each)
+    return layers.Bidirectional(layer, **options)
+
+
+#: models that need the whole sequence
+WHOLE = {
+    "both ways": lambda: model_of(bidirectional(4, False), layers.Dense(3)),
+    "both ways, each step": lambda: model_of(bidirectional(3, True), layers.Dense(2)),
+    "both ways, of two kinds": lambda: model_of(
+        layers.Bidirectional(
+            layers.LSTM(3, return_sequences=True),
+            backward_layer=layers.GRU(3, return_sequences=True, go_backwards=True),
+        ),
+        layers.Dense(2),
+    ),
+    "backwards": lambda: model_of(
+        slimrnn.SlimLSTM(5, "LSTM4", go_backwards=True), layers.Dense(2)
+    ),
+    "backwards, each step": lambda: model_of(
+        slimrnn.SlimGRU(4, "GRU3", go_backwards=True, return_sequences=True)
+    ),
+    "a stack both ways": lambda: model_of(
+        layers.Embedding(WORDS, 3),
+        bidirectional(4, True),
+        layers.Dense(5, "tanh"),
+        bidirectional(3, True),
+        slimrnn.SlimMGU(3, "MGU2"),
+        layers.Dense(4, "relu"),
+        layers.Dense(2, "softmax"),
+        words=True,
+    ),
+}
+
+
+def merged(merge, each):
+    return model_of(bidirectional(4, each, merge_mode=merge), layers.Dense(2))
+
+
+MERGES = ("sum", "mul", "ave")
+WHOLE |= {
+    f"both ways, {merge}, {each}": functools.partial(merged, merge, each == "each")
+    for merge in MERGES
+    for each in ("each", "last")
+}
+
+
+def data_for(model, batch=3, steps=TIME, seed=0):
+    """Sequences for a model, the masked values of its layers among them."""
+    if len(model.input_shape) == 2:
+        return np.random.default_rng(seed).integers(0, WORDS, (batch, steps))
+    x = normal(batch, steps, model.input_shape[-1], seed=seed)
+    x[0, -3:] = -1.0
+    x[-1, 2] = -1.0
+    return x
+
+
+def program_of(model, dtype, x):
+    return compile_model(describe(model), dtype, x)[0]
+
+
+def given_to(program, x):
+    """The numbers that the C takes."""
+    if program.description.takes_indices:
+        return x.astype("int32")
+    return inputs.integers(program, x) if program.dtype == "int8" else x
+
+
+def compiler(name):
+    """The compiler, or a skip."""
+    if shutil.which(name) is None:
+        pytest.skip(f"there is no {name}")
+    return name
+
+
+def compile_c(folder, arguments, name="gcc"):
+    """Run a compiler in a folder; its messages are the failure."""
+    line = [compiler(name), *arguments]
+    done = subprocess.run(line, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+class Compiled:
+    """A program's C as a library of this process."""
+
+    def __init__(self, program, folder, name="net"):
+        steps = np.zeros((1, program.description.inputs))
+        outputs = np.zeros((1, program.description.outputs))
+        for file, text in project(program, name, (steps, outputs)).items():
+            (folder / file).write_text(text)
+        compile_c(
+            folder, [*STRICT, "-O1", "-shared", "-fPIC", "-o", "net.so", f"{name}.c"]
+        )
+        self.library = ctypes.CDLL(str(folder / "net.so"))
+        self.name, self.program = name, program
+        self.source = source_of(program, name)
+        self.dtype = {"float": "float32", "int16_t": "int16"}[self.source.types.vector]
+
+    def new(self):
+        """A state, filled with what must not be read."""
+        return np.full(self.source.state_bytes, 255, "uint8")
+
+    def call(self, function, *arguments):
+        """A public function; arrays are handed over by their address."""
+        given = [
+            a if isinstance(a, int) else ctypes.c_void_p(a.ctypes.data)
+            for a in arguments
+        ]
+        getattr(self.library, f"{self.name}_{function}")(*given)
+
+    def output(self, state):
+        y = np.zeros(self.source.outputs, self.dtype)
+        self.call("output", state, y)
+        return y
+
+    def steps(self, x):
+        """The outputs after each step of one sequence."""
+        state, outputs = self.new(), []
+        self.call("reset", state)
+        for step in np.ascontiguousarray(x):
+            self.call("step", state, np.atleast_1d(step))
+            outputs.append(self.output(state))
+        return np.stack(outputs)
+
+    def run(self, x):
+        """The whole sequence in one call."""
+        each = self.program.description.return_sequences
+        y = np.zeros((len(x) if each else 1, self.source.outputs), self.dtype)
+        self.call("run", self.new(), np.ascontiguousarray(x), len(x), y)
+        return y if each else y[0]
+
+    def whole(self, x):
+        """A sequence through a model that needs all of it, with what work takes."""
+        each, steps, past = self.source.each, len(x), 3
+        width = re.search(r"_WORK\(steps\) \(\(steps\) \* (\d+)", self.source.header())
+        work = np.full(steps * int(width[1]) + 1 + past, 99, self.dtype)
+        y = np.full((steps if each else 1) * self.source.outputs + past, 99, self.dtype)
+        self.call("run", self.new(), np.ascontiguousarray(x), steps, y, work)
+        assert (work[-past:] == 99).all()
+        assert (y[-past:] == 99).all()
+        return y[:-past].reshape(-1, self.source.outputs) if each else y[:-past]
+
+
+def twin_of(program, x):
+    """The twin's outputs after each step, (B, T, n)."""
+    return simulator.run(program, x, each=True)

@@ -1,0 +1,295 @@
+"""The native engine as an operation of JAX and of torch."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from layer_problems import KINDS, UNITS, X, arrays, built, train
+from problems import ROWS, problem
+from slimrnn import InputError, native
+from slimrnn.activations import describe
+from slimrnn.engines import NATIVE_BACKENDS
+from slimrnn.engines.spec import Cell
+from slimrnn.native import library
+
+BACKEND = keras.backend.backend()
+if BACKEND in NATIVE_BACKENDS:
+    from slimrnn.engines import native as engine
+
+pytestmark = [
+    pytest.mark.skipif(bool(native.reason()), reason=native.reason()),
+    pytest.mark.skipif(
+        BACKEND not in NATIVE_BACKENDS, reason=f"no native engine on {BACKEND}"
+    ),
+]
+on_jax = pytest.mark.skipif(BACKEND != "jax", reason="of JAX alone")
+on_torch = pytest.mark.skipif(BACKEND != "torch", reason="of torch alone")
+
+
+def cell_of(p):
+    units = p.doutputs.shape[-1]
+    tanh, sigmoid = keras.activations.tanh, keras.activations.sigmoid
+    return Cell(p.variant, units, describe(tanh), describe(sigmoid))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_layer_trains_as_on_ops(kind):
+    targets = np.ones((len(X), UNITS), "float32")
+    losses = []
+    for name in ("ops", "native"):
+        layer = built(KINDS[kind], engine=name)
+        losses.append(train(keras.Sequential([layer]), X, targets))
+    a, b = ([float(step["loss"]) for step in run] for run in losses)
+    np.testing.assert_allclose(a, b, rtol=1e-5)
+    assert a[-1] != a[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_from_numpy_and_from_the_framework_are_the_same_bits(kind):
+    layer = built(KINDS[kind], engine="native", return_sequences=True)
+    weights = dict(zip(layer.cell.packed_weights(), layer.get_weights(), strict=True))
+    expected = native.run(ROWS[KINDS[kind]], X, weights).outputs
+    np.testing.assert_array_equal(arrays(layer(X))[0], expected)
+
+
+@pytest.mark.parametrize("name", ["native", "auto"])
+def test_what_the_engine_was_built_for_is_saved(name, tmp_path):
+    layer = built("LSTM5", engine=name)
+    model = keras.Sequential([keras.Input(X.shape[1:]), layer])
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert again.layers[0].engine == name
+    np.testing.assert_array_equal(arrays(model(X))[0], arrays(again(X))[0])
+
+
+SHARDED = """
+import jax, keras, numpy as np, sys
+from jax.sharding import Mesh, NamedSharding, PartitionSpec as P
+from problems import problem
+from test_native_frameworks import cell_of
+from slimrnn.engines import native, ops
+
+name = sys.argv[1]
+p = problem(name, "one feature", mask=True, dropout=True)
+cell = cell_of(p)
+single = lambda tree: jax.tree.map(lambda a: jax.numpy.array(a, "float32"), tree)
+inputs = single((p.x, p.weights, tuple(p.initial.values()), p.recurrent_mask))
+mask = jax.numpy.array(p.mask)
+
+def loss(engine, x, weights, states, recurrent_mask, mask):
+    outputs, last = engine.run(cell, x, states, weights, mask=mask,
+                               recurrent_mask=recurrent_mask, return_sequences=True)
+    return (outputs**3).sum() + sum((a**2).sum() for a in last)
+
+def gradients(engine):
+    function = lambda *a: loss(engine, *a)
+    return jax.jit(jax.value_and_grad(function, argnums=(0, 1, 2)))
+
+assert jax.device_count() == 2
+mesh = Mesh(np.array(jax.devices()), ("batch",))
+split, whole = NamedSharding(mesh, P("batch")), NamedSharding(mesh, P())
+x, weights, states, recurrent_mask = inputs
+placed = (jax.device_put(x, split), jax.device_put(weights, whole),
+          *jax.device_put((states, recurrent_mask, mask), split))
+text = gradients(native).lower(*placed).compile().as_text()
+assert "slimrnn_backward" in text
+assert "all-gather" not in text  # no device computes another's rows
+found = gradients(native)(*placed)
+assert found[1][0].sharding.spec[0] == "batch"
+expected = gradients(ops)(*inputs, mask)
+for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+    assert abs(a - b).max() <= 1e-5 * max(abs(b).max(), 1e-3)
+print("sharded")
+"""
+
+
+@on_jax
+@pytest.mark.parametrize("name", ["LSTM", "LSTM6", "LSTM11", "GRU1"])
+def test_a_sharded_batch_on_two_devices(name):
+    environment = {
+        **os.environ,
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+        "PYTHONPATH": str(Path(__file__).parents[1] / "helpers"),
+        "KERAS_BACKEND": "jax",
+    }
+    ran = subprocess.run(
+        [sys.executable, "-c", SHARDED, name],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ran.stdout.strip() == "sharded", ran.stderr[-2000:]
+
+
+@on_jax
+@pytest.mark.parametrize("engine_name", ["auto", "native"])
+def test_a_second_derivative_says_what_to_do(engine_name):
+    import jax
+
+    layer = built("LSTM6", engine=engine_name)
+    with pytest.raises(InputError, match="build the layer with engine='ops'"):
+        jax.hessian(lambda x: layer(x).sum())(X)
+
+
+@on_jax
+def test_vmap():
+    import jax
+
+    layer = built("LSTM4", engine="native")
+    one_by_one = jax.vmap(lambda x: layer(x[None])[0])(X)
+    np.testing.assert_allclose(one_by_one, layer(X), rtol=1e-6)
+
+
+@on_jax
+def test_x_has_no_gradient_computed_where_nobody_asks():
+    import jax
+
+    p = problem("LSTM6")
+    cell, states = cell_of(p), tuple(map(np.float32, p.initial.values()))
+    weights = {k: np.float32(w) for k, w in p.weights.items()}
+
+    def loss(weights, x):
+        return engine.run(cell, x, states, weights)[1][0].sum()
+
+    def sizes(of):
+        text = jax.jit(jax.grad(loss, argnums=of)).lower(weights, np.float32(p.x))
+        calls = [k for k in text.as_text().splitlines() if "@slimrnn_backward" in k]
+        return "x".join(map(str, p.x.shape)) in calls[0].split("->")[1]
+
+    assert sizes(1)
+    assert not sizes(0)
+
+
+#: the structures of native/xla_abi.h, and what they are called in XLA's header
+ABI = {
+    "xla_extension": ("XLA_FFI_Extension_Base", "type next"),
+    "xla_metadata_extension": ("XLA_FFI_Metadata_Extension", "metadata"),
+    "xla_buffer": ("XLA_FFI_Buffer", "dtype data rank dims"),
+    "xla_text": ("XLA_FFI_ByteSpan", "at=ptr length=len"),
+    "xla_array": ("XLA_FFI_Array", "dtype size data"),
+    "xla_attributes": ("XLA_FFI_Attrs", "size types names values=attrs"),
+    "xla_error_args": ("XLA_FFI_Error_Create_Args", "message code=errc"),
+    "xla_version": (
+        "XLA_FFI_Api_Version",
+        "major=major_version minor=minor_version",
+    ),
+    "xla_metadata": ("XLA_FFI_Metadata", "version=api_version traits"),
+    "xla_api": (
+        "XLA_FFI_Api",
+        "version=api_version error_create=XLA_FFI_Error_Create",
+    ),
+    "xla_call": (
+        "XLA_FFI_CallFrame",
+        "extension=extension_start api stage arguments=args results=rets "
+        "attributes=attrs",
+    ),
+}
+
+
+@on_jax
+@pytest.mark.skipif(not shutil.which("gcc"), reason="there is no gcc")
+def test_the_layouts_are_those_of_the_installed_xla(tmp_path):
+    import jax
+
+    lines = ['#include "xla/ffi/api/c_api.h"', '#include "xla_abi.h"']
+    for ours, (theirs, fields) in ABI.items():
+        for field in fields.split():
+            a, _, b = field.partition("=")
+            equal = f"offsetof({ours}, {a}) == offsetof({theirs}, {b or a})"
+            lines.append(f'_Static_assert({equal}, "{ours}.{a}");')
+    for values in ("Args", "Rets"):
+        of = f"XLA_FFI_{values}, {values.lower()}"
+        lines.append(
+            f'_Static_assert(offsetof(xla_values, values) == offsetof({of}),"");'
+        )
+    lines.append('_Static_assert(XLA_MAJOR == XLA_FFI_API_MAJOR, "");')
+    (tmp_path / "abi.c").write_text("\n".join(lines))
+    sources = Path(library.__file__).parent / "csrc"
+    includes = [f"-I{path}" for path in (jax.ffi.include_dir(), sources)]
+    subprocess.run(
+        ["gcc", "-std=c11", "-fsyntax-only", *includes, tmp_path / "abi.c"], check=True
+    )
+
+
+@on_torch
+@pytest.mark.parametrize("sequences", [False, True])
+@pytest.mark.parametrize("name", ["LSTM", "LSTM6", "LSTM11", "GRU1"])
+def test_torch_compiles_it_without_a_graph_break(name, sequences):
+    import torch
+
+    p = problem(name, "one feature", mask=True, dropout=True)
+    cell = cell_of(p)
+    mask = torch.tensor(p.mask)
+    recurrent_mask = torch.tensor(p.recurrent_mask, dtype=torch.float32)
+
+    def run(x, states, weights):
+        return engine.run(
+            cell,
+            x,
+            states,
+            weights,
+            mask=mask,
+            recurrent_mask=recurrent_mask,
+            return_sequences=sequences,
+        )
+
+    def differentiated(function):
+        given = [p.x, *p.initial.values(), *p.weights.values()]
+        x, *rest = [torch.tensor(np.float32(a), requires_grad=True) for a in given]
+        states, weights = rest[: len(p.initial)], rest[len(p.initial) :]
+        outputs, last = function(x, states, dict(zip(p.weights, weights, strict=True)))
+        loss = sum((a**2).sum() for a in last)
+        if sequences:
+            loss = loss + (outputs**3).sum()
+        loss.backward()
+        return [loss.detach(), *(t.grad for t in (x, *rest))]
+
+    compiled = torch.compile(run, fullgraph=True, backend="aot_eager")
+    pairs = zip(differentiated(run), differentiated(compiled), strict=True)
+    for plain, found in pairs:
+        np.testing.assert_array_equal(plain, found)
+
+
+@on_torch
+@pytest.mark.parametrize("kind", ["full", "constant gates", "gru"])
+def test_torch_compiles_a_whole_layer_without_a_graph_break(kind):
+    import torch
+
+    layer = built(KINDS[kind], engine="native", return_sequences=True)
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    x = torch.tensor(X)
+    np.testing.assert_array_equal(*(arrays(f(x))[0] for f in (layer, compiled)))
+
+
+@on_torch
+@pytest.mark.parametrize("keep", [False, True])
+def test_torch_finds_the_operation_well_formed(keep):
+    import torch
+
+    from slimrnn.native.torch import _forward
+
+    p = problem("LSTM5", "one feature")
+
+    def tensor(a):
+        return torch.tensor(np.float32(a), requires_grad=keep)
+
+    states, weights = ([*map(tensor, d.values())] for d in (p.initial, p.weights))
+    numbers = library.describe(cell_of(p), p.x.shape[-1])
+    arguments = (tensor(p.x), weights, states, None, None, list(numbers), True, keep)
+    torch.library.opcheck(_forward, arguments)
+
+
+def test_the_engines_agree_on_a_chain_of_layers():
+    outputs = []
+    for name in ("ops", "native"):
+        first = built("LSTM6", engine=name, return_sequences=True)
+        second = built("GRU3", (*X.shape[:2], UNITS), engine=name, go_backwards=True)
+        outputs.append(arrays(keras.Sequential([first, second])(X))[0])
+    np.testing.assert_allclose(*outputs, rtol=1e-5)
