@@ -25,10 +25,10 @@ from typing import Any
 import config
 
 from slimrnn import backends
-from slimrnn.utils import interrupts
+from slimrnn.cli.flags import Parser, number
 from slimrnn.errors import InputError
 from slimrnn.experiments.run.settings import Settings
-from slimrnn.cli.flags import Parser, number
+from slimrnn.utils import interrupts
 
 PROGRAM = "slim22-driver.py"
 KEYS = ("val_loss", "val_acc", "loss", "acc")  # as Keras 2.2 called them

@@ -3,7 +3,7 @@
 An LSTM and an LSTM6 are trained on spoken_digits, and the LSTM is slimmed to an LSTM6,
 each for as many epochs. All three are exported as C, in float32 and int8, built into
 one firmware, and run on the test recordings; what they answer there has to be what the
-NumPy twin said, bit for bit.
+NumPy simulator said, bit for bit.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Exported(Model):
         dtype: of the arithmetic.
         keras: its accuracy in Keras.
         promised: the one that :func:`slimrnn.deploy.evaluate_int8` tells.
-        expected: the twin's outputs after each step, (T, classes) for each recording.
+        expected: the simulator's outputs after each step, (T, classes) for each recording.
     """
 
     title: str
@@ -90,9 +90,13 @@ class OnDevice:
         return round(FRAMES * self.run.step)
 
     def wrong(self) -> list[int]:
-        """The recordings with other bits than the twin's."""
+        """The recordings with other bits than the simulator's."""
         pairs = zip(self.run.outputs, self.model.expected, strict=True)
-        return [k for k, (y, twin) in enumerate(pairs) if not np.array_equal(y, twin)]
+        return [
+            k
+            for k, (y, simulator) in enumerate(pairs)
+            if not np.array_equal(y, simulator)
+        ]
 
 
 def settings_of(data_dir: str | None, **given: int) -> Settings:
@@ -125,7 +129,7 @@ def export(title: str, model: keras.Model, data: Dataset) -> list[Exported]:
     from slimrnn.deploy.c.export import DTYPES, compile_model
     from slimrnn.deploy.c.project import source_of
     from slimrnn.deploy.program import inputs, simulator
-    from slimrnn.ir.from_keras import describe
+    from slimrnn.ir.from_keras import from_keras
 
     scales = data.train.x.take(slice(CALIBRATION)).padded()
     x, y = data.test.x.padded(), data.test.y
@@ -133,7 +137,7 @@ def export(title: str, model: keras.Model, data: Dataset) -> list[Exported]:
     promised = evaluate_int8(model, x, y, calibration=scales)
     found = []
     for dtype in DTYPES:
-        program, _ = compile_model(describe(model), dtype, scales)
+        program, _ = compile_model(from_keras(model), dtype, scales)
         source = source_of(program, f"{title}_{dtype}".replace(" ", "_").lower())
         given = inputs.integers(program, x) if dtype == "int8" else x
         outputs = simulator.run(program, given, each=True)
@@ -165,7 +169,7 @@ def run(models: list[Exported], labels: Array, folder: Path) -> list[OnDevice]:
     """All models on the device.
 
     Raises:
-        RuntimeError: one does not build or run, or gives other bits than its twin, or
+        RuntimeError: one does not build or run, or gives other bits than its simulator, or
             another accuracy than was promised.
     """
     firmware = Firmware(folder, CORE, models)
@@ -176,7 +180,9 @@ def run(models: list[Exported], labels: Array, folder: Path) -> list[OnDevice]:
         found.append(OnDevice(model, done, flash, right))
         if wrong := found[-1].wrong():
             name = model.source.name
-            raise RuntimeError(f"{name} differs from its twin on recordings {wrong}")
+            raise RuntimeError(
+                f"{name} differs from its simulator on recordings {wrong}"
+            )
         if right != model.promised:
             raise RuntimeError(
                 f"{model.source.name}: {right} on the device, {model.promised} promised"
@@ -240,7 +246,7 @@ def main(arguments: list[str] | None = None) -> None:
     data = build.load(settings)
     with TemporaryDirectory() as folder:
         found = tell(settings, data, Path(folder))
-    about = environment.describe()
+    about = environment.from_keras()
     parts = {"Keras": about["keras"], about["backend"]: about["backend_version"]}
     versions = [f"{k} {v}" for k, v in (parts | emulator.versions()).items()]
     print(f"{table(found).markdown()}\nSeed {settings.seed}; {', '.join(versions)}.")

@@ -112,7 +112,8 @@ def measure(core: Core, models: list[Measured]) -> list[Figure]:
     """Build, run and measure models on a core.
 
     Raises:
-        RuntimeError: a model does not build or run, or gives other bits than its twin.
+        RuntimeError: a model does not build or run, or its bits are not the
+            simulator's.
     """
     found = []
     for first in range(0, len(models), _AT_A_TIME):

@@ -1,4 +1,4 @@
-"""The generated C: as its twin, bit for bit, and the twin as Keras."""
+"""The generated C: as its simulator, bit for bit, and the simulator as Keras."""
 
 import itertools
 import subprocess
@@ -60,7 +60,7 @@ def assert_is_the_twin(compiled, x):
 
 
 def assert_is_keras(model, program, x, tolerance=2e-6):
-    """The twin of float32, within rounding of the model."""
+    """The simulator of float32, within rounding of the model."""
     expected = keras.ops.convert_to_numpy(model(x))
     found = simulator.run(program, x, mask_of(program.description, x))
     np.testing.assert_allclose(

@@ -10,7 +10,7 @@ from exported_models import CASES, FUNCTIONS, assert_exported, of_functions
 from layer_problems import assert_same
 from slimrnn.deploy.exporters import FORMS
 from slimrnn.deploy.graph.litert import to_litert
-from slimrnn.ir.from_keras import describe
+from slimrnn.ir.from_keras import from_keras
 
 litert = pytest.importorskip("ai_edge_litert.interpreter")
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
@@ -98,7 +98,7 @@ def test_what_a_file_tells(form, tmp_path):
         "model": model.name,
         "form": form,
         "variants": f"{layer}: LSTM4",
-        "weights_sha256": describe(model).digest(),
+        "weights_sha256": from_keras(model).digest(),
     }
     (signature,) = litert.Interpreter(str(path)).get_signature_list().values()
     states = [f"{layer}_{name}" for name in "hc"] if form == "step" else []

@@ -19,7 +19,7 @@ from layer_problems import assert_same
 from problems import ROWS
 from slimrnn.deploy.exporters import FORMS
 from slimrnn.deploy.graph.onnx import to_onnx
-from slimrnn.ir.from_keras import describe
+from slimrnn.ir.from_keras import from_keras
 from slimrnn.variants import CANDIDATE, FAMILIES
 
 onnx = pytest.importorskip("onnx")
@@ -106,7 +106,7 @@ def test_what_a_file_tells(form, tmp_path):
         "model": model.name,
         "form": form,
         "variants": f"{layer}: LSTM4",
-        "weights_sha256": describe(model).digest(),
+        "weights_sha256": from_keras(model).digest(),
     }
     assert (proto.producer_name, proto.producer_version) == (
         "slimrnn",

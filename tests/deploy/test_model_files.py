@@ -14,7 +14,7 @@ from slimrnn.deploy.graph import litert, onnx
 from slimrnn.deploy.graph.full_lstm import full_gates
 from slimrnn.deploy.graph.metadata import summary
 from slimrnn.errors import InputError
-from slimrnn.ir.from_keras import describe
+from slimrnn.ir.from_keras import from_keras
 
 #: name -> the writer, and the module without which it does not work
 FORMATS = {
@@ -59,7 +59,7 @@ def test_a_folder_is_never_replaced(written, tmp_path):
 
 @pytest.mark.parametrize("name", ["GRU, bias True, after True", "LSTM, bias True"])
 def test_the_text_of_a_file_tells_where_r_multiplies(name):
-    text = summary(describe(CASES[name].model), "All")
+    text = summary(from_keras(CASES[name].model), "All")
     assert ("rₜ multiplies U_c" in text) == ("GRU" in name)
     assert "g = tanh, σ = sigmoid" in text
 
@@ -143,7 +143,7 @@ def test_a_constant_gate_as_a_bias(constant, function, bias):
         **ZEROS,
     )
     layer.build((None, None, 3))
-    (cell,) = describe(layer).recurrent()
+    (cell,) = from_keras(layer).recurrent()
     if bias is None:
         with pytest.raises(InputError, match=f"f = {constant}"):
             full_gates(cell)
@@ -155,7 +155,7 @@ def test_a_constant_gate_as_a_bias(constant, function, bias):
 
 
 def test_a_vector_as_a_diagonal():
-    (cell,) = describe(CASES["LSTM4"].model).recurrent()
+    (cell,) = from_keras(CASES["LSTM4"].model).recurrent()
     vector = cell.cell.weights["recurrent_vector"][:UNITS]
     np.testing.assert_array_equal(
         full_gates(cell)["i"].recurrent_kernel, np.diag(vector)

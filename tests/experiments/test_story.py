@@ -40,9 +40,9 @@ def test_the_device_gives_the_bits_of_the_twin(told, few):
     assert found == [(title, dtype) for title in TITLES for dtype in DTYPES]
     for one in told:
         pairs = zip(one.run.outputs, one.model.expected, lengths, strict=True)
-        for y, twin, steps in pairs:
+        for y, simulator, steps in pairs:
             assert len(y) == steps
-            np.testing.assert_array_equal(y, twin, one.model.source.name)
+            np.testing.assert_array_equal(y, simulator, one.model.source.name)
 
 
 def test_the_device_is_as_accurate_as_promised(told, few):
@@ -66,7 +66,7 @@ def test_slim_models_take_less(told):
 
 
 def test_other_bits_are_refused(told, few, tmp_path):
-    """One bit of the last recording's twin is turned; then a promise is not kept."""
+    """One bit of the last recording's simulator is turned; then a promise is not kept."""
     _, data = few
     right = next(one.model for one in told if one.model.dtype == "int8")
     other = [y.copy() for y in right.expected]

@@ -15,7 +15,7 @@ from problems import ROWS
 from slimrnn.deploy.c.export import compile_model
 from slimrnn.deploy.c.project import project, source_of
 from slimrnn.deploy.program import inputs, simulator
-from slimrnn.ir.from_keras import describe
+from slimrnn.ir.from_keras import from_keras
 from slimrnn.ir.keras_layers import ACTIVATIONS
 
 layers = keras.layers
@@ -160,7 +160,7 @@ def data_for(model, batch=3, steps=TIME, seed=0):
 
 
 def program_of(model, dtype, x):
-    return compile_model(describe(model), dtype, x)[0]
+    return compile_model(from_keras(model), dtype, x)[0]
 
 
 def given_to(program, x):
@@ -246,5 +246,5 @@ class Compiled:
 
 
 def twin_of(program, x):
-    """The twin's outputs after each step, (B, T, n)."""
+    """The simulator's outputs after each step, (B, T, n)."""
     return simulator.run(program, x, each=True)

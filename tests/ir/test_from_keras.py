@@ -7,21 +7,14 @@ import pytest
 import slimrnn
 from deploy_problems import WORDS, model_of
 from slimrnn.errors import InputError
-from slimrnn.ir.from_keras import (
-    Affine,
-    Bidirectional,
-    Dense,
-    Embedding,
-    Masking,
-    Recurrent,
-    describe,
-)
+from slimrnn.ir.from_keras import from_keras
+from slimrnn.ir.model import Affine, Bidirectional, Dense, Embedding, Masking, Recurrent
 
 layers = keras.layers
 
 
 def kinds(model):
-    return [type(layer) for layer in describe(model).layers]
+    return [type(layer) for layer in from_keras(model).layers]
 
 
 def functional(*inside, shape=(None, 5)):
@@ -43,7 +36,7 @@ def test_a_chain(make):
         layers.Activation("linear"),
         layers.Dense(6, "relu"),
     )
-    found = describe(model)
+    found = from_keras(model)
     wanted = [Affine, Masking, Recurrent, Dense, Recurrent, Dense]
     assert [type(layer) for layer in found.layers] == wanted
     assert [layer.inputs for layer in found.layers] == [5, 5, 5, 4, 3, 2]
@@ -59,7 +52,7 @@ def test_an_embedding_and_both_directions():
         layers.Bidirectional(slimrnn.SlimLSTM(4)),
         shape=(None,),
     )
-    found = describe(model)
+    found = from_keras(model)
     assert [type(layer) for layer in found.layers] == [Embedding, Bidirectional]
     assert found.takes_indices
     assert found.outputs == 8
@@ -67,27 +60,27 @@ def test_an_embedding_and_both_directions():
 
 
 def test_the_steps():
-    found = describe(
+    found = from_keras(
         model_of(layers.LSTM(2, return_sequences=True), layers.Flatten(), steps=7)
     )
     assert (found.steps, found.return_sequences, found.flatten) == (7, True, True)
-    assert describe(model_of(layers.LSTM(2), layers.Flatten())).flatten is False
+    assert from_keras(model_of(layers.LSTM(2), layers.Flatten())).flatten is False
 
 
 def test_the_constants_are_the_layer_s_own():
     layer = slimrnn.SlimLSTM(4, "LSTM6", gate_constants={"f": 0.59})
-    (found,) = describe(model_of(layer)).recurrent()
+    (found,) = from_keras(model_of(layer)).recurrent()
     assert found.cell.variant.constants["f"] == 0.59
 
 
 def test_the_digest_is_of_the_weights():
     model = model_of(layers.LSTM(2))
-    before = describe(model).digest()
-    assert describe(model).digest() == before
+    before = from_keras(model).digest()
+    assert from_keras(model).digest() == before
     weights = model.get_weights()
     weights[0][0, 0] += 1
     model.set_weights(weights)
-    assert describe(model).digest() != before
+    assert from_keras(model).digest() != before
 
 
 def called(**how):
@@ -171,7 +164,7 @@ REFUSED = {
 def test_models_that_are_refused(what):
     make, sentence = REFUSED[what]
     with pytest.raises(InputError, match=sentence):
-        describe(make())
+        from_keras(make())
 
 
 @pytest.mark.parametrize(
@@ -181,7 +174,7 @@ def test_models_that_are_refused(what):
 def test_normalization_is_keras_s(mean, variance):
     """Also where the mean is far larger than the deviation."""
     layer = layers.Normalization(mean=mean, variance=variance)
-    *affine, _ = describe(model_of(layer, layers.LSTM(2))).layers
+    *affine, _ = from_keras(model_of(layer, layers.LSTM(2))).layers
     x = np.random.default_rng(0).normal(mean, np.sqrt(variance), (3, 5)).astype("f4")
     expected = keras.ops.convert_to_numpy(layer(x)).reshape(x.shape)
     for one in affine:

@@ -13,12 +13,12 @@ from slimrnn.deploy.program import program as programs
 from slimrnn.deploy.program.functions import FLOAT32
 from slimrnn.deploy.program.program import Program
 from slimrnn.errors import InputError
-from slimrnn.ir.from_keras import describe
+from slimrnn.ir.from_keras import from_keras
 
 Array = np.ndarray
 
 _CALIBRATION = 200  # sequences
-_BATCH = 512  # sequences at a time: the twin keeps all steps of a batch
+_BATCH = 512  # sequences at a time: the simulator keeps all steps of a batch
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def evaluate_int8(
         >>> evaluate_int8(model, x, np.zeros(20, int)).metric
         'accuracy'
     """
-    description = describe(model)
+    description = from_keras(model)
     if isinstance(data, Dataset):
         data, y, usual = _parts(model, data)
     elif y is None:
@@ -125,7 +125,7 @@ def _values(program: Program, x: Array) -> Array:
             values = simulator.run(program, inputs.integers(program, some), mask)
             values = values / 2.0**program.output_bits
             if program.description.ends_in_softmax:  # which the device leaves out
-                values = FLOAT32["slim_softmax"].twin(values.astype("float32"))
+                values = FLOAT32["slim_softmax"].simulator(values.astype("float32"))
             parts.append(values)
         else:
             parts.append(simulator.run(program, some, mask))

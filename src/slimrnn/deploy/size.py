@@ -15,10 +15,11 @@ from typing import Any
 from slimrnn.deploy.c.export import DTYPES, compile_model
 from slimrnn.deploy.c.project import source_of
 from slimrnn.deploy.c.stream_source import Source
-from slimrnn.deploy.program.op_count import Counting, product_counts
+from slimrnn.deploy.program.op_count import OpCounter, product_counts
 from slimrnn.deploy.program.program import Cell, Dense
 from slimrnn.errors import InputError
-from slimrnn.ir.from_keras import Affine, Description, Embedding, describe
+from slimrnn.ir.from_keras import from_keras
+from slimrnn.ir.model import Affine, Embedding, Model
 
 CORES = ("cortex-m0", "cortex-m4")
 
@@ -104,7 +105,7 @@ def sizes(model: Any) -> dict[str, Size | str]:
         >>> sizes(model)["int8"].macs
         1536
     """
-    description = describe(model)
+    description = from_keras(model)
     found: dict[str, Size | str] = {}
     for dtype in DTYPES:
         try:
@@ -114,7 +115,7 @@ def sizes(model: Any) -> dict[str, Size | str]:
     return found
 
 
-def size(description: Description, dtype: str) -> Size:
+def size(description: Model, dtype: str) -> Size:
     """What a model takes in one dtype.
 
     Raises:
@@ -181,7 +182,7 @@ def _said(source: Source) -> Counter[str]:
 def _cell(source: Source, cell: Cell) -> Counter[str]:
     columns = source.types.columns
     dtype = source.program.dtype
-    return Counting(cell, dtype, columns(cell.inputs), columns(cell.units)).counts
+    return OpCounter(cell, dtype, columns(cell.inputs), columns(cell.units)).counts
 
 
 def _weighed(counts: Mapping[str, int], weights: Mapping[str, float]) -> float:

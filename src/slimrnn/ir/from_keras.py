@@ -22,32 +22,18 @@ from slimrnn.ir.model import (
     Affine,
     Bidirectional,
     Dense,
-    Description,
     Embedding,
     Layer,
     Masking,
+    Model,
     Recurrent,
 )
-
-__all__ = [
-    "Activation",
-    "Affine",
-    "Bidirectional",
-    "Dense",
-    "Description",
-    "Embedding",
-    "Layer",
-    "Masking",
-    "Recurrent",
-    "describe",
-]
-
 
 #: from here on, x / deviation - mean / deviation would lose digits
 _CANCELS = 8
 
 
-def describe(model: Any) -> Description:
+def from_keras(model: Any) -> Model:
     """The description of a trained model.
 
     Args:
@@ -62,14 +48,14 @@ def describe(model: Any) -> Description:
         >>> from slimrnn import SlimLSTM
         >>> model = keras.Sequential(
         ...     [keras.Input((None, 3)), SlimLSTM(4, "LSTM6"), keras.layers.Dense(2)])
-        >>> [layer.outputs for layer in describe(model).layers]
+        >>> [layer.outputs for layer in from_keras(model).layers]
         [4, 2]
     """
-    reading = _Reading()
+    reading = _Importer()
     for layer in layers_of(model):
         if type(layer) not in PASSIVE:
             reading.take(layer)
-    found = Description(
+    found = Model(
         getattr(model, "name", "model"),
         tuple(reading.layers),
         _steps(model),
@@ -105,7 +91,7 @@ def _steps(model: Any) -> int | None:
     return shape[1] if isinstance(shape, tuple) and len(shape) > 1 else None
 
 
-class _Reading:
+class _Importer:
     """The layers so far, and what the next one gets."""
 
     def __init__(self) -> None:
@@ -274,16 +260,16 @@ class _Reading:
         self.mask = self.mask and return_sequences
 
 
-_READERS: dict[type, Callable[[_Reading, Any], None]] = {
-    keras.layers.Embedding: _Reading.embedding,
-    keras.layers.Masking: _Reading.masking,
-    keras.layers.Rescaling: _Reading.rescaling,
-    keras.layers.Normalization: _Reading.normalization,
-    **dict.fromkeys(RECURRENT, _Reading.recurrent),
-    keras.layers.Bidirectional: _Reading.bidirectional,
-    keras.layers.TimeDistributed: _Reading.distributed,
-    keras.layers.Dense: _Reading.dense,
-    keras.layers.Activation: _Reading.activation,
-    keras.layers.Softmax: _Reading.softmax,
-    keras.layers.Flatten: _Reading.flattened,
+_READERS: dict[type, Callable[[_Importer, Any], None]] = {
+    keras.layers.Embedding: _Importer.embedding,
+    keras.layers.Masking: _Importer.masking,
+    keras.layers.Rescaling: _Importer.rescaling,
+    keras.layers.Normalization: _Importer.normalization,
+    **dict.fromkeys(RECURRENT, _Importer.recurrent),
+    keras.layers.Bidirectional: _Importer.bidirectional,
+    keras.layers.TimeDistributed: _Importer.distributed,
+    keras.layers.Dense: _Importer.dense,
+    keras.layers.Activation: _Importer.activation,
+    keras.layers.Softmax: _Importer.softmax,
+    keras.layers.Flatten: _Importer.flattened,
 }

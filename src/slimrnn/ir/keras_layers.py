@@ -6,7 +6,6 @@ What runs outside Keras (a stream, the exporters) begins here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -14,6 +13,7 @@ import numpy as np
 
 from slimrnn.activations import KNOWN
 from slimrnn.errors import InputError
+from slimrnn.ir.model import RecurrentWeights
 from slimrnn.layers import SlimGRU, SlimLSTM, SlimMGU, SlimRNN
 from slimrnn.layers.cells import SlimGRUCell, SlimLSTMCell, SlimMGUCell
 from slimrnn.variants import Gate, Variant, get
@@ -58,33 +58,7 @@ _CELL_ACTIVATIONS = {function: known.name for function, known in KNOWN.items()}
 ACTIVATIONS = {**_CELL_ACTIVATIONS, keras.activations.softmax: "softmax"}
 
 
-@dataclass(frozen=True)
-class Recurrence:
-    """A recurrent layer's cell and weights.
-
-    Attributes:
-        variant: the row, with the layer's own constants and without what is not there.
-        features: m.
-        units: n.
-        weights: float32, by name, packed and shaped as ``variant.shapes(m, n)`` tells.
-        activation: g.
-        recurrent_activation: s; ``"linear"`` where no gate has one.
-        reset_after: whether the reset gate multiplies ``U h + reset_bias``, as in
-            Keras's GRU, and not h.
-        reset_bias: (n,), where there is one; only with ``reset_after``.
-    """
-
-    variant: Variant
-    features: int
-    units: int
-    weights: Mapping[str, Array]
-    activation: str
-    recurrent_activation: str
-    reset_after: bool = False
-    reset_bias: Array | None = None
-
-
-def recurrence(layer: Any) -> Recurrence:
+def recurrence(layer: Any) -> RecurrentWeights:
     """What a recurrent layer computes.
 
     Args:
@@ -113,7 +87,7 @@ def recurrence(layer: Any) -> Recurrence:
     used = (cell.activation, getattr(cell, "recurrent_activation", None))
     g, s = (activation(layer, f, _CELL_ACTIVATIONS) if f else "linear" for f in used)
     features = len(weights["kernel"])
-    return Recurrence(
+    return RecurrentWeights(
         variant, features, cell.units, weights, g, s, reset_after, reset_bias
     )
 

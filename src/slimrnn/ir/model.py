@@ -3,15 +3,41 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import numpy as np
 
-from slimrnn.ir.keras_layers import Recurrence
+from slimrnn.variants import Variant
 
 Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class RecurrentWeights:
+    """A recurrent layer's cell and weights.
+
+    Attributes:
+        variant: the row, with the layer's own constants and without what is not there.
+        features: m.
+        units: n.
+        weights: float32, by name, packed and shaped as ``variant.shapes(m, n)`` tells.
+        activation: g.
+        recurrent_activation: s; ``"linear"`` where no gate has one.
+        reset_after: whether the reset gate multiplies ``U h + reset_bias``, as in
+            Keras's GRU, and not h.
+        reset_bias: (n,), where there is one; only with ``reset_after``.
+    """
+
+    variant: Variant
+    features: int
+    units: int
+    weights: Mapping[str, Array]
+    activation: str
+    recurrent_activation: str
+    reset_after: bool = False
+    reset_bias: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +130,7 @@ class Recurrent:
     """
 
     name: str
-    cell: Recurrence
+    cell: RecurrentWeights
     return_sequences: bool
     go_backwards: bool
     masked: bool
@@ -156,7 +182,7 @@ MERGES = ("concat", "sum", "mul", "ave")
 
 
 @dataclass(frozen=True)
-class Description:
+class Model:
     """A model as a chain of layers.
 
     Attributes:

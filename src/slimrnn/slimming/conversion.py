@@ -15,7 +15,8 @@ import numpy as np
 from slimrnn.activations import KNOWN
 from slimrnn.errors import InputError
 from slimrnn.ir import keras_layers
-from slimrnn.ir.keras_layers import RECURRENT, Recurrence, named
+from slimrnn.ir.keras_layers import RECURRENT, named
+from slimrnn.ir.model import RecurrentWeights
 from slimrnn.layers import LAYERS
 from slimrnn.variants import CANDIDATE, FAMILIES, WEIGHTS, Gate, Variant, get
 
@@ -68,7 +69,7 @@ def rebuild(
             f"Only a built keras.Sequential or functional model can be slimmed; "
             f"received {type(model).__name__}."
         )
-    rebuilding = _Rebuilding(get(variant), gate_constants)
+    rebuilding = _Rebuilder(get(variant), gate_constants)
     try:
         slimmed = keras.models.clone_model(
             model, clone_function=rebuilding.clone, recursive=True
@@ -90,7 +91,7 @@ def rebuild(
     return slimmed
 
 
-class _Rebuilding:
+class _Rebuilder:
     """What a clone's layers were made from, in pairs (old, new)."""
 
     def __init__(self, variant: Variant, gate_constants: GateConstants):
@@ -222,7 +223,7 @@ def _counterpart(source: Variant, target: Variant, gate: str) -> tuple[str, bool
     return have.reset, False
 
 
-def weights(source: Recurrence, target: Variant) -> dict[str, Array]:
+def weights(source: RecurrentWeights, target: Variant) -> dict[str, Array]:
     """What the weights of a row start from, by name, packed for its gates.
 
     Args:
@@ -238,7 +239,7 @@ def weights(source: Recurrence, target: Variant) -> dict[str, Array]:
     }
 
 
-def _block(source: Recurrence, target: Variant, weight: str, gate: str) -> Array:
+def _block(source: RecurrentWeights, target: Variant, weight: str, gate: str) -> Array:
     own, negated = _counterpart(source.variant, target, gate)
     if weight in source.variant[own].terms:
         block = _trained(source, weight, own)
@@ -250,20 +251,20 @@ def _block(source: Recurrence, target: Variant, weight: str, gate: str) -> Array
     return -block if negated else block  # 1 - s(a) = s(-a)
 
 
-def _trained(source: Recurrence, weight: str, gate: str) -> Array:
+def _trained(source: RecurrentWeights, weight: str, gate: str) -> Array:
     """A gate's block of a trained weight."""
     place, n = source.variant.blocks(weight).index(gate), source.units
     return source.weights[weight][..., place * n : (place + 1) * n]
 
 
-def _value(source: Recurrence, target: Variant, gate: str) -> Array:
+def _value(source: RecurrentWeights, target: Variant, gate: str) -> Array:
     """(n,) what a gate of the target is worth where x and h are 0."""
     own, negated = _counterpart(source.variant, target, gate)
     value = _at_rest(source, own)
     return 1 - value if negated else value
 
 
-def _at_rest(source: Recurrence, gate: str) -> Array:
+def _at_rest(source: RecurrentWeights, gate: str) -> Array:
     """(n,) the trained gate's value where x and h are 0: s(b), or its constant."""
     row = source.variant[gate]
     if row.constant is not None:

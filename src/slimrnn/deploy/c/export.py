@@ -15,7 +15,8 @@ from slimrnn.deploy.program import program as programs
 from slimrnn.deploy.program.c_expression import KEYWORDS
 from slimrnn.deploy.program.program import Program
 from slimrnn.errors import InputError
-from slimrnn.ir.from_keras import Description, Embedding, describe
+from slimrnn.ir.from_keras import from_keras
+from slimrnn.ir.model import Embedding, Model
 from slimrnn.utils.folder import free, whole
 
 Array = np.ndarray
@@ -39,7 +40,7 @@ def to_c(
 
     Args:
         model: a built recurrent layer, ``keras.Sequential``, or functional model that
-            is a chain; see :func:`slimrnn.ir.from_keras.describe`.
+            is a chain; see :func:`slimrnn.ir.from_keras.from_keras`.
         out: the folder, a new one.
         name: what the public names begin with: a C identifier.
         dtype: ``"float32"`` or ``"int8"``.
@@ -65,7 +66,7 @@ def to_c(
     """
     check_name(name)
     folder = free(out)
-    program, x = compile_model(describe(model), dtype, calibration)
+    program, x = compile_model(from_keras(model), dtype, calibration)
     files = project(program, name, _vectors(program, x))
     with whole(folder) as unfinished:
         for file, text in files.items():
@@ -74,7 +75,7 @@ def to_c(
 
 
 def compile_model(
-    description: Description, dtype: str, calibration: Any = None
+    description: Model, dtype: str, calibration: Any = None
 ) -> tuple[Program, Array]:
     """The program of a model, and some data for it.
 
@@ -106,7 +107,7 @@ def compile_model(
     return quantize.int8(description, x), x
 
 
-def _invented(description: Description) -> Array:
+def _invented(description: Model) -> Array:
     """Data for the self test where none is given."""
     rng = np.random.default_rng(0)
     first = description.layers[0]
@@ -132,7 +133,7 @@ def _vectors(program: Program, x: Array) -> tuple[Array, Array]:
     return given.reshape(given.shape[1], -1), np.atleast_2d(outputs)
 
 
-def _unmasked(description: Description, x: Array) -> Array:
+def _unmasked(description: Model, x: Array) -> Array:
     """The steps of a sequence that are not masked: (1, T, m), or (1, T)."""
     mask = inputs.mask_of(description, x)
     if mask is None:

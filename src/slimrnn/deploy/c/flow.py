@@ -9,7 +9,7 @@ from slimrnn.deploy.c.cell import Types
 from slimrnn.deploy.c.layout import Part
 from slimrnn.deploy.program.c_expression import number
 from slimrnn.deploy.program.program import Dense, Program
-from slimrnn.ir.from_keras import Activation, Affine, Embedding, Masking
+from slimrnn.ir.model import Activation, Affine, Embedding, Masking
 from slimrnn.variants import FAMILIES
 
 

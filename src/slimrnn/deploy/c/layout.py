@@ -15,7 +15,7 @@ from slimrnn.deploy.program.c_expression import KEYWORDS
 from slimrnn.deploy.program.functions import TANH_TABLE
 from slimrnn.deploy.program.program import Cell, Dense, Layer, Pair, Program
 from slimrnn.deploy.program.step import MATRICES, Structure
-from slimrnn.ir.from_keras import Activation, Affine, Embedding, Masking
+from slimrnn.ir.model import Activation, Affine, Embedding, Masking
 from slimrnn.variants import FAMILIES
 
 Array = np.ndarray

@@ -13,7 +13,7 @@ import numpy as np
 
 from slimrnn.deploy.graph.builder import HARD_SIGMOIDS, Array
 from slimrnn.errors import InputError
-from slimrnn.ir.from_keras import Recurrent
+from slimrnn.ir.model import Recurrent
 from slimrnn.reference import ACTIVATIONS, unpack
 
 #: from here on, an activation that only comes near to a value has it in float32

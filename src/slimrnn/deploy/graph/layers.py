@@ -16,18 +16,18 @@ from slimrnn.deploy.program.arithmetic import Float32
 from slimrnn.deploy.program.program import structure_of, tables_of
 from slimrnn.deploy.program.step import take_step
 from slimrnn.errors import InputError
-from slimrnn.ir.from_keras import (
+from slimrnn.ir.model import (
     Activation,
     Affine,
     Bidirectional,
     Dense,
-    Description,
     Embedding,
     Layer,
     Masking,
+    Model,
     Recurrent,
+    RecurrentWeights,
 )
-from slimrnn.ir.keras_layers import Recurrence
 from slimrnn.variants import FAMILIES
 
 States = dict[str, Node]
@@ -40,14 +40,14 @@ Writer = Callable[[Recurrent | Bidirectional, Node, Node | None], Node]
 Direction = Callable[[Recurrent, Node, Node | None, bool], Node]
 
 
-def begin(graph: Graph, model: Description, leading: Shape) -> Node:
+def begin(graph: Graph, model: Model, leading: Shape) -> Node:
     """The model's input ``x``: features behind the leading axes, or indices."""
     if model.takes_indices:
         return graph.input("x", leading, "int32")
     return graph.input("x", (*leading, model.inputs))
 
 
-def forward(graph: Graph, model: Description, x: Node, recurrent: Writer) -> Node:
+def forward(graph: Graph, model: Model, x: Node, recurrent: Writer) -> Node:
     """All layers, one after the other.
 
     Args:
@@ -96,7 +96,7 @@ _WRITERS: dict[type, Callable[[Any, Node], Node]] = {
 }
 
 
-def one_step(graph: Graph, model: Description, rename: str) -> None:
+def one_step(graph: Graph, model: Model, rename: str) -> None:
     """The whole file of a one-step model: x and the states in, y and the states out.
 
     Args:
@@ -188,7 +188,7 @@ class _StepWriter:
         before: likewise.
     """
 
-    def __init__(self, cell: Recurrence, of_x: Product, before: States):
+    def __init__(self, cell: RecurrentWeights, of_x: Product, before: States):
         self.structure, self.units = structure_of(cell), cell.units
         self.tables = tables_of(cell, self.structure)
         self.graph, self.before = before["h"].graph, before

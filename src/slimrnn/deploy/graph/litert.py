@@ -18,7 +18,8 @@ from slimrnn.deploy.graph.layers import begin, both_directions, forward, one_ste
 from slimrnn.deploy.graph.litert_builder import LiteRTGraph
 from slimrnn.deploy.graph.metadata import check, metadata, save, summary
 from slimrnn.errors import InputError
-from slimrnn.ir.from_keras import Description, Recurrent, describe
+from slimrnn.ir.from_keras import from_keras
+from slimrnn.ir.model import Model, Recurrent
 
 _FORMS = FORMS["litert"]
 #: the activations of the fused operator; its gates' is always the sigmoid
@@ -33,7 +34,7 @@ def to_litert(
 
     Args:
         model: a Keras model that is a chain; see
-            :func:`slimrnn.ir.from_keras.describe`.
+            :func:`slimrnn.ir.from_keras.from_keras`.
         path: the file.
         form: ``"step"``: one step; the states are inputs and outputs. ``"lstm"``:
             whole sequences; each recurrent layer is the operator
@@ -67,7 +68,7 @@ def to_litert(
         'model.tflite'
     """
     path = check(path, form, _FORMS, overwrite)
-    graph, description = LiteRTGraph(), describe(model)
+    graph, description = LiteRTGraph(), from_keras(model)
     if form == "step":
         one_step(graph, description, "{}")
     else:
@@ -76,7 +77,7 @@ def to_litert(
     return save(path, graph.finish(description.name, text, metadata(description, form)))
 
 
-def _sequence(graph: LiteRTGraph, model: Description) -> None:
+def _sequence(graph: LiteRTGraph, model: Model) -> None:
     """The file of a model over one whole sequence."""
     # The operator's states have one size: a batch that is free is refused by it.
     leading = (1, model.steps or "time")

@@ -10,7 +10,7 @@ from typing import Any
 
 import slimrnn
 from slimrnn.errors import InputError
-from slimrnn.ir.from_keras import Description
+from slimrnn.ir.model import Model
 from slimrnn.utils import files
 
 
@@ -69,7 +69,7 @@ def save(path: Path, content: bytes) -> Path:
     return path
 
 
-def metadata(model: Description, form: str) -> dict[str, str]:
+def metadata(model: Model, form: str) -> dict[str, str]:
     """What a file tells about its origin."""
     return {
         "slimrnn": slimrnn.__version__,
@@ -82,7 +82,7 @@ def metadata(model: Description, form: str) -> dict[str, str]:
     }
 
 
-def summary(model: Description, what: str) -> str:
+def summary(model: Model, what: str) -> str:
     """A short text for a file: what it computes, with the equations of its cells."""
     lines = [f"{what} of the model {model.name}, written by slimrnn."]
     for layer in model.recurrent():

@@ -25,7 +25,8 @@ from slimrnn.deploy.graph.layers import (
 )
 from slimrnn.deploy.graph.metadata import check, metadata, require, save, summary
 from slimrnn.deploy.graph.onnx_builder import ACTIVATIONS, OnnxGraph
-from slimrnn.ir.from_keras import Description, Recurrent, describe
+from slimrnn.ir.from_keras import from_keras
+from slimrnn.ir.model import Model, Recurrent
 from slimrnn.variants import FAMILIES
 
 #: a set of operators and a version of the file that onnxruntime reads from 1.12 on
@@ -40,7 +41,7 @@ def to_onnx(
 
     Args:
         model: a Keras model that is a chain; see
-            :func:`slimrnn.ir.from_keras.describe`.
+            :func:`slimrnn.ir.from_keras.from_keras`.
         path: the file.
         form: ``"scan"``: whole sequences; each recurrent layer is the operator
             ``Scan``. ``"lstm"``: whole sequences; each recurrent layer is the
@@ -71,7 +72,7 @@ def to_onnx(
     """
     path = check(path, form, _FORMS, overwrite)
     onnx = require("onnx", "onnx", "onnx")
-    description = describe(model)
+    description = from_keras(model)
     graph = OnnxGraph()
     if form == "step":
         one_step(graph, description, "next_{}")
@@ -90,7 +91,7 @@ def to_onnx(
     return save(path, proto.SerializeToString())
 
 
-def _sequences(graph: OnnxGraph, model: Description, recurrent: Writer) -> None:
+def _sequences(graph: OnnxGraph, model: Model, recurrent: Writer) -> None:
     """The file of a model over whole sequences."""
     y = forward(graph, model, begin(graph, model, ("batch", "time")), recurrent)
     if model.flatten:

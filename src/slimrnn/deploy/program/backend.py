@@ -1,5 +1,5 @@
 # ruff: noqa: D102 (a machine's methods are told in cell.Machine)
-"""The machine that takes a step with NumPy: the twin of the C."""
+"""The backend that takes a step with NumPy: the simulator of the C."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def product(sums: Array, matrix: Array, scale: Array | None, x: Array) -> Array:
     return sums + ((total * scale + (1 << 31)) >> 32)
 
 
-class Twin:
+class Simulator:
     """Does a step for a batch of streams at once.
 
     Args:

@@ -1,4 +1,4 @@
-"""The functions of the generated file, each beside its twin in NumPy.
+"""The functions of the generated file, each beside its simulator in NumPy.
 
 Both do the same operations in the same order, so that they agree to the last bit.
 """
@@ -46,12 +46,12 @@ class Function:
 
     Attributes:
         source: in C; ``TABLE`` stands for the macro that places tables.
-        twin: the same on arrays.
+        simulator: the same on arrays.
         needs: the functions that the source calls.
     """
 
     source: str
-    twin: Callable[..., Array]
+    simulator: Callable[..., Array]
     needs: tuple[str, ...] = ()
 
 
@@ -207,10 +207,10 @@ _HARD_INT = {name: round(8 * float(slope) * 2**14) for name, slope in _HARD.item
 
 
 def _hard_int(slope: int) -> Callable[[Array], Array]:
-    def twin(v: Array) -> Array:
+    def simulator(v: Array) -> Array:
         return np.clip((np.clip(v, -32768, 32767) * slope >> 14) + 16384, 0, 32767)
 
-    return twin
+    return simulator
 
 
 def _hard_int_source(name: str, slope: int) -> str:

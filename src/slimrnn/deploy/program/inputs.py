@@ -8,12 +8,12 @@ import numpy as np
 
 from slimrnn.deploy.program.program import Program
 from slimrnn.errors import InputError
-from slimrnn.ir.from_keras import Affine, Description, Embedding, Masking
+from slimrnn.ir.model import Affine, Embedding, Masking, Model
 
 Array = np.ndarray
 
 
-def check(description: Description, x: Any) -> Array:
+def check(description: Model, x: Any) -> Array:
     """The data as an array that the model can take.
 
     Raises:
@@ -69,7 +69,7 @@ def integers(program: Program, x: Array) -> Array:
     return np.trunc(values + np.where(values < 0, -0.5, 0.5).astype("f4")).astype("i1")
 
 
-def mask_of(description: Description, x: Array) -> Array | None:
+def mask_of(description: Model, x: Array) -> Array | None:
     """(B, T), False where the model skips a step; None where it skips none."""
     values = x
     for layer in description.layers:

@@ -18,7 +18,7 @@ class Counted:
 
     __array_ufunc__ = None  # NumPy's scalars leave the operation to this class
 
-    def __init__(self, machine: Counting):
+    def __init__(self, machine: OpCounter):
         self.machine = machine
 
     def _done(self, *_: Any) -> Counted:
@@ -28,7 +28,7 @@ class Counted:
     __add__ = __rsub__ = __mul__ = __rmul__ = __rshift__ = _done
 
 
-class Counting:
+class OpCounter:
     """Counts a step of a cell.
 
     ``counts`` has: ``macs`` in blocks of four rows and ``macs alone`` in rows that are

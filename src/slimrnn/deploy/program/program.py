@@ -1,6 +1,6 @@
 """A description with its numbers laid out for one arithmetic.
 
-A program is what the C writer writes down, and what the twin runs.
+A program is what the C writer writes down, and what the simulator runs.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from slimrnn.deploy.program.step import Structure
-from slimrnn.ir import from_keras as described
-from slimrnn.ir.from_keras import Activation, Affine, Description, Masking
-from slimrnn.ir.keras_layers import Recurrence
+from slimrnn.ir import model as ir
+from slimrnn.ir.model import Activation, Affine, Masking, Model, RecurrentWeights
 from slimrnn.reference import ACTIVATIONS
 
 Array = np.ndarray
@@ -31,7 +30,7 @@ class Cell:
     ``reset_bias``.
     """
 
-    layer: described.Recurrent
+    layer: ir.Recurrent
     structure: Structure
     tables: Mapping[str, Array]
 
@@ -80,7 +79,7 @@ class Dense:
 class Pair:
     """Both directions."""
 
-    layer: described.Bidirectional
+    layer: ir.Bidirectional
     forward: Cell
     backward: Cell
 
@@ -100,7 +99,7 @@ class Pair:
         return self.layer.outputs
 
 
-Layer = described.Embedding | Masking | Affine | Dense | Activation | Cell | Pair
+Layer = ir.Embedding | Masking | Affine | Dense | Activation | Cell | Pair
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ class Program:
     """
 
     dtype: str
-    description: Description
+    description: Model
     layers: tuple[Layer, ...]
     input_scale: float = 1.0
     input_affine: tuple[Affine, ...] = field(default=())
@@ -141,7 +140,7 @@ class Program:
         return found
 
 
-def float32(description: Description) -> Program:
+def float32(description: Model) -> Program:
     """The program in float32."""
     layers = tuple(convert(layer, _cell, _dense) for layer in description.layers)
     return Program("float32", description, layers)
@@ -149,14 +148,14 @@ def float32(description: Description) -> Program:
 
 def convert(layer: Any, cell: Any, dense: Any) -> Layer:
     """A layer of the description by functions for cells and for Dense layers."""
-    if isinstance(layer, described.Recurrent):
+    if isinstance(layer, ir.Recurrent):
         return cell(layer)
-    if isinstance(layer, described.Bidirectional):
+    if isinstance(layer, ir.Bidirectional):
         return Pair(layer, cell(layer.forward), cell(layer.backward))
-    return dense(layer) if isinstance(layer, described.Dense) else layer
+    return dense(layer) if isinstance(layer, ir.Dense) else layer
 
 
-def structure_of(cell: Recurrence, **others: Any) -> Structure:
+def structure_of(cell: RecurrentWeights, **others: Any) -> Structure:
     """What the cell's routine depends on."""
     return Structure(
         cell.variant,
@@ -168,7 +167,7 @@ def structure_of(cell: Recurrence, **others: Any) -> Structure:
     )
 
 
-def tables_of(cell: Recurrence, structure: Structure) -> dict[str, Array]:
+def tables_of(cell: RecurrentWeights, structure: Structure) -> dict[str, Array]:
     """The tables of a cell as float32, still without scales."""
     tables = {}
     for weight, packed in cell.weights.items():
@@ -186,12 +185,12 @@ def tables_of(cell: Recurrence, structure: Structure) -> dict[str, Array]:
     return tables
 
 
-def _cell(layer: described.Recurrent) -> Cell:
+def _cell(layer: ir.Recurrent) -> Cell:
     structure = structure_of(layer.cell)
     return Cell(layer, structure, tables_of(layer.cell, structure))
 
 
-def _dense(layer: described.Dense) -> Dense:
+def _dense(layer: ir.Dense) -> Dense:
     tables = {"kernel": np.ascontiguousarray(layer.kernel.T)}
     if layer.bias is not None:
         tables["bias"] = layer.bias

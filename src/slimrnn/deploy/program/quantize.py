@@ -21,17 +21,17 @@ from slimrnn.deploy.program.arithmetic import ONE_BITS, SUM_BITS
 from slimrnn.deploy.program.program import Cell, Dense, Layer, Pair, Program
 from slimrnn.deploy.program.step import MATRICES, Structure
 from slimrnn.errors import InputError
-from slimrnn.ir import from_keras as described
-from slimrnn.ir.from_keras import (
+from slimrnn.ir import model as ir
+from slimrnn.ir.model import (
     Activation,
     Affine,
     Bidirectional,
-    Description,
     Embedding,
     Masking,
+    Model,
     Recurrent,
 )
-from slimrnn.ir.from_keras import Dense as DenseLayer
+from slimrnn.ir.model import Dense as DenseLayer
 from slimrnn.variants import FAMILIES
 
 Array = np.ndarray
@@ -44,7 +44,7 @@ _BOUNDED = ("tanh", *_GATES)
 _MARGIN = 1.25
 
 
-def int8(description: Description, x: Array) -> Program:
+def int8(description: Model, x: Array) -> Program:
     """The program in integers.
 
     Args:
@@ -57,11 +57,11 @@ def int8(description: Description, x: Array) -> Program:
             cannot be proved, or data of another shape.
     """
     x = inputs.check(description, x)
-    return _Quantizing(description, x).program()
+    return _Quantizer(description, x).program()
 
 
-class _Quantizing:
-    def __init__(self, description: Description, x: Array):
+class _Quantizer:
+    def __init__(self, description: Model, x: Array):
         self.description = description
         self.affine: list[Affine] = []
         self.layers: list[Layer] = []
@@ -243,9 +243,9 @@ class _Quantizing:
         return rounded.astype("int16")
 
 
-def _joined(layers: Iterable[described.Layer]) -> Iterator[described.Layer]:
+def _joined(layers: Iterable[ir.Layer]) -> Iterator[ir.Layer]:
     """The layers, with an Activation as that of the Dense before it."""
-    before: described.Layer | None = None
+    before: ir.Layer | None = None
     for layer in layers:
         if (
             isinstance(layer, Activation)

@@ -1,4 +1,4 @@
-"""The twin: what the C computes, bit for bit, with NumPy.
+"""The simulator: what the C computes, bit for bit, with NumPy.
 
 It is the reference of the tests, gives the vectors of the self test, and tells the
 accuracy of integers without a board.
@@ -12,10 +12,10 @@ import numpy as np
 
 from slimrnn.deploy.program import functions
 from slimrnn.deploy.program.arithmetic import Float32, Int8
-from slimrnn.deploy.program.backend import Twin, product
+from slimrnn.deploy.program.backend import Simulator, product
 from slimrnn.deploy.program.program import Cell, Dense, Pair, Program
 from slimrnn.deploy.program.step import take_step
-from slimrnn.ir.from_keras import Activation, Affine, Embedding, Masking
+from slimrnn.ir.model import Activation, Affine, Embedding, Masking
 from slimrnn.variants import FAMILIES
 
 Array = np.ndarray
@@ -59,7 +59,7 @@ class _Run:
     def __init__(self, program: Program, each: bool, seen: dict[str, float] | None):
         self.program, self.each, self.seen = program, each, seen
         known = _FUNCTIONS[program.dtype]
-        self.call = lambda name, value: known[name].twin(value)
+        self.call = lambda name, value: known[name].simulator(value)
         self.numbers = _NUMBERS[program.dtype](self.call)
         self.dtype = SUMS[program.dtype]
 
@@ -119,7 +119,7 @@ class _Run:
         batch, steps = values.shape[:2]
         names = FAMILIES[cell.structure.variant.family].states
         vectors = {k: np.zeros((batch, cell.units), self.dtype) for k in names}
-        machine = Twin(cell.structure, cell.units, cell.tables, vectors)
+        machine = Simulator(cell.structure, cell.units, cell.tables, vectors)
         order = range(steps)[::-1] if cell.layer.go_backwards else range(steps)
         outputs = []
         for t in order:

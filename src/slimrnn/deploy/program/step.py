@@ -26,7 +26,7 @@ class Structure:
         variant: the row.
         activation: g.
         recurrent_activation: s.
-        reset_after: see :class:`slimrnn.ir.keras_layers.Recurrence`.
+        reset_after: see :class:`slimrnn.ir.keras_layers.RecurrentWeights`.
         reset_bias: whether there is one.
         bits: of integers, the fraction bits of the state c.
         saturates: of integers, whether c can reach the end of its range.
