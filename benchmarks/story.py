@@ -53,7 +53,7 @@ class Exported(Model):
         dtype: of the arithmetic.
         keras: its accuracy in Keras.
         promised: the one that :func:`slimrnn.deploy.evaluate_int8` tells.
-        expected: the simulator's outputs after each step, (T, classes) for each recording.
+        expected: the simulator's outputs, (T, classes) for each recording.
     """
 
     title: str
@@ -92,11 +92,7 @@ class OnDevice:
     def wrong(self) -> list[int]:
         """The recordings with other bits than the simulator's."""
         pairs = zip(self.run.outputs, self.model.expected, strict=True)
-        return [
-            k
-            for k, (y, simulator) in enumerate(pairs)
-            if not np.array_equal(y, simulator)
-        ]
+        return [k for k, (y, want) in enumerate(pairs) if not np.array_equal(y, want)]
 
 
 def settings_of(data_dir: str | None, **given: int) -> Settings:
@@ -169,8 +165,8 @@ def run(models: list[Exported], labels: Array, folder: Path) -> list[OnDevice]:
     """All models on the device.
 
     Raises:
-        RuntimeError: one does not build or run, or gives other bits than its simulator, or
-            another accuracy than was promised.
+        RuntimeError: one does not build or run, or its bits are not the
+            simulator's, or its accuracy is not the one promised.
     """
     firmware = Firmware(folder, CORE, models)
     found = []
@@ -180,9 +176,7 @@ def run(models: list[Exported], labels: Array, folder: Path) -> list[OnDevice]:
         found.append(OnDevice(model, done, flash, right))
         if wrong := found[-1].wrong():
             name = model.source.name
-            raise RuntimeError(
-                f"{name} differs from its simulator on recordings {wrong}"
-            )
+            raise RuntimeError(f"{name} is not its simulator on recordings {wrong}")
         if right != model.promised:
             raise RuntimeError(
                 f"{model.source.name}: {right} on the device, {model.promised} promised"

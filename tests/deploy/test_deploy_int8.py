@@ -38,7 +38,7 @@ def test_little_is_lost(name):
 
 @pytest.mark.parametrize("name", ROWS)
 def test_no_sum_leaves_32_bits(name, monkeypatch):
-    """The simulator's sums, of 64 bits, with x at the ends of its range for 300 steps."""
+    """The simulator's 64-bit sums, with x at the ends of its range for 300 steps."""
     from slimrnn.deploy.program import backend
 
     seen = []

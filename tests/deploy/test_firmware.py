@@ -49,7 +49,7 @@ CASES = {**{f"row {name}": partial(model_of_row, name) for name in ROWS}, **MODE
 
 @pytest.fixture(scope="session", params=DTYPES)
 def cases(request, tmp_path_factory):
-    """The models, and what each gives: the host's C of float32, the simulator of int8."""
+    """The models, and what each gives: the host's C (float32), the simulator (int8)."""
     models, expected = [], {}
     for case, build in CASES.items():
         model = build()

@@ -66,7 +66,7 @@ def test_slim_models_take_less(told):
 
 
 def test_other_bits_are_refused(told, few, tmp_path):
-    """One bit of the last recording's simulator is turned; then a promise is not kept."""
+    """One bit of the last simulated recording is turned; then a promise is broken."""
     _, data = few
     right = next(one.model for one in told if one.model.dtype == "int8")
     other = [y.copy() for y in right.expected]

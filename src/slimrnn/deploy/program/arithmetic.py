@@ -1,7 +1,7 @@
 """The two arithmetics: float32, and integers of 16 bits.
 
 Each formula stands here once. It works on NumPy's arrays, and on the expressions of
-:mod:`slimrnn.deploy.program.c_expression`: what the simulator computes is what the C says.
+``deploy.program.c_expression``: what the simulator computes is what the C says.
 
 Integers (Qk has k fraction bits; all products fit 32 bits, which the exporter proves):
 sums are Q12, gates and h are Q15, c is Q``bits``, biases and recurrent vectors are Q12.
