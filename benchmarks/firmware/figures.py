@@ -88,7 +88,7 @@ class Figures:
         lines = ",\n".join(json.dumps(asdict(figure)) for figure in self.figures)
         about = json.dumps(self.about)
         text = f'{{"about": {about},\n"figures": [\n{lines}\n]}}\n'
-        files.write(path, lambda file: file.write(text.encode()))
+        files.write(path, text)
 
 
 def read(path: Path) -> Figures:

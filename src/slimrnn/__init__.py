@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from slimrnn import variants
 from slimrnn.errors import InputError
+from slimrnn.utils.optional import lazy
 from slimrnn.variants import Gate, Variant, get
 
 if TYPE_CHECKING:
@@ -23,16 +24,15 @@ __version__ = "0.1.0"
 
 # Imported when first asked for: they import Keras and with it a framework, which
 # takes seconds, and `slimrnn variants` needs neither.
-_LAZY = {
-    **dict.fromkeys(
-        ("SlimLSTMCell", "SlimGRUCell", "SlimMGUCell"), "slimrnn.layers.cells"
-    ),
-    **dict.fromkeys(
-        ("SlimLSTM", "SlimGRU", "SlimMGU", "SlimRNN", "layer"), "slimrnn.layers"
-    ),
-    "Stream": "slimrnn.stream",
-    "slim": "slimrnn.slimming.training",
-}
+__getattr__ = lazy(
+    __name__,
+    {
+        "layers.cells": ("SlimLSTMCell", "SlimGRUCell", "SlimMGUCell"),
+        "layers": ("SlimLSTM", "SlimGRU", "SlimMGU", "SlimRNN", "layer"),
+        "slimming.training": ("slim",),
+        "stream": ("Stream",),
+    },
+)
 
 __all__ = [
     "Gate",
@@ -51,12 +51,6 @@ __all__ = [
     "slim",
     "variants",
 ]
-
-
-def __getattr__(name: str):
-    if name not in _LAZY:
-        raise AttributeError(f"module 'slimrnn' has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name]), name)
 
 
 # Keras finds the layers of a saved model only once they are imported.

@@ -10,7 +10,6 @@ A run that is gone on with, in the same folder, goes on there as well.
 
 from __future__ import annotations
 
-import importlib
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,7 @@ from typing import Any
 import keras
 
 from slimrnn.errors import InputError
+from slimrnn.utils.optional import require
 
 
 class Logger(keras.callbacks.Callback):
@@ -39,7 +39,7 @@ class Logger(keras.callbacks.Callback):
         super().__init__()
         self.folder = Path(folder)
         self.settings = dict(settings or {})
-        self.library = _imported(self.package)
+        self.library = self.library_module()
         self._begun = False
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -72,6 +72,11 @@ class Logger(keras.callbacks.Callback):
         """Closes the log."""
         raise NotImplementedError
 
+    @classmethod
+    def library_module(cls, name: str = "") -> Any:
+        """The library, or a module of it, such as ``".summary"``."""
+        return require(cls.package + name, cls.package, cls.package)
+
     @property
     def _note(self) -> Path:
         """A file that keeps by which name the library knows the run."""
@@ -86,8 +91,8 @@ class TensorBoard(Logger):
     def begin(self, epoch: int) -> None:
         """Opens the log; what it has of this epoch and later ones no longer counts."""
         # Not its SummaryWriter, whose queue is lost with a run that is killed.
-        writer = _imported(f"{self.package}.event_file_writer")
-        self._proto = _imported(f"{self.package}.proto.event_pb2")
+        writer = self.library_module(".event_file_writer")
+        self._proto = self.library_module(".proto.event_pb2")
         self._file = writer.EventsWriter(str(self.folder / "events"), f".{epoch}")
         start = self._proto.SessionLog(status=self._proto.SessionLog.START)
         self._write(epoch, session_log=start)
@@ -207,7 +212,7 @@ mlflow, wandb.
     for name in names:
         if name not in LOGGERS:
             raise InputError(f"Unknown logger {name!r}; allowed: {', '.join(LOGGERS)}.")
-        _imported(LOGGERS[name].package)
+        LOGGERS[name].library_module()
 
 
 def callbacks(names: Sequence[str]) -> Callable[[Any, Path], list[Logger]]:
@@ -218,13 +223,3 @@ def callbacks(names: Sequence[str]) -> Callable[[Any, Path], list[Logger]]:
         []
     """
     return lambda settings, path: [LOGGERS[n](path, settings.config()) for n in names]
-
-
-def _imported(package: str) -> Any:
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        raise InputError(
-            f"The logger needs {package}, which is not installed; install it with: "
-            f"pip install {package}"
-        ) from error

@@ -94,8 +94,8 @@ def test_an_unsupported_layer(written, tmp_path):
 
 WITHOUT_TENSORFLOW = """
 import pathlib, sys, keras, slimrnn
-from slimrnn.deploy.litert import to_litert
-from slimrnn.deploy.onnx import to_onnx
+from slimrnn.deploy.graph.litert import to_litert
+from slimrnn.deploy.graph.onnx import to_onnx
 layer = slimrnn.SlimLSTM(4, "LSTM6", recurrent_initializer="zeros")
 model = keras.Sequential([keras.Input((None, 3)), layer])
 before = set(sys.modules)

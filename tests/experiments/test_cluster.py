@@ -149,7 +149,7 @@ def test_stopping_ends_what_runs(tmp_path, tasks):
     while not (path / files.HOLDER).exists():
         assert pool.wait(0.1) == []
     pool.stop()
-    with files.held(path, WAIT):
+    with files.locked(path, WAIT):
         assert not store.mapping(path / store.RESULT)
 
 
@@ -185,7 +185,7 @@ def test_ray_is_not_installed(monkeypatch):
 def test_a_folder_still_in_use_is_not_the_trials_fault(tmp_path):
     """As after a cut network: the machine that was given up still trains."""
     pool = Processes()
-    with files.held(tmp_path):
+    with files.locked(tmp_path):
         pool.start("a", job(tmp_path))
         found = ended(pool)
     assert found.outcome == "lost"

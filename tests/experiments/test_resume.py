@@ -215,7 +215,7 @@ def test_a_folder_in_use_is_refused(tmp_path, monkeypatch):
     code = (
         "import sys, pathlib, time\n"
         "from slimrnn.experiments import files\n"
-        "with files.held(pathlib.Path(sys.argv[1])):\n"
+        "with files.locked(pathlib.Path(sys.argv[1])):\n"
         "    print('held', flush=True)\n"
         "    time.sleep(60)\n"
     )
@@ -229,7 +229,7 @@ def test_a_folder_in_use_is_refused(tmp_path, monkeypatch):
             pass
         other.kill()
         other.wait()
-        with files.held(tmp_path):  # however the process ended
+        with files.locked(tmp_path):  # however the process ended
             pass
 
 

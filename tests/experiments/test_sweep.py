@@ -81,7 +81,7 @@ def test_two_sweeps_in_one_folder(tmp_path, capsys):
     scheduler.save(folder, study_of(), {"backend": "jax", "command": ""})
     code = (
         "import sys, pathlib\nfrom slimrnn.experiments import files\n"
-        "with files.held(pathlib.Path(sys.argv[1])):\n"
+        "with files.locked(pathlib.Path(sys.argv[1])):\n"
         "    print('held', flush=True); sys.stdin.read()\n"
     )
     command = [sys.executable, "-c", code, str(folder)]

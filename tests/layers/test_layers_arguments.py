@@ -95,7 +95,7 @@ def test_whole_numbers_of_any_kind_are_units(units):
     assert type(layer.get_config()["units"]) is int
 
 
-NO_UNITS = "units must be a whole number from 1 on; received {}."
+NO_UNITS = "units must be a whole number of 1 or more; received {}."
 LSTM_ROWS = ", ".join(v.name for v in slimrnn.variants() if v.family == "lstm")
 REFUSED = {
     **{

@@ -239,7 +239,7 @@ def test_mistakes_are_refused_in_a_sentence(case):
 
 @pytest.mark.parametrize("count", [-1, 1.5, True, "2"])
 def test_a_wrong_number_of_threads_is_refused(count):
-    with pytest.raises(InputError, match="must be a whole number from 0 on"):
+    with pytest.raises(InputError, match="must be a whole number of 0 or more"):
         native.set_num_threads(count)
 
 

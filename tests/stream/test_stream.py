@@ -612,7 +612,7 @@ def test_a_quantized_model_is_refused():
 
 @pytest.mark.parametrize("batch_size", [0, -1, 1.0, "1", None, True, 2**31])
 def test_batch_sizes_that_are_refused(batch_size):
-    with pytest.raises(InputError, match="batch_size must be a whole number from 1"):
+    with pytest.raises(InputError, match="batch size must be a whole number from 1"):
         stream_of(layer_of("LSTM6", 4, 5), batch_size)
 
 

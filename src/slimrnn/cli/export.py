@@ -112,15 +112,15 @@ def export(args: argparse.Namespace) -> str:
 def _export_file(args: argparse.Namespace) -> str:
     """A format with one file, in a folder of its own."""
     from slimrnn.deploy.c.export import check_name
-    from slimrnn.utils.folder import free, whole
+    from slimrnn.utils import files
 
     if args.dtype != _DTYPES[0] or args.calibrate is not None:
         flag = "--calibrate" if args.calibrate else f"--dtype {args.dtype}"
         raise InputError(f"{flag} is for --to c; {args.to} is written in float32.")
     check_name(args.name)
-    folder, model = free(args.out), load(args.model)
+    folder, model = files.require_new(args.out), load(args.model)
     write = getattr(deploy, f"to_{args.to}")
-    with whole(folder) as unfinished:
+    with files.atomic_folder(folder) as unfinished:
         file = unfinished / f"{args.name}{_ENDINGS[args.to]}"
         write(model, file, form=args.form or next(iter(FORMS[args.to])))
     return f"{args.to}: {folder / file.name}"

@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         told = str(error)
-        if files.cannot_write(error):
+        if files.no_space(error):
             told = (
                 f"Nothing can be written any more ({error}). What was finished is not "
                 f"lost: make room, and go on with --resume and the folder."

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
-from slimrnn.data.sequences import Part, generator, is_whole
-from slimrnn.errors import InputError
+from slimrnn.data.sequences import Part, generator
+from slimrnn.utils.checks import whole
 
 # Each padded length is one more shape to compile, which takes about as long as
 # tens of batches. So: few lengths, none without batches enough to pay for it,
@@ -94,11 +94,7 @@ class Batches(keras.utils.PyDataset):
         length: int | None = None,
     ):
         super().__init__()
-        if not is_whole(batch_size, 1):
-            raise InputError(
-                f"batch size {batch_size!r} is not allowed: it must be a whole number, "
-                "1 or more; give for example 32."
-            )
+        batch_size = whole("batch_size", batch_size, least=1)
         generator(seed)  # a bad seed is told here, not in the first epoch
         self.part = part
         self.batch_size = batch_size

@@ -1,22 +1,12 @@
 """Sequences, equal or unequal in length, with their targets."""
 
-import math
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from slimrnn.errors import InputError
-
-
-def is_whole(value: object, least: int, most: float = math.inf) -> bool:
-    """Say whether a value is a whole number from `least` to `most`.
-
-    >>> is_whole(3, 1), is_whole(0, 1), is_whole(3.0, 1)
-    (True, False, False)
-    """
-    return isinstance(value, Integral) and least <= int(value) <= most
+from slimrnn.utils.checks import whole
 
 
 def generator(*seed: int) -> np.random.Generator:
@@ -28,12 +18,7 @@ def generator(*seed: int) -> np.random.Generator:
     >>> bool(generator(1, 2).random() == generator(1, 2).random())
     True
     """
-    if all(is_whole(number, 0) for number in seed):
-        return np.random.default_rng(seed)
-    raise InputError(
-        f"cannot seed with {', '.join(map(repr, seed))}: a seed is a whole number, 0 "
-        "or more; give one such as 0."
-    )
+    return np.random.default_rng([whole("seed", number, least=0) for number in seed])
 
 
 @dataclass(frozen=True, eq=False)

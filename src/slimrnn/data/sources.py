@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from slimrnn.data.reading import INT32, Arrays, checked, read_npz
-from slimrnn.data.sequences import Dataset, Part, Sequences, is_whole
+from slimrnn.data.sequences import Dataset, Part, Sequences
 from slimrnn.data.table import DATASETS, Source
 from slimrnn.errors import InputError
+from slimrnn.utils.checks import whole
 
 UNKNOWN = 2  # Keras's convention: 0 pads, 1 starts a text, 2 is an unknown word
 DOWNLOAD_SECONDS = 20.0
@@ -50,8 +51,9 @@ def load(
     >>> load("digits").train.x.values.shape
     (1437, 8, 8)
     """
-    _check_at_least("words", words, UNKNOWN + 1)
-    _check_at_least("length", length, 1)
+    for option, value, least in (("words", words, UNKNOWN + 1), ("length", length, 1)):
+        if value is not None:
+            whole(option, value, least, INT32)
     if data_dir is not None and not os.path.isdir(data_dir):
         raise InputError(
             f"the folder of data {str(data_dir)!r} does not exist: --data-dir takes a "
@@ -222,14 +224,6 @@ def _below(*values: np.ndarray) -> float:
     lowest = min(array.min() for array in values)
     below = np.floor(lowest) - np.float32(1)
     return float(below if below < lowest else np.nextafter(lowest, -np.float32(np.inf)))
-
-
-def _check_at_least(option: str, value: int | None, least: int) -> None:
-    if value is not None and not is_whole(value, least, INT32):
-        raise InputError(
-            f"{option}={value!r} is not allowed: it must be a whole number from "
-            f"{least} to {INT32}; give one, or leave it out."
-        )
 
 
 def _check_expected(train: Part, test: Part, source: Source, where: str) -> None:

@@ -1,7 +1,8 @@
 """A trained model outside Keras: C99, ONNX, LiteRT, and integers."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from slimrnn.utils.optional import lazy
 
 if TYPE_CHECKING:
     from slimrnn.deploy.c.export import to_c
@@ -10,17 +11,14 @@ if TYPE_CHECKING:
     from slimrnn.deploy.graph.onnx import to_onnx
 
 # Imported when first asked for: they import Keras.
-_LAZY = {
-    "evaluate_int8": "slimrnn.deploy.evaluate",
-    "to_c": "slimrnn.deploy.c.export",
-    "to_litert": "slimrnn.deploy.graph.litert",
-    "to_onnx": "slimrnn.deploy.graph.onnx",
-}
+__getattr__ = lazy(
+    __name__,
+    {
+        "c.export": ("to_c",),
+        "evaluate": ("evaluate_int8",),
+        "graph.litert": ("to_litert",),
+        "graph.onnx": ("to_onnx",),
+    },
+)
 
 __all__ = ["evaluate_int8", "to_c", "to_litert", "to_onnx"]
-
-
-def __getattr__(name: str):
-    if name not in _LAZY:
-        raise AttributeError(f"module 'slimrnn.deploy' has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name]), name)

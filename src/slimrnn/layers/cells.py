@@ -19,6 +19,7 @@ from slimrnn.engines.spec import Cell
 from slimrnn.engines.step import Step
 from slimrnn.errors import InputError
 from slimrnn.layers.initializers import by_blocks
+from slimrnn.utils.checks import whole
 from slimrnn.variants import FAMILIES, WEIGHTS, Variant
 
 Parameter = inspect.Parameter
@@ -91,7 +92,10 @@ class _SlimCell(keras.layers.Layer, _DropoutCell):
                 "reset_after=True is not a slim cell: the papers reset h before the "
                 "product; received True, allowed is False."
             )
-        settings["units"] = _positive(settings["units"])
+        units = settings["units"]
+        if isinstance(units, float) and units.is_integer():  # such as a half of 10
+            units = int(units)
+        settings["units"] = whole("units", units, least=1)
         settings["variant"] = _of_family(settings["variant"], self.family)
         for rate in ("dropout", "recurrent_dropout"):
             settings[rate] = min(1.0, max(0.0, settings[rate]))  # as Keras does
@@ -257,16 +261,6 @@ class SlimMGUCell(_SlimCell):
 
     family = "mgu"
     __signature__ = signature(keras.layers.GRUCell, "MGU3", CELL_OPTIONS)
-
-
-def _positive(units: Any) -> int:
-    try:
-        whole = int(units) == units and units >= 1
-    except (TypeError, ValueError):
-        whole = False
-    if not whole or isinstance(units, bool):
-        raise InputError(f"units must be a whole number from 1 on; received {units!r}.")
-    return int(units)
 
 
 def _of_family(variant: Any, family: str) -> Variant:

@@ -14,6 +14,7 @@ import numpy as np
 
 from slimrnn.errors import InputError
 from slimrnn.native import library
+from slimrnn.utils.checks import whole
 from slimrnn.variants import FAMILIES, Variant, get
 from slimrnn.variants.gates import WEIGHTS
 
@@ -47,11 +48,7 @@ def set_num_threads(count: int) -> None:
     Raises:
         InputError: not a whole number from 0 on, or there is no native engine.
     """
-    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-        raise InputError(
-            f"The number of threads must be a whole number from 0 on (0: all cores); "
-            f"received {count!r}."
-        )
+    whole("number of threads", count, least=0)
     library.get().slim_set_num_threads(count)
 
 

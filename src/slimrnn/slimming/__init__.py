@@ -5,10 +5,10 @@
 before and after.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from slimrnn.slimming.options import Options
+from slimrnn.utils.optional import lazy
 
 if TYPE_CHECKING:
     from slimrnn.slimming.conversion import rebuild
@@ -17,18 +17,14 @@ if TYPE_CHECKING:
     from slimrnn.slimming.training import slim
 
 # Imported when first asked for: they import Keras, and `slimrnn --help` does not.
-_LAZY = {
-    "Distillation": "distillation",
-    "Figures": "measure",
-    "measure": "measure",
-    "rebuild": "conversion",
-    "slim": "training",
-}
+__getattr__ = lazy(
+    __name__,
+    {
+        "conversion": ("rebuild",),
+        "distillation": ("Distillation",),
+        "measure": ("Figures", "measure"),
+        "training": ("slim",),
+    },
+)
 
 __all__ = ["Distillation", "Figures", "Options", "measure", "rebuild", "slim"]
-
-
-def __getattr__(name: str):
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

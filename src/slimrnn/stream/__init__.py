@@ -12,6 +12,7 @@ import numpy as np
 from slimrnn.errors import InputError
 from slimrnn.native import library
 from slimrnn.stream.layers import EMBEDDING, Part, parts_of
+from slimrnn.utils.checks import whole
 
 __all__ = ["Stream"]
 
@@ -19,6 +20,7 @@ Array = np.ndarray
 State = list[dict[str, Array]]
 
 #: a step over this many weights takes some 10 µs: then other threads may run
+MOST_STREAMS = 2**31 - 1  # that a C int holds
 _LONG = 250_000
 
 
@@ -61,7 +63,7 @@ class Stream:
     """
 
     def __init__(self, model: Any, batch_size: int = 1):
-        self.batch_size = _whole("batch_size", batch_size)
+        self.batch_size = whole("batch_size", batch_size, least=1, most=MOST_STREAMS)
         native = library.get()
         parts = parts_of(model)
         first, last = parts[0], parts[-1]
@@ -165,7 +167,7 @@ class Stream:
         Raises:
             InputError: steps is not a whole number from 1 on, or the stream is closed.
         """
-        _whole("steps", steps)
+        whole("steps", steps, least=1, most=MOST_STREAMS)
         if self._handle is None:
             _closed()
         kept = self.state
@@ -282,15 +284,6 @@ def _like(mine: dict[str, Array], given: Any, what: str) -> dict[str, Array]:
                 f"{new[name].shape}."
             )
     return new
-
-
-def _whole(what: str, value: Any) -> int:
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or not 1 <= value < 2**31:
-        raise InputError(
-            f"{what} must be a whole number from 1 on; received {value!r}."
-        )
-    return int(value)
 
 
 def _closed(*_: Any) -> NoReturn:

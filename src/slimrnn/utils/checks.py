@@ -5,21 +5,29 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 from typing import Any
 
 from slimrnn.errors import InputError
 
 
-def whole(name: str, value: Any, least: int, most: int | None = None) -> None:
-    """Refuses what is not a whole number in a range.
+def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """The value, if it is a whole number in a range: Python's, NumPy's, but no truth.
 
     Raises:
         InputError: what was received, and what is allowed.
+
+    Example:
+        >>> whole("batch_size", 0, least=1)
+        Traceback (most recent call last):
+        slimrnn.errors.InputError: The batch size must be a whole number of 1 or more; \
+received 0.
     """
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
     fits = is_whole and value >= least and (most is None or value <= most)
     limit = f"of {least} or more" if most is None else f"from {least} to {most}"
     check(name, value, fits, f"a whole number {limit}")
+    return int(value)
 
 
 def check(name: str, value: Any, fits: bool, allowed: str) -> None:

@@ -1,14 +1,16 @@
-"""Files that are whole or not there, and a folder that only one process writes to."""
+"""Files and folders that are whole or not there, and a folder locked by one process."""
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
+import shutil
 import socket
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,51 +26,129 @@ class InUse(InputError):
     """Another process has the folder."""
 
 
-def write(path: Path, fill: Callable[[BinaryIO], Any]) -> None:
-    """Replaces a file at once: a reader, or a crash, finds the old or the new one.
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """A file to write, which takes the place of the one given once it is whole.
 
-    Args:
-        path: the file.
-        fill: writes the content; if it fails, as on a full disk, nothing changes.
+    A reader, or a crash, finds the old or the new one; if the writing fails, as on a
+    full disk, nothing changes. The file to write has the same ending.
 
     Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp(), "a")
-        >>> write(path, lambda file: file.write(b"whole"))
-        >>> path.read_bytes()
-        b'whole'
+        >>> path = Path(tempfile.mkdtemp(), "a.txt")
+        >>> with atomic_file(path) as unfinished:
+        ...     _ = unfinished.write_text("whole")
+        >>> path.read_text()
+        'whole'
     """
-    unfinished = path.with_name(f"{path.name}.tmp")
+    unfinished = path.with_name(f"unfinished-{path.name}")
     try:
-        with open(unfinished, "wb") as file:
-            fill(file)
-            file.flush()
-            os.fsync(file.fileno())
+        yield unfinished
+        _sync(unfinished)
         unfinished.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
+    finally:
+        with suppress(OSError):
             unfinished.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+    with suppress(OSError):  # some systems do not open folders
+        _sync(path.parent)
 
 
-def _sync_folder(path: Path) -> None:
-    """Makes a rename last through a power cut, where folders can be opened."""
-    with contextlib.suppress(OSError):
-        folder = os.open(path, os.O_RDONLY)
+def write(path: Path, content: bytes | str) -> None:
+    """Replaces a file's content as :func:`atomic_file` does; a text becomes UTF-8."""
+    with atomic_file(path) as unfinished:
+        unfinished.write_bytes(
+            content.encode() if isinstance(content, str) else content
+        )
+
+
+def _sync(path: Path) -> None:
+    """Makes a file, or the renames in a folder, last through a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def require_new(path: str | os.PathLike, overwrite: bool = False) -> Path:
+    """The path, if there is nothing yet and a folder to be in.
+
+    Args:
+        path: of a file or a folder to be made.
+        overwrite: whether a file that is there may be replaced.
+
+    Raises:
+        InputError: it is there already, or has no folder to be in.
+    """
+    path = Path(path)
+    if overwrite and path.is_dir():
+        raise InputError(f"{path} is a folder; give the path of a file.")
+    if path.exists() and not overwrite:
+        raise InputError(
+            f"{path} exists already and is not replaced; give another path, or remove "
+            f"it."
+        )
+    if not path.absolute().parent.is_dir():
+        raise InputError(
+            f"There is no folder {path.parent} to make {path.name} in; make it first."
+        )
+    return path
+
+
+@contextmanager
+def reported(path: Path) -> Iterator[None]:
+    """Makes a sentence of what the system has against writing a path.
+
+    Raises:
+        InputError: instead of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write to, which becomes the one given once all is in it.
+
+    Args:
+        folder: a new one, see :func:`require_new`.
+
+    Raises:
+        InputError: the system does not let it be written.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as temporary:
+        ...     with atomic_folder(Path(temporary, "new")) as unfinished:
+        ...         _ = (unfinished / "a").write_text("all of it")
+        ...     Path(temporary, "new", "a").read_text()
+        'all of it'
+    """
+    with reported(folder):
+        made = tempfile.mkdtemp(prefix=".slimrnn-", dir=folder.absolute().parent)
+        unfinished = Path(made)
         try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+            yield unfinished
+            unfinished.chmod(0o777 & ~_umask())
+            unfinished.rename(folder)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
 
 
-def cannot_write(error: OSError) -> bool:
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def no_space(error: OSError) -> bool:
     """Whether the disk is full or read-only, which trying again does not mend."""
-    # HDF5 tells the system's message, and not always its number.
+    # HDF5 reports the system's message, and not always its number.
     return error.errno in _NO_PLACE or "no space left" in str(error).lower()
 
 
-def append(path: Path, line: dict[str, Any]) -> None:
+def append_line(path: Path, line: dict[str, Any]) -> None:
     """Appends a line of JSON; it is on the disk when this returns.
 
     Half a line at the end, which a crash or a full disk left there, is cut off first.
@@ -100,8 +180,8 @@ def _whole_lines(file: BinaryIO) -> int:
     return file.read().rfind(b"\n") + 1
 
 
-@contextlib.contextmanager
-def held(path: Path, patience: float = 0.0) -> Iterator[None]:
+@contextmanager
+def locked(path: Path, patience: float = 0.0) -> Iterator[None]:
     """Keeps a folder for this process; the system frees it however the process ends.
 
     Args:
@@ -122,8 +202,7 @@ def held(path: Path, patience: float = 0.0) -> Iterator[None]:
     try:
         me = {"process": os.getpid(), "machine": socket.gethostname()}
         since = time.strftime("%Y-%m-%d %H:%M:%S")
-        text = json.dumps({**me, "since": since})
-        write(path / HOLDER, lambda file: file.write(text.encode()))
+        write(path / HOLDER, json.dumps({**me, "since": since}))
         yield
         (path / HOLDER).unlink(missing_ok=True)
     finally:

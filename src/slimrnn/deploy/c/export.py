@@ -17,7 +17,7 @@ from slimrnn.deploy.program.program import Program
 from slimrnn.errors import InputError
 from slimrnn.ir.from_keras import from_keras
 from slimrnn.ir.model import Embedding, Model
-from slimrnn.utils.folder import free, whole
+from slimrnn.utils import files
 
 Array = np.ndarray
 
@@ -65,11 +65,11 @@ def to_c(
         ['Makefile', 'main.c', 'tiny.c', 'tiny.h', 'tiny_test.c']
     """
     check_name(name)
-    folder = free(out)
+    folder = files.require_new(out)
     program, x = compile_model(from_keras(model), dtype, calibration)
-    files = project(program, name, _vectors(program, x))
-    with whole(folder) as unfinished:
-        for file, text in files.items():
+    sources = project(program, name, _vectors(program, x))
+    with files.atomic_folder(folder) as unfinished:
+        for file, text in sources.items():
             (unfinished / file).write_text(text, encoding="utf-8", newline="\n")
     return folder
 

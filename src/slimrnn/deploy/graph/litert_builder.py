@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from slimrnn.deploy.graph.builder import HARD_SIGMOIDS, Array, Graph, Node, Shape
-from slimrnn.deploy.graph.metadata import require
+from slimrnn.utils.optional import require
 
-PACKAGE, EXTRA = "ai-edge-litert", "litert"
+PACKAGE, EXTRA = "ai-edge-litert", "slimrnn[litert]"
 SIGNATURE = "serving_default"
 _IDENTIFIER, _SCHEMA_VERSION = b"TFL3", 3
 #: the version of an operator, where it is not the first; here: without bias, any rank

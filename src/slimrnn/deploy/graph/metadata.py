@@ -4,29 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import slimrnn
 from slimrnn.errors import InputError
 from slimrnn.ir.model import Model
 from slimrnn.utils import files
-
-
-def require(module: str, package: str, extra: str) -> Any:
-    """A module of an optional package.
-
-    Raises:
-        InputError: it is not installed; the sentence says how to install it.
-    """
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise InputError(
-            f"This needs the package {package}, which cannot be imported ({error}); "
-            f"install it with: pip install 'slimrnn[{extra}]'."
-        ) from error
 
 
 def check(
@@ -41,19 +24,7 @@ def check(
         raise InputError(
             f"The form must be one of {', '.join(forms)}; received {form!r}."
         )
-    path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; give the path of a file.")
-    if path.exists() and not overwrite:
-        raise InputError(
-            f"{path} exists already and is not replaced; give another path, remove it, "
-            f"or ask for it with overwrite=True."
-        )
-    if not path.parent.is_dir():
-        raise InputError(
-            f"There is no folder {path.parent} to write {path.name} to; make it first."
-        )
-    return path
+    return files.require_new(path, overwrite)
 
 
 def save(path: Path, content: bytes) -> Path:
@@ -62,10 +33,8 @@ def save(path: Path, content: bytes) -> Path:
     Raises:
         InputError: the system does not let it be written.
     """
-    try:
-        files.write(path, lambda file: file.write(content))
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}.") from error
+    with files.reported(path):
+        files.write(path, content)
     return path
 
 

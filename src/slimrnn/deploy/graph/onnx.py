@@ -23,10 +23,11 @@ from slimrnn.deploy.graph.layers import (
     one_step,
     step,
 )
-from slimrnn.deploy.graph.metadata import check, metadata, require, save, summary
+from slimrnn.deploy.graph.metadata import check, metadata, save, summary
 from slimrnn.deploy.graph.onnx_builder import ACTIVATIONS, OnnxGraph
 from slimrnn.ir.from_keras import from_keras
 from slimrnn.ir.model import Model, Recurrent
+from slimrnn.utils.optional import require
 from slimrnn.variants import FAMILIES
 
 #: a set of operators and a version of the file that onnxruntime reads from 1.12 on
@@ -71,7 +72,7 @@ def to_onnx(
         'model.onnx'
     """
     path = check(path, form, _FORMS, overwrite)
-    onnx = require("onnx", "onnx", "onnx")
+    onnx = require("onnx", "onnx", "slimrnn[onnx]")
     description = from_keras(model)
     graph = OnnxGraph()
     if form == "step":

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from slimrnn.deploy.graph.builder import HARD_SIGMOIDS, Array, Graph, Node, Shape
-from slimrnn.deploy.graph.metadata import require
+from slimrnn.utils.optional import require
 
 #: name -> the operator and its attributes
 ACTIVATIONS: dict[str, tuple[str, dict[str, float]]] = {
@@ -36,7 +36,7 @@ class OnnxGraph(Graph):
 
     def __init__(self, scope: str = "") -> None:
         super().__init__(scope)
-        self.onnx = require("onnx", "onnx", "onnx")
+        self.onnx = require("onnx", "onnx", "slimrnn[onnx]")
         self._nodes: list[Any] = []
         self._initializers: list[Any] = []
         self._inputs: list[Any] = []

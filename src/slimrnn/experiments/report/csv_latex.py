@@ -67,7 +67,7 @@ def write_csv(runs: Sequence[Run], path: Path) -> None:
     records = [
         each for name, own in problems for each in _records(summarize(own), name)
     ]
-    path.write_text(_csv(records).text(), encoding="utf-8", newline="")
+    files.write(path, _csv(records).text())
 
 
 def write_latex(runs: Sequence[Run], path: Path) -> None:
@@ -82,11 +82,7 @@ def write_latex(runs: Sequence[Run], path: Path) -> None:
         summary = summarize(own)
         best = [i for i, row in enumerate(summary.rows) if row.is_best]
         parts.append(latex_lines(summary).text(best))
-    _write(path, "\n".join(parts))
-
-
-def _write(path: Path, content: str) -> None:
-    files.write(path, lambda file: file.write(content.encode()))
+    files.write(path, "\n".join(parts))
 
 
 def csv_lines(summary: Summary, data: str) -> Lines:

@@ -21,6 +21,7 @@ from slimrnn.experiments.analysis.summary import (
     summarize,
 )
 from slimrnn.experiments.run.store import Run
+from slimrnn.utils import files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +38,8 @@ def write_comparison(runs: Sequence[Run], path: Path) -> None:
         runs: at least one; those on several data sets get a column each.
         path: where to write; the suffix gives the format (``.png``, ``.pdf``, ...).
     """
-    comparison(runs).savefig(path, dpi=160)
+    with files.atomic_file(path) as unfinished:
+        comparison(runs).savefig(unfinished, dpi=160)
 
 
 def comparison(runs: Sequence[Run]) -> Figure:

@@ -83,7 +83,7 @@ def write_report(runs: Sequence[Run], path: Path, *, title: str, command: str) -
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         data=_embedded(_content(runs, path.parent, command)),
     )
-    files.write(path, lambda file: file.write(page.encode()))
+    files.write(path, page)
 
 
 def _content(runs: Sequence[Run], folder: Path, command: str) -> dict[str, Any]:

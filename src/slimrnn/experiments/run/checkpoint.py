@@ -53,7 +53,8 @@ class Checkpoint:
             arrays |= {f"{name}{k}": array for k, array in enumerate(group)}
         arrays[_DIGEST] = _digest(arrays)
         path = folder / PATTERN.replace("*", f"{len(self.lines):06}")
-        files.write(path, lambda file: np.savez(file, **arrays))
+        with files.atomic_file(path) as unfinished:
+            np.savez(unfinished, **arrays)
         for old in sorted(folder.glob(PATTERN))[:-KEPT]:
             old.unlink()
 

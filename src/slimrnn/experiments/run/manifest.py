@@ -49,7 +49,7 @@ def write(
         },
     }
     text = json.dumps(content, indent=2)
-    files.write(folder / PLAN, lambda file: file.write(f"{text}\n".encode()))
+    files.write(folder / PLAN, f"{text}\n")
 
 
 def read(folder: Path) -> Plan:

@@ -135,7 +135,7 @@ class Record:
                 holds a run with other settings.
         """
         make_folder(self.path)
-        with files.held(self.path, WAIT):
+        with files.locked(self.path, WAIT):
             known, given = mapping(self.path / CONFIG), json.loads(_text_of(config))
             # Where the data lie may differ from machine to machine.
             if known and {**known, "data_dir": None} != {**given, "data_dir": None}:
@@ -166,11 +166,11 @@ class Record:
             (self.path / METRICS).unlink(missing_ok=True)
             return
         text = "".join(json.dumps(_plain(x), allow_nan=False) + "\n" for x in epochs)
-        files.write(self.path / METRICS, lambda file: file.write(text.encode()))
+        files.write(self.path / METRICS, text)
 
     def add(self, line: Mapping[str, Any]) -> None:
         """Appends an epoch, on the disk when this returns."""
-        files.append(self.path / METRICS, _plain(line))
+        files.append_line(self.path / METRICS, _plain(line))
 
     def save(self, model: Any) -> None:
         """Writes the model: all of it or nothing."""
@@ -180,8 +180,8 @@ class Record:
         """Writes what the test found of each sequence: all of it or nothing."""
         import numpy as np
 
-        path = self.path / SCORES
-        files.write(path, lambda file: np.save(file, scores, allow_pickle=False))
+        with files.atomic_file(self.path / SCORES) as unfinished:
+            np.save(unfinished, scores, allow_pickle=False)
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Writes how the run ended: all of it or nothing."""
@@ -190,12 +190,8 @@ class Record:
 
 def save_model(model: Any, path: Path) -> None:
     """Writes a Keras model: all of it or nothing."""
-    unfinished = path.with_name(f"unfinished-{path.name}")  # Keras wants its ending
-    try:
+    with files.atomic_file(path) as unfinished:
         model.save(unfinished)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def check_free(path: Path) -> None:
@@ -245,7 +241,7 @@ def _no_folder(path: Path, error: OSError) -> InputError:
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    files.write(path, lambda file: file.write(_bytes_of(content)))
+    files.write(path, _bytes_of(content))
 
 
 def _bytes_of(content: Mapping[str, Any]) -> bytes:

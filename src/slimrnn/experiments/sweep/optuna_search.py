@@ -21,6 +21,7 @@ from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Run
 from slimrnn.experiments.sweep.study import Study
 from slimrnn.utils import files
+from slimrnn.utils.optional import require
 
 JOURNAL = "optuna.journal"
 WORST = -1e9  # the value of a point with a trial that diverged or failed
@@ -32,13 +33,7 @@ def optuna() -> Any:
     Raises:
         InputError: it is not installed.
     """
-    try:
-        import optuna as library
-    except ImportError as error:
-        raise InputError(
-            "A search needs Optuna, which is not installed; install it with: pip "
-            "install 'slimrnn[search]'"
-        ) from error
+    library = require("optuna", "Optuna", "slimrnn[search]")
     library.logging.set_verbosity(library.logging.WARNING)
     return library
 

@@ -24,6 +24,7 @@ from slimrnn.experiments.run.store import WAIT, make_folder
 from slimrnn.experiments.sweep.process_pool import Ended, Processes
 from slimrnn.experiments.sweep.worker import Job
 from slimrnn.utils import files
+from slimrnn.utils.optional import require
 
 LOCAL = "local"
 TOKEN = ".sweep"  # a file in a trial's folder that says whose it is
@@ -153,13 +154,7 @@ def _connected(address: str) -> Any:
     Raises:
         InputError: Ray is not installed, or there is no such cluster.
     """
-    try:
-        import ray
-    except ImportError as error:
-        raise InputError(
-            "--ray needs Ray, which is not installed; install it with: pip install "
-            "'slimrnn[ray]'"
-        ) from error
+    ray = require("ray", "Ray", "slimrnn[ray]")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address == LOCAL:
@@ -194,7 +189,7 @@ def _last_line(error: Exception) -> str:
 def _mark(path: Path, token: str) -> None:
     """Makes a trial's folder, and writes into it whose it is."""
     make_folder(path)
-    files.write(path / TOKEN, lambda file: file.write(token.encode()))
+    files.write(path / TOKEN, token)
 
 
 def _look_again(path: Path) -> None:

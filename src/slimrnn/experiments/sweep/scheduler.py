@@ -116,7 +116,7 @@ class Sweep:
             InputError: another process has the folder, or nothing can be written.
             KeyboardInterrupt: after all that ran was ended.
         """
-        with files.held(self.path):
+        with files.locked(self.path):
             self.watcher.begins(self.source.total)
             try:
                 while self._fill() or self._open:
@@ -196,7 +196,7 @@ class Sweep:
         """Writes an attempt down, and in the run how it ended."""
         attempt = {"time": now(), "outcome": ended.outcome, "reason": ended.reason}
         with Record(path).open(settings.config(), {}) as record:
-            files.append(path / ATTEMPTS, attempt)
+            files.append_line(path / ATTEMPTS, attempt)
             record.finish({"status": "failed", "reason": ended.reason})
 
     def _close(self, settings: Settings, run: Run) -> None:
@@ -243,7 +243,7 @@ def save(folder: Path, study: Study, about: Mapping[str, Any]) -> None:
     """
     text = json.dumps({"study": study.config(), **about}, indent=2)
     store.make_folder(folder)
-    files.write(folder / STUDY, lambda file: file.write(f"{text}\n".encode()))
+    files.write(folder / STUDY, f"{text}\n")
 
 
 def saved(folder: Path) -> tuple[Study, dict[str, Any]]:

@@ -66,7 +66,7 @@ def main() -> int:
         return BUSY if isinstance(error, files.InUse) else REFUSED
     except OSError as error:
         print(f"{type(error).__name__}: {error}")
-        if not files.cannot_write(error):
+        if not files.no_space(error):
             raise
         return FULL
     return DONE
