@@ -214,7 +214,7 @@ def test_a_folder_in_use_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "WAIT", 0.1)
     code = (
         "import sys, pathlib, time\n"
-        "from slimrnn.experiments import files\n"
+        "from slimrnn.utils import files\n"
         "with files.locked(pathlib.Path(sys.argv[1])):\n"
         "    print('held', flush=True)\n"
         "    time.sleep(60)\n"

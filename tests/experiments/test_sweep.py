@@ -80,7 +80,7 @@ def test_two_sweeps_in_one_folder(tmp_path, capsys):
     folder = tmp_path / "a"
     scheduler.save(folder, study_of(), {"backend": "jax", "command": ""})
     code = (
-        "import sys, pathlib\nfrom slimrnn.experiments import files\n"
+        "import sys, pathlib\nfrom slimrnn.utils import files\n"
         "with files.locked(pathlib.Path(sys.argv[1])):\n"
         "    print('held', flush=True); sys.stdin.read()\n"
     )
