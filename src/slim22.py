@@ -136,7 +136,7 @@ class PackedCell(SlimLSTMCell):
         """Each gate's columns in the packed recurrent kernel."""
         widths = {"full": self.units, "pointwise": 1, "none": 0}
         places, start = {}, 0
-        for name, gate in self.algebra.variant.items():
+        for name, gate in self.spec.variant.items():
             stop = start + widths[gate.h]
             places[name] = slice(start, stop)
             start = stop
@@ -152,7 +152,7 @@ class PackedCell(SlimLSTMCell):
         """The weights as the engines take them: matrices and vectors apart."""
         given = super().packed_weights()
         packed = given.pop("recurrent_kernel")
-        places, row = self._places(), self.algebra.variant
+        places, row = self._places(), self.spec.variant
         matrices, vectors = (
             [packed[:, places[gate]] for gate in row.blocks(weight)]
             for weight in ("recurrent_kernel", "recurrent_vector")

@@ -7,8 +7,7 @@ import keras
 
 import slimrnn
 from benchmarks.peers import Call, arrays, driver, keras_model
-from slimrnn.activations import describe
-from slimrnn.engines.spec import Cell
+from slimrnn.variants import CellSpec
 
 _engine = ""
 
@@ -37,8 +36,7 @@ def bare(case):
     run = importlib.import_module(f"slimrnn.engines.{_engine}").run
     variant = slimrnn.get(case.row)
     batch, steps, m, n = case.shape
-    functions = keras.activations.tanh, keras.activations.sigmoid
-    cell = Cell(variant, n, *map(describe, functions))
+    cell = CellSpec(variant)
     x, weights = arrays.normal(batch, steps, m), arrays.weights(case.row, case.shape)
 
     def last(weights, x):

@@ -6,36 +6,16 @@ engines are tested against it, and its gradients against central differences.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from slimrnn.variants import CANDIDATE, FAMILIES, Variant, get
+from slimrnn.variants import CANDIDATE, CellSpec, Variant, get
+from slimrnn.variants.activations import get as activation_of
 
 Array = np.ndarray
 Arrays = dict[str, Array]
-
-
-def _sigmoid(x: Array) -> Array:
-    return 1 / (1 + np.exp(-x))
-
-
-#: name -> the function and its derivative, both of the pre-activation
-ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {
-    "tanh": (np.tanh, lambda x: 1 - np.tanh(x) ** 2),
-    "sigmoid": (_sigmoid, lambda x: _sigmoid(x) * _sigmoid(-x)),
-    "relu": (lambda x: np.maximum(x, 0), lambda x: np.where(x > 0, 1.0, 0.0)),
-    "linear": (lambda x: x, np.ones_like),
-    "hard_sigmoid": (
-        lambda x: np.clip(x / 6 + 0.5, 0, 1),
-        lambda x: np.where(abs(x) < 3, 1 / 6, 0.0),
-    ),
-    "hard_sigmoid_keras2": (
-        lambda x: np.clip(0.2 * x + 0.5, 0, 1),
-        lambda x: np.where(abs(x) < 2.5, 0.2, 0.0),
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -51,16 +31,6 @@ class Result:
     outputs: Array
     states: Arrays
     steps: list[Arrays]
-
-
-def unpack(variant: Variant, weights: Mapping[str, Array]) -> dict[str, Arrays]:
-    """Views of each gate's blocks of the packed weights: gate -> weight -> array."""
-    blocks: dict[str, Arrays] = {name: {} for name, _ in variant.items()}
-    for weight, packed in weights.items():
-        gates = variant.blocks(weight)
-        for gate, block in zip(gates, np.split(packed, len(gates), -1), strict=True):
-            blocks[gate][weight] = block
-    return blocks
 
 
 def run(
@@ -83,7 +53,7 @@ def run(
         initial: the initial states by name, (B, n) each; zeros if not given.
         mask: (B, T); a False step keeps the states.
         recurrent_mask: (B, n), multiplied with h wherever a gate reads it.
-        activation: g, a key of :data:`ACTIVATIONS`.
+        activation: g, a key of ``slimrnn.variants.ACTIVATIONS``.
         recurrent_activation: s, likewise.
 
     Example:
@@ -92,18 +62,18 @@ def run(
         array([0.7461, 0.8804])
     """
     variant = get(variant)
-    blocks = unpack(variant, {k: np.asarray(w, float) for k, w in weights.items()})
+    blocks = variant.split({k: np.asarray(w, float) for k, w in weights.items()})
     units = next(iter(blocks[CANDIDATE].values())).shape[-1]
     batch, length, _ = x.shape
-    functions = _functions(activation, recurrent_activation)
-    names = FAMILIES[variant.family].states
+    spec = _spec(variant, activation, recurrent_activation)
+    names = spec.family.states
     states = {
         name: np.zeros((batch, units)) if initial is None else np.array(initial[name])
         for name in names
     }
     outputs, steps = np.zeros((batch, length, units)), []
     for t in range(length):
-        step = _step(variant, blocks, functions, x[:, t], states, recurrent_mask)
+        step = _step(spec, blocks, x[:, t], states, recurrent_mask)
         steps.append(step)
         keep = np.ones((batch, 1), bool) if mask is None else mask[:, t, None]
         states = {k: np.where(keep, step[f"new {k}"], states[k]) for k in names}
@@ -111,35 +81,34 @@ def run(
     return Result(outputs, states, steps)
 
 
-def _functions(activation: str, recurrent_activation: str) -> dict[bool, tuple]:
-    """The functions and derivatives: of the candidate (True), of the gates (False)."""
-    return {True: ACTIVATIONS[activation], False: ACTIVATIONS[recurrent_activation]}
+def _spec(variant, activation="tanh", recurrent_activation="sigmoid", **_) -> CellSpec:
+    return CellSpec(
+        variant, activation_of(activation), activation_of(recurrent_activation)
+    )
 
 
-def _step(variant, blocks, functions, x, states, recurrent_mask) -> Arrays:
+def _step(spec: CellSpec, blocks, x, states, recurrent_mask) -> Arrays:
     """One step; the result holds every quantity by name."""
-    h = states["h"]
-    family = FAMILIES[variant.family]
+    h, family = states["h"], spec.family
     seen = h if recurrent_mask is None else h * recurrent_mask
     step: Arrays = {"x": x, "h": h, "seen": seen}
     order = [k for k in family.gates if k != CANDIDATE] + [CANDIDATE]
     for gate in order:
-        is_candidate = gate == CANDIDATE
-        read = step[family.reset] * seen if is_candidate and family.reset else seen
+        is_reset = gate == CANDIDATE and family.reset
+        read = step[family.reset] * seen if is_reset else seen
         step[f"{gate} read"] = read
-        constant = variant[gate].constant
+        constant = spec.variant[gate].constant
         if constant is not None:
             step[gate] = np.full_like(h, constant)
             continue
         pre = np.zeros_like(h)
         for weight, block in blocks[gate].items():
             pre = pre + _term(weight, block, x, read)
-        step[f"{gate} pre"] = pre
-        step[gate] = functions[is_candidate][0](pre)
-    if "c" in states:
+        step[gate] = spec.used(gate).function(pre)
+    if family.rule == "accumulate":
         step["old c"] = states["c"]
         step["new c"] = step["f"] * states["c"] + step["i"] * step[CANDIDATE]
-        step["activated"] = functions[True][0](step["new c"])
+        step["activated"] = spec.activation.function(step["new c"])
         step["new h"] = step["o"] * step["activated"]
     else:
         update = step[family.update] if family.keeps else 1 - step[family.update]
@@ -181,14 +150,11 @@ def gradients(
     """
     variant = get(variant)
     result = run(variant, x, weights, initial, **settings)
-    functions = _functions(
-        settings.get("activation", "tanh"),
-        settings.get("recurrent_activation", "sigmoid"),
-    )
+    spec = _spec(variant, **settings)
     mask, recurrent_mask = settings.get("mask"), settings.get("recurrent_mask")
     packed = {k: np.zeros(np.shape(w)) for k, w in weights.items()}
-    blocks = unpack(variant, {k: np.asarray(w, float) for k, w in weights.items()})
-    dblocks = unpack(variant, packed)  # views: filling them fills what is packed
+    blocks = variant.split({k: np.asarray(w, float) for k, w in weights.items()})
+    dblocks = variant.split(packed)  # views: filling them fills what is packed
     dx, d = np.zeros(x.shape), {k: np.array(v) for k, v in dstates.items()}
     for t in reversed(range(x.shape[1])):
         d["h"] = d["h"] + doutputs[:, t]
@@ -196,19 +162,19 @@ def gradients(
         live = {k: v * keep[:, None] for k, v in d.items()}
         held = {k: v * (1 - keep[:, None]) for k, v in d.items()}
         before, dx[:, t] = _step_back(
-            variant, blocks, dblocks, functions, result.steps[t], live, recurrent_mask
+            spec, blocks, dblocks, result.steps[t], live, recurrent_mask
         )
         d = {k: before[k] + held[k] for k in d}
     return {"x": dx, **packed, **{f"initial {k}": v for k, v in d.items()}}
 
 
-def _step_back(variant, blocks, dblocks, functions, step, d, recurrent_mask):
+def _step_back(spec: CellSpec, blocks, dblocks, step, d, recurrent_mask):
     """The gradients of the states before a step and of x; adds up the weights'."""
-    family = FAMILIES[variant.family]
+    family = spec.family
     dgates = {gate: np.zeros_like(d["h"]) for gate in family.gates}
     before: Arrays = {}
-    if "c" in d:
-        dc = d["c"] + d["h"] * step["o"] * functions[True][1](step["new c"])
+    if family.rule == "accumulate":
+        dc = d["c"] + d["h"] * step["o"] * spec.activation.slope(step["activated"])
         dgates["o"] += d["h"] * step["activated"]
         dgates["i"] += dc * step[CANDIDATE]
         dgates["f"] += dc * step["old c"]
@@ -223,10 +189,9 @@ def _step_back(variant, blocks, dblocks, functions, step, d, recurrent_mask):
         before["h"] = d["h"] * update
     dx, dseen = np.zeros_like(step["x"]), np.zeros_like(d["h"])
     for gate in [CANDIDATE, *(k for k in family.gates if k != CANDIDATE)]:
-        if variant[gate].constant is not None:
+        if spec.variant[gate].constant is not None:
             continue
-        is_candidate = gate == CANDIDATE
-        dpre = dgates[gate] * functions[is_candidate][1](step[f"{gate} pre"])
+        dpre = dgates[gate] * spec.used(gate).slope(step[gate])
         read, dread = step[f"{gate} read"], np.zeros_like(d["h"])
         for weight, block in blocks[gate].items():
             if weight == "kernel":
@@ -240,7 +205,7 @@ def _step_back(variant, blocks, dblocks, functions, step, d, recurrent_mask):
                 dread += dpre * block
             else:
                 dblocks[gate][weight] += dpre.sum(0)
-        if is_candidate and family.reset:
+        if gate == CANDIDATE and family.reset:
             dgates[family.reset] += dread * step["seen"]
             dread = dread * step[family.reset]
         dseen += dread

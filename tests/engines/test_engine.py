@@ -7,11 +7,12 @@ import pytest
 from gradients import value_and_gradients
 from problems import ROWS, SIZES, problem
 from slimrnn import reference
-from slimrnn.activations import KNOWN, describe
+from slimrnn.activations import FUNCTIONS, describe
 from slimrnn.engines import NATIVE_BACKENDS, choose, ops
-from slimrnn.engines.spec import Cell
+from slimrnn.engines.step import function as on_tensor
 from slimrnn.errors import InputError
 from slimrnn.native import library
+from slimrnn.variants import ACTIVATIONS, CellSpec
 
 BACKEND = keras.backend.backend()
 ENGINES = {"ops": ops.run}
@@ -20,7 +21,6 @@ if BACKEND in NATIVE_BACKENDS:
 
     ENGINES["native"] = native.run
 
-FUNCTIONS = {known.name: function for function, known in KNOWN.items()}
 TOLERANCE = 1e-5  # relative to the largest element, float32
 
 
@@ -52,12 +52,8 @@ def check(
     compiled=False,
 ):
     """Run the engine on a problem and compare everything that it gives."""
-    cell = Cell(
-        p.variant,
-        p.doutputs.shape[-1],
-        describe(functions[activation]),
-        describe(functions[recurrent_activation]),
-    )
+    used = (describe(functions[k]) for k in (activation, recurrent_activation))
+    cell = CellSpec(p.variant, *used)
     doutputs = p.doutputs if sequences else np.zeros_like(p.doutputs)
     names = ["x", *p.weights, *(f"initial {k}" for k in p.initial)]
     arrays = [p.x, *p.weights.values(), *p.initial.values()]
@@ -148,12 +144,7 @@ def test_what_is_masked_does_not_count_even_if_it_is_nan(name, engine):
 
 
 def _last(p, engine):
-    cell = Cell(
-        p.variant,
-        p.doutputs.shape[-1],
-        describe(keras.activations.tanh),
-        describe(keras.activations.sigmoid),
-    )
+    cell = CellSpec(p.variant)
     names = [*p.weights]
 
     def function(x, *weights):
@@ -168,19 +159,21 @@ def _last(p, engine):
     return h, gradients
 
 
-@pytest.mark.parametrize("function", KNOWN, ids=lambda f: KNOWN[f].name)
-def test_slopes_are_the_derivatives(function):
-    activation = KNOWN[function]
-    x = np.linspace(-4, 4, 201).astype("float32")
-    y = np.asarray(keras.ops.convert_to_numpy(activation.function(x)))
-    expected, derivative = (
-        f(x.astype(float)) for f in reference.ACTIVATIONS[activation.name]
-    )
-    np.testing.assert_allclose(y, expected, atol=3e-7)
-    slope = activation.slope(keras.ops.convert_to_tensor(y))
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_the_activations_facts(name):
+    """On tensors and in Keras what NumPy computes; slope, bounds and inverse fit."""
+    fact, x = ACTIVATIONS[name], np.linspace(-4, 4, 200)
+    y, step = fact.function(x), 1e-6
+    given = keras.ops.convert_to_tensor(x.astype("float32"))
+    for found in (on_tensor(fact, given), FUNCTIONS[name](given)):
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(found), y, atol=3e-7)
+    derivative = (fact.function(x + step) - fact.function(x - step)) / (2 * step)
+    np.testing.assert_allclose(fact.slope(y), derivative, atol=1e-8)
+    slope = fact.slope(keras.ops.convert_to_tensor(y.astype("float32")), keras.ops)
     np.testing.assert_allclose(keras.ops.convert_to_numpy(slope), derivative, atol=1e-6)
-    own = keras.ops.convert_to_numpy(function(x))
-    np.testing.assert_allclose(y, own, atol=3e-7)
+    assert fact.low <= y.min() <= y.max() <= fact.high
+    inside = derivative > 0
+    np.testing.assert_allclose(fact.inverse(y[inside]), x[inside], atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["LSTM5", "LSTM6", "GRU1"])
@@ -195,8 +188,7 @@ def test_an_activation_without_a_known_slope_is_left_to_the_framework(name):
 
 
 def cell_of(activation=keras.activations.tanh):
-    slope = describe(activation), describe(keras.activations.sigmoid)
-    return Cell(ROWS["LSTM6"], 3, *slope)
+    return CellSpec(ROWS["LSTM6"], describe(activation))
 
 
 #: what keeps the native engine from running: settings, and what the reason says

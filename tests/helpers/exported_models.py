@@ -14,11 +14,10 @@ import pytest
 import slimrnn
 from layer_problems import assert_same, normal, randomised
 from problems import ROWS
-from slimrnn.activations import KNOWN
+from slimrnn.activations import FUNCTIONS
 from slimrnn.errors import InputError
 
 FEATURES, UNITS, WORDS = 5, 7, 6
-FUNCTIONS = {known.name: function for function, known in KNOWN.items()}
 
 #: random values come later, and no compiler is asked for an orthogonal matrix
 ZEROS = dict.fromkeys(("kernel_initializer", "recurrent_initializer"), "zeros")

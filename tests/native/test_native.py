@@ -11,12 +11,12 @@ import pytest
 from problems import ROWS, SIZES, problem
 from slimrnn import InputError, native, reference
 from slimrnn.native import library
-from slimrnn.variants import Gate, Variant
+from slimrnn.variants import ACTIVATIONS, CellSpec, Gate, Variant
 
 pytestmark = pytest.mark.skipif(bool(native.reason()), reason=native.reason())
 
 ISAS = native.isas() if not native.reason() else ()
-ACTIVATIONS = [
+PAIRS = [
     ("tanh", "sigmoid"),
     ("sigmoid", "hard_sigmoid_keras2"),
     ("linear", "hard_sigmoid"),
@@ -90,7 +90,7 @@ def test_sizes(name, size, isa, monkeypatch):
     check(p, **settings_of(p))
 
 
-@pytest.mark.parametrize("activations", ACTIVATIONS, ids="-".join)
+@pytest.mark.parametrize("activations", PAIRS, ids="-".join)
 @pytest.mark.parametrize("dropout", [False, True])
 @pytest.mark.parametrize("name", ROWS)
 def test_activations_masks_and_dropout(name, dropout, activations, isa):
@@ -104,7 +104,7 @@ def test_the_error_of_an_activation(name, isa):
     bare = Variant("Bare", "mgu", {"f": Gate(constant=1.0), "c": Gate(x="full")})
     x = np.linspace(-12, 12, 100001).astype("float32")[None, :, None]
     found = native.run(bare, x, {"kernel": np.ones((1, 1))}, activation=name).outputs
-    expected = reference.ACTIVATIONS[name][0](x.astype(float))
+    expected = ACTIVATIONS[name].function(x.astype(float))
     assert abs(found - expected).max() <= 2e-7
 
 
@@ -166,7 +166,7 @@ def test_x_without_a_gradient(name):
 
 def test_a_tape_of_another_batch_is_refused():
     p = problem("LSTM6")
-    cell = library.cell(p.variant, 4, 6)
+    cell = library.cell(CellSpec(p.variant), 4, 6)
     tape = np.zeros(library.get().slim_tape_size(cell, 3, 5), "float32")
     x, h = p.x.astype("float32"), np.zeros((3, 6), "float32")
     packed = [p.weights.get(k) for k in library.WEIGHTS]
@@ -200,7 +200,7 @@ def test_after_a_fork():
 import os
 import numpy as np
 from slimrnn import native
-from slimrnn.variants import get
+from slimrnn.variants import ACTIVATIONS, CellSpec, get
 weights = {k: np.full(s, 0.1) for k, s in get("LSTM4").shapes(8, 64).items()}
 x = np.ones((64, 40, 8))
 before = native.run("LSTM4", x, weights).outputs

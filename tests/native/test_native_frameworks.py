@@ -13,10 +13,9 @@ import pytest
 from layer_problems import KINDS, UNITS, X, arrays, built, train
 from problems import ROWS, problem
 from slimrnn import InputError, native
-from slimrnn.activations import describe
 from slimrnn.engines import NATIVE_BACKENDS
-from slimrnn.engines.spec import Cell
 from slimrnn.native import library
+from slimrnn.variants import CellSpec
 
 BACKEND = keras.backend.backend()
 if BACKEND in NATIVE_BACKENDS:
@@ -33,9 +32,7 @@ on_torch = pytest.mark.skipif(BACKEND != "torch", reason="of torch alone")
 
 
 def cell_of(p):
-    units = p.doutputs.shape[-1]
-    tanh, sigmoid = keras.activations.tanh, keras.activations.sigmoid
-    return Cell(p.variant, units, describe(tanh), describe(sigmoid))
+    return CellSpec(p.variant)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -281,7 +278,7 @@ def test_torch_finds_the_operation_well_formed(keep):
         return torch.tensor(np.float32(a), requires_grad=keep)
 
     states, weights = ([*map(tensor, d.values())] for d in (p.initial, p.weights))
-    numbers = library.describe(cell_of(p), p.x.shape[-1])
+    numbers = library.describe(cell_of(p), *np.shape(p.weights["kernel"]))
     arguments = (tensor(p.x), weights, states, None, None, list(numbers), True, keep)
     torch.library.opcheck(_forward, arguments)
 

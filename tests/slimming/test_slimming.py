@@ -69,7 +69,7 @@ def keras_block(layer, weight, gate, family):
 
 
 def slim_block(layer, weight, gate):
-    place = layer.cell.algebra.variant.blocks(weight).index(gate)
+    place = layer.cell.spec.variant.blocks(weight).index(gate)
     array = keras.ops.convert_to_numpy(getattr(layer.cell, weight))
     return array[..., place * UNITS : (place + 1) * UNITS]
 
@@ -150,8 +150,8 @@ def test_constants_are_those_of_the_trained_gates(source, row):
     variant = ROWS[row]
     model = trained(make())
     new = rebuild(model, variant).layers[0]
-    assert set(new.cell.algebra.variant.constants) == set(variant.constants)
-    for gate, value in new.cell.algebra.variant.constants.items():
+    assert set(new.cell.spec.variant.constants) == set(variant.constants)
+    for gate, value in new.cell.spec.variant.constants.items():
         name, sign = counterpart(gate, family, variant.family)
         bias = keras_block(model.layers[0], "bias", name, family)
         bias = bias.sum(axis=0) if bias.ndim == 2 else bias
@@ -161,7 +161,7 @@ def test_constants_are_those_of_the_trained_gates(source, row):
 def test_constants_are_the_rows_or_the_users():
     model = trained(layers.LSTM(UNITS))
     used = [
-        rebuild(model, "LSTM6", given).layers[0].cell.algebra.variant.constants
+        rebuild(model, "LSTM6", given).layers[0].cell.spec.variant.constants
         for given in ("row", {"f": 0.25})
     ]
     assert used == [ROWS["LSTM6"].constants, {**ROWS["LSTM6"].constants, "f": 0.25}]
@@ -210,7 +210,7 @@ def test_a_model_of_any_shape_is_opened():
     for layer in (pair.forward_layer, pair.backward_layer):
         assert layer.variant.name == "LSTM6"
     inside = slimmed.get_layer("inside").layers[-1]
-    assert inside.cell.algebra.variant == ROWS["LSTM6"].without_bias().with_constants(
+    assert inside.cell.spec.variant == ROWS["LSTM6"].without_bias().with_constants(
         {"i": 0.5, "f": 0.5, "o": 0.5}
     )
     again = rebuild(slimmed, "GRU3")

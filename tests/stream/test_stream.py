@@ -13,13 +13,12 @@ import slimrnn
 from layer_problems import normal, randomised
 from problems import ROWS
 from slimrnn import native
-from slimrnn.activations import KNOWN
+from slimrnn.activations import FUNCTIONS
 from slimrnn.errors import InputError
 from slimrnn.native import library
 from slimrnn.variants import FAMILIES
 
 layers = keras.layers
-FUNCTIONS = {known.name: function for function, known in KNOWN.items()}
 BATCHES = (1, 2, 3, 5)
 SIZES = ((1, 1), (3, 7), (17, 33), (32, 100))  # features, units
 BATCH, TIME, FEATURES, UNITS, WORDS = 3, 7, 5, 9, 6
@@ -51,13 +50,13 @@ def engine(layer, x, initial=None, mask=None):
     """The native engine over the sequence."""
     cell = layer.cell
     return native.run(
-        cell.algebra.variant,
+        cell.spec.variant,
         x,
         {w.name: keras.ops.convert_to_numpy(w) for w in layer.weights},
         initial,
         mask=mask,
-        activation=cell.algebra.activation.name,
-        recurrent_activation=cell.algebra.recurrent_activation.name,
+        activation=cell.spec.activation.name,
+        recurrent_activation=cell.spec.recurrent_activation.name,
     )
 
 

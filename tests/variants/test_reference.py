@@ -195,7 +195,7 @@ def test_the_gru_of_the_papers_is_the_mirror_of_keras():
     sign = np.concatenate([-np.ones(n), np.ones(2 * n)])
     mirrored = {k: w * sign for k, w in p.weights.items()}
     found = reference.run("GRU", p.x, mirrored).outputs
-    blocks = reference.unpack(get("GRU"), p.weights)
+    blocks = get("GRU").split(p.weights)
     s = lambda a: 1 / (1 + np.exp(-a))  # noqa: E731
     pre = lambda k, x, h: (  # noqa: E731
         x @ blocks[k]["kernel"] + h @ blocks[k]["recurrent_kernel"] + blocks[k]["bias"]
@@ -211,7 +211,7 @@ def test_the_gru_of_the_papers_is_the_mirror_of_keras():
 def test_the_mgu_has_one_gate_for_both():
     # A GRU whose r and 1 - z are the MGU's f computes the same.
     p = problem("MGU")
-    blocks = reference.unpack(get("MGU"), p.weights)
+    blocks = get("MGU").split(p.weights)
     gru = Variant("Tied", "gru", dict.fromkeys("zrc", Gate("full", "full", True)))
     weights = {
         k: np.concatenate([-blocks["f"][k], blocks["f"][k], blocks["c"][k]], -1)

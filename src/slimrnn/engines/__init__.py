@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 from slimrnn.errors import InputError
 from slimrnn.native import library
+from slimrnn.variants import ACTIVATIONS
 
 if TYPE_CHECKING:
-    from slimrnn.engines.spec import Cell
+    from slimrnn.variants import CellSpec
 
 Engine = Literal["auto", "ops", "native"]
 ENGINES: tuple[Engine, ...] = ("auto", "ops", "native")
@@ -28,7 +29,7 @@ class Choice:
 def choose(
     requested: Engine,
     backend: str,
-    cell: Cell | None = None,
+    cell: CellSpec | None = None,
     *,
     dtype: str = "float32",
     device: str = "cpu",
@@ -81,7 +82,7 @@ def _obstacle(backend, cell, dtype, device, unroll) -> str | None:
             if activation.slope is None:
                 return (
                     f"the activation {activation.name} is not one of "
-                    f"{', '.join(library.ACTIVATIONS)}"
+                    f"{', '.join(ACTIVATIONS)}"
                 )
     if dtype != "float32":
         return f"it computes in float32 and not in {dtype}"

@@ -14,13 +14,13 @@ from typing import Any
 
 import keras
 
-from slimrnn.engines.spec import Cell
+from slimrnn.variants import CellSpec
 
 Tensor = Any
 
 
 def run(
-    cell: Cell,
+    cell: CellSpec,
     x: Tensor,
     states: Sequence[Tensor],
     weights: Mapping[str, Tensor],

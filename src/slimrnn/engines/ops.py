@@ -21,15 +21,15 @@ import keras
 from keras import ops
 
 from slimrnn.engines import scan
-from slimrnn.engines.spec import Cell
 from slimrnn.engines.step import Step, columns, join
+from slimrnn.variants import CellSpec
 
 Tensor = Any
 Tensors = Sequence[Tensor]
 
 
 def run(
-    cell: Cell,
+    cell: CellSpec,
     x: Tensor,
     states: Tensors,
     weights: Mapping[str, Tensor],
@@ -78,7 +78,11 @@ class _Sequence:
     """The forward and the backward pass over inputs that are known by name."""
 
     def __init__(
-        self, cell: Cell, names: tuple[str, ...], return_sequences: bool, scan: Callable
+        self,
+        cell: CellSpec,
+        names: tuple[str, ...],
+        return_sequences: bool,
+        scan: Callable,
     ):
         self.cell = cell
         self.names = names
@@ -102,7 +106,7 @@ class _Sequence:
         last, kept = self.scan(body, initial, xs, reuse=reuse)
         outputs = last
         if self.return_sequences:
-            h = kept[cell.kept.index("h")]
+            h = kept[cell.saved.index("h")]
             outputs = (ops.concatenate([h[1:], last[0][None]], axis=0), *last)
         return outputs, (*last, *kept)
 
@@ -111,7 +115,7 @@ class _Sequence:
         cell, count = self.cell, len(self.cell.family.states)
         given = dict(zip(self.names, tensors, strict=True))
         last, rows = _split(saved, count)
-        kept = dict(zip(cell.kept, rows, strict=True))
+        kept = dict(zip(cell.saved, rows, strict=True))
         dys, dlast = _split(grads, int(self.return_sequences))
         masks = _time_mask(given)
         step = Step(cell, given)
@@ -122,7 +126,7 @@ class _Sequence:
                 carry[count : 2 * count],
                 carry[2 * count :],
             )
-            v = dict(zip(cell.kept, slices, strict=False))
+            v = dict(zip(cell.saved, slices, strict=False))
             mask, dy = _split(slices[len(v) :], len(masks))
             if dy:
                 dstates = (dstates[0] + dy[0], *dstates[1:])
@@ -160,15 +164,15 @@ class _Sequence:
         blocks = {key: ops.sum(total, axis=0) for key, total in sums.items()}
         for gates, dpre in zip(cell.groups, rows, strict=False):
             total = ops.sum(dpre, axis=(0, 1))
-            blocks |= {("bias", k): columns(cell, total, gates, (k,)) for k in gates}
+            blocks |= {("bias", k): columns(total, gates, (k,)) for k in gates}
             for readers in step.matrices:
                 mine = tuple(k for k in gates if k in readers)
                 if mine:
                     behind = readers[0] in cell.after_reset
-                    read = rows[-1] if behind else step.seen(kept["h"])
-                    product = _outer(read, columns(cell, dpre, gates, mine))
+                    read = rows[-1] if behind else step.h_dropped(kept["h"])
+                    product = _outer(read, columns(dpre, gates, mine))
                     for k in mine:
-                        block = columns(cell, product, mine, (k,))
+                        block = columns(product, mine, (k,))
                         blocks["recurrent_kernel", k] = block
         for weight in ("recurrent_kernel", "recurrent_vector", "bias"):
             parts = [blocks[weight, k] for k in cell.variant.blocks(weight)]

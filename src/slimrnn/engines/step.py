@@ -12,23 +12,36 @@ from functools import reduce
 from operator import add
 from typing import Any
 
+import keras
 from keras import ops
 
-from slimrnn.engines.spec import Cell, Gates
-from slimrnn.variants import CANDIDATE
+from slimrnn.variants import CANDIDATE, Activation, CellSpec
+from slimrnn.variants.spec import Gates
 
 Tensor = Any
 Tensors = Sequence[Tensor]
 
 
-def columns(cell: Cell, packed: Tensor, have: Gates, want: Gates) -> Tensor:
+# XLA computes a relu and torch a sigmoid best by an operation of that name.
+_OWN = {"relu": ops.relu}
+if keras.backend.backend() == "torch":
+    _OWN["sigmoid"] = ops.sigmoid
+
+
+def function(activation: Activation, x: Tensor) -> Tensor:
+    """An activation of a tensor."""
+    own = _OWN.get(activation.name)
+    return own(x) if own else activation.function(x, ops)
+
+
+def columns(packed: Tensor, have: Gates, want: Gates) -> Tensor:
     """The columns of the gates ``want`` of a tensor packed for gates ``have``."""
     if want == have:
         return packed
-    n, first = cell.units, have.index(want[0])
+    n, first = packed.shape[-1] // len(have), have.index(want[0])
     if have[first : first + len(want)] == want:
         return packed[..., first * n : (first + len(want)) * n]
-    return join([columns(cell, packed, have, (k,)) for k in want])
+    return join([columns(packed, have, (k,)) for k in want])
 
 
 class Step:
@@ -37,13 +50,13 @@ class Step:
     What does not change with time is computed here, once, before the loop.
     """
 
-    def __init__(self, cell: Cell, given: Mapping[str, Tensor]):
+    def __init__(self, cell: CellSpec, given: Mapping[str, Tensor]):
         self.cell = cell
         self.recurrent_mask = given.get("recurrent_mask")
         variant = cell.variant
 
         def block(weight: str, *gates: str) -> Tensor:
-            return columns(cell, given[weight], variant.blocks(weight), gates)
+            return columns(given[weight], variant.blocks(weight), gates)
 
         full = variant.blocks("recurrent_kernel")
         groups = (
@@ -58,18 +71,20 @@ class Step:
         self.biases = {k: block("bias", k) for k in variant.blocks("bias")}
         # Along a new first axis: one operation for all of these gates, and each one's
         # share is contiguous.
-        self.light_vectors = self._stack(self.vectors)
-        self.light_biases = self._stack(self.biases)
+        self.stacked_vectors = self._stack(self.vectors)
+        self.stacked_biases = self._stack(self.biases)
         self.static = {
-            k: cell.used(k).function(self.biases[k])
+            k: function(cell.used(k), self.biases[k])
             if gate.constant is None
             else gate.constant
             for k, gate in variant.items()
             if gate.is_static
         }
-        with_c = "c" in cell.family.states
-        self._forward = self._lstm if with_c else self._mix
-        self._backward = self._lstm_back if with_c else self._mix_back
+        rules = {
+            "accumulate": (self._accumulate, self._accumulate_back),
+            "mix": (self._mix, self._mix_back),
+        }
+        self._forward, self._backward = rules[cell.family.rule]
 
     def forward(self, states: Tensors, z: Tensor) -> tuple[Tensors, Tensors]:
         """The states after a step, and the gates' values by name.
@@ -83,30 +98,30 @@ class Step:
         found["projected"] = join([v[k] for k in self.cell.projected])
         if self.cell.recurrent:
             found["recurrent"] = join([v[k] for k in self.cell.recurrent])
-        return new, tuple(found[name] for name in self.cell.kept)
+        return new, tuple(found[name] for name in self.cell.saved)
 
-    def backward(self, dstates: Tensors, after: Tensors, kept: Mapping[str, Tensor]):
+    def backward(self, dstates: Tensors, after: Tensors, saved: Mapping[str, Tensor]):
         """The gradients of a step.
 
         Args:
             dstates: of the states after the step.
             after: the states after the step.
-            kept: what :meth:`forward` kept, by name.
+            saved: what :meth:`forward` saved, by name.
 
         Returns:
             The gradients of the states before the step; those of the
             pre-activations of each of ``Cell.groups``, and what the gates behind a
             reset gate read, if a matrix does; the terms of the sums ``Cell.summed``.
         """
-        cell, seen = self.cell, self.seen(kept["h"])
+        cell, h_read = self.cell, self.h_dropped(saved["h"])
         v = dict(self.static)
         for name in ("projected", "recurrent"):
             gates = getattr(cell, name)
-            v |= {k: columns(cell, kept[name], gates, (k,)) for k in gates}
-        v |= self._light(seen)
-        before, dpre, reset = self._backward(dstates, after, kept, v, seen)
+            v |= {k: columns(saved[name], gates, (k,)) for k in gates}
+        v |= self._vector_only(h_read)
+        before, dpre, reset = self._backward(dstates, after, saved, v, h_read)
         terms = tuple(
-            dpre[k] * (reset if k in cell.after_reset else seen)
+            dpre[k] * (reset if k in cell.after_reset else h_read)
             if weight == "recurrent_vector"
             else dpre[k]
             for weight, k in cell.summed
@@ -116,78 +131,82 @@ class Step:
             rows.append(reset)
         return before, tuple(rows), terms
 
-    def _lstm(self, states, z):
+    def _accumulate(self, states, z):
         h, c = states
-        v = {**self.static, **self._gates(self.cell.moving, z, self.seen(h))}
+        v = {**self.static, **self._gates(self.cell.time_varying, z, self.h_dropped(h))}
         new = times(v["f"], c) + times(v["i"], v[CANDIDATE])
-        return (times(v["o"], self.cell.activation.function(new)), new), v
+        return (times(v["o"], function(self.cell.activation, new)), new), v
 
-    def _lstm_back(self, dstates, after, kept, v, seen):
+    def _accumulate_back(self, dstates, after, saved, v, h_read):
         dh, dc = dstates
-        use_c, activation = "c" in kept, self.cell.activation
-        activated = activation.function(after[1]) if use_c else after[0]
-        dc = dc + times(v["o"], dh) * activation.slope(activated)
+        use_c, activation = "c" in saved, self.cell.activation
+        activated = function(activation, after[1]) if use_c else after[0]
+        dc = dc + times(v["o"], dh) * activation.slope(activated, ops)
         dvalues = {"i": dc * v[CANDIDATE], CANDIDATE: times(v["i"], dc)}
         dvalues["o"] = dh * activated
         if use_c:
-            dvalues["f"] = dc * kept["c"]
+            dvalues["f"] = dc * saved["c"]
         dpre = self._slopes(dvalues, v)
-        return (self.seen(self._through(dpre, dh)), times(v["f"], dc)), dpre, seen
+        return (
+            (self.h_dropped(self._through(dpre, dh)), times(v["f"], dc)),
+            dpre,
+            h_read,
+        )
 
     def _mix(self, states, z):
         (h,) = states
-        cell, seen = self.cell, self.seen(h)
-        first = tuple(k for k in cell.moving if k not in cell.after_reset)
-        v = {**self.static, **self._gates(first, z, seen)}
-        v |= self._values(cell.after_reset, z, times(v[cell.family.reset], seen))
+        cell, h_read = self.cell, self.h_dropped(h)
+        first = tuple(k for k in cell.time_varying if k not in cell.after_reset)
+        v = {**self.static, **self._gates(first, z, h_read)}
+        v |= self._values(cell.after_reset, z, times(v[cell.family.reset], h_read))
         old, new = self._shares(v)
         return (times(old, h) + times(new, v[CANDIDATE]),), v
 
-    def _mix_back(self, dstates, after, kept, v, seen):
+    def _mix_back(self, dstates, after, saved, v, h_read):
         (dh,) = dstates
-        family, h = self.cell.family, kept["h"]
+        family, h = self.cell.family, saved["h"]
         old, new = self._shares(v)
         dpre = self._slopes({CANDIDATE: times(new, dh)}, v)
         dreset = self._through(dpre, dh)
         change = h - v[CANDIDATE] if family.keeps else v[CANDIDATE] - h
         dvalues = {family.update: dh * change}
-        dvalues[family.reset] = dvalues.get(family.reset, 0) + dreset * seen
+        dvalues[family.reset] = dvalues.get(family.reset, 0) + dreset * h_read
         others = self._slopes(dvalues, v)
         dseen = times(v[family.reset], dreset) + self._through(others, dh)
-        before = times(old, dh) + self.seen(dseen)
-        return (before,), {**dpre, **others}, times(v[family.reset], seen)
+        before = times(old, dh) + self.h_dropped(dseen)
+        return (before,), {**dpre, **others}, times(v[family.reset], h_read)
 
     def _shares(self, v: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The shares of the old h and of the candidate in the new h."""
         update = v[self.cell.family.update]
         return (update, 1 - update) if self.cell.family.keeps else (1 - update, update)
 
-    def seen(self, h: Tensor) -> Tensor:
+    def h_dropped(self, h: Tensor) -> Tensor:
         """What the gates see of h: all, or what recurrent dropout leaves."""
         return h if self.recurrent_mask is None else h * self.recurrent_mask
 
     def _stack(self, blocks: Mapping[str, Tensor]) -> Tensor | None:
         """The light gates' blocks, (gates, 1, n), or None where no gate has one."""
-        found = [blocks[k] for k in self.cell.light if k in blocks]
+        found = [blocks[k] for k in self.cell.vector_only if k in blocks]
         if not found:
             return None
         zeros = ops.zeros_like(found[0])
-        return ops.stack([blocks.get(k, zeros) for k in self.cell.light])[:, None]
+        return ops.stack([blocks.get(k, zeros) for k in self.cell.vector_only])[:, None]
 
-    def _light(self, read: Tensor) -> dict[str, Tensor]:
+    def _vector_only(self, read: Tensor) -> dict[str, Tensor]:
         """The values of the gates without a matrix, (B, n) each."""
-        if not self.cell.light:
+        if not self.cell.vector_only:
             return {}
-        pre = read * self.light_vectors
-        if self.light_biases is not None:
-            pre = pre + self.light_biases
-        values = self.cell.recurrent_activation.function(pre)
-        return {k: values[j] for j, k in enumerate(self.cell.light)}
+        pre = read * self.stacked_vectors
+        if self.stacked_biases is not None:
+            pre = pre + self.stacked_biases
+        values = function(self.cell.recurrent_activation, pre)
+        return {k: values[j] for j, k in enumerate(self.cell.vector_only)}
 
     def _gates(self, gates: Gates, z: Tensor, read: Tensor) -> dict[str, Tensor]:
         """The values of gates, all the light ones among them, that read this h."""
-        heavy = tuple(k for k in gates if k not in self.cell.light)
-        return {**self._light(read), **self._values(heavy, z, read)}
+        matrices = tuple(k for k in gates if k not in self.cell.vector_only)
+        return {**self._vector_only(read), **self._values(matrices, z, read)}
 
     def _values(self, gates: Gates, z: Tensor, read: Tensor) -> dict[str, Tensor]:
         """The values of gates with a matrix that read this h, (B, n) each."""
@@ -198,20 +217,20 @@ class Step:
         for k in gates:
             terms = []
             if k in cell.projected:
-                terms.append(columns(cell, z, cell.projected, (k,)))
+                terms.append(columns(z, cell.projected, (k,)))
             if k in full:
-                terms.append(columns(cell, product, full, (k,)))
+                terms.append(columns(product, full, (k,)))
             if k in self.vectors:
                 terms.append(read * self.vectors[k])
             if k in self.biases:
                 terms.append(self.biases[k])
-            values[k] = cell.used(k).function(reduce(add, terms))
+            values[k] = function(cell.used(k), reduce(add, terms))
         return values
 
     def _slopes(self, dvalues: Mapping[str, Tensor], v: Mapping[str, Tensor]):
         """The gradients of pre-activations from those of the gates' values."""
         return {
-            k: d * self.cell.used(k).slope(v[k])
+            k: d * self.cell.used(k).slope(v[k], ops)
             for k, d in dvalues.items()
             if k not in self.cell.variant.constants
         }

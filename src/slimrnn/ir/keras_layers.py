@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from slimrnn.activations import KNOWN
+from slimrnn.activations import NAMES
 from slimrnn.errors import InputError
 from slimrnn.ir.model import RecurrentWeights
 from slimrnn.layers import SlimGRU, SlimLSTM, SlimMGU, SlimRNN
@@ -53,9 +53,8 @@ PASSIVE: tuple[type, ...] = (
     keras.layers.ActivityRegularization,
 )
 
-_CELL_ACTIVATIONS = {function: known.name for function, known in KNOWN.items()}
 #: the activations of any other layer, by function
-ACTIVATIONS = {**_CELL_ACTIVATIONS, keras.activations.softmax: "softmax"}
+ACTIVATIONS = {**NAMES, keras.activations.softmax: "softmax"}
 
 
 def recurrence(layer: Any) -> RecurrentWeights:
@@ -69,7 +68,7 @@ def recurrence(layer: Any) -> RecurrentWeights:
     """
     cell = layer.cell
     if type(cell) in _SLIM_CELLS:
-        variant = cell.algebra.variant
+        variant = cell.spec.variant
     elif type(cell) in _KERAS_CELLS:
         variant = _KERAS_CELLS[type(cell)]
         variant = variant if cell.use_bias else variant.without_bias()
@@ -85,7 +84,7 @@ def recurrence(layer: Any) -> RecurrentWeights:
     if reset_after and cell.use_bias:
         weights["bias"], reset_bias = _two_biases(weights["bias"])
     used = (cell.activation, getattr(cell, "recurrent_activation", None))
-    g, s = (activation(layer, f, _CELL_ACTIVATIONS) if f else "linear" for f in used)
+    g, s = (activation(layer, f, NAMES) if f else "linear" for f in used)
     features = len(weights["kernel"])
     return RecurrentWeights(
         variant, features, cell.units, weights, g, s, reset_after, reset_bias

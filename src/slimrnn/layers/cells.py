@@ -15,12 +15,11 @@ from keras import activations, constraints, initializers, ops, regularizers
 
 from slimrnn import variants
 from slimrnn.activations import describe
-from slimrnn.engines.spec import Cell
 from slimrnn.engines.step import Step
 from slimrnn.errors import InputError
 from slimrnn.layers.initializers import by_blocks
 from slimrnn.utils.checks import whole
-from slimrnn.variants import FAMILIES, WEIGHTS, Variant
+from slimrnn.variants import FAMILIES, WEIGHTS, CellSpec, Variant
 
 Parameter = inspect.Parameter
 
@@ -105,13 +104,12 @@ class _SlimCell(keras.layers.Layer, _DropoutCell):
         self._settings = tuple(settings)
         self.seed_generator = keras.random.SeedGenerator(seed=self.seed)
         used = self.variant.with_constants(self.gate_constants)
-        self.algebra = Cell(
+        self.spec = CellSpec(
             used if self.use_bias else used.without_bias(),
-            self.units,
             describe(self.activation),
             describe(self.recurrent_activation),
         )
-        count = len(self.algebra.family.states)
+        count = len(self.spec.family.states)
         self.state_size = [self.units] * count if count > 1 else self.units
         self.output_size = self.units
 
@@ -134,7 +132,7 @@ class _SlimCell(keras.layers.Layer, _DropoutCell):
 
     def _shapes(self, features: int) -> dict[str, tuple[int, ...]]:
         """The shape of each weight, by name."""
-        return self.algebra.variant.shapes(features, self.units)
+        return self.spec.variant.shapes(features, self.units)
 
     def _initializer(self, weight: str) -> Callable:
         """What fills a weight: each gate's block by itself."""
@@ -146,7 +144,7 @@ class _SlimCell(keras.layers.Layer, _DropoutCell):
         return by_blocks(
             [
                 initializers.Ones() if ones and gate == forget else given
-                for gate in self.algebra.variant.blocks(weight)
+                for gate in self.spec.variant.blocks(weight)
             ]
         )
 
@@ -169,12 +167,12 @@ class _SlimCell(keras.layers.Layer, _DropoutCell):
         if training and self.recurrent_dropout > 0:
             given["recurrent_mask"] = self.get_recurrent_dropout_mask(states[0])
         projected = ops.matmul(inputs, given["kernel"])
-        new, _ = Step(self.algebra, given).forward(states, projected)
+        new, _ = Step(self.spec, given).forward(states, projected)
         return new[0], list(new) if nested else new[0]
 
     def get_initial_state(self, batch_size=None):
         """Zeros, (B, n) for each state."""
-        count = len(self.algebra.family.states)
+        count = len(self.spec.family.states)
         zeros = [
             ops.zeros((batch_size, self.units), dtype=self.compute_dtype)
             for _ in range(count)

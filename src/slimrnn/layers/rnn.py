@@ -27,7 +27,7 @@ from slimrnn.layers.cells import (
     bind,
     signature,
 )
-from slimrnn.variants import Variant
+from slimrnn.variants import CellSpec, Variant
 
 _RUN = {"ops": ops_engine.run}
 if keras.backend.backend() in engines.NATIVE_BACKENDS:
@@ -53,7 +53,7 @@ class SlimRNN(keras.layers.RNN):
     """
 
     def __init__(self, cell, engine="auto", **kwargs):
-        if not hasattr(cell, "algebra"):
+        if not isinstance(getattr(cell, "spec", None), CellSpec):
             raise InputError(
                 f"SlimRNN takes one slim cell, such as SlimLSTMCell(8); received "
                 f"{cell!r}. keras.layers.RNN takes any cell, or several."
@@ -73,7 +73,7 @@ class SlimRNN(keras.layers.RNN):
         """Compute the sequence: called by ``keras.layers.RNN.call``."""
         if isinstance(mask, (list, tuple)):
             mask = mask[0]
-        names = self.cell.algebra.family.states
+        names = self.cell.spec.family.states
         if len(initial_state) != len(names):
             raise InputError(
                 f"initial_state must have {len(names)} tensors ({', '.join(names)}); "
@@ -97,13 +97,13 @@ class SlimRNN(keras.layers.RNN):
         choice = engines.choose(
             self.engine,
             keras.backend.backend(),
-            cell.algebra,
+            cell.spec,
             dtype=keras.backend.standardize_dtype(sequences.dtype),
             device=scan.device(sequences),
             unroll=self.unroll,
         )
         outputs, states = _RUN[choice.engine](
-            cell.algebra,
+            cell.spec,
             sequences,
             tuple(initial_state),
             cell.packed_weights(),

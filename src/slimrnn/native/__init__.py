@@ -15,7 +15,7 @@ import numpy as np
 from slimrnn.errors import InputError
 from slimrnn.native import library
 from slimrnn.utils.checks import whole
-from slimrnn.variants import FAMILIES, Variant, get
+from slimrnn.variants import CellSpec, Variant, activations, get
 from slimrnn.variants.gates import WEIGHTS
 
 Array = np.ndarray
@@ -119,7 +119,7 @@ def run(
         initial: the initial states by name, (B, n) each; zeros if not given.
         mask: (B, T); a False step keeps the states.
         recurrent_mask: (B, n), multiplied with h wherever a gate reads it.
-        activation: g; one of ``slimrnn.native.library.ACTIVATIONS``.
+        activation: g; one of ``slimrnn.variants.ACTIVATIONS``.
         recurrent_activation: s, likewise.
         return_sequences: whether each step's h is wanted.
 
@@ -182,12 +182,11 @@ class _Problem:
 
     def __init__(self, variant, x, weights, initial, activation, recurrent_activation):
         self.variant = get(variant)
-        for name in (activation, recurrent_activation):
-            if name not in library.ACTIVATIONS:
-                raise InputError(
-                    f"The activation must be one of {', '.join(library.ACTIVATIONS)}; "
-                    f"received {name!r}."
-                )
+        spec = CellSpec(
+            self.variant,
+            activations.get(activation),
+            activations.get(recurrent_activation),
+        )
         x = np.asarray(x)
         if x.ndim != 3 or 0 in x.shape:
             raise InputError(
@@ -210,12 +209,10 @@ class _Problem:
                 f"{', '.join(weights)}."
             )
         self.weights = {k: _float32(k, weights[k], shapes[k]) for k in shapes}
-        self.names = FAMILIES[self.variant.family].states
+        self.names = spec.family.states
         self.state = (self.batch, self.units)
         self.states = self._by_state("initial", initial or {})
-        self.cell = library.cell(
-            self.variant, features, self.units, activation, recurrent_activation
-        )
+        self.cell = library.cell(spec, features, self.units)
 
     def _by_state(self, what: str, given: Mapping[str, Any]) -> list[Array]:
         zeros = np.zeros(self.state, "float32")

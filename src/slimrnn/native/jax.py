@@ -37,7 +37,7 @@ def _register() -> None:
 def run(cell, x, states, weights, mask, recurrent_mask, return_sequences):
     """See ``slimrnn.engines.native.run``."""
     _register()
-    numbers = library.describe(cell, x.shape[-1])
+    numbers = library.describe(cell, x.shape[-1], states[0].shape[-1])
     return _function(numbers, return_sequences)(
         x, states, weights, mask, recurrent_mask
     )

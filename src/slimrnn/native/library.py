@@ -24,18 +24,10 @@ import numpy as np
 
 from slimrnn.errors import InputError
 from slimrnn.native.structures import Backward, Cell, Forward, Layer
-from slimrnn.variants import FAMILIES, Variant
+from slimrnn.variants import ACTIVATIONS, CellSpec
 from slimrnn.variants.gates import CANDIDATE, WEIGHTS
 
-#: in the order of slimrnn.h
-ACTIVATIONS = (
-    "tanh",
-    "sigmoid",
-    "relu",
-    "linear",
-    "hard_sigmoid",
-    "hard_sigmoid_keras2",
-)
+_ACTIVATIONS = tuple(ACTIVATIONS)  # in the order of slimrnn.h
 _SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
 
 _FUNCTIONS: dict[str, tuple] = {
@@ -114,34 +106,26 @@ def quick() -> ctypes.PyDLL:
     return ctypes.PyDLL(get()._name)
 
 
-def cell(
-    variant: Variant,
-    features: int,
-    units: int,
-    activation: str = "tanh",
-    recurrent_activation: str = "sigmoid",
-    reset_after: bool = False,
-) -> Cell:
-    """A variant as the library takes it: data, no code."""
-    family = FAMILIES[variant.family]
+def cell(spec: CellSpec, features: int, units: int) -> Cell:
+    """A cell as the library takes it: data, no code."""
+    family = spec.family
     index = {name: k for k, name in enumerate(family.gates)}
-    with_c = "c" in family.states
     described = Cell(
         features=features,
         units=units,
         gates=len(family.gates),
         candidate=index[CANDIDATE],
-        input=index["i"] if with_c else -1,
-        forget=index["f"] if with_c else -1,
-        output=index["o"] if with_c else -1,
+        input=index.get("i", -1),
+        forget=index["f"] if family.rule == "accumulate" else -1,
+        output=index.get("o", -1),
         update=index.get(family.update, -1),
         reset=index.get(family.reset, -1),
         keeps=family.keeps,
-        reset_after=reset_after,
-        activation=ACTIVATIONS.index(activation),
-        recurrent_activation=ACTIVATIONS.index(recurrent_activation),
+        reset_after=spec.reset_after,
+        activation=_ACTIVATIONS.index(spec.activation.name),
+        recurrent_activation=_ACTIVATIONS.index(spec.recurrent_activation.name),
     )
-    for k, (_, gate) in enumerate(variant.items()):
+    for k, (_, gate) in enumerate(spec.variant.items()):
         described.gate[k].terms = tuple(name in gate.terms for name in WEIGHTS)
         described.gate[k].is_constant = gate.constant is not None
         described.gate[k].constant = gate.constant or 0.0
@@ -236,14 +220,6 @@ def from_numbers(values: tuple[int, ...]) -> Cell:
 
 
 @functools.lru_cache(maxsize=256)
-def describe(bound, features: int) -> tuple[int, ...]:
-    """The numbers of a ``slimrnn.engines.step.Cell`` for so many features."""
-    return numbers(
-        cell(
-            bound.variant,
-            features,
-            bound.units,
-            bound.activation.name,
-            bound.recurrent_activation.name,
-        )
-    )
+def describe(spec: CellSpec, features: int, units: int) -> tuple[int, ...]:
+    """The numbers of a cell of this size."""
+    return numbers(cell(spec, features, units))

@@ -12,14 +12,14 @@ library.find()  # before torch.compile asks, which cannot look for files
 
 
 @torch.compiler.assume_constant_result
-def _describe(cell, features: int) -> tuple[int, ...]:
+def _describe(cell, features: int, units: int) -> tuple[int, ...]:
     """By ctypes, which is nothing that torch.compile could look into."""
-    return library.describe(cell, features)
+    return library.describe(cell, features, units)
 
 
 def run(cell, x, states, weights, mask, recurrent_mask, return_sequences):
     """See ``slimrnn.engines.native.run``."""
-    numbers = _describe(cell, x.shape[-1])
+    numbers = _describe(cell, x.shape[-1], states[0].shape[-1])
     names = [name for name in WEIGHTS if name in weights]
     packed = [weights[name].contiguous() for name in names]
     states = [state.contiguous() for state in states]

@@ -12,18 +12,24 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from slimrnn.activations import KNOWN
 from slimrnn.errors import InputError
 from slimrnn.ir import keras_layers
 from slimrnn.ir.keras_layers import RECURRENT, named
 from slimrnn.ir.model import RecurrentWeights
 from slimrnn.layers import LAYERS
-from slimrnn.variants import CANDIDATE, FAMILIES, WEIGHTS, Gate, Variant, get
+from slimrnn.variants import (
+    ACTIVATIONS,
+    CANDIDATE,
+    FAMILIES,
+    WEIGHTS,
+    Gate,
+    Variant,
+    get,
+)
 
 Array = np.ndarray
 #: where constant gates come from: the trained gates, the row, or the user
 GateConstants = Mapping[str, float] | Literal["trained", "row"]
-_FUNCTIONS = {known.name: known.function for known in KNOWN.values()}
 #: settings that layers take as further arguments of keras.layers.RNN and Layer
 _INHERITED = ("zero_output_for_mask", "name", "trainable", "dtype")
 DIGITS = 3  # of a constant that is read off a trained gate
@@ -132,7 +138,7 @@ class _Rebuilder:
             if isinstance(new, keras.layers.Normalization):
                 new.finalize_state()  # takes over what it was adapted to
         for old, new in self.slimmed:
-            start = weights(keras_layers.recurrence(old), new.cell.algebra.variant)
+            start = weights(keras_layers.recurrence(old), new.cell.spec.variant)
             for name, value in start.items():
                 getattr(new.cell, name).assign(value)
 
@@ -253,8 +259,7 @@ def _block(source: RecurrentWeights, target: Variant, weight: str, gate: str) ->
 
 def _trained(source: RecurrentWeights, weight: str, gate: str) -> Array:
     """A gate's block of a trained weight."""
-    place, n = source.variant.blocks(weight).index(gate), source.units
-    return source.weights[weight][..., place * n : (place + 1) * n]
+    return source.variant.split(source.weights)[gate][weight]
 
 
 def _value(source: RecurrentWeights, target: Variant, gate: str) -> Array:
@@ -272,5 +277,4 @@ def _at_rest(source: RecurrentWeights, gate: str) -> Array:
     bias = np.zeros(source.units, "float32")
     if row.bias:
         bias = _trained(source, "bias", gate)
-    value = _FUNCTIONS[source.recurrent_activation](bias)
-    return np.asarray(keras.ops.convert_to_numpy(value))
+    return ACTIVATIONS[source.recurrent_activation].function(bias)

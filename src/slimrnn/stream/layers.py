@@ -18,7 +18,8 @@ from slimrnn.ir import keras_layers
 from slimrnn.ir.keras_graph import layers_of
 from slimrnn.ir.keras_layers import ACTIVATIONS, PASSIVE, RECURRENT, named
 from slimrnn.native import library
-from slimrnn.variants import FAMILIES, WEIGHTS
+from slimrnn.variants import ACTIVATIONS as CELL_ACTIVATIONS
+from slimrnn.variants import WEIGHTS, CellSpec
 
 Array = np.ndarray
 
@@ -26,7 +27,7 @@ Array = np.ndarray
 EMBEDDING, CELL, DENSE = range(3)
 
 #: by number, as slimrnn.h has them
-_NUMBERS = {name: k for k, name in enumerate((*library.ACTIVATIONS, "softmax"))}
+_NUMBERS = {name: k for k, name in enumerate((*CELL_ACTIVATIONS, "softmax"))}
 
 #: settings of a recurrent layer that cannot be streamed; those of the second table are
 #: so only where steps are masked: there, Keras's outputs are not the states
@@ -113,21 +114,20 @@ def _check(layer: Any, first: bool, masked: bool) -> None:
 def _recurrent(layer: Any) -> Part:
     """A recurrent layer, by its cell."""
     read = keras_layers.recurrence(layer)
+    spec = CellSpec(
+        read.variant,
+        CELL_ACTIVATIONS[read.activation],
+        CELL_ACTIVATIONS[read.recurrent_activation],
+        read.reset_after,
+    )
     return Part(
         CELL,
         read.features,
         read.units,
         tuple(read.weights.get(name) for name in WEIGHTS),
-        cell=library.cell(
-            read.variant,
-            read.features,
-            read.units,
-            read.activation,
-            read.recurrent_activation,
-            read.reset_after,
-        ),
+        cell=library.cell(spec, read.features, read.units),
         reset_bias=read.reset_bias,
-        states=FAMILIES[read.variant.family].states,
+        states=spec.family.states,
     )
 
 

@@ -3,16 +3,21 @@
 import sys
 from types import ModuleType
 
+from slimrnn.variants.activations import ACTIVATIONS, Activation
 from slimrnn.variants.gates import CANDIDATE, FAMILIES, WEIGHTS, Family, Gate
+from slimrnn.variants.spec import CellSpec
 from slimrnn.variants.table import ALIASES, TABLE, get, serialize, variants
 from slimrnn.variants.variant import Variant
 
 __all__ = [
+    "ACTIVATIONS",
     "ALIASES",
     "CANDIDATE",
     "FAMILIES",
     "TABLE",
     "WEIGHTS",
+    "Activation",
+    "CellSpec",
     "Family",
     "Gate",
     "Variant",

@@ -96,6 +96,9 @@ class Family:
         gates: the gates' names in the order in which weights are packed; the
             one called :data:`CANDIDATE` is the cell input.
         states: the names of the states; the first one is the output.
+        rule: how the candidate enters the state: ``"accumulate"``: the gates i and f
+            add it to a cell state c, and o gives h; ``"mix"``: one gate, ``update``,
+            weighs the old h and the candidate.
         reset: the gate that multiplies h in the candidate's recurrent term.
         update: the gate that mixes h with the candidate.
         keeps: whether the update gate weighs the old h (Keras's GRU) or the
@@ -108,6 +111,7 @@ class Family:
     name: str
     gates: tuple[str, ...]
     states: tuple[str, ...]
+    rule: Literal["accumulate", "mix"]
     unicode: tuple[str, ...]
     latex: tuple[str, ...]
     reset: str = ""
@@ -125,6 +129,7 @@ FAMILIES: dict[str, Family] = {
             "lstm",
             gates=("i", "f", "c", "o"),
             states=("h", "c"),
+            rule="accumulate",
             forget="f",
             unicode=("cₜ = fₜ ⊙ cₜ₋₁ + iₜ ⊙ c̃ₜ", "hₜ = oₜ ⊙ g(cₜ)"),
             latex=(
@@ -138,6 +143,7 @@ FAMILIES: dict[str, Family] = {
             "gru",
             gates=("z", "r", "c"),
             states=("h",),
+            rule="mix",
             reset="r",
             update="z",
             keeps=True,
@@ -148,6 +154,7 @@ FAMILIES: dict[str, Family] = {
             "mgu",
             gates=("f", "c"),
             states=("h",),
+            rule="mix",
             reset="f",
             update="f",
             unicode=("hₜ = (1 - fₜ) ⊙ hₜ₋₁ + fₜ ⊙ c̃ₜ",),

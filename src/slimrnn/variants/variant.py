@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from slimrnn.errors import InputError
 from slimrnn.variants.equations import NOTATION, Style, equation
 from slimrnn.variants.gates import CANDIDATE, FAMILIES, WEIGHTS, Gate, one_of
@@ -112,6 +114,26 @@ class Variant:
             for weight in WEIGHTS
             if self.blocks(weight)
         }
+
+    def split(self, weights: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Each gate's blocks of packed weights, as views: gate -> weight -> array.
+
+        Args:
+            weights: NumPy arrays by name, shaped as :meth:`shapes` tells.
+
+        Example:
+            >>> from slimrnn import get
+            >>> blocks = get("LSTM5a").split({"bias": np.arange(4.0)})
+            >>> blocks["i"], blocks["f"], blocks["c"]
+            ({'bias': array([0., 1.])}, {}, {'bias': array([2., 3.])})
+        """
+        blocks: dict[str, dict[str, Any]] = {name: {} for name, _ in self.items()}
+        for weight, packed in weights.items():
+            gates = self.blocks(weight)
+            parts = np.split(packed, len(gates), axis=-1)
+            for gate, block in zip(gates, parts, strict=True):
+                blocks[gate][weight] = block
+        return blocks
 
     def parameters(self, features: int, units: int) -> int:
         """The number of trainable parameters of a layer."""

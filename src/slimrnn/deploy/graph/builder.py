@@ -12,9 +12,6 @@ import numpy as np
 Array = np.ndarray
 Shape = tuple[int | str, ...]  # a text: known only when the graph runs
 
-#: clip(slope * x + 0.5, 0, 1)
-HARD_SIGMOIDS = {"hard_sigmoid": 1 / 6, "hard_sigmoid_keras2": 0.2}
-
 
 @dataclass(frozen=True, eq=False)
 class Node:

@@ -6,28 +6,17 @@ pointwise vector is a diagonal matrix, and a constant gate is a bias.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from slimrnn.deploy.graph.builder import HARD_SIGMOIDS, Array
+from slimrnn.deploy.graph.builder import Array
 from slimrnn.errors import InputError
 from slimrnn.ir.model import Recurrent
-from slimrnn.reference import ACTIVATIONS, unpack
+from slimrnn.variants import ACTIVATIONS
 
 #: from here on, an activation that only comes near to a value has it in float32
 _FAR = 40.0
-_INVERSES: dict[str, Callable] = {
-    "sigmoid": lambda y: np.log(y) - np.log1p(-y),
-    "tanh": np.arctanh,
-    "relu": lambda y: y,
-    "linear": lambda y: y,
-    **{
-        name: lambda y, slope=slope: (y - 0.5) / slope
-        for name, slope in HARD_SIGMOIDS.items()
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -63,7 +52,7 @@ def full_gates(layer: Recurrent) -> dict[str, FullGate]:
         )
     m, n = layer.inputs, layer.outputs
     gates = {}
-    for name, blocks in unpack(variant, cell.weights).items():
+    for name, blocks in variant.split(cell.weights).items():
         vector = np.diag(blocks.get("recurrent_vector", np.zeros(n, "float32")))
         bias = blocks.get("bias", np.zeros(n, "float32"))
         constant = variant[name].constant
@@ -79,10 +68,10 @@ def full_gates(layer: Recurrent) -> dict[str, FullGate]:
 
 def _bias(layer: Recurrent, gate: str, constant: float) -> float:
     """The bias that makes a gate constant, if its other weights are 0."""
-    function = layer.cell.recurrent_activation
+    function = ACTIVATIONS[layer.cell.recurrent_activation]
     with np.errstate(all="ignore"):
-        bias = np.clip(np.nan_to_num(_INVERSES[function](constant)), -_FAR, _FAR)
-    if abs(ACTIVATIONS[function][0](bias) - constant) > 1e-7:
+        bias = np.clip(np.nan_to_num(function.inverse(constant)), -_FAR, _FAR)
+    if abs(function.function(bias) - constant) > 1e-7:
         raise InputError(
             f"The constant gate {gate} = {constant:g} of the layer {layer.name} is no "
             f"value of {function}, so no bias gives it; use another form."

@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from slimrnn.deploy.graph.builder import HARD_SIGMOIDS, Array, Graph, Node, Shape
+from slimrnn.deploy.graph.builder import Array, Graph, Node, Shape
 from slimrnn.utils.optional import require
+from slimrnn.variants.activations import HARD_SIGMOIDS
 
 PACKAGE, EXTRA = "ai-edge-litert", "slimrnn[litert]"
 SIGNATURE = "serving_default"

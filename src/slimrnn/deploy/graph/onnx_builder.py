@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from slimrnn.deploy.graph.builder import HARD_SIGMOIDS, Array, Graph, Node, Shape
+from slimrnn.deploy.graph.builder import Array, Graph, Node, Shape
 from slimrnn.utils.optional import require
+from slimrnn.variants.activations import HARD_SIGMOIDS
 
 #: name -> the operator and its attributes
 ACTIVATIONS: dict[str, tuple[str, dict[str, float]]] = {

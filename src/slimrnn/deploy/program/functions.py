@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from slimrnn.deploy.program.c_expression import number
+from slimrnn.variants.activations import HARD_SIGMOIDS
 
 Array = np.ndarray
 
@@ -96,7 +97,7 @@ def _relu(x: Array) -> Array:
     return np.where(x > 0, x, np.zeros_like(x))
 
 
-_HARD = {"hard_sigmoid": np.float32(1 / 6), "hard_sigmoid_keras2": np.float32(0.2)}
+_HARD = {name: np.float32(slope) for name, slope in HARD_SIGMOIDS.items()}
 
 
 def _tanh_source() -> str:

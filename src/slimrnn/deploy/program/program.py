@@ -14,7 +14,7 @@ import numpy as np
 from slimrnn.deploy.program.step import Structure
 from slimrnn.ir import model as ir
 from slimrnn.ir.model import Activation, Affine, Masking, Model, RecurrentWeights
-from slimrnn.reference import ACTIVATIONS
+from slimrnn.variants import ACTIVATIONS
 
 Array = np.ndarray
 
@@ -169,16 +169,16 @@ def structure_of(cell: RecurrentWeights, **others: Any) -> Structure:
 
 def tables_of(cell: RecurrentWeights, structure: Structure) -> dict[str, Array]:
     """The tables of a cell as float32, still without scales."""
-    tables = {}
-    for weight, packed in cell.weights.items():
-        gates = cell.variant.blocks(weight)
-        blocks = dict(zip(gates, np.split(packed, len(gates), -1), strict=True))
-        kept = [blocks[gate] for gate in structure.blocks(weight)]
+    tables: dict[str, Array] = {}
+    split = cell.variant.split(cell.weights)
+    for weight in cell.weights:
+        kept = [split[gate][weight] for gate in structure.blocks(weight)]
         if kept:
             tables[weight] = np.ascontiguousarray(np.concatenate(kept, -1).T)
         if weight == "bias" and structure.blocks("gate"):
-            function, _ = ACTIVATIONS[cell.recurrent_activation]
-            static = [blocks[gate].astype(float) for gate in structure.blocks("gate")]
+            function = ACTIVATIONS[cell.recurrent_activation].function
+            gates = structure.blocks("gate")
+            static = [split[gate]["bias"].astype(float) for gate in gates]
             tables["gate"] = function(np.concatenate(static)).astype("float32")
     if cell.reset_bias is not None:
         tables["reset_bias"] = cell.reset_bias

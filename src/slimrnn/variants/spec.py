@@ -1,24 +1,42 @@
-"""What a layer computes, before any tensor: a variant, its size, its functions."""
+"""What a recurrent cell computes, before any weight: the one specification of it.
+
+The engines, the IR, the exporters and the C library hold it; sizes are not a part of
+it, since the weights have them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
 
-from slimrnn.activations import Activation
-from slimrnn.variants import CANDIDATE, FAMILIES, Family, Variant
+from slimrnn.variants.activations import SIGMOID, TANH, Activation
+from slimrnn.variants.gates import CANDIDATE, FAMILIES, Family
+from slimrnn.variants.variant import Variant
 
 Gates = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A variant with its size and functions: all that is known before any tensor."""
+class CellSpec:
+    """A variant with its functions.
+
+    Args:
+        variant: the terms of each gate.
+        activation: g, of the candidate and of c.
+        recurrent_activation: s, of the gates.
+        reset_after: whether the reset gate multiplies ``U h + reset_bias``, as in
+            Keras's GRU, and not h.
+
+    Example:
+        >>> from slimrnn import get
+        >>> CellSpec(get("LSTM5a")).saved
+        ('projected', 'h')
+    """
 
     variant: Variant
-    units: int
-    activation: Activation
-    recurrent_activation: Activation
+    activation: Activation = TANH
+    recurrent_activation: Activation = SIGMOID
+    reset_after: bool = False
 
     @property
     def family(self) -> Family:
@@ -35,7 +53,7 @@ class Cell:
         return self.activation if gate == CANDIDATE else self.recurrent_activation
 
     @cached_property
-    def moving(self) -> Gates:
+    def time_varying(self) -> Gates:
         """The gates that change from step to step."""
         return tuple(k for k, gate in self.variant.items() if not gate.is_static)
 
@@ -52,18 +70,18 @@ class Cell:
 
     @property
     def groups(self) -> tuple[Gates, ...]:
-        """The gates with matrices, as their values are kept: together."""
+        """The gates with matrices, as their values are saved: together."""
         return tuple(g for g in (self.projected, self.recurrent) if g)
 
     @cached_property
-    def light(self) -> Gates:
-        """The moving gates without any matrix: cheaper to compute again than to keep.
+    def vector_only(self) -> Gates:
+        """The time-varying gates without a matrix: cheaper computed again than saved.
 
-        Keeping one costs the first touch of T * B * n floats besides their way to
+        Saving one costs the first touch of T * B * n floats besides their way to
         memory and back; a sigmoid of a pointwise product costs less.
         """
-        heavy = {*self.projected, *self.recurrent}
-        return tuple(k for k in self.moving if k not in heavy)
+        matrices = {*self.projected, *self.recurrent}
+        return tuple(k for k in self.time_varying if k not in matrices)
 
     @cached_property
     def after_reset(self) -> Gates:
@@ -82,15 +100,15 @@ class Cell:
         )
 
     @cached_property
-    def kept(self) -> tuple[str, ...]:
-        """What the forward pass keeps of each step, by name.
+    def saved(self) -> tuple[str, ...]:
+        """What the forward pass saves of each step for the backward pass, by name.
 
         ``projected`` and ``recurrent``: the values of these gates side by side; then
         the states before the step. c is left out where the backward pass can do
         without: the forget gate is constant and h = g(c).
         """
         names = ["projected", *(["recurrent"] if self.recurrent else []), "h"]
-        if "c" in self.family.states:
+        if self.family.rule == "accumulate":
             constants = self.variant.constants
             if "f" not in constants or constants.get("o") != 1.0:
                 names.append("c")

@@ -1,0 +1,130 @@
+"""The activations: their facts, once, without a framework.
+
+Keras's functions (``slimrnn.activations``), the engines, the oracle, the C library and
+the exporters all read this table. A slope is told from the output alone, so that a
+backward pass needs no pre-activation.
+
+A function is written for any namespace with NumPy's names, ``numpy`` or
+``keras.ops``: ``ACTIVATIONS["tanh"].function(x, keras.ops)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from slimrnn.errors import InputError
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A function of each number.
+
+    Args:
+        name: how it is called.
+        function: ``(x, namespace) -> y``.
+        slope: ``(y, namespace) -> dy/dx``, of the output; None where it is not known,
+            and the framework has to differentiate.
+        low: the output's lower bound.
+        high: its upper bound.
+        inverse: ``y -> x`` in NumPy; None where there is none.
+
+    Example:
+        >>> get("hard_sigmoid_keras2").function(1.0)
+        np.float64(0.7)
+    """
+
+    name: str
+    function: Callable[..., Any]
+    slope: Any = None  # a callable, or None
+    low: float = -inf
+    high: float = inf
+    inverse: Any = None  # a callable, or None
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_gate(self) -> bool:
+        """Whether the output lies between 0 and 1, as a gate's does."""
+        return (self.low, self.high) == (0, 1)
+
+
+#: the slopes of the hard sigmoids' middle part: Keras 3's, and Keras 2's
+HARD_SIGMOIDS = {"hard_sigmoid": 1 / 6, "hard_sigmoid_keras2": 0.2}
+
+
+def _hard_sigmoid(name: str, slope: float) -> Activation:
+    return Activation(
+        name,
+        lambda x, xp=np: xp.clip(slope * x + 0.5, 0.0, 1.0),
+        lambda y, xp=np: slope * xp.sign(y * (1 - y)),  # 0 at the bounds
+        0,
+        1,
+        lambda y: (y - 0.5) / slope,
+    )
+
+
+TANH = Activation(
+    "tanh",
+    lambda x, xp=np: xp.tanh(x),
+    lambda y, xp=np: 1 - y * y,
+    -1,
+    1,
+    np.arctanh,
+)
+SIGMOID = Activation(
+    "sigmoid",
+    # XLA computes tanh as a rational function, and a sigmoid with exp and a division.
+    lambda x, xp=np: 0.5 * xp.tanh(0.5 * x) + 0.5,
+    lambda y, xp=np: y * (1 - y),
+    0,
+    1,
+    lambda y: np.log(y) - np.log1p(-y),
+)
+RELU = Activation(
+    "relu",
+    lambda x, xp=np: xp.maximum(x, 0),
+    lambda y, xp=np: xp.sign(y),
+    0,
+    inf,
+    lambda y: y,
+)
+LINEAR = Activation(
+    "linear",
+    lambda x, xp=np: x,
+    lambda y, xp=np: xp.ones_like(y),
+    inverse=lambda y: y,
+)
+
+#: name -> facts, in the order of slimrnn.h
+ACTIVATIONS: dict[str, Activation] = {
+    known.name: known
+    for known in (
+        TANH,
+        SIGMOID,
+        RELU,
+        LINEAR,
+        *(_hard_sigmoid(name, slope) for name, slope in HARD_SIGMOIDS.items()),
+    )
+}
+
+
+def get(name: str | Activation) -> Activation:
+    """The activation of a name; an :class:`Activation` is taken as it is.
+
+    Raises:
+        InputError: no such name.
+    """
+    if isinstance(name, Activation):
+        return name
+    if name not in ACTIVATIONS:
+        raise InputError(
+            f"The activation must be one of {', '.join(ACTIVATIONS)}; received "
+            f"{name!r}."
+        )
+    return ACTIVATIONS[name]
