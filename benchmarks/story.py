@@ -82,7 +82,7 @@ class OnDevice:
     @property
     def ram(self) -> int:
         """Bytes of state and stack."""
-        return self.model.source.state_bytes + self.run.stack
+        return self.model.source.layout.state_bytes + self.run.stack
 
     @property
     def instructions(self) -> int:
@@ -135,7 +135,7 @@ def export(title: str, model: keras.Model, data: Dataset) -> list[Exported]:
     for dtype in DTYPES:
         program, _ = compile_model(from_keras(model), dtype, scales)
         source = source_of(program, f"{title}_{dtype}".replace(" ", "_").lower())
-        given = inputs.integers(program, x) if dtype == "int8" else x
+        given = inputs.given(program, x)
         outputs = simulator.run(program, given, each=True)
         lengths = data.test.x.lengths
         made = Exported(

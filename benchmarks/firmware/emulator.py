@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.machine import cores
-from slimrnn.deploy.c.stream_source import Source
+from slimrnn.deploy.c.source import Source
 
 SOURCES = Path(__file__).parents[2] / "tests" / "deploy" / "firmware"
 GCC, QEMU = "arm-none-eabi-gcc", "qemu-system-arm"
@@ -204,7 +204,7 @@ class Firmware:
     def _read(self, model: Model, outputs: BytesIO, counts: BytesIO) -> Run:
         """What one model did, from where the last one's ends."""
         source, steps = model.source, [len(x) for x in model.sequences]
-        y = np.dtype(_TYPES[source.types.vector])
+        y = np.dtype(_TYPES[source.arithmetic.vector])
         found = [
             np.frombuffer(outputs.read(t * source.outputs * y.itemsize), y)
             for t in steps
@@ -243,7 +243,7 @@ def _list(models: Mapping[str, Model]) -> str:
     states = "".join(f"    {name}_state {name};\n" for name in models)
     functions, rows = "", ""
     for name, model in models.items():
-        kinds = f"{model.source.input}, {model.source.types.vector}"
+        kinds = f"{model.source.input}, {model.source.arithmetic.vector}"
         functions += f"MODEL_FUNCTIONS({name}, {name.upper()}, {model.source.input})\n"
         rows += f"    MODEL({name}, {name.upper()}, {kinds}),\n"
     return f"""\

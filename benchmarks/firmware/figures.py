@@ -141,7 +141,7 @@ def _measure(firmware: Firmware, models: Iterable[Measured]) -> Iterator[Figure]
             flash,
             firmware.flash(source.name, *more) - flash,
             source.layout.table_bytes,
-            source.state_bytes,
+            source.layout.state_bytes,
             run.stack,
         )
 

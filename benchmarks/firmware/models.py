@@ -51,7 +51,6 @@ def measured(row: str, dtype: str) -> Measured:
     x = rng.normal(size=(1, STEPS, FEATURES)).astype("float32")
     program, _ = compile_model(from_keras(model), dtype, x)
     source = source_of(program, f"{row.lower()}_{dtype}")
-    if dtype == "int8":
-        x = inputs.integers(program, x)
+    x = inputs.given(program, x)
     y = simulator.run(program, x, each=True)
     return Measured(source, list(x), row, dtype, list(y))

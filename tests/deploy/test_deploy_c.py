@@ -47,7 +47,7 @@ def assert_is_the_twin(compiled, x):
     expected = twin_of(compiled.program, x)
     for sequence, outputs in zip(x, expected, strict=True):
         np.testing.assert_array_equal(compiled.steps(sequence), outputs)
-        each = compiled.program.description.return_sequences
+        each = compiled.program.model.return_sequences
         last = outputs if each else outputs[-1]
         np.testing.assert_array_equal(compiled.run(sequence), last)
     states = [compiled.new() for _ in x]
@@ -62,7 +62,7 @@ def assert_is_the_twin(compiled, x):
 def assert_is_keras(model, program, x, tolerance=2e-6):
     """The simulator of float32, within rounding of the model."""
     expected = keras.ops.convert_to_numpy(model(x))
-    found = simulator.run(program, x, mask_of(program.description, x))
+    found = simulator.run(program, x, mask_of(program.model, x))
     np.testing.assert_allclose(
         found.reshape(expected.shape), expected, rtol=0, atol=tolerance
     )
@@ -86,8 +86,8 @@ def test_every_layer(name, dtype, tmp_path):
     x = data_for(model)
     program = program_of(model, dtype, x)
     compiled = Compiled(program, tmp_path)
-    if dtype == "int8" and mask_of(program.description, x) is not None:
-        x = x if program.description.takes_indices else x[:, :2]
+    if dtype == "int8" and mask_of(program.model, x) is not None:
+        x = x if program.model.takes_indices else x[:, :2]
     assert_is_the_twin(compiled, given_to(program, x))
     if dtype == "float32":
         assert_is_keras(model, program, x)

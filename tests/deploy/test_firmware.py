@@ -55,7 +55,7 @@ def cases(request, tmp_path_factory):
         model = build()
         x = data_for(model)
         program = program_of(model, request.param, x)
-        if program.description.why_no_stream():
+        if program.model.why_no_stream():
             continue
         name, x = re.sub(r"\W+", "_", case).lower(), given_to(program, x)
         models.append(Model(source_of(program, name), list(x)))
@@ -106,8 +106,8 @@ void {name}_step({name}_state *state, const int8_t *x)
 void {name}_output(const {name}_state *state, int16_t *y) {{ *y = state->last; }}
 """
     texts = {"header": lambda: header, "source": lambda: source}
-    types = SimpleNamespace(vector="int16_t")
-    known = SimpleNamespace(name=name, input="int8_t", types=types, outputs=1, **texts)
+    known = SimpleNamespace(name=name, input="int8_t", outputs=1, **texts)
+    known.arithmetic = SimpleNamespace(vector="int16_t")
     return Model(known, [np.arange(steps).astype("int8")])
 
 

@@ -165,9 +165,9 @@ def program_of(model, dtype, x):
 
 def given_to(program, x):
     """The numbers that the C takes."""
-    if program.description.takes_indices:
+    if program.model.takes_indices:
         return x.astype("int32")
-    return inputs.integers(program, x) if program.dtype == "int8" else x
+    return inputs.given(program, x)
 
 
 def compiler(name):
@@ -188,8 +188,8 @@ class Compiled:
     """A program's C as a library of this process."""
 
     def __init__(self, program, folder, name="net"):
-        steps = np.zeros((1, program.description.inputs))
-        outputs = np.zeros((1, program.description.outputs))
+        steps = np.zeros((1, program.model.inputs))
+        outputs = np.zeros((1, program.model.outputs))
         for file, text in project(program, name, (steps, outputs)).items():
             (folder / file).write_text(text)
         compile_c(
@@ -198,11 +198,11 @@ class Compiled:
         self.library = ctypes.CDLL(str(folder / "net.so"))
         self.name, self.program = name, program
         self.source = source_of(program, name)
-        self.dtype = {"float": "float32", "int16_t": "int16"}[self.source.types.vector]
+        self.dtype = {"float": "float32", "int16_t": "int16"}[self.source.arithmetic.vector]
 
     def new(self):
         """A state, filled with what must not be read."""
-        return np.full(self.source.state_bytes, 255, "uint8")
+        return np.full(self.source.layout.state_bytes, 255, "uint8")
 
     def call(self, function, *arguments):
         """A public function; arrays are handed over by their address."""
@@ -228,7 +228,7 @@ class Compiled:
 
     def run(self, x):
         """The whole sequence in one call."""
-        each = self.program.description.return_sequences
+        each = self.program.model.return_sequences
         y = np.zeros((len(x) if each else 1, self.source.outputs), self.dtype)
         self.call("run", self.new(), np.ascontiguousarray(x), len(x), y)
         return y if each else y[0]

@@ -74,7 +74,7 @@ def evaluate_int8(
         >>> evaluate_int8(model, x, np.zeros(20, int)).metric
         'accuracy'
     """
-    description = from_keras(model)
+    read = from_keras(model)
     if isinstance(data, Dataset):
         data, y, usual = _parts(model, data)
     elif y is None:
@@ -83,14 +83,14 @@ def evaluate_int8(
         )
     else:
         usual = data
-    x = inputs.check(description, data)
+    x = inputs.check(read, data)
     scales = usual if calibration is None else calibration
-    found = (programs.float32(description), quantize.int8(description, scales))
+    found = (programs.float32(read), quantize.int8(read, scales))
     floats, integers = (_values(program, x) for program in found)
     y = np.asarray(y)
     if y.dtype.kind in "iub":
         return _classes(floats, integers, y)
-    if description.flatten and y.size == floats.size:
+    if read.flatten and y.size == floats.size:
         y = y.reshape(floats.shape)
     if y.shape != floats.shape:
         y = y.reshape(*y.shape, 1) if y.shape == floats.shape[:-1] else y
@@ -120,15 +120,13 @@ def _values(program: Program, x: Array) -> Array:
     parts = []
     for first in range(0, len(x), _BATCH):
         some = x[first : first + _BATCH]
-        mask = inputs.mask_of(program.description, some)
-        if program.dtype == "int8":
-            values = simulator.run(program, inputs.integers(program, some), mask)
+        mask = inputs.mask_of(program.model, some)
+        values = simulator.run(program, inputs.given(program, some), mask)
+        if program.arithmetic.scaled:
             values = values / 2.0**program.output_bits
-            if program.description.ends_in_softmax:  # which the device leaves out
+            if program.model.ends_in_softmax:  # which the device leaves out
                 values = FLOAT32["slim_softmax"].simulator(values.astype("float32"))
-            parts.append(values)
-        else:
-            parts.append(simulator.run(program, some, mask))
+        parts.append(values)
     return np.concatenate(parts)
 
 

@@ -1,5 +1,5 @@
-# ruff: noqa: D102 (a machine's methods are told in cell.Machine)
-"""A cell's routine in C: what ``deploy.program.step`` tells, written down."""
+# ruff: noqa: D102 (a backend's methods are described in step.Backend)
+"""A cell's routine in C: what ``deploy.program.step`` emits, written down."""
 
 from __future__ import annotations
 
@@ -9,50 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from slimrnn.deploy.program import functions
-from slimrnn.deploy.program.arithmetic import Float32, Int8
+from slimrnn.deploy.program.arithmetic import Arithmetic
 from slimrnn.deploy.program.c_expression import Text
-from slimrnn.deploy.program.step import Structure, take_step
+from slimrnn.deploy.program.step import Structure, emit_step
 from slimrnn.variants import FAMILIES
 
 Array = np.ndarray
-
-
-@dataclass(frozen=True)
-class Types:
-    """The C types of an arithmetic, and what goes with them.
-
-    ``pair`` is how many columns of a row lie side by side in a matrix, and columns are
-    padded to a multiple of ``multiple``.
-    """
-
-    input: str
-    weight: str
-    vector: str
-    sum: str
-    bias: str
-    pair: int
-    multiple: int
-    numbers: type
-    functions: dict[str, functions.Function]
-
-    @property
-    def scaled(self) -> bool:
-        """Whether each row of a matrix has a multiplier."""
-        return self.weight != self.vector
-
-    def columns(self, count: int) -> int:
-        """The columns in memory of a matrix of so many."""
-        return -(-count // self.multiple) * self.multiple
-
-
-TYPES = {
-    "float32": Types(*("float",) * 5, 1, 1, Float32, functions.FLOAT32),
-    "int8": Types(
-        *("int8_t", "int8_t", "int16_t", "int32_t", "int16_t"),
-        *(2, 4, Int8, functions.INT8),
-    ),
-}
 
 
 @dataclass
@@ -72,20 +34,20 @@ class Routine:
 
 
 class Writer:
-    """The machine that writes a step down.
+    """The backend that writes a step down.
 
     Args:
         structure: of the cell.
-        types: of the arithmetic.
+        arithmetic: of the program.
         padded: whether a layer with this routine has padded columns.
     """
 
-    def __init__(self, structure: Structure, types: Types, padded: bool):
-        self.types, self.routine = types, Routine()
+    def __init__(self, structure: Structure, arithmetic: Arithmetic, padded: bool):
+        self.arithmetic, self.routine = arithmetic, Routine()
         self.states = FAMILIES[structure.variant.family].states
         self.units = "padded" if padded else "n"
         self.depth = 1
-        take_step(structure, self, types.numbers(self._call))
+        emit_step(structure, self, arithmetic.formulas(self._call))
 
     def _call(self, name: str, value: Any) -> Text:
         self.routine.used.add(name)
@@ -112,7 +74,7 @@ class Writer:
         self._line(
             f"add_product({_at('sums', slot)}, "
             f"{_at(f'cell->{weight}', block, f' * {columns}')}, "
-            f"{f'{scale}, ' if self.types.scaled else ''}"
+            f"{f'{scale}, ' if self.arithmetic.scaled else ''}"
             f"{vector}, {_times(count)}, {columns});"
         )
 
@@ -135,21 +97,21 @@ class Writer:
 
     def _wide(self, text: str) -> Text:
         """An element of a vector, as wide as a sum: an int may have 16 bits."""
-        wide = self.types.sum != self.types.vector
-        return Text(f"({self.types.sum}){text}" if wide else text)
+        wide = self.arithmetic.sum != self.arithmetic.vector
+        return Text(f"({self.arithmetic.sum}){text}" if wide else text)
 
     def let(self, name: str, value: Any) -> Text:
-        self._line(f"const {self.types.sum} {name} = {value};")
+        self._line(f"const {self.arithmetic.sum} {name} = {value};")
         return Text(name)
 
     def store(self, name: str | int, value: Any) -> None:
         if isinstance(name, int):
             self._line(f"{_item('sums', name)} = {value};")
-        elif self.types.sum == self.types.vector:
+        elif self.arithmetic.sum == self.arithmetic.vector:
             self._line(f"{name}[j] = {value};")
         else:
             inside = value if value.is_atom else f"({value})"
-            self._line(f"{name}[j] = ({self.types.vector}){inside};")
+            self._line(f"{name}[j] = ({self.arithmetic.vector}){inside};")
 
 
 def _times(count: int) -> str:
@@ -167,17 +129,20 @@ def _item(name: str, place: int) -> str:
 
 
 def laid_out(
-    matrix: Array, segments: Iterable[tuple[int, int]], units: int, types: Types
+    matrix: Array,
+    segments: Iterable[tuple[int, int]],
+    units: int,
+    arithmetic: Arithmetic,
 ) -> Array:
     """A matrix's numbers in the order in which the C reads them.
 
     Four rows go side by side, column by column; of integers, two columns of two rows.
     """
-    width = types.columns(matrix.shape[1])
+    width = arithmetic.columns(matrix.shape[1])
     padded = np.zeros((len(matrix), width), matrix.dtype)
     padded[:, : matrix.shape[1]] = matrix
     parts = [
-        _interleaved(padded[block * units : (block + count) * units], types.pair)
+        _interleaved(padded[block * units : (block + count) * units], arithmetic.pair)
         for block, count in sorted(segments)
     ]
     return np.concatenate(parts)

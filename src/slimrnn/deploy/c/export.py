@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from slimrnn.deploy.c.project import project
 from slimrnn.deploy.program import inputs, quantize, simulator
 from slimrnn.deploy.program import program as programs
+from slimrnn.deploy.program.arithmetic import ARITHMETICS
 from slimrnn.deploy.program.c_expression import KEYWORDS
 from slimrnn.deploy.program.program import Program
 from slimrnn.errors import InputError
@@ -21,7 +23,11 @@ from slimrnn.utils import files
 
 Array = np.ndarray
 
-DTYPES = ("float32", "int8")
+DTYPES = tuple(ARITHMETICS)
+_LOWER: dict[str, Callable[[Model, Array], Program]] = {
+    "float32": lambda model, x: programs.float32(model),
+    "int8": quantize.int8,
+}
 
 
 def to_c(
@@ -75,7 +81,7 @@ def to_c(
 
 
 def compile_model(
-    description: Model, dtype: str, calibration: Any = None
+    model: Model, dtype: str, calibration: Any = None
 ) -> tuple[Program, Array]:
     """The program of a model, and some data for it.
 
@@ -87,35 +93,33 @@ def compile_model(
         raise InputError(
             f"The dtype must be one of {', '.join(DTYPES)}; received {dtype!r}."
         )
-    *_, last = description.recurrent()
-    if last.zero_masked and not description.why_no_stream():
+    *_, last = model.recurrent()
+    if last.zero_masked and not model.why_no_stream():
         raise InputError(
             f"{last.name} has zero_output_for_mask=True, which the C does not have; "
             f"allowed is False, with which a masked step leaves the output as it was."
         )
     if calibration is not None:
-        x = inputs.check(description, calibration)
-    elif dtype == "int8":
+        x = inputs.check(model, calibration)
+    elif ARITHMETICS[dtype].scaled:
         raise InputError(
-            "int8 needs calibration data, sequences like those that the model will "
+            f"{dtype} needs calibration data, sequences like those that the model will "
             "get; give calibration=x_train[:200], or --calibrate FILE.npz."
         )
     else:
-        x = _invented(description)
-    if dtype == "float32":
-        return programs.float32(description), x
-    return quantize.int8(description, x), x
+        x = _invented(model)
+    return _LOWER[dtype](model, x), x
 
 
-def _invented(description: Model) -> Array:
+def _invented(model: Model) -> Array:
     """Data for the self test where none is given."""
     rng = np.random.default_rng(0)
-    first = description.layers[0]
+    first = model.layers[0]
     if isinstance(first, Embedding):
         words = len(first.table)
         least = int(first.mask_zero and words > 1)
-        return rng.integers(least, words, (1, description.steps or 8))
-    shape = (1, description.steps or 8, description.inputs)
+        return rng.integers(least, words, (1, model.steps or 8))
+    shape = (1, model.steps or 8, model.inputs)
     return rng.normal(size=shape).astype("float32")
 
 
@@ -124,18 +128,18 @@ _STEPS = 8  # of the self test
 
 def _vectors(program: Program, x: Array) -> tuple[Array, Array]:
     """Some steps (T, m), and the outputs that belong to them (T, n)."""
-    streams = not program.description.why_no_stream()
+    streams = not program.model.why_no_stream()
     if not streams:  # such C knows no masks
-        x = _unmasked(program.description, x)
+        x = _unmasked(program.model, x)
     x = x[:1, :_STEPS]
-    given = inputs.integers(program, x) if program.dtype == "int8" else x
+    given = inputs.given(program, x)
     outputs = simulator.run(program, given, each=streams)[0]
     return given.reshape(given.shape[1], -1), np.atleast_2d(outputs)
 
 
-def _unmasked(description: Model, x: Array) -> Array:
+def _unmasked(model: Model, x: Array) -> Array:
     """The steps of a sequence that are not masked: (1, T, m), or (1, T)."""
-    mask = inputs.mask_of(description, x)
+    mask = inputs.mask_of(model, x)
     if mask is None:
         return x
     most = mask.sum(-1).argmax()

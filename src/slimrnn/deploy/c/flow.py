@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from slimrnn.deploy.c.arrays import NUMPY
-from slimrnn.deploy.c.cell import Types
 from slimrnn.deploy.c.layout import Part
 from slimrnn.deploy.program.c_expression import number
-from slimrnn.deploy.program.program import Dense, Program
-from slimrnn.ir.model import Activation, Affine, Embedding, Masking
+from slimrnn.deploy.program.program import Program
+from slimrnn.ir.model import Activation, Affine, Dense, Embedding, Masking, Recurrent
 from slimrnn.variants import FAMILIES
 
 
@@ -18,12 +20,12 @@ class Flow:
 
     Args:
         program: whose layers they are.
-        types: of the arithmetic.
         leave: the statement that skips a masked step; empty where none is.
     """
 
-    def __init__(self, program: Program, types: Types, leave: str):
-        self.program, self.types, self.leave = program, types, leave
+    def __init__(self, program: Program, leave: str):
+        self.program, self.arithmetic = program, program.arithmetic
+        self.leave = leave
         self.value, self.width = "x", 0
         self.arrays: dict[str, tuple[str, int]] = {}
         self.padded: set[str] = set()  # the arrays that end with zeros
@@ -57,34 +59,23 @@ class Flow:
 
     def vector(self, name: str, size: int, suffix: str = "_y") -> str:
         """A local array for a layer's output."""
-        columns = self.types.columns(size)
+        columns = self.arithmetic.columns(size)
         if columns != size:
             self.padded.add(name + suffix)
-        return self._array(name + suffix, self.types.vector, columns)
+        return self._array(name + suffix, self.arithmetic.vector, columns)
 
     def begin(self, value: str) -> None:
         """The input."""
-        description = self.program.description
-        self.value, self.width = value, description.inputs
-        if self.types.scaled and not description.takes_indices:
+        model = self.program.model
+        self.value, self.width = value, model.inputs
+        if self.arithmetic.scaled and not model.takes_indices:
             self.value = self.vector("wide_x", self.width, "")
             self.lines.append(f"widen({self.value}, {value}, {self.width});")
 
     def take(self, part: Part, to: str = "") -> None:
         """One layer more; its result goes to an array of its own, or to a given one."""
-        layer = part.layer
-        if isinstance(layer, Embedding):
-            self._embedding(part)
-        elif isinstance(layer, Masking):
-            self._masking(layer)
-        elif isinstance(layer, Affine):
-            self._affine(part, to)
-        elif isinstance(layer, Activation):
-            self._activation(layer, to)
-        elif isinstance(layer, Dense):
-            self._dense(part, to)
-        else:
-            self._cell(part)
+        layer = part.lowered.layer
+        _TAKE[type(layer)](self, layer, part, to)
 
     def copy(self, to: str) -> None:
         """The values, as they are."""
@@ -95,18 +86,18 @@ class Flow:
         line = f"for (int j = 0; j < {count}; j++) {to}[j] = {value};"
         self.lines.append(line)
 
-    def _embedding(self, part: Part) -> None:
-        self.width = part.layer.outputs
-        if part.layer.mask_zero and self.leave:
+    def _embedding(self, layer: Embedding, part: Part, to: str) -> None:
+        self.width = layer.outputs
+        if layer.mask_zero and self.leave:
             self.lines.append(f"if (*x == 0) {self.leave}; /* a masked step */")
         row = f"{part.name}_table + {self.width} * *{self.value}"
-        if self.types.scaled:
+        if self.arithmetic.scaled:
             self.value = self.vector(part.name, self.width)
             self.lines.append(f"widen({self.value}, {row}, {self.width});")
         else:
             self.value = f"({row})"
 
-    def _masking(self, layer: Masking) -> None:
+    def _masking(self, layer: Masking, part: Part, to: str) -> None:
         if not self.leave:
             return
         value = number(np.float32(layer.value))
@@ -117,7 +108,7 @@ class Flow:
             f"if (masked) {self.leave};",
         ]
 
-    def _affine(self, part: Part, to: str) -> None:
+    def _affine(self, layer: Affine, part: Part, to: str) -> None:
         to = to or self.vector(part.name, self.width)
         self._each(
             to,
@@ -126,7 +117,7 @@ class Flow:
         )
         self.value = to
 
-    def _activation(self, layer: Activation, to: str) -> None:
+    def _activation(self, layer: Activation, part: Part, to: str) -> None:
         to = to or self.vector("activation", self.width)
         if layer.activation == "softmax":
             if self.value != to:
@@ -136,11 +127,11 @@ class Flow:
             self._each(to, self.width, f"slim_{layer.activation}({self.value}[j])")
         self.value = to
 
-    def _dense(self, part: Part, to: str) -> None:
-        layer, scaled = part.layer, self.types.scaled
-        rows, columns = layer.outputs, self.types.columns(layer.inputs)
+    def _dense(self, layer: Dense, part: Part, to: str) -> None:
+        scaled = self.arithmetic.scaled
+        rows, columns = layer.outputs, self.arithmetic.columns(layer.inputs)
         to = to or self.vector(part.name, rows)
-        sums = self._array("sums", self.types.sum, rows) if scaled else to
+        sums = self._array("sums", self.arithmetic.sum, rows) if scaled else to
         start = f"clear({sums}, {rows});"
         if "bias" in part.tables:
             start = f"copy({sums}, {part.name}_bias, {rows});"
@@ -161,19 +152,28 @@ class Flow:
             self._each(to, rows, value)
         self.value, self.width = to, rows
 
-    def _cell(self, part: Part) -> None:
-        cell = part.layer
-        structure, n = cell.structure, cell.units
+    def _recurrent(self, layer: Recurrent, part: Part, to: str) -> None:
+        structure, n = part.lowered.structure, layer.outputs
         slots = len(structure.slots) + structure.resets_after
-        sums = self._array("sums", self.types.sum, slots * n)
+        sums = self._array("sums", self.arithmetic.sum, slots * n)
         states = FAMILIES[structure.variant.family].states
         passed = "".join(f", state->{part.name}_{state}" for state in states)
         reset = ""
         if structure.resets_before:
-            size = self.types.columns(n)
-            reset = ", " + self._array("reset_h", self.types.vector, size)
+            size = self.arithmetic.columns(n)
+            reset = ", " + self._array("reset_h", self.arithmetic.vector, size)
             self.padded |= {"reset_h"} if size != n else set()
         self.lines.append(
             f"{part.routine}_step(&{part.name}, {self.value}{passed}, {sums}{reset});"
         )
         self.value, self.width = f"state->{part.name}_h", n
+
+
+_TAKE: dict[type, Callable[[Flow, Any, Part, str], None]] = {
+    Embedding: Flow._embedding,
+    Masking: Flow._masking,
+    Affine: Flow._affine,
+    Dense: Flow._dense,
+    Activation: Flow._activation,
+    Recurrent: Flow._recurrent,
+}

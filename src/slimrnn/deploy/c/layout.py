@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from slimrnn.deploy.c import templates
-from slimrnn.deploy.c.cell import TYPES, Routine, Types, Writer, laid_out
+from slimrnn.deploy.c.arrays import NUMPY
+from slimrnn.deploy.c.cell import Routine, Writer, laid_out
+from slimrnn.deploy.program.arithmetic import Arithmetic
 from slimrnn.deploy.program.c_expression import KEYWORDS
 from slimrnn.deploy.program.functions import TANH_TABLE
-from slimrnn.deploy.program.program import Cell, Dense, Layer, Pair, Program
+from slimrnn.deploy.program.program import Lowered, Program
 from slimrnn.deploy.program.step import MATRICES, Structure
-from slimrnn.ir.model import Activation, Affine, Embedding, Masking
+from slimrnn.ir.model import Activation, Dense, Embedding
 from slimrnn.variants import FAMILIES
 
 Array = np.ndarray
@@ -25,11 +27,16 @@ Array = np.ndarray
 class Part:
     """What a layer has in the files: its C name, tables and routine."""
 
-    layer: Any
-    name: str
+    lowered: Lowered
+    name: str = ""
     tables: dict[str, Array] = field(default_factory=dict)  # as they lie in memory
     shapes: dict[str, str] = field(default_factory=dict)
     routine: str = ""
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The names of a recurrent layer's states."""
+        return _states(self.lowered)
 
 
 @dataclass
@@ -37,117 +44,114 @@ class Layout:
     """A program with everything named and every table laid out."""
 
     program: Program
-    types: Types
     parts: list[Part]  # a part for each direction
     routines: dict[str, tuple[Structure, Routine]]
     used: set[str]
 
     @property
+    def arithmetic(self) -> Arithmetic:
+        """The program's."""
+        return self.program.arithmetic
+
+    @property
+    def has_tanh_table(self) -> bool:
+        """Whether tanh is looked up."""
+        return self.arithmetic.scaled and "slim_tanh" in self.used
+
+    @property
     def table_bytes(self) -> int:
         """What the tables take in flash."""
         tables = [table for part in self.parts for table in part.tables.values()]
-        shared = TANH_TABLE.nbytes if "slim_tanh" in self.integer_functions() else 0
+        shared = TANH_TABLE.nbytes if self.has_tanh_table else 0
         return sum(table.nbytes for table in tables) + shared
 
-    def integer_functions(self) -> set[str]:
-        """The functions in use, of integers."""
-        return self.used if self.types.scaled else set()
+    @property
+    def state_bytes(self) -> int:
+        """What the state of a stream takes."""
+        size = np.dtype(NUMPY[self.arithmetic.vector]).itemsize
+        return size * sum(length for _, length in self.state_fields())
 
     def state_fields(self) -> Iterator[tuple[str, int]]:
         """The state: a field and its length for each state of each cell."""
         for part in self.parts:
-            if isinstance(part.layer, Cell):
-                family = FAMILIES[part.layer.structure.variant.family]
-                units = part.layer.units
-                for state in family.states:
-                    multiplied = state == family.states[0]
-                    length = self.types.columns(units) if multiplied else units
-                    yield f"{part.name}_{state}", length
+            units = part.lowered.outputs
+            for k, state in enumerate(part.states):  # the first one is multiplied
+                length = units if k else self.arithmetic.columns(units)
+                yield f"{part.name}_{state}", length
 
 
 def lay_out(program: Program, name: str) -> Layout:
     """Name everything, and put the numbers in the order in which the C reads them."""
-    types = TYPES[program.dtype]
-    names = _Names(types, name)
-    parts, used = [], set()
-    routines: dict[str, tuple[Structure, Routine]] = {}
-    cells = program.cells()
-    for layer in _flat(program.layers):
-        if isinstance(layer, (Masking, Activation)):
-            if isinstance(layer, Activation):
-                used.add(f"slim_{layer.activation}")
-            parts.append(Part(layer, ""))
+    arithmetic = program.arithmetic
+    names = _Names(arithmetic, name)
+    layout = Layout(program, [], {}, set())
+    flat = [cell for layer in program.layers for cell in layer.cells or (layer,)]
+    for lowered in flat:
+        layout.used |= _calls(lowered, arithmetic)
+        part = Part(lowered)
+        layout.parts.append(part)
+        if not lowered.tables:
             continue
-        part = Part(layer, names.free(layer.name, derived=_derived(layer)))
-        parts.append(part)
-        if isinstance(layer, Cell):
-            structure = layer.structure
-            known = {s: name for name, (s, _) in routines.items()}
-            if structure not in known:
-                alike = [c.units for c in cells if c.structure == structure]
-                padded = any(n != types.columns(n) for n in alike)
-                routine = Writer(structure, types, padded).routine
-                used |= routine.used
-                name = structure.variant.name
-                known[structure] = names.free(name, "_cell", derived=["step"])
-                routines[known[structure]] = (structure, routine)
-            part.routine = known[structure]
-            segments = routines[part.routine][1].segments
-            units = layer.units
-        else:
-            segments, units = {"kernel": [(0, 1)]}, layer.outputs
-        _fill(part, segments, units, types, used)
-    return Layout(program, types, parts, routines, _closed(used, types))
+        part.name = names.free(lowered.name, derived=_derived(lowered))
+        segments, units = {"kernel": [(0, 1)]}, lowered.outputs
+        if lowered.cells:
+            part.routine = _routine(layout, lowered.structure, names)
+            segments = layout.routines[part.routine][1].segments
+        for key, table in lowered.tables.items():
+            part.shapes[key] = str(table.shape).replace(",)", ")")
+            if key in MATRICES:
+                table = laid_out(table, segments[key], units, arithmetic)
+            part.tables[key] = table
+    for used in layout.used & set(arithmetic.functions):
+        layout.used = layout.used | set(arithmetic.functions[used].needs)
+    return layout
 
 
-def _flat(layers: Iterable[Layer]) -> Iterator[Any]:
-    for layer in layers:
-        if isinstance(layer, Pair):
-            yield layer.forward
-            yield layer.backward
-        else:
-            yield layer
+def _routine(layout: Layout, structure: Structure, names: _Names) -> str:
+    """The name of a structure's routine, which is written once."""
+    for known, (other, _) in layout.routines.items():
+        if other == structure:
+            return known
+    cells, columns = layout.program.cells(), layout.arithmetic.columns
+    alike = [cell.outputs for cell in cells if cell.structure == structure]
+    padded = any(n != columns(n) for n in alike)
+    routine = Writer(structure, layout.arithmetic, padded).routine
+    layout.used |= routine.used
+    name = names.free(structure.variant.name, "_cell", derived=["step"])
+    layout.routines[name] = (structure, routine)
+    return name
 
 
-def _fill(part: Part, segments: dict, units: int, types: Types, used: set[str]) -> None:
-    """The tables of a part."""
-    layer = part.layer
-    if isinstance(layer, Embedding):
-        part.tables["table"] = layer.table.ravel()
-        part.shapes["table"] = str(layer.table.shape)
-        if types.scaled:
-            used.add("widen")
-    elif isinstance(layer, Affine):
-        part.tables |= {"scale": layer.scale, "offset": layer.offset}
-        part.shapes |= dict.fromkeys(("scale", "offset"), f"({layer.inputs},)")
-    else:
-        if isinstance(layer, Dense):
-            used |= {"add_product", "copy" if "bias" in layer.tables else "clear"}
-            if layer.activation != "linear":
-                used.add(f"slim_{layer.activation}")
-        for name, table in layer.tables.items():
-            is_matrix = name in MATRICES
-            part.shapes[name] = str(table.shape).replace(",)", ")")
-            if is_matrix:
-                table = laid_out(table, segments[name], units, types)
-            part.tables[name] = table
+def _calls(lowered: Lowered, arithmetic: Arithmetic) -> set[str]:
+    """The helpers that a layer calls, but those of a cell's routine."""
+    calls = _CALLS.get(type(lowered.layer))
+    return calls(lowered.layer, arithmetic) if calls else set()
 
 
-def _closed(used: set[str], types: Types) -> set[str]:
-    """The functions, and those that they call."""
-    known = types.functions
-    found = set(used)
-    for name in used & set(known):
-        found |= set(known[name].needs)
-    return found
+def _dense_calls(layer: Dense, arithmetic: Arithmetic) -> set[str]:
+    started = "clear" if layer.bias is None else "copy"
+    return {"add_product", started} | _activation_calls(layer, arithmetic)
 
 
-def _derived(layer: Any) -> list[str]:
+def _activation_calls(layer: Dense | Activation, arithmetic: Arithmetic) -> set[str]:
+    return set() if layer.activation == "linear" else {f"slim_{layer.activation}"}
+
+
+_CALLS: dict[type, Callable[[Any, Arithmetic], set[str]]] = {
+    Embedding: lambda layer, arithmetic: {"widen"} if arithmetic.scaled else set(),
+    Dense: _dense_calls,
+    Activation: _activation_calls,
+}
+
+
+def _states(lowered: Lowered) -> tuple[str, ...]:
+    cells = lowered.cells
+    return FAMILIES[cells[0].structure.variant.family].states if cells else ()
+
+
+def _derived(lowered: Lowered) -> list[str]:
     """What a part's other names end in: its tables, its states, its output."""
-    states: tuple[str, ...] = ()
-    if isinstance(layer, Cell):
-        states = FAMILIES[layer.structure.variant.family].states
-    return ["table", "scale", "offset", "y", *states, *getattr(layer, "tables", ())]
+    return ["table", "scale", "offset", "y", *_states(lowered), *lowered.tables]
 
 
 class _Names:
@@ -157,9 +161,10 @@ class _Names:
     and the public names say.
     """
 
-    def __init__(self, types: Types, name: str) -> None:
+    def __init__(self, arithmetic: Arithmetic, name: str) -> None:
         texts = [text for text in vars(templates).values() if isinstance(text, str)]
-        texts += [function.source for function in types.functions.values()]
+        known = (arithmetic.product, *arithmetic.functions.values())
+        texts += [function.source for function in known]
         self.taken = set(re.findall(r"[a-z]\w*", " ".join(texts))) | KEYWORDS
         self.taken |= set(_LOCALS.split())
         self.taken |= {f"{name.lower()}_{what}" for what in _PUBLIC.split()}

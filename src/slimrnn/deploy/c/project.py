@@ -6,8 +6,9 @@ import numpy as np
 
 from slimrnn.deploy.c.arrays import table
 from slimrnn.deploy.c.layout import lay_out
-from slimrnn.deploy.c.sequence_source import WholeSource
-from slimrnn.deploy.c.stream_source import Source
+from slimrnn.deploy.c.sequence_source import SequenceSource
+from slimrnn.deploy.c.source import Source
+from slimrnn.deploy.c.stream_source import StreamSource
 from slimrnn.deploy.program.program import Program
 
 Array = np.ndarray
@@ -36,12 +37,12 @@ def project(
 
 def source_of(program: Program, name: str) -> Source:
     """The source: of a model that can be streamed, or of one that needs all steps."""
-    kind = WholeSource if program.description.why_no_stream() else Source
+    kind = SequenceSource if program.model.why_no_stream() else StreamSource
     return kind(lay_out(program, name), name)
 
 
 def _test(source: Source, x: Array, expected: Array) -> str:
-    name, upper, out = source.name, source.upper, source.types.vector
+    name, upper, out = source.name, source.upper, source.arithmetic.vector
     given = table(source.input, "x", x, f"({len(x)}, {x[0].size})", place="")
     wanted = table(out, "expected", expected, f"{expected.shape}", place="")
     return f"""\
@@ -67,8 +68,8 @@ int main(void)
 
 def _test_body(source: Source, expected: Array) -> str:
     """The function: each step of a stream, or the whole sequence."""
-    name, upper, vector = source.name, source.upper, source.types.vector
-    if isinstance(source, WholeSource):
+    name, upper, vector = source.name, source.upper, source.arithmetic.vector
+    if isinstance(source, SequenceSource):
         return f"""\
 int {name}_test(void)
 {{
@@ -104,8 +105,8 @@ int {name}_test(void)
 
 
 def _example(source: Source) -> str:
-    name, upper, out = source.name, source.upper, source.types.vector
-    if isinstance(source, WholeSource):
+    name, upper, out = source.name, source.upper, source.arithmetic.vector
+    if isinstance(source, SequenceSource):
         numbers = f"10 * {upper}_OUTPUTS" if source.each else f"{upper}_OUTPUTS"
         return f"""\
 #include <stdio.h>

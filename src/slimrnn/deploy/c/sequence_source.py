@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from slimrnn.deploy.c.flow import Flow
 from slimrnn.deploy.c.layout import Part
-from slimrnn.deploy.c.stream_source import Source
-from slimrnn.deploy.program.program import Cell, Pair
+from slimrnn.deploy.c.source import Source
+from slimrnn.deploy.program.program import Lowered
+from slimrnn.ir.model import Bidirectional
 
 _MERGED = {"sum": "{} + {}", "mul": "{} * {}", "ave": "({} + {}) / 2.0f"}
 
@@ -26,18 +27,19 @@ class Stage:
     """
 
     before: list[Part]
-    layer: Cell | Pair
+    layer: Lowered
     parts: list[Part]
     kept: bool
 
     @property
     def merge(self) -> str:
         """How two directions become one row; empty for a layer of one."""
-        return self.layer.merge if isinstance(self.layer, Pair) else ""
+        layer = self.layer.layer
+        return layer.merge if isinstance(layer, Bidirectional) else ""
 
 
-class WholeSource(Source):
-    """The text of the two files, without ``NAME_step`` and ``NAME_output``."""
+class SequenceSource(Source):
+    """The text of the two files, with ``NAME_run`` alone."""
 
     @property
     def work_bytes(self) -> int:
@@ -48,9 +50,9 @@ class WholeSource(Source):
         before: list[Part] = []
         parts = iter(self.layout.parts)
         for layer in self.program.layers:
-            if isinstance(layer, (Cell, Pair)):
-                those = [next(parts) for _ in range(1 + isinstance(layer, Pair))]
-                kept = those[0].layer.layer.return_sequences
+            if layer.cells:
+                those = [next(parts) for _ in layer.cells]
+                kept = those[0].lowered.recurrent.return_sequences
                 yield Stage(before, layer, those, kept)
                 before = []
             else:
@@ -58,7 +60,7 @@ class WholeSource(Source):
 
     def _width(self, stage: Stage) -> int:
         """The numbers of a row in memory."""
-        return self.types.columns(stage.layer.outputs)
+        return self.arithmetic.columns(stage.layer.outputs)
 
     def _macros(self) -> str:
         rows = sum(self._width(stage) for stage in self._stages() if stage.kept)
@@ -76,7 +78,7 @@ class WholeSource(Source):
 {self._quantize_prototype()}"""
 
     def _run(self) -> str:
-        name, vector = self.name, self.types.vector
+        name, vector = self.name, self.arithmetic.vector
         return (
             f"void {name}_run({name}_state *state, const {self.input} *x, "
             f"int32_t steps,\n        {vector} *y, {vector} *work)"
@@ -86,7 +88,7 @@ class WholeSource(Source):
         return f"{self._run()}\n{{\n{self._body().text()}}}\n{self._quantize()}"
 
     def _body(self) -> Flow:
-        body = Flow(self.program, self.types, "")
+        body = Flow(self.program, "")
         stages = list(self._stages())
         if not any(stage.kept for stage in stages):
             body.lines.append("(void)work;")
@@ -95,7 +97,7 @@ class WholeSource(Source):
         for place, stage in enumerate(stages):
             kept = f"rows_{place}"
             if stage.kept:
-                body.lines.append(f"{self.types.vector} *const {kept} = work;")
+                body.lines.append(f"{self.arithmetic.vector} *const {kept} = work;")
                 body.lines.append(f"work += steps * {self._width(stage)};")
             for part in stage.parts:
                 self._direction(body, stage, part, f"{rows} + t * {pitch}", kept)
@@ -107,8 +109,8 @@ class WholeSource(Source):
         self, body: Flow, stage: Stage, part: Part, value: str, rows: str
     ) -> None:
         """One direction over all steps."""
-        backwards = part.layer.layer.go_backwards
-        flow = Flow(self.program, self.types, "")
+        backwards = part.lowered.recurrent.go_backwards
+        flow = Flow(self.program, "")
         if value.startswith("x "):
             flow.begin(f"({value})")
         else:
@@ -124,10 +126,10 @@ class WholeSource(Source):
 
     def _merged(self, stage: Stage, part: Part, to: str) -> str:
         """The statement that puts a direction's output into a row."""
-        n, h = part.layer.units, f"state->{part.name}_h[j]"
+        n, h = part.lowered.outputs, f"state->{part.name}_h[j]"
         second = part is stage.parts[-1] and len(stage.parts) == 2
         if second and stage.merge == "concat":
-            first = stage.parts[0].layer.units
+            first = stage.parts[0].lowered.outputs
             to += f" + {first} + j]" if to[-1] != "[" else f"{first} + j]"
         else:
             to += " + j]" if to[-1] != "[" else "j]"
@@ -139,7 +141,7 @@ class WholeSource(Source):
         """What stands behind the last recurrent layer."""
         place = self.layout.parts.index(last.parts[-1]) + 1
         behind = self.layout.parts[place:]
-        flow = Flow(self.program, self.types, "")
+        flow = Flow(self.program, "")
         if last.kept:
             flow.value = f"({rows} + t * {pitch})"
         elif last.merge:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from slimrnn.deploy.graph.builder import Array, Graph, Node, Shape
-from slimrnn.deploy.program.arithmetic import Float32
+from slimrnn.deploy.program.formulas import Float32
 from slimrnn.deploy.program.program import structure_of, tables_of
-from slimrnn.deploy.program.step import take_step
+from slimrnn.deploy.program.step import emit_step
 from slimrnn.errors import InputError
 from slimrnn.ir.model import (
     Activation,
@@ -22,7 +22,6 @@ from slimrnn.ir.model import (
     Bidirectional,
     Dense,
     Embedding,
-    Layer,
     Masking,
     Model,
     Recurrent,
@@ -57,23 +56,31 @@ def forward(graph: Graph, model: Model, x: Node, recurrent: Writer) -> Node:
         recurrent: writes a recurrent layer.
     """
     skipped = None
+    layer: Any
     for layer in model.layers:
         graph.scope = layer.name
-        if isinstance(layer, (Recurrent, Bidirectional)):
-            x = recurrent(layer, x, skipped)
-            continue
-        skipped = _skipped(layer, x) or skipped
-        x = _WRITERS[type(layer)](layer, x)
+        skips = _SKIPS.get(type(layer))
+        skipped = (skips and skips(layer, x)) or skipped
+        write = _WRITERS.get(type(layer))
+        x = write(layer, x) if write else recurrent(layer, x, skipped)
     return x
 
 
-def _skipped(layer: Layer, x: Node) -> Node | None:
-    """Which steps the layer masks, with a last axis of size 1."""
-    if isinstance(layer, Embedding) and layer.mask_zero:
-        return x.graph.with_last_axis(x.graph.elementwise("equal", x, 0))
-    if isinstance(layer, Masking):
-        return x.graph.all(x.graph.elementwise("equal", x, layer.value))
-    return None
+def _zero_index(layer: Embedding, x: Node) -> Node | None:
+    if not layer.mask_zero:
+        return None
+    return x.graph.with_last_axis(x.graph.elementwise("equal", x, 0))
+
+
+def _masked_value(layer: Masking, x: Node) -> Node:
+    return x.graph.all(x.graph.elementwise("equal", x, layer.value))
+
+
+#: which steps a layer masks, with a last axis of size 1
+_SKIPS: dict[type, Callable[[Any, Node], Node | None]] = {
+    Embedding: _zero_index,
+    Masking: _masked_value,
+}
 
 
 def _dense(layer: Dense, x: Node) -> Node:
@@ -180,7 +187,7 @@ def step(
 
 
 class _StepWriter:
-    """The machine that writes a step as operators on whole tensors.
+    """The backend that writes a step as operators on whole tensors.
 
     Args:
         cell: what is written.
@@ -190,7 +197,7 @@ class _StepWriter:
 
     def __init__(self, cell: RecurrentWeights, of_x: Product, before: States):
         self.structure, self.units = structure_of(cell), cell.units
-        self.tables = tables_of(cell, self.structure)
+        self.tables = tables_of(cell)
         self.graph, self.before = before["h"].graph, before
         of_h = partial(self.graph.product, before["h"])
         self.products: dict[str, Product] = {"x": of_x, "h": of_h}
@@ -200,14 +207,14 @@ class _StepWriter:
 
     def take(self) -> States:
         """The states after the step."""
-        numbers = Float32(
+        formulas = Float32(
             lambda name, x: self.graph.activation(name.removeprefix("slim_"), x)
         )
-        take_step(self.structure, self, numbers)
+        emit_step(self.structure, self, formulas)
         return {name: self.after[name] for name in self.before}
 
     def start(self, slot: int, count: int, weight: str, block: int) -> None:
-        """See :class:`slimrnn.deploy.program.step.Machine`, here and below."""
+        """See :class:`slimrnn.deploy.program.step.Backend`, here and below."""
         for k in range(count if weight else 0):
             self.biases[slot + k] = self._block(weight, block + k)
 

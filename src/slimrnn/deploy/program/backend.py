@@ -1,58 +1,36 @@
-# ruff: noqa: D102 (a machine's methods are told in cell.Machine)
+# ruff: noqa: D102 (a backend's methods are described in step.Backend)
 """The backend that takes a step with NumPy: the simulator of the C."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from slimrnn.deploy.program.step import Structure
+from slimrnn.deploy.program.arithmetic import Arithmetic
+from slimrnn.deploy.program.program import Lowered
 
 Array = np.ndarray
-
-
-def product(sums: Array, matrix: Array, scale: Array | None, x: Array) -> Array:
-    """``sums + matrix x`` for each row of a batch, as the C adds it up.
-
-    Args:
-        sums: (B, rows) float32, or whole numbers.
-        matrix: (rows, columns).
-        scale: (rows,) the multipliers of integers; None for float32.
-        x: (B, columns).
-    """
-    if scale is None:
-        for k in range(matrix.shape[1]):
-            sums = sums + matrix[:, k] * x[:, k : k + 1]
-        return sums
-    # float64 holds these sums without rounding, and has a fast product.
-    total = (x.astype(float) @ matrix.T.astype(float)).astype("int64")
-    return sums + ((total * scale + (1 << 31)) >> 32)
 
 
 class Simulator:
     """Does a step for a batch of streams at once.
 
     Args:
-        structure: of the cell.
-        units: n.
-        tables: by name; matrices are (rows, columns).
+        cell: of a program.
+        arithmetic: the program's.
         vectors: ``x``, and the states before the step, (B, ...) each; the states
             after it are written over them.
     """
 
     def __init__(
-        self,
-        structure: Structure,
-        units: int,
-        tables: Mapping[str, Array],
-        vectors: dict[str, Array],
+        self, cell: Lowered, arithmetic: Arithmetic, vectors: dict[str, Array]
     ):
-        self.units, self.tables, self.vectors = units, tables, vectors
+        self.units, self.tables, self.vectors = cell.outputs, cell.tables, vectors
+        self.add_product = arithmetic.product.simulator
+        structure, h = cell.structure, vectors["h"]
         slots = len(structure.slots) + structure.resets_after
-        h = vectors["h"]
-        self.sums = np.zeros((len(h), slots * units), h.dtype)
+        self.sums = np.zeros((len(h), slots * self.units), h.dtype)
 
     def _rows(self, first: int, count: int) -> slice:
         return slice(first * self.units, (first + count) * self.units)
@@ -66,7 +44,7 @@ class Simulator:
     ) -> None:
         rows, scale = self._rows(block, count), self.tables.get(f"{weight}_scale")
         slots = self._rows(slot, count)
-        self.sums[:, slots] = product(
+        self.sums[:, slots] = self.add_product(
             self.sums[:, slots],
             self.tables[weight][rows],
             None if scale is None else scale[rows],

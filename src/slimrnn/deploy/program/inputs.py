@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from slimrnn.deploy.program.program import Program
 from slimrnn.errors import InputError
-from slimrnn.ir.model import Affine, Embedding, Masking, Model
+from slimrnn.ir.model import Affine, Embedding, Layer, Masking, Model
 
 Array = np.ndarray
 
 
-def check(description: Model, x: Any) -> Array:
+def check(model: Model, x: Any) -> Array:
     """The data as an array that the model can take.
 
     Raises:
@@ -26,23 +27,23 @@ def check(description: Model, x: Any) -> Array:
             "The data are no array: their sequences have unequal lengths; pad them."
         ) from error
     shape = "(sequences, steps)"
-    if not description.takes_indices:
-        shape = f"(sequences, steps, {description.inputs})"
-    wanted = 2 if description.takes_indices else 3
+    if not model.takes_indices:
+        shape = f"(sequences, steps, {model.inputs})"
+    wanted = 2 if model.takes_indices else 3
     fits = array.ndim == wanted and (
-        description.takes_indices or array.shape[-1] == description.inputs
+        model.takes_indices or array.shape[-1] == model.inputs
     )
     if not fits or not array.size or array.dtype.kind not in "iufb":
         raise InputError(
             f"The data must be numbers of the shape {shape}; received {array.dtype} "
             f"{array.shape}."
         )
-    first = description.layers[0]
+    first = model.layers[0]
     if isinstance(first, Embedding):
         return _indices(len(first.table), array)
     array = array.astype("float32")
     if not np.isfinite(array).all():
-        raise InputError("The data has numbers that are not finite; leave them out.")
+        raise InputError("The data have numbers that are not finite; leave them out.")
     return array
 
 
@@ -58,27 +59,52 @@ def _indices(words: int, array: Array) -> Array:
     return array.astype("int64")
 
 
-def integers(program: Program, x: Array) -> Array:
-    """What the device's ``NAME_quantize`` makes of x: int8, rounded to the nearest."""
-    if program.description.takes_indices:
+def given(program: Program, x: Array) -> Array:
+    """What the program takes: of integers, what the device's NAME_quantize makes."""
+    if not program.arithmetic.scaled or program.model.takes_indices:
         return x
     values = x.astype("float32")
-    for affine in program.input_affine:
-        values = affine.scale * values + affine.offset
+    for layer in program.input_affine:
+        values = affine(layer, values)
     values = np.clip(values * np.float32(1 / program.input_scale), -127, 127)
     return np.trunc(values + np.where(values < 0, -0.5, 0.5).astype("f4")).astype("i1")
 
 
-def mask_of(description: Model, x: Array) -> Array | None:
-    """(B, T), False where the model skips a step; None where it skips none."""
-    values = x
-    for layer in description.layers:
-        if isinstance(layer, Affine):
-            values = layer.scale * values + layer.offset
-        elif isinstance(layer, Masking):
-            return (values != np.float32(layer.value)).any(-1)
-        elif isinstance(layer, Embedding):
-            return x != 0 if layer.mask_zero else None
-        else:
+def affine(layer: Affine, values: Array) -> Array:
+    """Rescaling and Normalization."""
+    return layer.scale * values + layer.offset
+
+
+#: which steps a layer keeps, of what it is given
+_MASKS: dict[type, Callable[[Any, Array], Array | None]] = {
+    Embedding: lambda layer, x: x != 0 if layer.mask_zero else None,
+    Masking: lambda layer, x: (x != np.float32(layer.value)).any(-1),
+}
+#: what may stand before all other layers
+_FRONT: dict[type, Callable[[Any, Array], Array]] = {
+    Affine: affine,
+    Masking: lambda layer, x: x,
+}
+
+
+def masked(layer: Layer, values: Array, mask: Array | None) -> Array | None:
+    """(B, T), False where a step is skipped: the mask so far, and the layer's own."""
+    keeps = _MASKS.get(type(layer))
+    own = keeps(layer, values) if keeps else None
+    return own if mask is None else mask if own is None else mask & own
+
+
+def front(model: Model, x: Array) -> tuple[Array, Array | None]:
+    """What comes out of the layers before all others, and which steps are kept."""
+    mask = None
+    for layer in model.layers:
+        mask = masked(layer, x, mask)
+        if type(layer) not in _FRONT:
             break
-    return None
+        x = _FRONT[type(layer)](layer, x)
+    return x, mask
+
+
+def mask_of(model: Model, x: Array) -> Array | None:
+    """(B, T), False where the model skips a step; None where it skips none."""
+    return front(model, x)[1]

@@ -1,16 +1,14 @@
-# ruff: noqa: D102 (a machine's methods are told in cell.Machine)
-"""How much work a step is: the machine that counts."""
+# ruff: noqa: D102 (a backend's methods are described in step.Backend)
+"""How much work a step is: the backend that counts."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import Any
 
-from slimrnn.deploy.program.arithmetic import Float32, Int8
-from slimrnn.deploy.program.program import Cell
-from slimrnn.deploy.program.step import take_step
-
-_NUMBERS: dict[str, type] = {"float32": Float32, "int8": Int8}
+from slimrnn.deploy.program.arithmetic import Arithmetic
+from slimrnn.deploy.program.program import Lowered
+from slimrnn.deploy.program.step import emit_step
 
 
 class Counted:
@@ -18,11 +16,11 @@ class Counted:
 
     __array_ufunc__ = None  # NumPy's scalars leave the operation to this class
 
-    def __init__(self, machine: OpCounter):
-        self.machine = machine
+    def __init__(self, counter: OpCounter):
+        self.counter = counter
 
     def _done(self, *_: Any) -> Counted:
-        self.machine.add("operations")
+        self.counter.add("operations")
         return self
 
     __add__ = __rsub__ = __mul__ = __rmul__ = __rshift__ = _done
@@ -37,13 +35,13 @@ class OpCounter:
     ``operations``, ``numbers`` read or written, and each function by its name.
     """
 
-    def __init__(self, cell: Cell, dtype: str, padded_inputs: int, padded_units: int):
-        self.units = cell.units
-        self.columns = {"x": padded_inputs}
-        self.padded_units = padded_units
+    def __init__(self, cell: Lowered, arithmetic: Arithmetic):
+        self.units = cell.outputs
+        self.columns = {"x": arithmetic.columns(cell.inputs)}
+        self.padded_units = arithmetic.columns(self.units)
         self.counts: Counter[str] = Counter()
         self.times = 1
-        take_step(cell.structure, self, _NUMBERS[dtype](self._call))
+        emit_step(cell.structure, self, arithmetic.formulas(self._call))
 
     def add(self, what: str, count: int = 1) -> None:
         """Count something, as often as the loop that it is in has passes."""

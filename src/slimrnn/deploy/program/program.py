@@ -1,38 +1,57 @@
-"""A description with its numbers laid out for one arithmetic.
+"""A model with its numbers laid out for one arithmetic.
 
 A program is what the C writer writes down, and what the simulator runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from slimrnn.deploy.program.arithmetic import FLOAT32, Arithmetic
 from slimrnn.deploy.program.step import Structure
-from slimrnn.ir import model as ir
-from slimrnn.ir.model import Activation, Affine, Masking, Model, RecurrentWeights
+from slimrnn.ir.model import (
+    Activation,
+    Affine,
+    Bidirectional,
+    Dense,
+    Embedding,
+    Layer,
+    Masking,
+    Model,
+    Recurrent,
+    RecurrentWeights,
+)
 from slimrnn.variants import ACTIVATIONS
 
 Array = np.ndarray
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One direction of a recurrent layer.
+class Lowered:
+    """A layer with its numbers for one arithmetic.
 
-    ``tables`` has, as far as the row has them: ``kernel`` and ``recurrent_kernel``
-    (rows, columns) with the blocks of the gates below one another, for integers
-    ``kernel_scale`` and ``recurrent_kernel_scale`` (rows,), ``recurrent_vector``,
-    ``bias``, ``gate`` (the values of gates that are the same at each step), and
-    ``reset_bias``.
+    Attributes:
+        layer: of the model; a softmax that integers leave out is ``"linear"``.
+        tables: by name. Matrices are (rows, columns), the blocks of a recurrent
+            layer's gates below one another: an Embedding's ``table``, an Affine's
+            ``scale`` and ``offset``, ``kernel`` and ``recurrent_kernel``, for integers
+            ``kernel_scale`` and ``recurrent_kernel_scale`` (rows,),
+            ``recurrent_vector``, ``bias``, ``gate`` (the values of gates that are the
+            same at each step), and ``reset_bias``.
+        bits: of integers, the fraction bits of a Dense's output, and of the state c.
+        saturates: of integers, whether c can reach the end of its range.
+        directions: of a Bidirectional, its two layers.
     """
 
-    layer: ir.Recurrent
-    structure: Structure
-    tables: Mapping[str, Array]
+    layer: Layer
+    tables: Mapping[str, Array] = field(default_factory=dict)
+    bits: int = 0
+    saturates: bool = False
+    directions: tuple[Lowered, ...] = ()
 
     @property
     def name(self) -> str:
@@ -45,61 +64,26 @@ class Cell:
         return self.layer.inputs
 
     @property
-    def units(self) -> int:
-        """How many numbers it gives."""
-        return self.layer.outputs
-
-    outputs = units
-
-
-@dataclass(frozen=True)
-class Dense:
-    """``y = activation(kernel x + bias)``; tables as those of a cell.
-
-    ``bits`` is the number of fraction bits of y, of integers.
-    """
-
-    name: str
-    activation: str
-    tables: Mapping[str, Array]
-    bits: int = 0
-
-    @property
-    def inputs(self) -> int:
-        """How many numbers it gets."""
-        return self.tables["kernel"].shape[1]
-
-    @property
-    def outputs(self) -> int:
-        """How many numbers it gives."""
-        return self.tables["kernel"].shape[0]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Both directions."""
-
-    layer: ir.Bidirectional
-    forward: Cell
-    backward: Cell
-
-    @property
-    def name(self) -> str:
-        """The layer's."""
-        return self.layer.name
-
-    @property
-    def merge(self) -> str:
-        """How their outputs become one."""
-        return self.layer.merge
-
-    @property
     def outputs(self) -> int:
         """How many numbers it gives."""
         return self.layer.outputs
 
+    @property
+    def recurrent(self) -> Recurrent:
+        """The layer, which is one direction of a recurrent one."""
+        assert isinstance(self.layer, Recurrent)
+        return self.layer
 
-Layer = ir.Embedding | Masking | Affine | Dense | Activation | Cell | Pair
+    @property
+    def structure(self) -> Structure:
+        """What a recurrent layer's routine depends on."""
+        cell = self.recurrent.cell
+        return structure_of(cell, bits=self.bits, saturates=self.saturates)
+
+    @property
+    def cells(self) -> tuple[Lowered, ...]:
+        """Each direction of a recurrent layer; none of any other layer."""
+        return self.directions or (self,) * isinstance(self.layer, Recurrent)
 
 
 @dataclass(frozen=True)
@@ -107,52 +91,40 @@ class Program:
     """A model for one arithmetic.
 
     Attributes:
-        dtype: ``"float32"`` or ``"int8"``.
-        description: what it was made of.
-        layers: in the order of the description.
+        arithmetic: which one.
+        model: what it was made of.
+        layers: in the order of the model.
         input_scale: of integers: x is ``input_scale`` times the int8.
         input_affine: of integers: what x goes through before it is rounded.
         output_bits: of integers: the fraction bits of the output.
     """
 
-    dtype: str
-    description: Model
-    layers: tuple[Layer, ...]
+    arithmetic: Arithmetic
+    model: Model
+    layers: tuple[Lowered, ...]
     input_scale: float = 1.0
     input_affine: tuple[Affine, ...] = field(default=())
     output_bits: int = 0
 
     @property
-    def last(self) -> int:
-        """The place of the last recurrent layer."""
-        return max(
-            k for k, layer in enumerate(self.layers) if isinstance(layer, (Cell, Pair))
-        )
+    def dtype(self) -> str:
+        """The arithmetic's name."""
+        return self.arithmetic.name
 
-    def cells(self) -> list[Cell]:
-        """The recurrent layers, both directions of each pair."""
-        found = []
-        for layer in self.layers:
-            if isinstance(layer, Pair):
-                found += [layer.forward, layer.backward]
-            elif isinstance(layer, Cell):
-                found.append(layer)
-        return found
+    @property
+    def last(self) -> Lowered:
+        """The last recurrent layer."""
+        return [layer for layer in self.layers if layer.cells][-1]
+
+    def cells(self) -> list[Lowered]:
+        """The recurrent layers, both directions of each Bidirectional."""
+        return [cell for layer in self.layers for cell in layer.cells]
 
 
-def float32(description: Model) -> Program:
+def float32(model: Model) -> Program:
     """The program in float32."""
-    layers = tuple(convert(layer, _cell, _dense) for layer in description.layers)
-    return Program("float32", description, layers)
-
-
-def convert(layer: Any, cell: Any, dense: Any) -> Layer:
-    """A layer of the description by functions for cells and for Dense layers."""
-    if isinstance(layer, ir.Recurrent):
-        return cell(layer)
-    if isinstance(layer, ir.Bidirectional):
-        return Pair(layer, cell(layer.forward), cell(layer.backward))
-    return dense(layer) if isinstance(layer, ir.Dense) else layer
+    layers = tuple(_LOWER[type(layer)](layer) for layer in model.layers)
+    return Program(FLOAT32, model, layers)
 
 
 def structure_of(cell: RecurrentWeights, **others: Any) -> Structure:
@@ -167,9 +139,10 @@ def structure_of(cell: RecurrentWeights, **others: Any) -> Structure:
     )
 
 
-def tables_of(cell: RecurrentWeights, structure: Structure) -> dict[str, Array]:
+def tables_of(cell: RecurrentWeights) -> dict[str, Array]:
     """The tables of a cell as float32, still without scales."""
     tables: dict[str, Array] = {}
+    structure = structure_of(cell)
     split = cell.variant.split(cell.weights)
     for weight in cell.weights:
         kept = [split[gate][weight] for gate in structure.blocks(weight)]
@@ -185,13 +158,29 @@ def tables_of(cell: RecurrentWeights, structure: Structure) -> dict[str, Array]:
     return tables
 
 
-def _cell(layer: ir.Recurrent) -> Cell:
-    structure = structure_of(layer.cell)
-    return Cell(layer, structure, tables_of(layer.cell, structure))
-
-
-def _dense(layer: ir.Dense) -> Dense:
+def dense_tables(layer: Dense) -> dict[str, Array]:
+    """The tables of a Dense as float32."""
     tables = {"kernel": np.ascontiguousarray(layer.kernel.T)}
-    if layer.bias is not None:
-        tables["bias"] = layer.bias
-    return Dense(layer.name, layer.activation, tables)
+    return tables if layer.bias is None else {**tables, "bias": layer.bias}
+
+
+def _recurrent(layer: Recurrent) -> Lowered:
+    return Lowered(layer, tables_of(layer.cell))
+
+
+def _bidirectional(layer: Bidirectional) -> Lowered:
+    pair = (_recurrent(layer.forward), _recurrent(layer.backward))
+    return Lowered(layer, directions=pair)
+
+
+_LOWER: dict[type, Callable[[Any], Lowered]] = {
+    Embedding: lambda layer: Lowered(layer, {"table": layer.table}),
+    Masking: Lowered,
+    Affine: lambda layer: Lowered(
+        layer, {"scale": layer.scale, "offset": layer.offset}
+    ),
+    Dense: lambda layer: Lowered(layer, dense_tables(layer)),
+    Activation: Lowered,
+    Recurrent: _recurrent,
+    Bidirectional: _bidirectional,
+}

@@ -1,15 +1,15 @@
-"""A description in integers: 8 bits for matrices, 16 for what a step computes.
+"""A model in integers: 8 bits for matrices, 16 for what a step computes.
 
 Each row of a matrix has a scale of its own, and W and U have scales apart. The input is
-int8 with one scale, which calibration data tells. All else has a fixed number of
-fraction bits (see ``deploy.program.arithmetic``), and that nothing leaves 32 bits is
+int8 with one scale, which calibration data determine. All else has a fixed number of
+fraction bits (see ``deploy.program.formulas``), and that nothing leaves 32 bits is
 proved here from the weights; where it cannot be, there is no program.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,22 +17,23 @@ import numpy as np
 
 from slimrnn.deploy.program import inputs, simulator
 from slimrnn.deploy.program import program as programs
-from slimrnn.deploy.program.arithmetic import ONE_BITS, SUM_BITS
-from slimrnn.deploy.program.program import Cell, Dense, Layer, Pair, Program
-from slimrnn.deploy.program.step import MATRICES, Structure
+from slimrnn.deploy.program.arithmetic import INT8
+from slimrnn.deploy.program.formulas import ONE_BITS, SUM_BITS
+from slimrnn.deploy.program.program import Lowered, Program
+from slimrnn.deploy.program.step import MATRICES
 from slimrnn.errors import InputError
-from slimrnn.ir import model as ir
 from slimrnn.ir.model import (
     Activation,
     Affine,
     Bidirectional,
+    Dense,
     Embedding,
+    Layer,
     Masking,
     Model,
     Recurrent,
 )
-from slimrnn.ir.model import Dense as DenseLayer
-from slimrnn.variants import FAMILIES
+from slimrnn.variants import CANDIDATE, FAMILIES
 
 Array = np.ndarray
 
@@ -44,100 +45,92 @@ _BOUNDED = ("tanh", *_GATES)
 _MARGIN = 1.25
 
 
-def int8(description: Model, x: Array) -> Program:
+def int8(model: Model, x: Array) -> Program:
     """The program in integers.
 
     Args:
-        description: of a model.
+        model: what is quantized.
         x: (B, T, m), or (B, T) indices: data like those that the model will get. They
-            tell the scale of the input, and how far c goes where no bound is known.
+            determine the scale of the input, and how far c goes where no bound is
+            known.
 
     Raises:
         InputError: a layer or an activation that integers do not have, a bound that
             cannot be proved, or data of another shape.
     """
-    x = inputs.check(description, x)
-    return _Quantizer(description, x).program()
+    x = inputs.check(model, x)
+    return _Quantizer(model, x).program()
 
 
 class _Quantizer:
-    def __init__(self, description: Model, x: Array):
-        self.description = description
+    def __init__(self, model: Model, x: Array):
+        self.model = model
         self.affine: list[Affine] = []
-        self.layers: list[Layer] = []
+        self.layers: list[Lowered] = []
         self.scale, self.reach = 1.0, 1.0  # of the vector so far: a unit, the largest
         self.units = _INT16  # the largest integer in it
         #: how far c goes, by layer
-        self.seen: dict[str, float] = {}
-        floats = programs.float32(description)
-        simulator.run(floats, x, seen=self.seen)
+        self.c_reach: dict[str, float] = {}
+        simulator.run(programs.float32(model), x, reach=self.c_reach)
         self.input_reach = self._input_reach(x)
 
     def _input_reach(self, x: Array) -> float:
-        if self.description.takes_indices:
+        if self.model.takes_indices:
             return 1.0
-        mask, values = inputs.mask_of(self.description, x), x
-        for layer in self.description.layers:
-            if isinstance(layer, Affine):
-                values = layer.scale * values + layer.offset
-            elif not isinstance(layer, Masking):
-                break
+        values, mask = inputs.front(self.model, x)
         values = values if mask is None else values[mask]
         return float(abs(values).max(initial=0)) or 1.0
 
     def program(self) -> Program:
-        description, input_scale = self.description, self.input_reach / _INT8
+        input_scale = self.input_reach / _INT8
         self._vector(input_scale / 256, _INT8 * 256)
-        layers = list(_joined(description.layers))
-        for place, layer in enumerate(layers):
-            if isinstance(layer, Affine):
-                if self.layers:
-                    raise InputError(
-                        f"int8 takes Rescaling and Normalization before all other "
-                        f"layers only; {layer.name} stands behind "
-                        f"{self.layers[-1].name}."
-                    )
-                self.affine.append(layer)
-            elif isinstance(layer, Activation):
-                raise InputError(
-                    f"int8 takes an Activation behind a Dense without activation only; "
-                    f"{layer.name} stands elsewhere."
-                )
-            elif isinstance(layer, Embedding):
-                self._embedding(layer)
-            elif isinstance(layer, DenseLayer):
-                self._dense(layer, place == len(layers) - 1)
-            elif isinstance(layer, Recurrent):
-                self.layers.append(self._cell(layer))
-                self._vector(2.0**-ONE_BITS, _INT16)
-            elif isinstance(layer, Bidirectional):
-                self._pair(layer)
+        layers = list(_joined(self.model.layers))
+        for layer in layers:
+            self.is_last = layer is layers[-1]
+            _QUANTIZE[type(layer)](self, layer)
         last = self.layers[-1]
-        bits = _output_bits(last) if isinstance(last, Dense) else ONE_BITS
         return Program(
-            "int8",
-            description,
+            INT8,
+            self.model,
             tuple(self.layers),
             input_scale,
             tuple(self.affine),
-            bits,
+            ONE_BITS if last.cells else last.bits,
+        )
+
+    def rescaling(self, layer: Affine) -> None:
+        if self.layers:
+            raise InputError(
+                f"int8 takes Rescaling and Normalization before all other layers only; "
+                f"{layer.name} stands behind {self.layers[-1].name}."
+            )
+        self.affine.append(layer)
+
+    def masking(self, layer: Masking) -> None:
+        """The caller of the C leaves those steps out."""
+
+    def activation(self, layer: Activation) -> None:
+        raise InputError(
+            f"int8 takes an Activation behind a Dense without activation only; "
+            f"{layer.name} stands elsewhere."
         )
 
     def _vector(self, scale: float, units: int) -> None:
         self.scale, self.units, self.reach = scale, units, scale * units
 
-    def _embedding(self, layer: Embedding) -> None:
+    def embedding(self, layer: Embedding) -> None:
         table, scale = _rounded(layer.table, abs(layer.table).max(initial=0))
-        self.layers.append(replace(layer, table=table))
+        self.layers.append(Lowered(layer, {"table": table}))
         self._vector(float(scale) / 256, _INT8 * 256)
 
-    def _dense(self, layer: DenseLayer, is_last: bool) -> None:
-        if layer.activation == "softmax" and not is_last:
+    def dense(self, layer: Dense) -> None:
+        if layer.activation == "softmax" and not self.is_last:
             raise InputError(
                 f"int8 has no softmax but at the end, where it is left out; "
                 f"{layer.name} is not at the end."
             )
-        kernel = np.ascontiguousarray(layer.kernel.T).astype(float)
+        floats = programs.dense_tables(layer)
+        kernel = floats["kernel"].astype(float)
         bias = np.zeros(layer.outputs) if layer.bias is None else layer.bias
         function = "linear" if layer.activation == "softmax" else layer.activation
         reach = float((abs(kernel).sum(-1) * self.reach + abs(bias)).max())
@@ -155,30 +148,30 @@ class _Quantizer:
         tables = self._matrix(layer.name, "kernel", kernel, bits)
         if layer.bias is not None:
             tables["bias"] = self._fixed(layer.name, "bias", layer.bias, bits)
-        made = Dense(layer.name, function, tables, bits)
-        self.layers.append(made)
-        self._vector(2.0 ** -_output_bits(made), _INT16)
+        bits = bits if function in ("linear", "relu") else ONE_BITS
+        self.layers.append(Lowered(replace(layer, activation=function), tables, bits))
+        self._vector(2.0**-bits, _INT16)
 
-    def _pair(self, layer: Bidirectional) -> None:
+    def recurrent(self, layer: Recurrent) -> None:
+        self.layers.append(self._cell(layer))
+        self._vector(2.0**-ONE_BITS, _INT16)
+
+    def bidirectional(self, layer: Bidirectional) -> None:
         if layer.merge != "concat":
             raise InputError(
                 f"int8 takes a Bidirectional with merge_mode='concat'; {layer.name} "
                 f"has {layer.merge!r}."
             )
         pair = (self._cell(layer.forward), self._cell(layer.backward))
-        self.layers.append(Pair(layer, *pair))
+        self.layers.append(Lowered(layer, directions=pair))
         self._vector(2.0**-ONE_BITS, _INT16)
 
-    def _cell(self, layer: Recurrent) -> Cell:
-        cell = layer.cell
+    def _cell(self, layer: Recurrent) -> Lowered:
         _check_functions(layer)
         _check_constants(layer)
-        plain = programs.structure_of(cell)
-        floats = programs.tables_of(cell, plain)
-        bits, saturates = self._format(layer, plain)
-        structure = replace(plain, bits=bits, saturates=saturates)
+        bits, saturates = self._format(layer)
         tables: dict[str, Array] = {}
-        for name, table in floats.items():
+        for name, table in programs.tables_of(layer.cell).items():
             if name in MATRICES:
                 kept = (self.scale, self.units)
                 if name == "recurrent_kernel":
@@ -190,11 +183,11 @@ class _Quantizer:
                 tables[name] = np.minimum(ones, _INT16).astype("int16")
             else:
                 tables[name] = self._fixed(layer.name, name, table, SUM_BITS)
-        return Cell(layer, structure, tables)
+        return Lowered(layer, tables, bits, saturates)
 
-    def _format(self, layer: Recurrent, structure: Structure) -> tuple[int, bool]:
+    def _format(self, layer: Recurrent) -> tuple[int, bool]:
         """The fraction bits of c, and whether it can leave them."""
-        variant = structure.variant
+        variant = layer.cell.variant
         if "c" not in FAMILIES[variant.family].states:
             return 0, False
         forget, gate = variant["f"].constant, variant["i"].constant
@@ -209,7 +202,7 @@ class _Quantizer:
                 f"int8: no bound of c is known in {layer.name}, whose forget gate is "
                 f"{forget}; allowed is one below 0.999."
             )
-        reach = max(self.seen.get(layer.name, 1.0), 2.0**-10) * _MARGIN
+        reach = max(self.c_reach.get(layer.name, 1.0), 2.0**-10) * _MARGIN
         bits = math.floor(math.log2(_INT16 / reach))
         return max(0, min(ONE_BITS - 1, bits)), True
 
@@ -243,13 +236,13 @@ class _Quantizer:
         return rounded.astype("int16")
 
 
-def _joined(layers: Iterable[ir.Layer]) -> Iterator[ir.Layer]:
+def _joined(layers: Iterable[Layer]) -> Iterator[Layer]:
     """The layers, with an Activation as that of the Dense before it."""
-    before: ir.Layer | None = None
+    before: Layer | None = None
     for layer in layers:
         if (
             isinstance(layer, Activation)
-            and isinstance(before, DenseLayer)
+            and isinstance(before, Dense)
             and before.activation == "linear"
         ):
             before = replace(before, activation=layer.activation)
@@ -267,13 +260,9 @@ def _rounded(values: Array, largest: Array) -> tuple[Array, Array]:
     return np.round(values / scale).astype("int8"), scale
 
 
-def _output_bits(layer: Dense) -> int:
-    return layer.bits if layer.activation in ("linear", "relu") else ONE_BITS
-
-
 def _check_functions(layer: Recurrent) -> None:
     cell = layer.cell
-    gates = [gate for name, gate in cell.variant.items() if name != "c"]
+    gates = [gate for name, gate in cell.variant.items() if name != CANDIDATE]
     used: dict[str, tuple[str, tuple[str, ...]]]
     used = {"activation": (cell.activation, _BOUNDED)}
     if any(gate.constant is None for gate in gates):
@@ -297,3 +286,14 @@ def _check_constants(layer: Recurrent) -> None:
                 f"int8: no bound of the state is known in {layer.name}, whose gate "
                 f"{name} is {value}; allowed: {least} to 1."
             )
+
+
+_QUANTIZE: dict[type, Callable[[_Quantizer, Any], None]] = {
+    Embedding: _Quantizer.embedding,
+    Masking: _Quantizer.masking,
+    Affine: _Quantizer.rescaling,
+    Dense: _Quantizer.dense,
+    Activation: _Quantizer.activation,
+    Recurrent: _Quantizer.recurrent,
+    Bidirectional: _Quantizer.bidirectional,
+}

@@ -1,7 +1,8 @@
-"""One step of any cell: the order of its work, derived from the terms of its row.
+"""One step of any cell: the order of its work, derived from the terms of its variant.
 
-The work is told to a :class:`Machine`. One machine writes it down in C, another does it
-with NumPy, each in float32 or in integers: so the cell stands here once.
+The work is handed to a :class:`Backend`. One writes it down in C, another does it with
+NumPy, a third counts it, a fourth makes operators of it, in float32 or in integers: so
+the cell stands here once for all exporters.
 
 A gate with a matrix has a *slot*: n sums, beside those of the other gates in ``sums``.
 All other terms of a gate belong to one unit each, and so does the new state.
@@ -23,7 +24,7 @@ class Structure:
     """What two layers have in common that are one routine.
 
     Attributes:
-        variant: the row.
+        variant: of the table, or a user's own.
         activation: g.
         recurrent_activation: s.
         reset_after: see :class:`slimrnn.ir.keras_layers.RecurrentWeights`.
@@ -83,7 +84,7 @@ class Structure:
         return bool(self.reset) and self.variant[CANDIDATE].h == "full"
 
 
-class Machine(Protocol):
+class Backend(Protocol):
     """What carries a step out. Slots and blocks are counted in gates of n rows."""
 
     def start(self, slot: int, count: int, weight: str, block: int) -> None:
@@ -116,30 +117,30 @@ class Machine(Protocol):
         """Set a state, ``reset_h``, or a slot by its number."""
 
 
-def take_step(structure: Structure, machine: Machine, numbers: Any) -> None:
-    """Tell a machine one step.
+def emit_step(structure: Structure, backend: Backend, formulas: Any) -> None:
+    """Emit one step.
 
     Args:
         structure: of the cell.
-        machine: what carries it out.
-        numbers: the arithmetic, see :mod:`slimrnn.deploy.program.arithmetic`.
+        backend: what carries it out.
+        formulas: of the arithmetic, see :mod:`slimrnn.deploy.program.formulas`.
     """
-    _Step(structure, machine, numbers).take()
+    _Step(structure, backend, formulas).emit()
 
 
 class _Step:
-    def __init__(self, structure: Structure, machine: Machine, numbers: Any):
-        self.structure, self.machine, self.numbers = structure, machine, numbers
+    def __init__(self, structure: Structure, backend: Backend, formulas: Any):
+        self.structure, self.backend, self.formulas = structure, backend, formulas
         self.variant = structure.variant
         self.family = FAMILIES[self.variant.family]
         self.known: set[str] = set()  # the gates whose slots hold their values
 
-    def take(self) -> None:
+    def emit(self) -> None:
         """Sums first, then what belongs to one unit."""
         structure, slots = self.structure, self.structure.slots
         for slot, count in _runs(slots, [g for g in slots if not self._gate(g).bias]):
-            self.machine.start(slot, count, "", 0)
-        self._blocks("bias", self.machine.start)
+            self.backend.start(slot, count, "", 0)
+        self._blocks("bias", self.backend.start)
         self._blocks("kernel", self._product("x"))
         late = CANDIDATE if structure.resets_before or structure.resets_after else ""
         self._blocks("recurrent_kernel", self._product("h"), without=late)
@@ -148,44 +149,44 @@ class _Step:
             self._blocks("recurrent_kernel", self._product("reset_h"), only=late)
         if structure.resets_after:
             bias = "reset_bias" if structure.reset_bias else ""
-            self.machine.start(len(slots), 1, bias, 0)
+            self.backend.start(len(slots), 1, bias, 0)
             block = structure.blocks("recurrent_kernel").index(CANDIDATE)
-            self.machine.product(len(slots), 1, "recurrent_kernel", block, "h")
-        self.machine.loop()
+            self.backend.product(len(slots), 1, "recurrent_kernel", block, "h")
+        self.backend.loop()
         names = [name for name in self.family.gates if self._reads(name)]
         gates = {name: self._value(name) for name in names}
         self._update(gates, self._candidate(gates) if self._reads_it() else None)
-        self.machine.end()
+        self.backend.end()
 
     def _gate(self, name: str) -> Gate:
         return self.variant[name]
 
     def _product(self, vector: str) -> Callable[[int, int, str, int], None]:
-        def tell(slot: int, count: int, weight: str, block: int) -> None:
-            self.machine.product(slot, count, weight, block, vector)
+        def emit(slot: int, count: int, weight: str, block: int) -> None:
+            self.backend.product(slot, count, weight, block, vector)
 
-        return tell
+        return emit
 
     def _blocks(
-        self, weight: str, tell: Any, only: str = "", without: str = ""
+        self, weight: str, emit: Any, only: str = "", without: str = ""
     ) -> None:
-        """Tell each run of slots whose blocks of a weight lie side by side too."""
+        """Emit each run of slots whose blocks of a weight lie side by side too."""
         blocks, slots = self.structure.blocks(weight), self.structure.slots
         wanted = [g for g in blocks if g in slots and g != without]
         wanted = [only] if only else wanted
         for slot, count in _runs(slots, wanted, blocks):
-            tell(slot, count, weight, blocks.index(slots[slot]))
+            emit(slot, count, weight, blocks.index(slots[slot]))
 
     def _reset_h(self) -> None:
         """``reset_h = r * h``; where r is the update gate too, it is kept."""
-        name, machine = self.structure.reset, self.machine
-        machine.loop()
+        name, backend = self.structure.reset, self.backend
+        backend.loop()
         reset = self._value(name)
         if name == self.family.update and name in self.structure.slots:
-            machine.store(self.structure.slots.index(name), reset)
+            backend.store(self.structure.slots.index(name), reset)
             self.known.add(name)
-        machine.store("reset_h", self.numbers.times(reset, machine.state("h")))
-        machine.end()
+        backend.store("reset_h", self.formulas.times(reset, backend.state("h")))
+        backend.end()
 
     def _value(self, name: str) -> Any:
         """A gate's value; of a constant, the number."""
@@ -193,27 +194,29 @@ class _Step:
         if gate.constant is not None:
             return gate.constant
         if gate.is_static:
-            return self.machine.let(name, self._block("gate", name))
+            return self.backend.let(name, self._block("gate", name))
         if name in self.known:
-            return self.machine.let(name, self.machine.sum(structure.slots.index(name)))
-        value = self.numbers.activated(
-            structure.recurrent_activation, self._sum(name, self.machine.state("h"))
+            return self.backend.let(name, self.backend.sum(structure.slots.index(name)))
+        value = self.formulas.activated(
+            structure.recurrent_activation, self._sum(name, self.backend.state("h"))
         )
-        return self.machine.let(name, value)
+        return self.backend.let(name, value)
 
     def _block(self, weight: str, name: str) -> Any:
-        return self.machine.weight(weight, self.structure.blocks(weight).index(name))
+        return self.backend.weight(weight, self.structure.blocks(weight).index(name))
 
     def _sum(self, name: str, h: Any) -> Any:
         """A gate's terms but those that wait for the reset gate."""
         gate, slots, terms = self._gate(name), self.structure.slots, []
         if name in slots:
-            terms.append(self.machine.sum(slots.index(name)))
+            terms.append(self.backend.sum(slots.index(name)))
         elif gate.bias:
             terms.append(self._block("bias", name))
         if gate.h == "pointwise":
-            terms.append(self.numbers.weighed(self._block("recurrent_vector", name), h))
-        return self.numbers.added(terms)
+            terms.append(
+                self.formulas.weighed(self._block("recurrent_vector", name), h)
+            )
+        return self.formulas.added(terms)
 
     def _reads(self, name: str) -> bool:
         """Whether the last loop needs a gate's value."""
@@ -231,33 +234,33 @@ class _Step:
         return self._gate(self.family.update).constant != int(self.family.keeps)
 
     def _candidate(self, gates: dict[str, Any]) -> Any:
-        h, reset = self.machine.state("h"), self.structure.reset
+        h, reset = self.backend.state("h"), self.structure.reset
         if reset and self._gate(CANDIDATE).h == "pointwise":
-            h = self.numbers.times(gates[reset], h)
+            h = self.formulas.times(gates[reset], h)
         total = self._sum(CANDIDATE, h)
         if self.structure.resets_after:
-            product = self.machine.sum(len(self.structure.slots))
-            total = self.numbers.added(
-                [total, self.numbers.reset(gates[reset], product)]
+            product = self.backend.sum(len(self.structure.slots))
+            total = self.formulas.added(
+                [total, self.formulas.reset(gates[reset], product)]
             )
-        value = self.numbers.activated(self.structure.activation, total)
-        return self.machine.let("g", value)
+        value = self.formulas.activated(self.structure.activation, total)
+        return self.backend.let("g", value)
 
     def _update(self, gates: dict[str, Any], candidate: Any) -> None:
         """The new states."""
-        machine, numbers = self.machine, self.numbers
+        backend, formulas = self.backend, self.formulas
         if self.family.update:
-            update, h = gates[self.family.update], machine.state("h")
+            update, h = gates[self.family.update], backend.state("h")
             pair = (h, candidate) if self.family.keeps else (candidate, h)
-            machine.store("h", numbers.between(update, *pair))
+            backend.store("h", formulas.between(update, *pair))
             return
-        c = numbers.accumulated(
-            gates["f"], machine.state("c"), gates["i"], candidate, self.structure
+        c = formulas.accumulated(
+            gates["f"], backend.state("c"), gates["i"], candidate, self.structure
         )
-        c = machine.let("c_new", c)
-        machine.store("c", c)
-        output = numbers.activated_state(self.structure.activation, c, self.structure)
-        machine.store("h", numbers.times(gates["o"], output))
+        c = backend.let("c_new", c)
+        backend.store("c", c)
+        output = formulas.activated_state(self.structure.activation, c, self.structure)
+        backend.store("h", formulas.times(gates["o"], output))
 
 
 def _runs(

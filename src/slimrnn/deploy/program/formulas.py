@@ -1,0 +1,156 @@
+"""What a step computes: each formula once, in float32 and in integers of 16 bits.
+
+A formula works on NumPy's arrays, and on the expressions of
+``deploy.program.c_expression``: what the simulator computes is what the C says.
+
+Integers (Qk has k fraction bits; all products fit 32 bits, which the exporter proves):
+sums are Q12, gates and h are Q15, c is Q``bits``, biases and recurrent vectors are Q12.
+A sum beyond +-8 counts as +-8, where the activations are flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+SUM_BITS, ONE_BITS = 12, 15
+ONE = 1 << ONE_BITS
+
+
+class Float32:
+    """Each operation rounds once; none is contracted with another.
+
+    Args:
+        call: how a function of a name is called.
+    """
+
+    def __init__(self, call: Callable[[str, Any], Any]):
+        self.call = call
+
+    def activated(self, function: str, value: Any) -> Any:
+        """``function(value)``."""
+        return value if function == "linear" else self.call(f"slim_{function}", value)
+
+    def activated_state(self, function: str, c: Any, structure: Any) -> Any:
+        """``g(c)``."""
+        return self.activated(function, c)
+
+    def added(self, terms: list[Any]) -> Any:
+        """The sum, from left to right."""
+        return _sum(terms)
+
+    def weighed(self, weight: Any, h: Any) -> Any:
+        """``u * h``."""
+        return weight * h
+
+    def times(self, gate: Any, value: Any) -> Any:
+        """``gate * value``; a gate can be a constant, here and below."""
+        return value if _is(gate, 1) else _float(gate) * value
+
+    def reset(self, gate: Any, total: Any) -> Any:
+        """``gate * (U h + b)``."""
+        return self.times(gate, total)
+
+    def between(self, gate: Any, first: Any, second: Any) -> Any:
+        """``gate * first + (1 - gate) * second``."""
+        if _is(gate, 1):
+            return first
+        if _is(gate, 0):
+            return second
+        gate = _float(gate)
+        return gate * first + (np.float32(1) - gate) * second
+
+    def accumulated(self, f: Any, c: Any, i: Any, g: Any, structure: Any) -> Any:
+        """``f * c + i * g``."""
+        return _sum([self.times(a, b) for a, b in _present((f, c), (i, g))])
+
+
+class Int8:
+    """Integers of 16 bits, in sums of 32; weights in matrices have 8.
+
+    Args:
+        call: how a function of a name is called.
+    """
+
+    def __init__(self, call: Callable[[str, Any], Any]):
+        self.call = call
+
+    def activated(self, function: str, value: Any) -> Any:
+        """Q12 to Q15."""
+        return self.call(f"slim_{function}", value)
+
+    def activated_state(self, function: str, c: Any, structure: Any) -> Any:
+        """``g(c)``."""
+        return self.activated(function, shifted(c, structure.bits - SUM_BITS))
+
+    def added(self, terms: list[Any]) -> Any:
+        """The sum."""
+        return _sum(terms)
+
+    def weighed(self, weight: Any, h: Any) -> Any:
+        """``u * h``: Q12 times Q15."""
+        return shifted(weight * h, ONE_BITS)
+
+    def times(self, gate: Any, value: Any) -> Any:
+        """``gate * value``: Q15 times any."""
+        return value if _is(gate, 1) else shifted(_whole(gate) * value, ONE_BITS)
+
+    def reset(self, gate: Any, total: Any) -> Any:
+        """``gate * (U h + b)``, the sum being kept within +-16."""
+        return self.times(gate, self.call("limit", total))
+
+    def between(self, gate: Any, first: Any, second: Any) -> Any:
+        """``gate * first + (1 - gate) * second``."""
+        if _is(gate, 1):
+            return first
+        if _is(gate, 0):
+            return second
+        gate = _whole(gate)
+        return shifted(gate * first + (ONE - gate) * second, ONE_BITS)
+
+    def accumulated(self, f: Any, c: Any, i: Any, g: Any, structure: Any) -> Any:
+        """``f * c + i * g``: Q15 times Q``bits``, and Q15 times Q15."""
+        bits = structure.bits
+        terms = []
+        for gate, value in _present((f, c), (i, g)):
+            if value is c:
+                terms.append(_whole(gate) * value)
+            elif isinstance(gate, float):
+                terms.append(round(gate * (1 << bits)) * value)
+            else:
+                terms.append(shifted(gate * value, ONE_BITS - bits))
+        total = shifted(_sum(terms), ONE_BITS)
+        return self.call("saturate", total) if structure.saturates else total
+
+
+def shifted(value: Any, bits: int) -> Any:
+    """``value / 2**bits``, rounded to the nearest, halves up."""
+    if bits <= 0:
+        return value * (1 << -bits) if bits else value
+    return (value + (1 << (bits - 1))) >> bits
+
+
+def _sum(terms: list[Any]) -> Any:
+    total = None
+    for term in terms:
+        total = term if total is None else total + term
+    return total
+
+
+def _present(*pairs: tuple[Any, Any]) -> list[tuple[Any, Any]]:
+    """The pairs of gate and value but those whose gate is 0; one at least."""
+    return [pair for pair in pairs if not _is(pair[0], 0)] or [pairs[0]]
+
+
+def _is(gate: Any, constant: float) -> bool:
+    return isinstance(gate, float) and gate == constant
+
+
+def _float(gate: Any) -> Any:
+    return np.float32(gate) if isinstance(gate, float) else gate
+
+
+def _whole(gate: Any) -> Any:
+    return round(gate * ONE) if isinstance(gate, float) else gate
