@@ -31,9 +31,7 @@ def test_little_is_lost(name):
     model = model_of(slimrnn.layer(8, ROWS[name]), layers.Dense(3))
     x = normal(50, 4, 5)
     program = program_of(model, "int8", x)
-    found = (
-        simulator.run(program, inputs.given(program, x)) / 2.0**program.output_bits
-    )
+    found = simulator.run(program, inputs.given(program, x)) / 2.0**program.output_bits
     expected = keras.ops.convert_to_numpy(model(x))
     error = np.sqrt(((found - expected) ** 2).mean() / (expected**2).mean())
     assert error < 0.03

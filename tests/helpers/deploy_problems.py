@@ -198,7 +198,9 @@ class Compiled:
         self.library = ctypes.CDLL(str(folder / "net.so"))
         self.name, self.program = name, program
         self.source = source_of(program, name)
-        self.dtype = {"float": "float32", "int16_t": "int16"}[self.source.arithmetic.vector]
+        self.dtype = {"float": "float32", "int16_t": "int16"}[
+            self.source.arithmetic.vector
+        ]
 
     def new(self):
         """A state, filled with what must not be read."""
