@@ -61,17 +61,17 @@ def test_export_of_int8(saved, data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("to", "form", "file"),
+    ("to", "mode", "file"),
     [
         ("onnx", None, "net.onnx"),
         ("onnx", "step", "net.onnx"),
         ("litert", "lstm", "net.tflite"),
     ],
 )
-def test_export_of_a_file(saved, to, form, file, tmp_path):
+def test_export_of_a_file(saved, to, mode, file, tmp_path):
     pytest.importorskip({"onnx": "onnx", "litert": "ai_edge_litert"}[to])
     line = ["export", saved / "model.keras", "--to", to, "--out", tmp_path / "new"]
-    line += ["--name", "net", *(["--form", form] if form else [])]
+    line += ["--name", "net", *(["--mode", mode] if mode else [])]
     assert str(tmp_path / "new" / file) in export.export(parsed(*line))
     assert [path.name for path in (tmp_path / "new").iterdir()] == [file]
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
@@ -97,7 +97,7 @@ REFUSED = {
     "another format": ({"--to": "pdf", "--out": "{new}"}, "c, onnx, litert; received"),
     "int8 of ONNX": (
         {"--to": "onnx", "--out": "{new}", "--dtype": "int8"},
-        "is for --to c",
+        "--dtype is for --to c; received --to onnx",
     ),
     "calibration of ONNX": (
         {"--to": "onnx", "--out": "{new}", "--calibrate": "{saved}/data.npz"},
@@ -108,9 +108,12 @@ REFUSED = {
         | {"--calibrate": "{saved}/narrow.npy"},
         "the shape .sequences, steps, 5.",
     ),
-    "a form of C": ({"--to": "c", "--out": "{new}", "--form": "scan"}, "is for onnx"),
-    "another form": (
-        {"--to": "litert", "--out": "{new}", "--form": "scan"},
+    "a mode of C": (
+        {"--to": "c", "--out": "{new}", "--mode": "scan"},
+        "--mode is for --to onnx or litert; received --to c",
+    ),
+    "another mode": (
+        {"--to": "litert", "--out": "{new}", "--mode": "scan"},
         "one of step, lstm; received 'scan'",
     ),
     "a name of ONNX": (

@@ -8,7 +8,7 @@ import pytest
 import slimrnn
 from exported_models import CASES, FUNCTIONS, assert_exported, of_functions
 from layer_problems import assert_same
-from slimrnn.deploy.exporters import FORMS
+from slimrnn.deploy import EXPORTERS
 from slimrnn.deploy.graph.litert import to_litert
 from slimrnn.ir.from_keras import from_keras
 
@@ -20,11 +20,13 @@ SIZES = {"step": [(3, 9)], "lstm": [(1, 9)]}
 #: what the fused operator computes: functions of the candidate, and of the gates
 FUSED = (("tanh", "relu"), ("sigmoid",))
 
+MODES = EXPORTERS["litert"].modes
 
-def run(path, form, x):
+
+def run(path, mode, x):
     """What the file makes of whole sequences; of each step for the one-step model."""
     runner = litert.Interpreter(str(path)).get_signature_runner("serving_default")
-    if form != "step":
+    if mode != "step":
         return runner(x=x)["y"]
     states = {
         name: np.zeros((len(x), details["shape"][-1]), "float32")
@@ -38,22 +40,22 @@ def run(path, form, x):
     return np.stack(outputs, axis=1)
 
 
-@pytest.mark.parametrize("form", FORMS["litert"])
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask attached")
-def test_as_keras(name, form, tmp_path):
+def test_as_keras(name, mode, tmp_path):
     path = tmp_path / "model.tflite"
-    assert_exported(CASES[name], form, to_litert, run, path, SIZES[form])
+    assert_exported(CASES[name], mode, to_litert, run, path, SIZES[mode])
 
 
-@pytest.mark.parametrize("form", FORMS["litert"])
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("recurrent", FUNCTIONS)
 @pytest.mark.parametrize("activation", FUNCTIONS)
-def test_activations(activation, recurrent, form, tmp_path):
+def test_activations(activation, recurrent, mode, tmp_path):
     fused = activation in FUSED[0] and recurrent in FUSED[1]
     case = of_functions(activation, recurrent, *(() if fused else ("lstm",)))
     path = tmp_path / "model.tflite"
-    assert_exported(case, form, to_litert, run, path, SIZES[form])
+    assert_exported(case, mode, to_litert, run, path, SIZES[mode])
 
 
 def test_a_batch_is_free(tmp_path):
@@ -66,7 +68,7 @@ def test_a_batch_is_free(tmp_path):
 
 def test_a_length_is_free(tmp_path):
     case = CASES["stack"]
-    path = to_litert(case.model, tmp_path / "model.tflite", form="lstm")
+    path = to_litert(case.model, tmp_path / "model.tflite", mode="lstm")
     for length in (1, 4, 9):
         x, expected = case.problem(1, length)
         assert_same(run(path, "lstm", x), expected)
@@ -74,7 +76,7 @@ def test_a_length_is_free(tmp_path):
 
 def test_the_fused_operator_goes_on_until_it_is_reset(tmp_path):
     case = CASES["LSTM5"]
-    path = to_litert(case.model, tmp_path / "model.tflite", form="lstm")
+    path = to_litert(case.model, tmp_path / "model.tflite", mode="lstm")
     interpreter = litert.Interpreter(str(path))
     runner = interpreter.get_signature_runner()
     x, expected = case.problem(1, 8)
@@ -84,11 +86,11 @@ def test_the_fused_operator_goes_on_until_it_is_reset(tmp_path):
     assert_same(runner(x=x[:, :4])["y"], expected[:, :4])
 
 
-@pytest.mark.parametrize("form", FORMS["litert"])
-def test_what_a_file_tells(form, tmp_path):
+@pytest.mark.parametrize("mode", MODES)
+def test_what_a_file_tells(mode, tmp_path):
     model = CASES["LSTM4"].model
     layer = model.layers[0].name
-    path = to_litert(model, tmp_path / "model.tflite", form=form)
+    path = to_litert(model, tmp_path / "model.tflite", mode=mode)
     file = schema.ModelT.InitFromPackedBuf(path.read_bytes())
     assert "iₜ = σ(u_i ⊙ hₜ₋₁)" in file.description.decode()
     (entry,) = file.metadata
@@ -96,14 +98,14 @@ def test_what_a_file_tells(form, tmp_path):
     assert json.loads(bytes(file.buffers[entry.buffer].data)) == {
         "slimrnn": slimrnn.__version__,
         "model": model.name,
-        "form": form,
+        "mode": mode,
         "variants": f"{layer}: LSTM4",
         "weights_sha256": from_keras(model).digest(),
     }
     (signature,) = litert.Interpreter(str(path)).get_signature_list().values()
-    states = [f"{layer}_{name}" for name in "hc"] if form == "step" else []
+    states = [f"{layer}_{name}" for name in "hc"] if mode == "step" else []
     assert set(signature["inputs"]) == {"x", *states}
     assert set(signature["outputs"]) == {"y", *states}
-    shape, free = {"step": ([1, 5], [-1, 5]), "lstm": ([1, 1, 5], [1, -1, 5])}[form]
+    shape, free = {"step": ([1, 5], [-1, 5]), "lstm": ([1, 1, 5], [1, -1, 5])}[mode]
     x = file.subgraphs[0].tensors[file.subgraphs[0].inputs[0]]
     assert (list(x.shape), list(x.shapeSignature)) == (shape, free)

@@ -17,7 +17,7 @@ from exported_models import (
 )
 from layer_problems import assert_same
 from problems import ROWS
-from slimrnn.deploy.exporters import FORMS
+from slimrnn.deploy import EXPORTERS
 from slimrnn.deploy.graph.onnx import to_onnx
 from slimrnn.ir.from_keras import from_keras
 from slimrnn.variants import CANDIDATE, FAMILIES
@@ -27,15 +27,17 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 SIZES = [(3, 9)]  # batch, time
 
+MODES = EXPORTERS["onnx"].modes
+
 
 def session_of(path):
     return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
-def run(path, form, x):
+def run(path, mode, x):
     """What the file makes of whole sequences; of each step for the one-step model."""
     session = session_of(path)
-    if form != "step":
+    if mode != "step":
         return session.run(["y"], {"x": x})[0]
     _, *inputs = session.get_inputs()
     states = {k.name: np.zeros((len(x), k.shape[-1]), "float32") for k in inputs}
@@ -47,19 +49,19 @@ def run(path, form, x):
     return np.stack(outputs, axis=1)
 
 
-@pytest.mark.parametrize("form", FORMS["onnx"])
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask attached")
-def test_as_keras(name, form, tmp_path):
-    assert_exported(CASES[name], form, to_onnx, run, tmp_path / "model.onnx", SIZES)
+def test_as_keras(name, mode, tmp_path):
+    assert_exported(CASES[name], mode, to_onnx, run, tmp_path / "model.onnx", SIZES)
 
 
-@pytest.mark.parametrize("form", FORMS["onnx"])
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("recurrent", FUNCTIONS)
 @pytest.mark.parametrize("activation", FUNCTIONS)
-def test_activations(activation, recurrent, form, tmp_path):
+def test_activations(activation, recurrent, mode, tmp_path):
     case = of_functions(activation, recurrent)
-    assert_exported(case, form, to_onnx, run, tmp_path / "model.onnx", SIZES)
+    assert_exported(case, mode, to_onnx, run, tmp_path / "model.onnx", SIZES)
 
 
 def graphs_of(path):
@@ -94,17 +96,17 @@ def test_sizes_are_free(tmp_path):
         assert_same(session.run(["y"], {"x": x}), [expected])
 
 
-@pytest.mark.parametrize("form", FORMS["onnx"])
-def test_what_a_file_tells(form, tmp_path):
+@pytest.mark.parametrize("mode", MODES)
+def test_what_a_file_tells(mode, tmp_path):
     model = CASES["LSTM4"].model
     layer = model.layers[0].name
-    proto = onnx.load(to_onnx(model, tmp_path / "model.onnx", form=form))
+    proto = onnx.load(to_onnx(model, tmp_path / "model.onnx", mode=mode))
     onnx.checker.check_model(proto, full_check=True)
     origin = {entry.key: entry.value for entry in proto.metadata_props}
     assert origin == {
         "slimrnn": slimrnn.__version__,
         "model": model.name,
-        "form": form,
+        "mode": mode,
         "variants": f"{layer}: LSTM4",
         "weights_sha256": from_keras(model).digest(),
     }
@@ -113,7 +115,7 @@ def test_what_a_file_tells(form, tmp_path):
         slimrnn.__version__,
     )
     assert "iₜ = σ(u_i ⊙ hₜ₋₁)" in proto.doc_string
-    states = [f"{layer}_{name}" for name in "hc"] if form == "step" else []
+    states = [f"{layer}_{name}" for name in "hc"] if mode == "step" else []
     assert names_of(proto.graph.input) == ["x", *states]
     assert names_of(proto.graph.output) == ["y", *(f"next_{k}" for k in states)]
 
@@ -123,6 +125,6 @@ def names_of(values):
 
 
 def test_equal_names_of_layers_are_told_apart(tmp_path):
-    path = to_onnx(CASES["equal names"].model, tmp_path / "model.onnx", form="step")
+    path = to_onnx(CASES["equal names"].model, tmp_path / "model.onnx", mode="step")
     names = names_of(onnx.load(path).graph.input)
     assert names == ["x", "a_h", "a_c", "a_h_1", "a_c_1"]

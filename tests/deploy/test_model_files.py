@@ -9,34 +9,31 @@ import pytest
 
 import slimrnn
 from exported_models import ALL, CASES, FUNCTIONS, UNITS, ZEROS
-from slimrnn.deploy.exporters import FORMS
-from slimrnn.deploy.graph import litert, onnx
+from slimrnn.deploy import EXPORTERS
 from slimrnn.deploy.graph.full_lstm import full_gates
 from slimrnn.deploy.graph.metadata import summary
 from slimrnn.errors import InputError
 from slimrnn.ir.from_keras import from_keras
 
-#: name -> the writer, and the module without which it does not work
-FORMATS = {
-    "onnx": (onnx.to_onnx, "onnx"),
-    "litert": (litert.to_litert, "ai_edge_litert.schema_py_generated"),
-}
+#: those that write one file
+FORMATS = [name for name, exporter in EXPORTERS.items() if exporter.ending]
 MODEL = CASES["LSTM6"].model
 
 
 @pytest.fixture(params=FORMATS)
 def written(request):
-    """A writer, the extra that it needs, and the module."""
-    write, module = FORMATS[request.param]
-    pytest.importorskip(module)
-    return write, request.param, FORMS[request.param], module
+    """An exporter that works here."""
+    exporter = EXPORTERS[request.param]
+    if exporter.obstacle:
+        pytest.skip(exporter.obstacle)
+    return exporter
 
 
 def refused(written, model, path, **options):
     """The sentence of a refusal, which writes nothing."""
     before = sorted(path.parent.glob("*"))
     with pytest.raises(InputError) as error:
-        written[0](model, path, **options)
+        written.load()(model, path, **options)
     assert sorted(path.parent.glob("*")) == before
     return str(error.value)
 
@@ -46,7 +43,7 @@ def test_an_existing_file_is_kept(written, tmp_path):
     path.write_text("mine")
     assert "exists already" in refused(written, MODEL, path)
     assert path.read_text() == "mine"
-    written[0](MODEL, path, overwrite=True)
+    written.load()(MODEL, path, overwrite=True)
     assert path.read_bytes() != b"mine"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -69,16 +66,16 @@ def test_no_folder(written, tmp_path):
 
 
 def test_an_unknown_form(written, tmp_path):
-    message = refused(written, MODEL, tmp_path / "model", form="whole")
+    message = refused(written, MODEL, tmp_path / "model", mode="whole")
     assert "'whole'" in message
-    assert all(form in message for form in written[2])
+    assert all(mode in message for mode in written.modes)
 
 
 def test_a_missing_package(written, tmp_path, monkeypatch):
-    _, extra, _, module = written
-    monkeypatch.setitem(sys.modules, module, None)
+    for module in [name for name in sys.modules if name.startswith(written.needs)]:
+        monkeypatch.setitem(sys.modules, module, None)
     message = refused(written, MODEL, tmp_path / "model")
-    assert f"pip install 'slimrnn[{extra}]'" in message
+    assert f"pip install 'slimrnn[{written.extra}]'" in message
 
 
 def test_no_model(written, tmp_path):
@@ -99,15 +96,15 @@ from slimrnn.deploy.graph.onnx import to_onnx
 layer = slimrnn.SlimLSTM(4, "LSTM6", recurrent_initializer="zeros")
 model = keras.Sequential([keras.Input((None, 3)), layer])
 before = set(sys.modules)
-for write, form in ((to_onnx, "scan"), (to_litert, "step")):
-    write(model, pathlib.Path(sys.argv[1], form), form=form)
+for write, mode in ((to_onnx, "scan"), (to_litert, "step")):
+    write(model, pathlib.Path(sys.argv[1], mode), mode=mode)
 print([name for name in set(sys.modules) - before if "tensorflow" in name])
 """
 
 
 def test_no_tensorflow(tmp_path):
-    for _, module in FORMATS.values():
-        pytest.importorskip(module)
+    if why := " ".join(EXPORTERS[name].obstacle for name in FORMATS).strip():
+        pytest.skip(why)
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_TENSORFLOW, str(tmp_path)],
         capture_output=True,

@@ -76,7 +76,7 @@ FRONTS = {
 
 @dataclass
 class Case:
-    """A model, and the forms in which it is refused."""
+    """A model, and the modes in which it is refused."""
 
     build: Callable[[], list]
     front: str = "numbers"
@@ -245,28 +245,28 @@ CASES = {
 }
 
 
-def assert_exported(case, form, write, run, path, sizes):
-    """The file gives what Keras gives, or the form is refused and nothing written.
+def assert_exported(case, mode, write, run, path, sizes):
+    """The file gives what Keras gives, or the mode is refused and nothing written.
 
     Args:
         case: a Case.
-        form: of the file.
+        mode: of the file.
         write: ``to_onnx`` or ``to_litert``.
-        run: the file on whole sequences: (path, form, x) -> outputs; with the form
+        run: the file on whole sequences: (path, mode, x) -> outputs; with the mode
             ``"step"`` those of all steps.
         path: the file.
         sizes: pairs of batch and time.
     """
-    if form in case.refused:
+    if mode in case.refused:
         with pytest.raises(InputError, match=r"\.$"):
-            write(case.model, path, form=form)
+            write(case.model, path, mode=mode)
         assert not list(path.parent.iterdir())
         return
-    assert write(case.model, path, form=form) == path
+    assert write(case.model, path, mode=mode) == path
     for size in sizes:
         x, expected = case.problem(*size)
-        found = run(path, form, x)
-        if form == "step" and found.shape != expected.shape:
+        found = run(path, mode, x)
+        if mode == "step" and found.shape != expected.shape:
             flat = found.size == expected.size
             found = found.reshape(expected.shape) if flat else found[:, -1]
         assert_same(found, expected)

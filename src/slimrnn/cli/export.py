@@ -5,31 +5,29 @@ from __future__ import annotations
 import argparse
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from slimrnn import backends, deploy
+from slimrnn import backends
 from slimrnn.cli import variants
-from slimrnn.deploy.exporters import FORMS
+from slimrnn.deploy import EXPORTERS
+from slimrnn.deploy.exporters import Exporter
 from slimrnn.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
 
-_DTYPES = ("float32", "int8")
-FORMATS = ("c", *FORMS)
-_ENDINGS = {"onnx": ".onnx", "litert": ".tflite"}
-
 
 def add_export(commands: Any) -> None:
     """Add ``slimrnn export`` to the subparsers."""
+    titles = [exporter.title for exporter in EXPORTERS.values()]
     command = commands.add_parser(
         "export",
-        help="write a trained model as C99, ONNX or LiteRT",
+        help=f"write a trained model as {' or '.join(titles)}",
         description="Write a trained Keras model for a device: C99 without any "
         "library, in float32 or in\nintegers; ONNX; or LiteRT.",
         epilog="Examples:\n  slimrnn export model.keras --to c --out firmware\n"
@@ -38,20 +36,24 @@ def add_export(commands: Any) -> None:
     )
     _model(command)
     command.add_argument(
-        "--to", metavar="FORMAT", required=True, help=f"one of {', '.join(FORMATS)}"
+        "--to", metavar="FORMAT", required=True, help=f"one of {', '.join(EXPORTERS)}"
     )
     command.add_argument(
         "--dtype",
         metavar="NAME",
-        default=_DTYPES[0],
-        help=f"of C: {', '.join(_DTYPES)} (default: {_DTYPES[0]})",
+        help="; ".join(
+            f"of {to}: {_usual_first(exporter.dtypes)}"
+            for to, exporter in EXPORTERS.items()
+            if len(exporter.dtypes) > 1
+        ),
     )
     command.add_argument(
-        "--form",
+        "--mode",
         metavar="NAME",
         help="; ".join(
-            f"of {to}: {', '.join(forms)} (default: {next(iter(forms))})"
-            for to, forms in FORMS.items()
+            f"of {to}: {_usual_first(exporter.modes)}"
+            for to, exporter in EXPORTERS.items()
+            if exporter.modes
         )
         + ". scan: whole sequences; lstm: whole sequences, by the operator of a full "
         "LSTM; step: one step, with the states as inputs and outputs",
@@ -95,35 +97,41 @@ def export(args: argparse.Namespace) -> str:
     Raises:
         InputError: a mistake in what was given; then nothing is written.
     """
-    if args.to not in FORMATS:
+    if args.to not in EXPORTERS:
         raise InputError(
-            f"--to must be one of {', '.join(FORMATS)}; received {args.to!r}."
+            f"--to must be one of {', '.join(EXPORTERS)}; received {args.to!r}."
         )
-    if args.to != "c":
-        return _export_file(args)
-    if args.form is not None:
-        raise InputError(f"--form is for {' and '.join(FORMS)}; received --to c.")
-    calibration = None if args.calibrate is None else read_sequences(args.calibrate)
-    model = load(args.model)
-    path = deploy.to_c(model, args.out, args.name, args.dtype, calibration)
-    return f"C99, {args.dtype}: {path} (make -C {path} test)"
+    exporter = EXPORTERS[args.to]
+    options = dict(_options(args, exporter))
+    path = exporter.write(load(args.model), args.out, args.name, **options)
+    test = f" (make -C {path} test)" if path.is_dir() else ""
+    return f"{exporter.title}, {options.get('dtype', exporter.dtypes[0])}: {path}{test}"
 
 
-def _export_file(args: argparse.Namespace) -> str:
-    """A format with one file, in a folder of its own."""
-    from slimrnn.deploy.c.export import check_name
-    from slimrnn.utils import files
+#: the flags that not all exporters have: what takes them, and the function's option
+_FLAGS: dict[str, tuple[Callable[[Exporter], bool], str]] = {
+    "mode": (lambda exporter: bool(exporter.modes), "mode"),
+    "dtype": (lambda exporter: len(exporter.dtypes) > 1, "dtype"),
+    "calibrate": (lambda exporter: len(exporter.dtypes) > 1, "calibration"),
+}
 
-    if args.dtype != _DTYPES[0] or args.calibrate is not None:
-        flag = "--calibrate" if args.calibrate else f"--dtype {args.dtype}"
-        raise InputError(f"{flag} is for --to c; {args.to} is written in float32.")
-    check_name(args.name)
-    folder, model = files.require_new(args.out), load(args.model)
-    write = getattr(deploy, f"to_{args.to}")
-    with files.atomic_folder(folder) as unfinished:
-        file = unfinished / f"{args.name}{_ENDINGS[args.to]}"
-        write(model, file, form=args.form or next(iter(FORMS[args.to])))
-    return f"{args.to}: {folder / file.name}"
+
+def _options(args: argparse.Namespace, exporter: Exporter) -> Iterator[tuple[str, Any]]:
+    for flag, (takes, option) in _FLAGS.items():
+        given = getattr(args, flag)
+        if given is None:
+            continue
+        if not takes(exporter):
+            names = [other.name for other in EXPORTERS.values() if takes(other)]
+            raise InputError(
+                f"--{flag} is for --to {' or '.join(names)}; received --to {args.to}."
+            )
+        yield option, read_sequences(given) if flag == "calibrate" else given
+
+
+def _usual_first(values: Iterable[str]) -> str:
+    first, *_ = values
+    return f"{', '.join(values)} (default: {first})"
 
 
 def size(args: argparse.Namespace) -> list[Table | str]:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from slimrnn.deploy.exporters import EXPORTERS
 from slimrnn.utils.optional import lazy
 
 if TYPE_CHECKING:
@@ -14,11 +15,9 @@ if TYPE_CHECKING:
 __getattr__ = lazy(
     __name__,
     {
-        "c.export": ("to_c",),
+        **{exporter.module: (exporter.function,) for exporter in EXPORTERS.values()},
         "evaluate": ("evaluate_int8",),
-        "graph.litert": ("to_litert",),
-        "graph.onnx": ("to_onnx",),
     },
 )
 
-__all__ = ["evaluate_int8", "to_c", "to_litert", "to_onnx"]
+__all__ = ["EXPORTERS", "evaluate_int8", "to_c", "to_litert", "to_onnx"]

@@ -1,13 +1,127 @@
-"""What a model file can hold, the usual first."""
+"""THE TABLE of exporters: what `deploy` offers, `--to`, `--mode` and the docs read it.
 
-FORMS = {
-    "onnx": {
-        "scan": "Whole sequences",
-        "lstm": "Whole sequences, by the operator LSTM,",
-        "step": "One step",
-    },
-    "litert": {
-        "step": "One step",
-        "lstm": "Whole sequences, by the operator LSTM,",
-    },
+A new exporter is one module, with a function ``to_NAME``, and one row.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from slimrnn.errors import InputError
+from slimrnn.utils import files
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """A format, and what writes it.
+
+    Attributes:
+        name: of ``--to``; the function is ``to_NAME``.
+        title: what people call it.
+        module: within ``slimrnn.deploy``.
+        ending: of its file; empty where it makes a folder of its own.
+        modes: what a file can hold, the usual first, in words; empty where the model
+            alone decides.
+        dtypes: those that it has, the usual first.
+        extra: of slimrnn, without which it does not work; empty for none.
+        needs: the modules that the extra brings.
+    """
+
+    name: str
+    title: str
+    module: str
+    ending: str = ""
+    modes: Mapping[str, str] = field(default_factory=dict)
+    dtypes: tuple[str, ...] = ("float32",)
+    extra: str = ""
+    needs: tuple[str, ...] = ()
+
+    @property
+    def function(self) -> str:
+        """The name of the function that writes it."""
+        return f"to_{self.name}"
+
+    @property
+    def obstacle(self) -> str:
+        """Why it cannot be used here; empty where it can."""
+        missing = [name for name in self.needs if find_spec(name) is None]
+        if not missing:
+            return ""
+        return f"{missing[0]} is not installed: pip install 'slimrnn[{self.extra}]'"
+
+    def load(self) -> Callable[..., Path]:
+        """The function that writes it."""
+        module = import_module(f"slimrnn.deploy.{self.module}")
+        return getattr(module, self.function)
+
+    def write(
+        self, model: Any, folder: str | os.PathLike, name: str, **options: Any
+    ) -> Path:
+        """Write a model into a new folder, whatever the format.
+
+        Args:
+            model: as the function takes it.
+            folder: a new one.
+            name: what its files begin with: a C identifier.
+            options: of the function.
+
+        Returns:
+            The folder, or the file in it.
+
+        Raises:
+            InputError: those of the function; then nothing is written.
+        """
+        from slimrnn.deploy.c.export import check_name
+
+        if not self.ending:
+            return self.load()(model, folder, name, **options)
+        check_name(name)
+        folder = files.require_new(folder)
+        with files.atomic_folder(folder) as unfinished:
+            file = f"{name}{self.ending}"
+            self.load()(model, unfinished / file, **options)
+        return folder / file
+
+    def check_mode(self, mode: str) -> None:
+        """Refuse a mode that it does not have.
+
+        Raises:
+            InputError: it does not have it.
+        """
+        if mode not in self.modes:
+            raise InputError(
+                f"The mode must be one of {', '.join(self.modes)}; received {mode!r}."
+            )
+
+
+_LSTM = "Whole sequences, by the operator LSTM,"
+EXPORTERS: dict[str, Exporter] = {
+    exporter.name: exporter
+    for exporter in (
+        Exporter("c", "C99", "c.export", dtypes=("float32", "int8")),
+        Exporter(
+            "onnx",
+            "ONNX",
+            "graph.onnx",
+            ".onnx",
+            {"scan": "Whole sequences", "lstm": _LSTM, "step": "One step"},
+            extra="onnx",
+            needs=("onnx",),
+        ),
+        Exporter(
+            "litert",
+            "LiteRT",
+            "graph.litert",
+            ".tflite",
+            {"step": "One step", "lstm": _LSTM},
+            extra="litert",
+            needs=("ai_edge_litert", "flatbuffers"),
+        ),
+    )
 }

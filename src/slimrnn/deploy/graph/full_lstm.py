@@ -42,13 +42,13 @@ def full_gates(layer: Recurrent) -> dict[str, FullGate]:
     if variant.family != "lstm":
         raise InputError(
             f"The layer {layer.name} is {variant.name}, of the family "
-            f"{variant.family}, and no LSTM; allowed with form='lstm' is the family "
-            f"lstm. Use another form."
+            f"{variant.family}, and no LSTM; allowed with mode='lstm' is the family "
+            f"lstm. Use another mode."
         )
     if layer.masked:
         raise InputError(
             f"The layer {layer.name} is masked, and the standard LSTM skips no step; "
-            f"use another form, or a model without mask."
+            f"use another mode, or a model without mask."
         )
     m, n = layer.inputs, layer.outputs
     gates = {}
@@ -74,6 +74,6 @@ def _bias(layer: Recurrent, gate: str, constant: float) -> float:
     if abs(function.function(bias) - constant) > 1e-7:
         raise InputError(
             f"The constant gate {gate} = {constant:g} of the layer {layer.name} is no "
-            f"value of {function}, so no bias gives it; use another form."
+            f"value of {function}, so no bias gives it; use another mode."
         )
     return float(bias)

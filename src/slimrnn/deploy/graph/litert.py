@@ -11,24 +11,25 @@ from typing import Any
 
 import numpy as np
 
-from slimrnn.deploy.exporters import FORMS
+from slimrnn.deploy.exporters import EXPORTERS
 from slimrnn.deploy.graph.builder import Node
 from slimrnn.deploy.graph.full_lstm import FullGate, full_gates
 from slimrnn.deploy.graph.layers import begin, both_directions, forward, one_step
 from slimrnn.deploy.graph.litert_builder import LiteRTGraph
-from slimrnn.deploy.graph.metadata import check, metadata, save, summary
+from slimrnn.deploy.graph.metadata import metadata, save, summary
 from slimrnn.errors import InputError
 from slimrnn.ir.from_keras import from_keras
 from slimrnn.ir.model import Model, Recurrent
+from slimrnn.utils import files
 
-_FORMS = FORMS["litert"]
+_EXPORTER = EXPORTERS["litert"]
 #: the activations of the fused operator; its gates' is always the sigmoid
 _FUSED = {"tanh": "TANH", "relu": "RELU"}
 _TIME_AXIS = 1
 
 
 def to_litert(
-    model: Any, path: str | os.PathLike, *, form: str = "step", overwrite: bool = False
+    model: Any, path: str | os.PathLike, *, mode: str = "step", overwrite: bool = False
 ) -> Path:
     """Write a trained model as a LiteRT file.
 
@@ -36,7 +37,7 @@ def to_litert(
         model: a Keras model that is a chain; see
             :func:`slimrnn.ir.from_keras.from_keras`.
         path: the file.
-        form: ``"step"``: one step; the states are inputs and outputs. ``"lstm"``:
+        mode: ``"step"``: one step; the states are inputs and outputs. ``"lstm"``:
             whole sequences; each recurrent layer is the operator
             ``UNIDIRECTIONAL_SEQUENCE_LSTM``, with zeros for the terms that the row
             leaves out.
@@ -56,7 +57,7 @@ def to_litert(
 
     Raises:
         InputError: the package ``ai-edge-litert`` is missing, the file is there, the
-            model cannot be described, or it has a layer that the form does not
+            model cannot be described, or it has a layer that the mode does not
             allow.
 
     Example:
@@ -67,14 +68,15 @@ def to_litert(
         ...     to_litert(model, Path(folder, "model.tflite")).name
         'model.tflite'
     """
-    path = check(path, form, _FORMS, overwrite)
+    _EXPORTER.check_mode(mode)
+    path = files.require_new(path, overwrite)
     graph, description = LiteRTGraph(), from_keras(model)
-    if form == "step":
+    if mode == "step":
         one_step(graph, description, "{}")
     else:
         _sequence(graph, description)
-    text = summary(description, _FORMS[form])
-    return save(path, graph.finish(description.name, text, metadata(description, form)))
+    text = summary(description, _EXPORTER.modes[mode])
+    return save(path, graph.finish(description.name, text, metadata(description, mode)))
 
 
 def _sequence(graph: LiteRTGraph, model: Model) -> None:
@@ -126,8 +128,8 @@ def _fused_gates(layer: Recurrent) -> dict[str, FullGate]:
     if cell.recurrent_activation != "sigmoid" or cell.activation not in _FUSED:
         raise InputError(
             f"The layer {layer.name} has the activations {cell.activation} and "
-            f"{cell.recurrent_activation} (recurrent); allowed with form='lstm': "
-            f"{' or '.join(_FUSED)}, and sigmoid. Use another form."
+            f"{cell.recurrent_activation} (recurrent); allowed with mode='lstm': "
+            f"{' or '.join(_FUSED)}, and sigmoid. Use another mode."
         )
     return full_gates(layer)
 

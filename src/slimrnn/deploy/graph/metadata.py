@@ -2,29 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
 from pathlib import Path
 
 import slimrnn
-from slimrnn.errors import InputError
 from slimrnn.ir.model import Model
 from slimrnn.utils import files
-
-
-def check(
-    path: str | os.PathLike, form: str, forms: Iterable[str], overwrite: bool
-) -> Path:
-    """The path, if it can be written.
-
-    Raises:
-        InputError: an unknown form, a file that is there, a folder that is not.
-    """
-    if form not in forms:
-        raise InputError(
-            f"The form must be one of {', '.join(forms)}; received {form!r}."
-        )
-    return files.require_new(path, overwrite)
 
 
 def save(path: Path, content: bytes) -> Path:
@@ -38,12 +20,12 @@ def save(path: Path, content: bytes) -> Path:
     return path
 
 
-def metadata(model: Model, form: str) -> dict[str, str]:
+def metadata(model: Model, mode: str) -> dict[str, str]:
     """What a file tells about its origin."""
     return {
         "slimrnn": slimrnn.__version__,
         "model": model.name,
-        "form": form,
+        "mode": mode,
         "variants": ", ".join(
             f"{layer.name}: {layer.cell.variant.name}" for layer in model.recurrent()
         ),

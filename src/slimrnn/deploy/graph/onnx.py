@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import slimrnn
-from slimrnn.deploy.exporters import FORMS
+from slimrnn.deploy.exporters import EXPORTERS
 from slimrnn.deploy.graph.builder import Array, Node
 from slimrnn.deploy.graph.full_lstm import full_gates
 from slimrnn.deploy.graph.layers import (
@@ -23,20 +23,21 @@ from slimrnn.deploy.graph.layers import (
     one_step,
     step,
 )
-from slimrnn.deploy.graph.metadata import check, metadata, save, summary
+from slimrnn.deploy.graph.metadata import metadata, save, summary
 from slimrnn.deploy.graph.onnx_builder import ACTIVATIONS, OnnxGraph
 from slimrnn.ir.from_keras import from_keras
 from slimrnn.ir.model import Model, Recurrent
+from slimrnn.utils import files
 from slimrnn.utils.optional import require
 from slimrnn.variants import FAMILIES
 
 #: a set of operators and a version of the file that onnxruntime reads from 1.12 on
 OPSET, IR_VERSION = 17, 8
-_FORMS = FORMS["onnx"]
+_EXPORTER = EXPORTERS["onnx"]
 
 
 def to_onnx(
-    model: Any, path: str | os.PathLike, *, form: str = "scan", overwrite: bool = False
+    model: Any, path: str | os.PathLike, *, mode: str = "scan", overwrite: bool = False
 ) -> Path:
     """Write a trained model as an ONNX file.
 
@@ -44,7 +45,7 @@ def to_onnx(
         model: a Keras model that is a chain; see
             :func:`slimrnn.ir.from_keras.from_keras`.
         path: the file.
-        form: ``"scan"``: whole sequences; each recurrent layer is the operator
+        mode: ``"scan"``: whole sequences; each recurrent layer is the operator
             ``Scan``. ``"lstm"``: whole sequences; each recurrent layer is the
             operator ``LSTM``, with zeros for the terms that the row leaves out, for
             what cannot run a ``Scan``. ``"step"``: one step; the states are inputs
@@ -54,14 +55,14 @@ def to_onnx(
     The input is ``x``: (B, T, m), or (B, T) int32 indices for an Embedding; the output
     is ``y``. B and T are free. With ``"step"`` there is no T, and for each state there
     are an input, such as ``lstm_h``, and an output, ``next_lstm_h``, (B, n) each; the
-    states begin as zeros, as they do in the other forms.
+    states begin as zeros, as they do in the other modes.
 
     Returns:
         The path.
 
     Raises:
         InputError: the package ``onnx`` is missing, the file is there, the model
-            cannot be described, or it has a layer that the form does not allow.
+            cannot be described, or it has a layer that the mode does not allow.
 
     Example:
         >>> import tempfile, keras, slimrnn
@@ -71,23 +72,24 @@ def to_onnx(
         ...     to_onnx(model, Path(folder, "model.onnx")).name
         'model.onnx'
     """
-    path = check(path, form, _FORMS, overwrite)
+    _EXPORTER.check_mode(mode)
+    path = files.require_new(path, overwrite)
     onnx = require("onnx", "onnx", "slimrnn[onnx]")
     description = from_keras(model)
     graph = OnnxGraph()
-    if form == "step":
+    if mode == "step":
         one_step(graph, description, "next_{}")
     else:
-        _sequences(graph, description, both_directions(_SEQUENCES[form]))
+        _sequences(graph, description, both_directions(_SEQUENCES[mode]))
     proto = onnx.helper.make_model(
         graph.finish(description.name),
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="slimrnn",
         producer_version=slimrnn.__version__,
-        doc_string=summary(description, _FORMS[form]),
+        doc_string=summary(description, _EXPORTER.modes[mode]),
     )
-    onnx.helper.set_model_props(proto, metadata(description, form))
+    onnx.helper.set_model_props(proto, metadata(description, mode))
     onnx.checker.check_model(proto, full_check=True)
     return save(path, proto.SerializeToString())
 
