@@ -13,7 +13,7 @@ import difflib
 import inspect
 import warnings
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 from keras import activations, ops, regularizers
@@ -23,7 +23,7 @@ from slimrnn.activations import hard_sigmoid_keras2
 from slimrnn.engines.step import join
 from slimrnn.errors import InputError
 from slimrnn.layers import SlimRNN
-from slimrnn.layers.cells import SlimLSTMCell, bind
+from slimrnn.layers.cells import SlimLSTMCell, own
 from slimrnn.variants import Variant
 
 __all__ = ["MODELS", "LSTMs", "activation", "variant"]
@@ -44,33 +44,7 @@ MODELS = (
 )
 _FULL = variants.get("LSTM")
 
-_DEFAULTS = {
-    "activation": "tanh",
-    "recurrent_activation": "hard_sigmoid",
-    "use_bias": True,
-    "kernel_initializer": "glorot_uniform",
-    "recurrent_initializer": "orthogonal",
-    "bias_initializer": "zeros",
-    "unit_forget_bias": True,
-    "kernel_regularizer": None,
-    "recurrent_regularizer": None,
-    "bias_regularizer": None,
-    "activity_regularizer": None,
-    "kernel_constraint": None,
-    "recurrent_constraint": None,
-    "bias_constraint": None,
-    "dropout": 0.0,
-    "recurrent_dropout": 0.0,
-    "implementation": 1,
-    "return_sequences": False,
-    "return_state": False,
-    "go_backwards": False,
-    "stateful": False,
-    "unroll": False,
-    "model": "LSTM1",
-}
 _ACTIVATIONS = ("activation", "recurrent_activation")
-_Parameter = inspect.Parameter
 
 
 def variant(model: str) -> Variant:
@@ -208,19 +182,35 @@ class LSTMs(SlimRNN):
         [(3, 4), (4, 7), (4,)]
     """
 
-    __signature__: ClassVar[inspect.Signature] = inspect.Signature(
-        [
-            _Parameter("units", _Parameter.POSITIONAL_OR_KEYWORD),
-            *(
-                _Parameter(name, _Parameter.POSITIONAL_OR_KEYWORD, default=value)
-                for name, value in _DEFAULTS.items()
-            ),
-            _Parameter("kwargs", _Parameter.VAR_KEYWORD),
-        ]
-    )
-
-    def __init__(self, *args, **kwargs):
-        settings, rest = bind(self.__signature__, args, kwargs)
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        recurrent_activation="hard_sigmoid",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        unit_forget_bias=True,
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        implementation=1,
+        return_sequences=False,
+        return_state=False,
+        go_backwards=False,
+        stateful=False,
+        unroll=False,
+        model="LSTM1",
+        **kwargs,
+    ):
+        settings = own(locals())
         row = variant(settings.pop("model"))
         if row != _FULL:
             if not settings["use_bias"]:
@@ -230,32 +220,32 @@ class LSTMs(SlimRNN):
                     stacklevel=2,
                 )
             settings |= {"use_bias": True, "unit_forget_bias": False}
-        settings |= {name: activation(settings[name]) for name in _ACTIVATIONS}
-        implementation = settings.pop("implementation")
-        names = PackedCell.__signature__.parameters
+        del settings["implementation"]
+        settings |= _in_keras_2(settings)
+        names = inspect.signature(PackedCell).parameters
         cell = PackedCell(
             **{k: settings.pop(k) for k in list(settings) if k in names},
             variant=row,
-            dtype=rest.get("dtype"),
-            trainable=rest.get("trainable", True),
-            seed=rest.pop("seed", None),
+            dtype=kwargs.get("dtype"),
+            trainable=kwargs.get("trainable", True),
+            seed=kwargs.pop("seed", None),
             name="lstm_cell",
         )
-        super().__init__(cell, **settings, **rest)
+        super().__init__(cell, **settings, **kwargs)
         self.implementation = implementation
 
     def get_config(self):
         """All arguments, as plain values; the original forgot `model`."""
         config = super().get_config()
         del config["cell"]
-        own = self.cell.get_config()
-        own |= {name: _described(getattr(self.cell, name)) for name in _ACTIVATIONS}
-        own |= {
+        found = self.cell.get_config()
+        found |= {name: _described(getattr(self.cell, name)) for name in _ACTIVATIONS}
+        found |= {
             "activity_regularizer": regularizers.serialize(self.activity_regularizer),
             "implementation": self.implementation,
             "model": self.cell.variant.name,
         }
-        return {**config, **{name: own[name] for name in own if name in _OWN}}
+        return {**config, **{name: found[name] for name in found if name in _OWN}}
 
     @classmethod
     def from_config(cls, config):
@@ -263,7 +253,11 @@ class LSTMs(SlimRNN):
         return cls(**config)
 
 
-_OWN = {"units", *_DEFAULTS}
+_OWN = {*inspect.signature(LSTMs).parameters} - {"kwargs"}
+
+
+def _in_keras_2(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: activation(settings[name]) for name in _ACTIVATIONS}
 
 
 def _described(function: Callable) -> str | dict[str, Any]:

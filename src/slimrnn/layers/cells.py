@@ -1,12 +1,13 @@
 """The cells: one step of a slim layer, with Keras's arguments.
 
-Arguments, their order and defaults are read off ``keras.layers.LSTMCell`` and
-``keras.layers.GRUCell``; the variant stands behind the units.
+Arguments, their order and defaults are those of ``keras.layers.LSTMCell`` and
+``keras.layers.GRUCell`` (a test holds them to that); the variant stands behind the
+units.
 """
 
 from __future__ import annotations
 
-import inspect
+import dataclasses
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -17,11 +18,10 @@ from slimrnn import variants
 from slimrnn.activations import describe
 from slimrnn.engines.step import Step
 from slimrnn.errors import InputError
-from slimrnn.layers.initializers import by_blocks
+from slimrnn.layers.initializers import by_blocks, paced_biases
 from slimrnn.utils.checks import whole
 from slimrnn.variants import FAMILIES, WEIGHTS, CellSpec, Variant
-
-Parameter = inspect.Parameter
+from slimrnn.variants.time_scales import TimeScales, constants_of
 
 # What holds a cell's dropout masks for a whole sequence has no public name in Keras,
 # but is a base of its public cells.
@@ -37,55 +37,24 @@ _ROLES = {
 }
 #: Keras's word for each weight in its arguments: kernel_initializer, ...
 _WORDS = {**{name: name for name in WEIGHTS}, "recurrent_kernel": "recurrent"}
-CELL_OPTIONS = {
-    "gate_constants": None,
-    **{f"recurrent_vector_{role}": None for role in list(_ROLES)[:3]},
-}
 
 
-def signature(
-    like: type,
-    variant: str,
-    options: dict[str, Any],
-) -> inspect.Signature:
-    """Keras's signature with the variant behind the units, and options of our own."""
-    kind = Parameter.POSITIONAL_OR_KEYWORD
-    theirs = list(inspect.signature(like).parameters.values())
-    assert theirs[0].name == "units"
-    return inspect.Signature(
-        [
-            theirs[0],
-            Parameter("variant", kind, default=variant),
-            *(
-                p.replace(default=False) if p.name == "reset_after" else p
-                for p in theirs[1:-1]
-            ),
-            *(
-                Parameter(name, Parameter.KEYWORD_ONLY, default=default)
-                for name, default in options.items()
-            ),
-            Parameter("kwargs", Parameter.VAR_KEYWORD),
-        ]
-    )
+#: arguments that files from before they existed do not have, and their meaning there
+BEFORE = {"time_scale": None}
 
 
-def bind(signature: inspect.Signature, args, kwargs) -> tuple[dict, dict]:
-    """The arguments by name, and the further ones of ``keras.layers.Layer``."""
-    bound = signature.bind(*args, **kwargs)
-    bound.apply_defaults()
-    settings = dict(bound.arguments)
-    return settings, settings.pop("kwargs")
+def own(found: dict[str, Any]) -> dict[str, Any]:
+    """A constructor's own arguments, out of its ``locals()``."""
+    return {k: v for k, v in found.items() if k not in ("self", "kwargs", "__class__")}
 
 
 class _SlimCell(keras.layers.Layer, _DropoutCell):
     """What the cells of the families share; see :class:`SlimLSTMCell`."""
 
     family: ClassVar[str]
-    __signature__: ClassVar[inspect.Signature]
 
-    def __init__(self, *args, **kwargs):
-        settings, rest = bind(self.__signature__, args, kwargs)
-        super().__init__(**rest)
+    def __init__(self, settings: dict[str, Any], **kwargs):
+        super().__init__(**kwargs)
         if settings.pop("reset_after", False):
             raise InputError(
                 "reset_after=True is not a slim cell: the papers reset h before the "
@@ -103,15 +72,27 @@ class _SlimCell(keras.layers.Layer, _DropoutCell):
             setattr(self, name, role.get(value) if role else value)
         self._settings = tuple(settings)
         self.seed_generator = keras.random.SeedGenerator(seed=self.seed)
-        used = self.variant.with_constants(self.gate_constants)
+        self.spread(None)
+        count = len(self.spec.family.states)
+        self.state_size = [self.units] * count if count > 1 else self.units
+        self.output_size = self.units
+
+    def spread(self, length: int | None) -> None:
+        """Choose the time scales, and by them the constant gates, before building.
+
+        Args:
+            length: steps of a sequence, where they are known.
+        """
+        if self.built:
+            return
+        scales = self.time_scales = TimeScales.of(self.time_scale, length)
+        constants = constants_of(self.variant, self.time_scale, scales)
+        used = self.variant.with_constants({**constants, **(self.gate_constants or {})})
         self.spec = CellSpec(
             used if self.use_bias else used.without_bias(),
             describe(self.activation),
             describe(self.recurrent_activation),
         )
-        count = len(self.spec.family.states)
-        self.state_size = [self.units] * count if count > 1 else self.units
-        self.output_size = self.units
 
     def build(self, input_shape):
         """Create the weights that the variant has, in the order of ``WEIGHTS``.
@@ -139,14 +120,15 @@ class _SlimCell(keras.layers.Layer, _DropoutCell):
         given = getattr(self, f"{_WORDS[weight]}_initializer")
         if given is None:
             given = initializers.RandomNormal(stddev=self.units**-0.5)
-        forget = FAMILIES[self.family].forget
-        ones = weight == "bias" and getattr(self, "unit_forget_bias", False)
-        return by_blocks(
-            [
-                initializers.Ones() if ones and gate == forget else given
-                for gate in self.spec.variant.blocks(weight)
-            ]
-        )
+        blocks = dict.fromkeys(self.spec.variant.blocks(weight), given)
+        if weight == "bias":
+            forget = FAMILIES[self.family].forget
+            if forget in blocks and getattr(self, "unit_forget_bias", False):
+                blocks[forget] = initializers.Ones()
+            if self.time_scale != "auto" or isinstance(given, initializers.Zeros):
+                paced = paced_biases(self.spec, self.time_scales, self.units, self.seed)
+                blocks |= {gate: paced[gate] for gate in blocks if gate in paced}
+        return by_blocks(list(blocks.values()))
 
     def packed_weights(self) -> dict[str, Any]:
         """The weights as the engines take them: by name, in the compute dtype."""
@@ -187,7 +169,14 @@ class _SlimCell(keras.layers.Layer, _DropoutCell):
             role = _ROLES.get(name.rpartition("_")[2])
             config[name] = role.serialize(value) if role else value
         config["variant"] = variants.serialize(self.variant)
+        if self.built and self.time_scales is not None:  # however long the next are
+            config["time_scale"] = dataclasses.asdict(self.time_scales)
         return {**super().get_config(), **config}
+
+    @classmethod
+    def from_config(cls, config):
+        """The cell that :meth:`get_config` described."""
+        return cls(**{**BEFORE, **config})
 
 
 @keras.saving.register_keras_serializable(package="slimrnn")
@@ -200,13 +189,19 @@ class SlimLSTMCell(_SlimCell):
     Args:
         units: n, the number of units.
         variant: a name of the table or a :class:`slimrnn.Variant`.
-        gate_constants: other values for constant gates, such as ``{"f": 0.59}``.
+        gate_constants: other values for constant gates, such as ``{"f": 0.59}``;
+            they win over the time scale.
+        time_scale: how long units remember at the start, in steps: a number, a pair
+            (low, high), over which they are spread evenly in the logarithm, or
+            ``"auto"``: up to the length of the sequences, or 100 where that is not
+            known. It starts the biases of the forget, input and update gates, and
+            sets those of these gates that are constant; None leaves both.
         recurrent_vector_initializer: of the pointwise recurrent vectors; by default
             normal with standard deviation 1/sqrt(n).
         recurrent_vector_regularizer: of the same.
         recurrent_vector_constraint: of the same.
-        args: those of ``keras.layers.LSTMCell``, in its order.
-        kwargs: likewise, and those of ``keras.layers.Layer``.
+        kwargs: those of ``keras.layers.Layer``; all others are those of
+            ``keras.layers.LSTMCell``, in its order.
 
     Call arguments:
         inputs: (B, m).
@@ -225,7 +220,36 @@ class SlimLSTMCell(_SlimCell):
     """
 
     family = "lstm"
-    __signature__ = signature(keras.layers.LSTMCell, "LSTM6", CELL_OPTIONS)
+
+    def __init__(
+        self,
+        units,
+        variant="LSTM6",
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        unit_forget_bias=True,
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        seed=None,
+        *,
+        gate_constants=None,
+        time_scale=None,
+        recurrent_vector_initializer=None,
+        recurrent_vector_regularizer=None,
+        recurrent_vector_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(own(locals()), **kwargs)
 
 
 @keras.saving.register_keras_serializable(package="slimrnn")
@@ -242,7 +266,36 @@ class SlimGRUCell(_SlimCell):
     """
 
     family = "gru"
-    __signature__ = signature(keras.layers.GRUCell, "GRU3", CELL_OPTIONS)
+
+    def __init__(
+        self,
+        units,
+        variant="GRU3",
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        reset_after=False,
+        seed=None,
+        *,
+        gate_constants=None,
+        time_scale=None,
+        recurrent_vector_initializer=None,
+        recurrent_vector_regularizer=None,
+        recurrent_vector_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(own(locals()), **kwargs)
 
 
 @keras.saving.register_keras_serializable(package="slimrnn")
@@ -258,7 +311,36 @@ class SlimMGUCell(_SlimCell):
     """
 
     family = "mgu"
-    __signature__ = signature(keras.layers.GRUCell, "MGU3", CELL_OPTIONS)
+
+    def __init__(
+        self,
+        units,
+        variant="MGU3",
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        reset_after=False,
+        seed=None,
+        *,
+        gate_constants=None,
+        time_scale=None,
+        recurrent_vector_initializer=None,
+        recurrent_vector_regularizer=None,
+        recurrent_vector_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(own(locals()), **kwargs)
 
 
 def _of_family(variant: Any, family: str) -> Variant:

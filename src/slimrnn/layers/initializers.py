@@ -10,7 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from keras import initializers, ops, random
+
+from slimrnn.variants import CellSpec
+from slimrnn.variants.time_scales import TimeScales
 
 
 def by_blocks(blocks: Sequence[Callable]) -> Callable[..., Any]:
@@ -47,3 +51,30 @@ def _apart(initializer: Callable, k: int) -> Callable:
     if isinstance(config.get("seed"), int):
         config["seed"] += k
     return type(initializer).from_config(config)
+
+
+def paced_biases(
+    spec: CellSpec, scales: TimeScales | None, units: int, seed: Any
+) -> dict[str, Callable]:
+    """What fills the biases of the gates that set the pace: gate -> initialiser.
+
+    The units take the time scales in a random order, all gates in the same.
+
+    Args:
+        spec: whose recurrent activation turns a bias into a gate's value; nothing is
+            filled where its inverse is not known.
+        scales: of the units; None: nothing is filled.
+        units: n.
+        seed: of the order; as for an initialiser.
+    """
+    inverse = spec.recurrent_activation.inverse
+    if scales is None or inverse is None:
+        return {}
+    draws = initializers.RandomUniform(0, 1, seed=seed)((units,))
+    order = np.argsort(ops.convert_to_numpy(draws))
+    gates = scales.gates(spec.variant.family, scales.quantiles(units)[order])
+    return {gate: _exactly(inverse(value)) for gate, value in gates.items()}
+
+
+def _exactly(values: np.ndarray) -> Callable[..., Any]:
+    return lambda shape, dtype=None: ops.convert_to_tensor(values, dtype=dtype)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from operator import attrgetter
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import keras
 from keras import ops, regularizers
@@ -20,12 +20,11 @@ from slimrnn.engines import ops as ops_engine
 from slimrnn.engines import scan
 from slimrnn.errors import InputError
 from slimrnn.layers.cells import (
-    CELL_OPTIONS,
+    BEFORE,
     SlimGRUCell,
     SlimLSTMCell,
     SlimMGUCell,
-    bind,
-    signature,
+    own,
 )
 from slimrnn.variants import CellSpec, Variant
 
@@ -34,8 +33,6 @@ if keras.backend.backend() in engines.NATIVE_BACKENDS:
     from slimrnn.engines import native
 
     _RUN["native"] = native.run
-
-_LAYER_OPTIONS = {**CELL_OPTIONS, "engine": "auto"}
 
 
 @keras.saving.register_keras_serializable(package="slimrnn")
@@ -63,6 +60,12 @@ class SlimRNN(keras.layers.RNN):
         self.engine = engine
         self.supports_masking = True  # no longer the default from Keras 3.16 on
         self.input_spec = keras.layers.InputSpec(ndim=3)
+
+    def build(self, sequences_shape, initial_state_shape=None):
+        """Create the weights; time scales fit the length, where it is known."""
+        if sequences_shape[1] is not None:
+            self.cell.spread(sequences_shape[1])
+        super().build(sequences_shape, initial_state_shape)
 
     @property
     def variables(self):
@@ -124,34 +127,37 @@ class SlimRNN(keras.layers.RNN):
         return {**super().get_config(), "engine": self.engine}
 
 
+def _arguments(cls: type) -> set[str]:
+    """The names of a constructor's arguments."""
+    return {*inspect.signature(cls).parameters} - {"kwargs"}
+
+
 class _SlimLayer(SlimRNN):
     """What the layers of the families share; see :class:`SlimLSTM`."""
 
     cell_class: ClassVar[type[keras.layers.Layer]]
-    __signature__: ClassVar[inspect.Signature]
 
     def __init_subclass__(cls, **kwargs):
         """Let the cell's settings be read off the layer, as off Keras's layers."""
         super().__init_subclass__(**kwargs)
-        for name in cls.cell_class.__signature__.parameters:
-            if name not in ("reset_after", "kwargs"):
+        for name in _arguments(cls.cell_class):
+            if name != "reset_after":
                 setattr(cls, name, property(attrgetter(f"cell.{name}")))
 
-    def __init__(self, *args, **kwargs):
-        settings, rest = bind(self.__signature__, args, kwargs)
+    def __init__(self, settings: dict[str, Any], **kwargs):
         if settings.pop("use_cudnn") is True:
             raise InputError(
                 "use_cudnn=True cannot be: cuDNN has no slim cell; allowed: 'auto', "
                 "False."
             )
-        names = self.cell_class.__signature__.parameters
+        names = _arguments(self.cell_class)
         cell = self.cell_class(
             **{k: settings.pop(k) for k in list(settings) if k in names},
-            dtype=rest.get("dtype"),
-            trainable=rest.get("trainable", True),
+            dtype=kwargs.get("dtype"),
+            trainable=kwargs.get("trainable", True),
             name=f"{self.cell_class.family}_cell",
         )
-        super().__init__(cell, **settings, **rest)
+        super().__init__(cell, **settings, **kwargs)
 
     def get_config(self):
         """All arguments, as plain values."""
@@ -166,7 +172,7 @@ class _SlimLayer(SlimRNN):
     @classmethod
     def from_config(cls, config):
         """The layer that :meth:`get_config` described."""
-        return cls(**config)
+        return cls(**{**BEFORE, **config})
 
 
 @keras.saving.register_keras_serializable(package="slimrnn")
@@ -180,14 +186,20 @@ class SlimLSTM(_SlimLayer):
     Args:
         units: n, the number of units.
         variant: a name of the table or a :class:`slimrnn.Variant`.
-        gate_constants: other values for constant gates, such as ``{"f": 0.59}``.
+        gate_constants: other values for constant gates, such as ``{"f": 0.59}``;
+            they win over the time scale.
+        time_scale: how long units remember at the start, in steps: a number, a pair
+            (low, high), over which they are spread evenly in the logarithm, or
+            ``"auto"``: up to the length of the sequences, or 100 where that is not
+            known. It starts the biases of the forget, input and update gates, and
+            sets those of these gates that are constant; None leaves both.
         engine: how the sequence is computed: ``"auto"``, ``"ops"`` or ``"native"``.
         recurrent_vector_initializer: of the pointwise recurrent vectors; by default
             normal with standard deviation 1/sqrt(n).
         recurrent_vector_regularizer: of the same.
         recurrent_vector_constraint: of the same.
-        args: those of ``keras.layers.LSTM``, in its order.
-        kwargs: likewise.
+        kwargs: those of ``keras.layers.Layer``; all others are those of
+            ``keras.layers.LSTM``, in its order.
 
     Matrices are initialised gate by gate and one dropout mask serves all gates, so
     that the rows of the table start alike and are compared fairly. Masked steps
@@ -215,7 +227,44 @@ class SlimLSTM(_SlimLayer):
     """
 
     cell_class = SlimLSTMCell
-    __signature__ = signature(keras.layers.LSTM, "LSTM6", _LAYER_OPTIONS)
+
+    def __init__(
+        self,
+        units,
+        variant="LSTM6",
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        unit_forget_bias=True,
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        seed=None,
+        return_sequences=False,
+        return_state=False,
+        go_backwards=False,
+        stateful=False,
+        unroll=False,
+        use_cudnn="auto",
+        *,
+        gate_constants=None,
+        time_scale=None,
+        recurrent_vector_initializer=None,
+        recurrent_vector_regularizer=None,
+        recurrent_vector_constraint=None,
+        engine="auto",
+        **kwargs,
+    ):
+        super().__init__(own(locals()), **kwargs)
 
 
 @keras.saving.register_keras_serializable(package="slimrnn")
@@ -236,7 +285,44 @@ class SlimGRU(_SlimLayer):
     """
 
     cell_class = SlimGRUCell
-    __signature__ = signature(keras.layers.GRU, "GRU3", _LAYER_OPTIONS)
+
+    def __init__(
+        self,
+        units,
+        variant="GRU3",
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        seed=None,
+        return_sequences=False,
+        return_state=False,
+        go_backwards=False,
+        stateful=False,
+        unroll=False,
+        reset_after=False,
+        use_cudnn="auto",
+        *,
+        gate_constants=None,
+        time_scale=None,
+        recurrent_vector_initializer=None,
+        recurrent_vector_regularizer=None,
+        recurrent_vector_constraint=None,
+        engine="auto",
+        **kwargs,
+    ):
+        super().__init__(own(locals()), **kwargs)
 
 
 @keras.saving.register_keras_serializable(package="slimrnn")
@@ -252,7 +338,44 @@ class SlimMGU(_SlimLayer):
     """
 
     cell_class = SlimMGUCell
-    __signature__ = signature(keras.layers.GRU, "MGU3", _LAYER_OPTIONS)
+
+    def __init__(
+        self,
+        units,
+        variant="MGU3",
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        seed=None,
+        return_sequences=False,
+        return_state=False,
+        go_backwards=False,
+        stateful=False,
+        unroll=False,
+        reset_after=False,
+        use_cudnn="auto",
+        *,
+        gate_constants=None,
+        time_scale=None,
+        recurrent_vector_initializer=None,
+        recurrent_vector_regularizer=None,
+        recurrent_vector_constraint=None,
+        engine="auto",
+        **kwargs,
+    ):
+        super().__init__(own(locals()), **kwargs)
 
 
 LAYERS: dict[str, type[_SlimLayer]] = {

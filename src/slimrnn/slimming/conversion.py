@@ -6,6 +6,7 @@ x and h are 0: there its value is s(b), near its mean over data of mean 0.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -162,8 +163,8 @@ class _Rebuilder:
         """A slim layer with the settings of a recurrent one."""
         kind = LAYERS[self.variant.family]
         settings = {**layer.cell.get_config(), **layer.get_config()}
-        known = {*kind.__signature__.parameters, *_INHERITED}
-        ours = {"variant", "gate_constants", "reset_after", "use_cudnn"}
+        known = {*inspect.signature(kind).parameters, *_INHERITED}
+        ours = {"variant", "gate_constants", "time_scale", "reset_after", "use_cudnn"}
         return kind(
             variant=self.variant,
             gate_constants=self._constants(layer),

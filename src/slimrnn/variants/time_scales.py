@@ -1,0 +1,129 @@
+"""Gates that start by time scales: how long each unit remembers, before training.
+
+A unit whose state is multiplied by f in each step forgets with the time constant
+T = 1 / (1 - f) steps. T is spread over the units with a density T^-p between two
+bounds: p = 0 is the chrono start (arXiv:1804.11188), 1 is uniform in log T, 2 is the
+uniform gate of arXiv:1910.09890. Evenly spaced quantiles stand in for draws, which
+scatter where units are few. No framework is needed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+
+from slimrnn.errors import InputError
+from slimrnn.utils.checks import number
+from slimrnn.variants.gates import FAMILIES
+from slimrnn.variants.table import TABLE
+from slimrnn.variants.variant import Variant
+
+Array = np.ndarray
+#: what a layer takes as ``time_scale``
+TimeScale = float | tuple[float, float] | Mapping[str, float] | Literal["auto"] | None
+
+EXPONENT, SHIFT = 1.0, 0.0
+#: of "auto", where the sequences' length is not known
+RANGE = (1.0, 100.0)
+_ALLOWED = (
+    "None, a number of steps above 1, a pair (low, high) with 1 <= low <= high and "
+    'high > 1, or "auto"'
+)
+
+
+@dataclass(frozen=True)
+class TimeScales:
+    """The time constants of a layer's units.
+
+    Args:
+        low: the shortest T, in steps; 1 or more.
+        high: the longest.
+        exponent: p of the density T^-p.
+        shift: added to the input gate's pre-activation, beside the complement of the
+            forget gate, -log(T - 1).
+
+    Raises:
+        InputError: bounds that are out of order, or a number that is none.
+
+    Example:
+        >>> TimeScales(1, 100).quantiles(2).round(2)
+        array([ 3.16, 31.62])
+    """
+
+    low: float
+    high: float
+    exponent: float = EXPONENT
+    shift: float = SHIFT
+
+    def __post_init__(self):
+        fits = all(map(number, asdict(self).values()))
+        if not fits or not 1 <= self.low <= self.high or self.high <= 1:
+            raise InputError(
+                f"time_scale must be {_ALLOWED}; received {asdict(self)!r}."
+            )
+
+    @classmethod
+    def of(cls, given: TimeScale, length: int | None = None) -> TimeScales | None:
+        """The time scales that a layer's argument means; None for None.
+
+        Args:
+            given: what the layer got.
+            length: steps of a sequence, where known; ``"auto"`` goes up to it.
+        """
+        if given is None:
+            return None
+        if isinstance(given, str) and given == "auto":
+            return cls(*RANGE) if length is None else cls(1, max(length, 2))
+        try:
+            if isinstance(given, Mapping):
+                return cls(**given)
+            low, high = (given, given) if isinstance(given, (int, float)) else given
+            return cls(low, high)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"time_scale must be {_ALLOWED}; received {given!r}."
+            ) from error
+
+    def quantiles(self, count: int) -> Array:
+        """(count,) so many T, from short to long: each in the middle of its share."""
+        q = (np.arange(count) + 0.5) / count
+        if self.exponent == 1:
+            return self.low * (self.high / self.low) ** q
+        power = 1 - self.exponent
+        low, high = self.low**power, self.high**power
+        return (low + q * (high - low)) ** (1 / power)
+
+    def gates(self, family: str, scales: Array) -> dict[str, Array]:
+        """What the gates that set the pace are worth: gate -> its value for each T.
+
+        Example:
+            >>> TimeScales(1, 100).gates("lstm", np.array([10.0]))
+            {'f': array([0.9]), 'i': array([0.1])}
+        """
+        keep, rule = 1 - 1 / scales, FAMILIES[family]
+        if rule.rule == "mix":
+            return {rule.update: keep if rule.keeps else 1 - keep}
+        return {"f": keep, "i": 1 / (1 + (scales - 1) * np.exp(-self.shift))}
+
+    def constants(self, variant: Variant) -> dict[str, float]:
+        """The constant gates that set the pace: their values for the middle T."""
+        middle = self.gates(variant.family, self.quantiles(1))
+        return {
+            gate: round(float(value[0]), 6)
+            for gate, value in middle.items()
+            if gate in variant.constants
+        }
+
+
+def constants_of(
+    variant: Variant, given: TimeScale, scales: TimeScales | None
+) -> dict[str, float]:
+    """What a layer's constant gates become; nothing where they stay.
+
+    ``"auto"`` leaves the constants of a variant of one's own as they are.
+    """
+    own = variant not in TABLE and isinstance(given, str)
+    return {} if scales is None or own else scales.constants(variant)
