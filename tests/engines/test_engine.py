@@ -6,25 +6,22 @@ import pytest
 
 from gradients import value_and_gradients
 from problems import ROWS, SIZES, problem
-from slimrnn import reference
+from slimrnn import native, reference
 from slimrnn.activations import FUNCTIONS, describe
-from slimrnn.engines import NATIVE_BACKENDS, choose, ops
+from slimrnn.engines import ENGINES, choose
 from slimrnn.engines.step import function as on_tensor
 from slimrnn.errors import InputError
 from slimrnn.native import library
 from slimrnn.variants import ACTIVATIONS, CellSpec
 
 BACKEND = keras.backend.backend()
-ENGINES = {"ops": ops.run}
-if BACKEND in NATIVE_BACKENDS:
-    from slimrnn.engines import native
-
-    ENGINES["native"] = native.run
-
+RUN = {engine.name: engine.run for engine in ENGINES}
+if BACKEND not in native.BACKENDS:
+    del RUN["native"]
 TOLERANCE = 1e-5  # relative to the largest element, float32
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=RUN)
 def engine(request):
     """Each engine that this backend has, by name."""
     if request.param == "native" and library.find()[1]:
@@ -60,7 +57,7 @@ def check(
 
     def function(*tensors):
         given = dict(zip(names, tensors, strict=True))
-        outputs, states = ENGINES[engine](
+        outputs, states = RUN[engine](
             cell,
             given["x"],
             tuple(given[f"initial {k}"] for k in p.initial),
@@ -151,7 +148,7 @@ def _last(p, engine):
         states = tuple(map(tensor, p.initial.values()))
         mask = keras.ops.convert_to_tensor(p.mask)
         given = dict(zip(names, weights, strict=True))
-        _, new = ENGINES[engine](cell, x, states, given, mask=mask)
+        _, new = RUN[engine](cell, x, states, given, mask=mask)
         return keras.ops.sum(new[0] ** 2), [new[0]]
 
     arrays = [a.astype("float32") for a in (p.x, *p.weights.values())]
@@ -207,19 +204,19 @@ def test_what_native_cannot_run_goes_to_ops_with_the_reason(case, monkeypatch):
     settings, reason = OBSTACLES[case]
     settings = {"backend": "jax", "cell": cell_of(), **settings}
     chosen = choose("auto", **settings)
-    assert chosen.engine == "ops"
+    assert chosen.engine.name == "ops"
     assert reason in chosen.reason
     with pytest.raises(InputError, match="engine='native' cannot run") as error:
         choose("native", **settings)
     assert reason in str(error.value)
-    assert choose("ops", **settings).engine == "ops"
+    assert choose("ops", **settings).engine.name == "ops"
 
 
-@pytest.mark.parametrize("backend", NATIVE_BACKENDS)
+@pytest.mark.parametrize("backend", native.BACKENDS)
 @pytest.mark.parametrize("requested", ["auto", "native"])
 def test_native_runs_where_nothing_keeps_it(backend, requested, monkeypatch):
     monkeypatch.setattr(library, "find", lambda: (object(), ""))
-    assert choose(requested, backend, cell_of()).engine == "native"
+    assert choose(requested, backend, cell_of()).engine.name == "native"
     monkeypatch.setattr(library, "find", lambda: (None, "there is no compiler"))
     assert "no compiler" in choose("auto", backend, cell_of()).reason
 

@@ -24,6 +24,7 @@ from slimrnn.activations import hard_sigmoid_keras2
 
 OWN_OPTIONS = {
     "gate_constants": None,
+    "time_scale": None,
     "recurrent_vector_initializer": None,
     "recurrent_vector_regularizer": None,
     "recurrent_vector_constraint": None,

@@ -7,6 +7,9 @@ import pytest
 import slimrnn
 from layer_problems import FEATURES, UNITS, X, make
 from problems import ROWS
+from slimrnn import SlimLSTM
+from slimrnn.variants import ACTIVATIONS, get
+from slimrnn.variants.time_scales import TimeScales
 
 M, N = 12, 48  # wide enough for statistics
 WORDS = {
@@ -153,3 +156,47 @@ def test_the_outputs_have_a_regulariser():
     (loss,) = layer.losses
     expected = 0.5 * abs(outputs).sum() / len(X)  # Keras divides by the batch
     np.testing.assert_allclose(keras.ops.convert_to_numpy(loss), expected, rtol=1e-5)
+
+
+PACED = {"LSTM": ("f", "i"), "LSTM3": ("f", "i"), "GRU1": ("z",), "MGU3": ("f",)}
+
+
+@pytest.mark.parametrize("name", PACED)
+def test_time_scales_start_the_biases_of_the_gates_that_set_the_pace(name):
+    plain, paced = (make(name, seed=1, time_scale=t) for t in (None, (2, 50)))
+    blocks = []
+    for layer in (plain, paced):
+        layer.build(X.shape)
+        weights = {w.name: keras.ops.convert_to_numpy(w) for w in layer.weights}
+        blocks.append(ROWS[name].split(weights))
+    scales = TimeScales(2, 50).quantiles(UNITS)
+    for gate, start in blocks[1].items():
+        if gate in PACED[name]:
+            expected = np.sort(TimeScales(2, 50).gates(ROWS[name].family, scales)[gate])
+            found = ACTIVATIONS["sigmoid"].function(start["bias"])
+            np.testing.assert_allclose(np.sort(found), expected, rtol=1e-5)
+        elif "bias" in start:
+            np.testing.assert_array_equal(start["bias"], blocks[0][gate]["bias"])
+    if "i" in PACED[name]:  # of the same unit
+        np.testing.assert_allclose(
+            blocks[1]["i"]["bias"], -blocks[1]["f"]["bias"], rtol=1e-5
+        )
+
+
+def test_time_scales_know_the_length_and_stay_what_they_were():
+    layer = make("LSTM6", time_scale="auto")
+    layer.build((None, 25, FEATURES))
+    constants = layer.cell.spec.variant.constants
+    assert constants == {"i": 0.2, "f": 0.8, "o": 1.0}
+    again = type(layer).from_config(layer.get_config())
+    again.build((None, 900, FEATURES))
+    assert again.cell.spec == layer.cell.spec
+    given = make("LSTM6", time_scale="auto", gate_constants={"f": 0.5})
+    given.build((None, 25, FEATURES))
+    assert given.cell.spec.variant.constants == {"i": 0.2, "f": 0.5, "o": 1.0}
+
+
+def test_a_configuration_from_before_time_scales_has_none():
+    config = make("LSTM6").get_config()
+    del config["time_scale"]
+    assert SlimLSTM.from_config(config).cell.spec.variant == get("LSTM6")

@@ -13,18 +13,17 @@ import pytest
 from layer_problems import KINDS, UNITS, X, arrays, built, train
 from problems import ROWS, problem
 from slimrnn import InputError, native
-from slimrnn.engines import NATIVE_BACKENDS
-from slimrnn.native import library
+from slimrnn.native import BACKENDS, library
 from slimrnn.variants import CellSpec
 
 BACKEND = keras.backend.backend()
-if BACKEND in NATIVE_BACKENDS:
+if BACKEND in BACKENDS:
     from slimrnn.engines import native as engine
 
 pytestmark = [
     pytest.mark.skipif(bool(native.reason()), reason=native.reason()),
     pytest.mark.skipif(
-        BACKEND not in NATIVE_BACKENDS, reason=f"no native engine on {BACKEND}"
+        BACKEND not in BACKENDS, reason=f"no native engine on {BACKEND}"
     ),
 ]
 on_jax = pytest.mark.skipif(BACKEND != "jax", reason="of JAX alone")

@@ -62,7 +62,9 @@ def _engines() -> dict[str, str]:
     rows = {}
     for name in backends.installed():
         chosen = engines.choose("auto", name)
-        rows[name] = f"{chosen.engine} for all {len(TABLE)} variants: {chosen.reason}"
+        rows[name] = (
+            f"{chosen.engine.name} for all {len(TABLE)} variants: {chosen.reason}"
+        )
     rows["native"] = native.reason() or (
         f"{native.isa()} (of {', '.join(native.isas())}), up to "
         f"{native.num_threads()} threads; float32 on the CPU"

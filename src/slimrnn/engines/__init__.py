@@ -3,97 +3,60 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Any
 
+from slimrnn.engines import native, ops
+from slimrnn.engines.registry import Engine, Request
 from slimrnn.errors import InputError
-from slimrnn.native import library
-from slimrnn.variants import ACTIVATIONS
 
-if TYPE_CHECKING:
-    from slimrnn.variants import CellSpec
-
-Engine = Literal["auto", "ops", "native"]
-ENGINES: tuple[Engine, ...] = ("auto", "ops", "native")
-#: the backends in which a native call can be differentiated and compiled
-NATIVE_BACKENDS = ("jax", "torch")
+#: in the order in which "auto" tries them; a new engine is one file and one line here
+ENGINES: tuple[Engine, ...] = (native.ENGINE, ops.ENGINE)
+NAMES = ("auto", *(engine.name for engine in reversed(ENGINES)))
 
 
 @dataclass(frozen=True)
 class Choice:
     """An engine, and why this one."""
 
-    engine: Literal["ops", "native"]
+    engine: Engine
     reason: str
 
 
-def choose(
-    requested: Engine,
-    backend: str,
-    cell: CellSpec | None = None,
-    *,
-    dtype: str = "float32",
-    device: str = "cpu",
-    unroll: bool = False,
-) -> Choice:
+def choose(requested: str, backend: str, cell: Any = None, **where: Any) -> Choice:
     """The engine that computes a layer, and the reason.
 
     Args:
-        requested: what the layer was built with: ``"auto"``, ``"ops"`` or
-            ``"native"``.
+        requested: what the layer was built with: ``"auto"``, or an engine's name.
         backend: Keras's backend.
-        cell: what is to be computed; None: any row with Keras's activations.
-        dtype: of the input.
-        device: where the input lies, as the backend calls it.
-        unroll: whether each step is to be written out.
+        cell: what is to be computed; None: any variant with Keras's activations.
+        where: ``dtype``, ``device`` and ``unroll`` of :class:`Request`.
 
     Raises:
-        InputError: ``"native"`` was asked for and cannot run, or there is no engine of
-            this name.
+        InputError: the engine asked for cannot run, or there is none of this name.
 
     Example:
-        >>> choose("auto", "tensorflow").engine
+        >>> choose("auto", "tensorflow").engine.name
         'ops'
     """
     check(requested)
-    if requested == "ops":
-        return Choice("ops", "asked for")
-    obstacle = _obstacle(backend, cell, dtype, device, unroll)
-    if obstacle is None:
-        return Choice("native", f"whole sequences in C on {backend}")
-    if requested == "native":
-        raise InputError(
-            f"engine='native' cannot run: {obstacle}. Use engine='auto' or 'ops'."
-        )
-    return Choice("ops", f"whole sequences with keras.ops on {backend}: {obstacle}")
-
-
-def _obstacle(backend, cell, dtype, device, unroll) -> str | None:
-    """What keeps the native engine from running, or None."""
-    missing = library.find()[1]
-    if missing:
-        return missing
-    if backend not in NATIVE_BACKENDS:
-        return (
-            "a native call in its graph could be neither compiled by XLA nor saved "
-            "with a model"
-        )
-    if cell is not None:
-        for activation in (cell.activation, cell.recurrent_activation):
-            if activation.slope is None:
-                return (
-                    f"the activation {activation.name} is not one of "
-                    f"{', '.join(ACTIVATIONS)}"
-                )
-    if dtype != "float32":
-        return f"it computes in float32 and not in {dtype}"
-    if device != "cpu":
-        return f"the input is not on the CPU but on {device}"
-    return "unroll=True asks for a step at a time" if unroll else None
+    request, refused = Request(backend, cell, **where), []
+    for engine in ENGINES:
+        if requested not in ("auto", engine.name):
+            continue
+        obstacle = engine.obstacle(request)
+        if obstacle is None:
+            reason = f"whole sequences {engine.how} on {backend}"
+            return Choice(engine, ": ".join([reason, *refused]))
+        refused.append(obstacle)
+    raise InputError(
+        f"engine={requested!r} cannot run: {'; '.join(refused)}. Use engine='auto' or "
+        f"'ops'."
+    )
 
 
 def check(requested: str) -> None:
     """Refuse the name of an engine that there is not."""
-    if requested not in ENGINES:
+    if requested not in NAMES:
         raise InputError(
-            f"engine must be one of {', '.join(ENGINES)}; received {requested!r}."
+            f"engine must be one of {', '.join(NAMES)}; received {requested!r}."
         )

@@ -14,7 +14,9 @@ from typing import Any
 
 import keras
 
-from slimrnn.variants import CellSpec
+from slimrnn.engines.registry import Engine, Request
+from slimrnn.native import BACKENDS, library
+from slimrnn.variants import ACTIVATIONS, CellSpec
 
 Tensor = Any
 
@@ -36,4 +38,34 @@ def run(
     )
 
 
-_bridge = import_module(f"slimrnn.native.{keras.backend.backend()}")
+def obstacle(request: Request) -> str | None:
+    """What keeps the engine from running, or None."""
+    missing, cell = library.find()[1], request.cell
+    if missing:
+        return missing
+    if request.backend not in BACKENDS:
+        return (
+            "a native call in its graph could be neither compiled by XLA nor saved "
+            "with a model"
+        )
+    if cell is not None:
+        for function in (cell.activation, cell.recurrent_activation):
+            if function.name not in ACTIVATIONS:
+                return (
+                    f"the activation {function} is not one of {', '.join(ACTIVATIONS)}"
+                )
+        if cell.reset_after:
+            return "it resets h before the product, and reset_after asks for after"
+    if request.dtype != "float32":
+        return f"it computes in float32 and not in {request.dtype}"
+    if request.device != "cpu":
+        return f"the input is not on the CPU but on {request.device}"
+    return "unroll=True asks for a step at a time" if request.unroll else None
+
+
+_backend = keras.backend.backend()
+_bridge: Any = (
+    import_module(f"slimrnn.native.{_backend}") if _backend in BACKENDS else None
+)
+
+ENGINE = Engine("native", "in C", obstacle, run)

@@ -21,6 +21,7 @@ import keras
 from keras import ops
 
 from slimrnn.engines import scan
+from slimrnn.engines.registry import Engine, Request
 from slimrnn.engines.step import Step, columns, join
 from slimrnn.variants import CellSpec
 
@@ -212,3 +213,13 @@ def _zeros_for_sums(like: Tensor) -> Tensor:
     dtype = keras.backend.standardize_dtype(like.dtype)
     is_half = dtype in ("float16", "bfloat16")
     return ops.zeros_like(like, dtype="float32" if is_half else dtype)
+
+
+def obstacle(request: Request) -> str | None:
+    """What keeps the engine from running, or None."""
+    if request.cell is not None and request.cell.reset_after:
+        return "it resets h before the product, and reset_after asks for after"
+    return None
+
+
+ENGINE = Engine("ops", "with keras.ops", obstacle, run)

@@ -87,7 +87,8 @@ class _SlimCell(keras.layers.Layer, _DropoutCell):
             return
         scales = self.time_scales = TimeScales.of(self.time_scale, length)
         constants = constants_of(self.variant, self.time_scale, scales)
-        used = self.variant.with_constants({**constants, **(self.gate_constants or {})})
+        used = self.variant.with_constants(constants)
+        used = used.with_constants(self.gate_constants)
         self.spec = CellSpec(
             used if self.use_bias else used.without_bias(),
             describe(self.activation),

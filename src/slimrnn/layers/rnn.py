@@ -16,7 +16,6 @@ import keras
 from keras import ops, regularizers
 
 from slimrnn import engines, variants
-from slimrnn.engines import ops as ops_engine
 from slimrnn.engines import scan
 from slimrnn.errors import InputError
 from slimrnn.layers.cells import (
@@ -27,12 +26,6 @@ from slimrnn.layers.cells import (
     own,
 )
 from slimrnn.variants import CellSpec, Variant
-
-_RUN = {"ops": ops_engine.run}
-if keras.backend.backend() in engines.NATIVE_BACKENDS:
-    from slimrnn.engines import native
-
-    _RUN["native"] = native.run
 
 
 @keras.saving.register_keras_serializable(package="slimrnn")
@@ -105,7 +98,7 @@ class SlimRNN(keras.layers.RNN):
             device=scan.device(sequences),
             unroll=self.unroll,
         )
-        outputs, states = _RUN[choice.engine](
+        outputs, states = choice.engine.run(
             cell.spec,
             sequences,
             tuple(initial_state),

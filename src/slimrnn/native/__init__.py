@@ -18,6 +18,9 @@ from slimrnn.utils.checks import whole
 from slimrnn.variants import CellSpec, Variant, activations, get
 from slimrnn.variants.gates import WEIGHTS
 
+#: the frameworks of which the engine is an operation: a module each
+BACKENDS = ("jax", "torch")
+
 Array = np.ndarray
 Arrays = dict[str, Array]
 

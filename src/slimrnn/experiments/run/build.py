@@ -59,8 +59,12 @@ def check(settings: Settings, dataset: Dataset) -> None:
     _optimizer(settings)
 
 
-def recurrent(settings: Settings) -> keras.layers.Layer:
+def recurrent(settings: Settings, length: int | None = None) -> keras.layers.Layer:
     """The recurrent layer of the settings.
+
+    Args:
+        settings: of the run.
+        length: of a sequence, for time scales that depend on it.
 
     Raises:
         InputError: a combination that the layer refuses.
@@ -76,10 +80,21 @@ def recurrent(settings: Settings) -> keras.layers.Layer:
     }
     if settings.init == "packed":
         return _packed(settings, options)
-    constants = settings.gate_constants
-    return layers.layer(
-        settings.units, settings.variant, gate_constants=constants, **options
+    scale = settings.time_scale
+    layer = layers.layer(
+        settings.units,
+        settings.variant,
+        gate_constants=settings.gate_constants,
+        time_scale=None if scale == "none" else scale,
+        **options,
     )
+    layer.cell.spread(length)
+    return layer
+
+
+def typical_length(dataset: Dataset) -> int:
+    """The steps that nine in ten sequences do not exceed."""
+    return int(np.quantile(dataset.train.x.lengths, 0.9))
 
 
 def _packed(settings: Settings, options: dict[str, Any]) -> keras.layers.Layer:
@@ -123,7 +138,7 @@ def build(settings: Settings, dataset: Dataset) -> keras.Model:
         inputs = x = keras.Input((steps, dataset.features))
         if dataset.mask_value is not None and masked:
             x = keras.layers.Masking(dataset.mask_value)(x)
-    x = recurrent(settings)(x)
+    x = recurrent(settings, typical_length(dataset))(x)
     head = head_of(settings, dataset)
     units = 1 if head.one_unit else dataset.outputs
     outputs = keras.layers.Dense(units, activation=head.activation)(x)

@@ -15,6 +15,7 @@ from slimrnn.errors import InputError
 from slimrnn.experiments.run import keras_names
 from slimrnn.utils.checks import check, known, number, numbers, whole
 from slimrnn.variants import Variant, get, serialize
+from slimrnn.variants.time_scales import TimeScales
 
 #: Settings in place of the defaults below with which the LSTM learns a data set in a
 #: short time: places to start from, found by a few trials and validation accuracy.
@@ -83,6 +84,8 @@ class Settings:
         length: how many last steps are kept; None: likewise.
         units: of the recurrent layer.
         gate_constants: other values for constant gates, such as ``{"f": 0.59}``.
+        time_scale: how long units remember at the start: ``"auto"`` (up to the length
+            of the sequences), ``"none"``, a number of steps, or a pair of them.
         activation: of the candidate and the state.
         recurrent_activation: of the gates.
         init: how weights start; one of ``CHOICES``, as are the next words in quotes.
@@ -123,6 +126,7 @@ class Settings:
     length: int | None = None
     units: int = 64
     gate_constants: Mapping[str, float] | None = None
+    time_scale: Any = "none"
     activation: str = "tanh"
     recurrent_activation: str = "sigmoid"
     init: str = "slim"
@@ -173,6 +177,7 @@ class Settings:
         for name in ("trainable_embedding", "validate_on_test"):
             value = getattr(self, name)
             check(name, value, isinstance(value, bool), "true or false")
+        time_scales(self.time_scale)
         for name, words in CHOICES.items():
             known(name, getattr(self, name), words)
         self._check_names()
@@ -266,6 +271,11 @@ class Settings:
         known("recurrent activation", self.recurrent_activation, activations)
         initializers = keras_names.initializers()
         known("recurrent initializer", self.recurrent_initializer, initializers)
+
+
+def time_scales(given: Any, length: int | None = None) -> TimeScales | None:
+    """What the setting of that name means for sequences of this length."""
+    return TimeScales.of(None if given == "none" else given, length)
 
 
 def _flag(name: str, value: Any) -> list[str]:

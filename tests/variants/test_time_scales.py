@@ -1,0 +1,95 @@
+"""Starts by time scales: the formulas, against those that were published."""
+
+import numpy as np
+import pytest
+
+from problems import ROWS
+from slimrnn import InputError, Variant
+from slimrnn.variants import ACTIVATIONS, get
+from slimrnn.variants.time_scales import TimeScales, constants_of
+
+U = (np.arange(1000) + 0.5) / 1000  # what the published codes draw: quantiles of it
+
+#: published start -> the time scales that are the same, the biases of f and of i
+PUBLISHED = {
+    # arXiv:1804.11188: b_f = log U(1, T_max - 1), b_i = -b_f
+    "chrono": (
+        TimeScales(2, 100, exponent=0),
+        np.log(1 + U * 98),
+        -np.log(1 + U * 98),
+    ),
+    # JosvanderWesthuizen/janet, aux_code/rnn_cells.py: b_f = log U(1, T_max), and the
+    # input is weighed by sigmoid(1 - s), where the forget gate is sigmoid(s)
+    "janet": (
+        TimeScales(2, 101, exponent=0, shift=1),
+        np.log(1 + U * 99),
+        1 - np.log(1 + U * 99),
+    ),
+    # state-spaces/s4, src/models/nn/gate.py, mechanism U with n = 64 units:
+    # f ~ U(1/n, 1 - 1/n), b = log(f / (1 - f)), i = 1 - f
+    "s4": (
+        TimeScales(64 / 63, 64, exponent=2),
+        np.log(1 / (1 / (1 / 64 + U * 62 / 64) - 1)),
+        -np.log(1 / (1 / (1 / 64 + U * 62 / 64) - 1)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_published_starts(name):
+    scales, forget, entry = PUBLISHED[name]
+    gates = scales.gates("lstm", scales.quantiles(len(U)))
+    biases = {k: ACTIVATIONS["sigmoid"].inverse(v) for k, v in gates.items()}
+    np.testing.assert_allclose(biases["f"], forget, atol=1e-9)
+    np.testing.assert_allclose(biases["i"], entry, atol=1e-9)
+
+
+@pytest.mark.parametrize("exponent", [0, 0.5, 1, 1.56, 2, 3])
+def test_quantiles_have_their_density(exponent):
+    found = TimeScales(1.5, 60, exponent).quantiles(20000)
+    edges = np.linspace(1.5, 60, 9)
+    share = np.histogram(found, edges)[0] / len(found)
+    fine = np.linspace(1.5, 60, 80001)
+    density = fine**-exponent
+    expected = density[:-1].reshape(8, -1).sum(-1) / density[:-1].sum()
+    np.testing.assert_allclose(share, expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_each_family_forgets_with_the_time_constant(name):
+    # A unit that gets nothing keeps f of its state in a step.
+    family, scales = ROWS[name].family, np.array([1.5, 10.0, 500.0])
+    gates = TimeScales(1, 100).gates(family, scales)
+    kept = {"lstm": lambda g: g["f"], "gru": lambda g: g["z"]}
+    kept["mgu"] = lambda g: 1 - g["f"]
+    np.testing.assert_allclose(kept[family](gates), 1 - 1 / scales)
+
+
+CONSTANTS = {
+    "LSTM6": {"f": 0.9, "i": 0.1},
+    "LSTM_C6": {"f": 0.9, "i": 0.1},
+    "LSTM4a": {"f": 0.9},
+    "LSTM": {},
+    "GRU3": {},
+}
+
+
+@pytest.mark.parametrize("name", CONSTANTS)
+def test_constants_are_those_of_the_middle(name):
+    scales = TimeScales.of("auto")
+    assert constants_of(get(name), "auto", scales) == CONSTANTS[name]
+    assert constants_of(get(name), None, None) == {}
+
+
+def test_auto_leaves_the_constants_of_a_variant_of_ones_own():
+    mine = Variant("Mine", "lstm", dict(get("LSTM6").items()))
+    assert constants_of(mine, "auto", TimeScales.of("auto")) == {}
+    assert constants_of(mine, 10, TimeScales.of(10)) == {"f": 0.9, "i": 0.1}
+
+
+@pytest.mark.parametrize(
+    "bad", [1, 0, -3, True, "x", (5, 2), (0.5, 9), (1, 2, 3), (1, 1), float("nan")]
+)
+def test_what_is_no_time_scale_is_refused(bad):
+    with pytest.raises(InputError, match="time_scale must be None, a number of steps"):
+        TimeScales.of(bad)
