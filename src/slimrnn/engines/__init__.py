@@ -39,7 +39,8 @@ def choose(requested: str, backend: str, cell: Any = None, **where: Any) -> Choi
         'ops'
     """
     check(requested)
-    request, refused = Request(backend, cell, **where), []
+    request = Request(backend, cell, **where)
+    refused: list[str] = []
     for engine in ENGINES:
         if requested not in ("auto", engine.name):
             continue

@@ -371,7 +371,7 @@ class SlimMGU(_SlimLayer):
         super().__init__(own(locals()), **kwargs)
 
 
-LAYERS: dict[str, type[_SlimLayer]] = {
+LAYERS: dict[str, type[SlimLSTM | SlimGRU | SlimMGU]] = {
     cls.cell_class.family: cls for cls in (SlimLSTM, SlimGRU, SlimMGU)
 }
 
