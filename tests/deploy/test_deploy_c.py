@@ -1,6 +1,7 @@
 """The generated C: as its simulator, bit for bit, and the simulator as Keras."""
 
 import itertools
+import re
 import subprocess
 
 import keras
@@ -370,9 +371,138 @@ def test_random_models(first, second, sizes, dtype, seed, tmp_path_factory):
     np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * scale)
 
 
+# What the caller does wrong, and other languages -----------------------------------
+
+CALLERS = {
+    "stream": """
+    static net_state state;
+    static const INPUT x[NET_INPUTS] = {X};
+    OUTPUT y[NET_OUTPUTS];
+    net_reset(&state);
+    net_step(&state, x);
+    net_output(&state, y);
+    net_run(&state, x, STEPS, y);
+""",
+    "sequence": """
+    static net_state state;
+    static const INPUT x[NET_INPUTS] = {X};
+    OUTPUT y[NET_OUTPUTS], work[NET_WORK(1)];
+    net_run(&state, x, STEPS, y, work);
+""",
+}
+QUANTIZE = """
+    const float values[NET_INPUTS] = {NAN, INFINITY, -INFINITY, 1e30f, -0.0f};
+    const int8_t wanted[] = {0, 127, -127, 127, 0};
+    int8_t q[NET_INPUTS];
+    net_quantize(values, q);
+    for (int k = 0; k < NET_INPUTS; k++) if (q[k] != wanted[k]) return 1;
+"""
+
+
+def program_text(kind, dtype, x="0", steps="1", more="", words=False):
+    """A program that calls all public functions, in C and in C++ alike."""
+    given = {"float32": "float", "int8": "int8_t"}[dtype]
+    types = {"INPUT": "int32_t" if words else given}
+    types["OUTPUT"] = {"float32": "float", "int8": "int16_t"}[dtype]
+    body = re.sub(r"\b(IN|OUT)PUT\b", lambda word: types[word[0]], CALLERS[kind])
+    body = body.replace("X}", f"{x}}}").replace("STEPS", steps)
+    head = '#include <math.h>\n#include "net.h"\n#include "net.h"\n'
+    return f"{head}int main(void)\n{{{body}{more}    return y[0] == 12345;\n}}\n"
+
+
+@pytest.mark.parametrize("standard", ["c++11", "c++20"])
+@pytest.mark.parametrize("name", ["gcc", "clang"])
+def test_cpp_links_with_it(name, standard, tmp_path):
+    cpp = {"gcc": "g++", "clang": "clang++"}[name]
+    for kind, dtype in itertools.product(CALLERS, DTYPES):
+        layer = slimrnn.SlimLSTM(4, "LSTM5", go_backwards=kind == "sequence")
+        model = model_of(layer, layers.Dense(2))
+        folder = to_c(model, tmp_path / (kind + dtype), "net", dtype, data_for(model))
+        more = QUANTIZE if dtype == "int8" else ""
+        (folder / "app.cpp").write_text(program_text(kind, dtype, more=more))
+        compile_c(folder, [*STRICT, "-c", "net.c"], name)
+        strict = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-std={standard}"]
+        compile_c(folder, [*strict, "app.cpp", "net.o", "-o", "app"], cpp)
+        assert subprocess.run([folder / "app"]).returncode == 0
+
+
+#: x and the number of steps
+HOSTILE = [
+    *((x, "1") for x in (WORDS, "INT32_MAX", -1, "INT32_MIN")),
+    ("0", "INT32_MIN"),
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", CALLERS)
+def test_what_no_caller_should_give(sanitizer, kind, dtype, tmp_path):
+    """No index, and no number of steps, is undefined or reads outside a table."""
+    model = model_of(
+        layers.Embedding(WORDS, 3),
+        slimrnn.SlimLSTM(3, "LSTM5", go_backwards=kind == "sequence"),
+        layers.Dense(2, "softmax"),
+        words=True,
+    )
+    folder = to_c(model, tmp_path / "out", "net", dtype, data_for(model))
+    assert re.search(rf"NET_WORDS +{WORDS} ", (folder / "net.h").read_text())
+    texts = [program_text(kind, dtype, *given, words=True) for given in HOSTILE]
+    for k, text in enumerate(texts):
+        texts[k] = text.replace("int main", f"static int use_{k}")
+    uses = " || ".join(f"use_{k}()" for k in range(len(texts)))
+    text = "".join(texts) + f"int main(void) {{ return {uses}; }}\n"
+    (folder / "app.c").write_text(text)
+    line = ["-std=c99", "-O1", *SANITIZED, "net.c", "app.c", "-o", "app"]
+    compile_c(folder, line, sanitizer)
+    done = subprocess.run([folder / "app"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_nearest_index_counts(tmp_path):
+    for mask in (False, True):
+        model = model_of(
+            layers.Embedding(WORDS, 3, mask_zero=mask), layers.LSTM(4), words=True
+        )
+        x = np.array([[2, WORDS, 1, -1, 5000, -(2**31)]])
+        near = np.clip(x, 0, WORDS - 1)
+        for dtype in DTYPES:
+            folder = tmp_path / f"{dtype}{mask}"
+            folder.mkdir()
+            program = program_of(model, dtype, near)
+            expected = twin_of(program, near)
+            np.testing.assert_array_equal(twin_of(program, x), expected)
+            found = Compiled(program, folder).steps(x[0].astype("int32"))
+            np.testing.assert_array_equal(found, expected[0])
+
+
+def test_no_number_stays_none(sanitizer, tmp_path):
+    """A NaN goes through the functions without an undefined conversion."""
+    model = model_of(layers.LSTM(3), layers.Dense(3, "softmax"))
+    folder = to_c(model, tmp_path / "out", "net")
+    text = program_text("stream", "float32", x="NAN")
+    (folder / "app.c").write_text(text.replace("y[0] == 12345", "y[0] == y[0]"))
+    line = ["-std=c99", "-O1", *SANITIZED, "net.c", "app.c", "-o", "app"]
+    compile_c(folder, line, sanitizer)
+    done = subprocess.run([folder / "app"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    program = program_of(model, "float32", None)
+    assert np.isnan(simulator.run(program, np.full((1, 2, 5), np.nan, "f4"))).all()
+
+
 # What is refused ------------------------------------------------------------------
 
+
+def large(factor):
+    model = model_of(layers.LSTM(3), layers.Dense(2))
+    model.set_weights([np.full_like(w, factor) for w in model.get_weights()])
+    return model
+
+
 REFUSED = {
+    **{
+        f"a name {name}": ({"name": name}, f"files beside it; received '{name}'")
+        for name in ("Makefile", "makefile", "Main", "GNUmakefile")
+    },
+    "outputs that overflow": ({"model": lambda: large(3e38)}, "not finite in float32"),
     "no identifier": ({"name": "2fast"}, "C identifier.*'2fast'"),
     "a word of C": ({"name": "float"}, "C identifier.*'float'"),
     "a path": ({"name": "a/b"}, "C identifier"),

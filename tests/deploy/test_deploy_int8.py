@@ -148,6 +148,41 @@ def test_evaluation_of_one_output():
     assert evaluate_int8(model, x, y.astype(int)).float32 == 1.0
 
 
+def test_evaluation_of_a_logit():
+    """Cut where the loss cuts it; without one, by the activation."""
+    model = model_of(layers.LSTM(6), layers.Dense(1))
+    x = normal(100, 5, 5)
+    y = keras.ops.convert_to_numpy(model(x))[:, 0] > 0
+    for loss in (None, keras.losses.BinaryCrossentropy(from_logits=True)):
+        found = evaluate_int8(model, x, y.astype(int), loss=loss)
+        assert (found.metric, found.float32) == ("accuracy", 1.0)
+        assert "above 0:" in found.task
+    model.compile("sgd", "mse")
+    assert evaluate_int8(model, x, y.astype(int)).metric == "mae"
+
+
+def test_evaluation_of_one_hot_classes():
+    model = MODELS["LSTM"]()
+    x = normal(100, 6, 5)
+    y = keras.ops.convert_to_numpy(model(x)).argmax(-1)
+    assert evaluate_int8(model, x, np.eye(3)[y]) == replace(
+        evaluate_int8(model, x, y), task="classes: labels with a single 1"
+    )
+
+
+def test_padded_steps_are_not_scored():
+    model = model_of(
+        layers.Masking(-1.0), layers.GRU(4, return_sequences=True), layers.Dense(4)
+    )
+    x = normal(30, 10, 5)
+    real = np.arange(10) < np.random.default_rng(0).integers(2, 8, 30)[:, None]
+    x[~real] = -1.0
+    told = keras.ops.convert_to_numpy(model(x)).argmax(-1)
+    found = evaluate_int8(model, x, np.where(real, told, (told + 1) % 4))
+    assert (found.float32, found.count) == (1.0, real.sum())
+    assert found.int8 == found.agree > 0.9
+
+
 def test_evaluation_of_probabilities():
     """A softmax, which the device leaves out, is taken for targets of numbers."""
     model = MODELS["LSTM"]()

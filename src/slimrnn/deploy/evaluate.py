@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from slimrnn.data import Dataset
+from slimrnn.data.scoring import Task
 from slimrnn.deploy.program import inputs, quantize, simulator
 from slimrnn.deploy.program import program as programs
 from slimrnn.deploy.program.functions import FLOAT32
@@ -31,7 +32,8 @@ class Evaluation:
         int8: of its integers, as any device computes them.
         agree: the share of sequences (or steps) that both put into the same class;
             None for a mean absolute error.
-        count: how many numbers y has.
+        count: how many predictions were scored; steps that are masked are not.
+        task: how the outputs were read, and why, in words.
     """
 
     metric: str
@@ -39,6 +41,7 @@ class Evaluation:
     int8: float
     agree: float | None
     count: int
+    task: str = ""
 
     @property
     def lost(self) -> float:
@@ -48,20 +51,25 @@ class Evaluation:
 
 
 def evaluate_int8(
-    model: Any, data: Any, y: Any = None, calibration: Any = None
+    model: Any, data: Any, y: Any = None, calibration: Any = None, loss: Any = None
 ) -> Evaluation:
     """The accuracy of a model in integers, before anything is flashed.
 
-    The integers are those of ``to_c(..., dtype="int8")``, bit for bit.
+    The integers are those of ``to_c(..., dtype="int8")``, bit for bit. Outputs are read
+    as :class:`slimrnn.data.scoring.Task` says: by the loss, else by y and the last
+    activation.
 
     Args:
         model: as :func:`slimrnn.deploy.to_c` takes it.
         data: a :class:`slimrnn.data.Dataset`, of which the test is taken, padded as the
             model expects; or an array x, (B, T, m), or (B, T) indices.
-        y: beside an array; whole numbers are classes: (B,), or (B, T) for a model with
-            an output for each step; other numbers are targets, (B, n) or (B, T, n).
-        calibration: sequences that tell the scales; if not given, 200 of those
+        y: beside an array: classes, (B,), or (B, T) for a model with an output for each
+            step; or a number for each output, (B, n) or (B, T, n): one-hot classes, or
+            targets.
+        calibration: sequences that determine the scales; if not given, 200 of those
             to train on of a Dataset, from its whole length; and x.
+        loss: with which the model was trained, as Keras takes it; if not given, that of
+            a compiled model.
 
     Raises:
         InputError: a model that integers cannot have, or arrays that do not fit.
@@ -85,18 +93,22 @@ def evaluate_int8(
         usual = data
     x = inputs.check(read, data)
     scales = usual if calibration is None else calibration
-    found = (programs.float32(read), quantize.int8(read, scales))
-    floats, integers = (_values(program, x) for program in found)
+    lowered = (programs.float32(read), quantize.int8(read, scales))
+    floats, integers = (_values(program, x) for program in lowered)
     y = np.asarray(y)
-    if y.dtype.kind in "iub":
-        return _classes(floats, integers, y)
     if read.flatten and y.size == floats.size:
         y = y.reshape(floats.shape)
-    if y.shape != floats.shape:
-        y = y.reshape(*y.shape, 1) if y.shape == floats.shape[:-1] else y
-        _check(y.shape, floats.shape)
-    errors = [float(abs(values - y).mean()) for values in (floats, integers)]
-    return Evaluation("mae", errors[0], errors[1], None, y.size)
+    loss = getattr(model, "loss", None) if loss is None else loss
+    last = getattr(read.layers[-1], "activation", "")
+    task = Task.of(floats, y, loss, last)
+    mask = inputs.mask_of(read, x) if read.return_sequences else None
+    right = [task.score(values, y, mask) for values in (floats, integers)]
+    agree = None
+    if task.metric == "accuracy":
+        same = task.answers(floats) == task.answers(integers)
+        agree = float((same if mask is None else same[mask]).mean())
+    whole, small = (float(values.mean()) for values in right)
+    return Evaluation(task.metric, whole, small, agree, right[0].size, str(task))
 
 
 def _parts(model: Any, data: Dataset) -> tuple[Array, Array, Array]:
@@ -128,27 +140,3 @@ def _values(program: Program, x: Array) -> Array:
                 values = FLOAT32["slim_softmax"].simulator(values.astype("float32"))
         parts.append(values)
     return np.concatenate(parts)
-
-
-def _classes(floats: Array, integers: Array, y: Array) -> Evaluation:
-    y = y.reshape(y.shape[:-1]) if y.shape == (*floats.shape[:-1], 1) else y
-    _check(y.shape, floats.shape[:-1])
-    pair = [_class(values) for values in (floats, integers)]
-    right = [float((found == y).mean()) for found in pair]
-    agree = float((pair[0] == pair[1]).mean())
-    return Evaluation("accuracy", right[0], right[1], agree, y.size)
-
-
-def _class(values: Array) -> Array:
-    """The largest output; of one output alone, whether it is above a half."""
-    if values.shape[-1] == 1:
-        return (values[..., 0] > 0.5).astype(int)
-    return values.argmax(-1)
-
-
-def _check(received: tuple, allowed: tuple) -> None:
-    if received != allowed:
-        raise InputError(
-            f"y must have the shape {allowed} for this model and x; received "
-            f"{received}."
-        )

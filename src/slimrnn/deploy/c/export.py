@@ -133,7 +133,13 @@ def _vectors(program: Program, x: Array) -> tuple[Array, Array]:
         x = _unmasked(program.model, x)
     x = x[:1, :_STEPS]
     given = inputs.given(program, x)
-    outputs = simulator.run(program, given, each=streams)[0]
+    with np.errstate(all="ignore"):
+        outputs = simulator.run(program, given, each=streams)[0]
+    if not np.isfinite(outputs).all():
+        raise InputError(
+            f"The model {program.model.name} gives numbers that are not finite in "
+            f"{program.dtype}; its weights are too large: train it to smaller ones."
+        )
     return given.reshape(given.shape[1], -1), np.atleast_2d(outputs)
 
 
@@ -148,6 +154,10 @@ def _unmasked(model: Model, x: Array) -> Array:
     return x[most : most + 1, mask[most]]
 
 
+#: whose names systems that do not tell capitals apart, or make, would confuse with its
+_FILES = ("main", "makefile", "gnumakefile")
+
+
 def check_name(name: Any) -> None:
     """Refuses what is no name in C.
 
@@ -158,8 +168,10 @@ def check_name(name: Any) -> None:
         not isinstance(name, str)
         or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", name)
         or name in KEYWORDS
+        or name.lower() in _FILES
     ):
         raise InputError(
             f"The name must be a C identifier: letters, digits and _, beginning with a "
-            f"letter, and no word of the language; received {name!r}."
+            f"letter, no word of the language, and none of {', '.join(_FILES)}, which "
+            f"are files beside it; received {name!r}."
         )

@@ -88,9 +88,12 @@ class Flow:
 
     def _embedding(self, layer: Embedding, part: Part, to: str) -> None:
         self.width = layer.outputs
+        x, last = f"*{self.value}", len(layer.table) - 1
+        nearest = f"{x} < 0 ? 0 : {x} < {last} ? {x} : {last}"
+        self.lines.append(f"const int32_t row = {nearest};")
         if layer.mask_zero and self.leave:
-            self.lines.append(f"if (*x == 0) {self.leave}; /* a masked step */")
-        row = f"{part.name}_table + {self.width} * *{self.value}"
+            self.lines.append(f"if (row == 0) {self.leave}; /* a masked step */")
+        row = f"{part.name}_table + {self.width} * row"
         if self.arithmetic.scaled:
             self.value = self.vector(part.name, self.width)
             self.lines.append(f"widen({self.value}, {row}, {self.width});")

@@ -186,7 +186,7 @@ class _Names:
 
 #: what the bodies of the public functions have
 _LOCALS = (
-    "x y t j k q v state sums reset_h wide_x tanh_table work steps masked merged "
+    "x y t j k q v row state sums reset_h wide_x tanh_table work steps masked merged "
     "merged_y activation activation_y cell"
 )
 _NUMBERED = re.compile(r"(rows|affine)_\d+\w*")

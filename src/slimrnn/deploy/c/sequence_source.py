@@ -92,6 +92,7 @@ class SequenceSource(Source):
         stages = list(self._stages())
         if not any(stage.kept for stage in stages):
             body.lines.append("(void)work;")
+        body.lines.append("if (steps < 0) steps = 0;")
         body.lines.append(f"*state = ({self.name}_state){{0}};")
         rows, pitch = "x", f"{self.upper}_INPUTS"
         for place, stage in enumerate(stages):

@@ -15,6 +15,7 @@ from slimrnn.deploy.program.c_expression import number, remark
 from slimrnn.deploy.program.functions import TANH_TABLE
 from slimrnn.deploy.program.program import Lowered, Program
 from slimrnn.deploy.program.step import Structure
+from slimrnn.ir.model import Embedding
 from slimrnn.variants import FAMILIES
 
 #: of the generated files; it changes when their interface does
@@ -52,6 +53,7 @@ class Source(ABC):
             "FORMAT": (FORMAT, "of these files"),
             "INPUTS": (self.model.inputs, "numbers in x, for a step"),
             "OUTPUTS": (self.outputs, "numbers in y"),
+            **self._words(),
             **self._scales(),
             "TABLE_BYTES": (self.layout.table_bytes, "the tables, in flash"),
             "STATE_BYTES": (self.layout.state_bytes, f"sizeof({self.name}_state)"),
@@ -72,6 +74,10 @@ class Source(ABC):
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
 {defines}{self._macros()}#define {upper}_SHA256 \\
     "{self.model.digest()}"
 
@@ -79,6 +85,10 @@ typedef struct {{
 {fields}}} {self.name}_state;
 
 {self._prototypes()}
+#ifdef __cplusplus
+}}
+#endif
+
 #endif
 """
 
@@ -109,6 +119,13 @@ typedef struct {{
     def _public(self) -> str:
         """The public functions."""
 
+    def _words(self) -> dict[str, tuple[int, str]]:
+        first = self.model.layers[0]
+        if not isinstance(first, Embedding):
+            return {}
+        words = len(first.table)
+        return {"WORDS": (words, "x is from 0 on and below; else the nearest counts")}
+
     def _scales(self) -> dict[str, tuple[Any, str]]:
         if not self.arithmetic.scaled:
             return {}
@@ -125,7 +142,7 @@ typedef struct {{
         if not self.quantizes:
             return ""
         return f"""
-/* q = the nearest integers to a step of x ({self.upper}_INPUTS). */
+/* q = the nearest integers to a step of x ({self.upper}_INPUTS); 0 of a NaN. */
 void {self.name}_quantize(const float *x, int8_t *q);
 """
 
@@ -261,7 +278,7 @@ void {self.name}_quantize(const float *x, int8_t *q)
     for (int k = 0; k < {count}; k++) {{
         float v = x[k];
 {lines}        v = v * {inverse};
-        v = v > 127.0f ? 127.0f : v < -127.0f ? -127.0f : v;
+        v = v > 127.0f ? 127.0f : v < -127.0f ? -127.0f : v == v ? v : 0.0f;
         q[k] = (int8_t)(v < 0.0f ? v - 0.5f : v + 0.5f);
     }}
 }}

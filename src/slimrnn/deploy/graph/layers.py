@@ -40,9 +40,16 @@ Direction = Callable[[Recurrent, Node, Node | None, bool], Node]
 
 
 def begin(graph: Graph, model: Model, leading: Shape) -> Node:
-    """The model's input ``x``: features behind the leading axes, or indices."""
-    if model.takes_indices:
-        return graph.input("x", leading, "int32")
+    """The model's input ``x``: features behind the leading axes, or indices.
+
+    Of an index that an Embedding does not have, the nearest one counts.
+    """
+    first = model.layers[0]
+    if isinstance(first, Embedding):
+        index = graph.input("x", leading, "int32")
+        graph.scope = first.name
+        index = graph.elementwise("maximum", index, 0)
+        return graph.elementwise("minimum", index, len(first.table) - 1)
     return graph.input("x", (*leading, model.inputs))
 
 

@@ -31,6 +31,8 @@ class OnnxGraph(Graph):
         "add": "Add",
         "subtract": "Sub",
         "multiply": "Mul",
+        "minimum": "Min",
+        "maximum": "Max",
         "equal": "Equal",
         "where": "Where",
     }

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from slimrnn.errors import InputError
+
 #: the words of C99, and main
 KEYWORDS = {
     *("auto", "break", "case", "char", "const", "continue", "default", "do", "double"),
@@ -77,7 +79,13 @@ def number(value: Any) -> str:
     """
     if isinstance(value, (int, np.integer)):
         return str(int(value))
-    text = str(np.float32(value))
+    with np.errstate(over="ignore"):
+        text = str(np.float32(value))
+    if not np.isfinite(np.float32(text)):
+        raise InputError(
+            f"A number of the C would be {text}, which C has no word for: weights or "
+            f"calibration data are too large or too small; scale them."
+        )
     return f"{text}f" if set(text) & set(".e") else f"{text}.0f"
 
 

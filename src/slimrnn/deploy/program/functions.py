@@ -74,7 +74,8 @@ def _hard(slope: np.float32) -> Callable[[Array], Array]:
 
 
 def _exp(x: Array) -> Array:
-    k = (x * _LOG2E - np.float32(0.5)).astype("int32")
+    within = x >= _EXP_REACH
+    k = (np.where(within, x, 0) * _LOG2E - np.float32(0.5)).astype("int32")
     f = k.astype("float32")
     r = x - f * _LN2_HIGH - f * _LN2_LOW
     p = _EXP[0]
@@ -82,7 +83,7 @@ def _exp(x: Array) -> Array:
         p = p * r + value
     y = p * r * r + r + np.float32(1)
     power = (np.maximum(k + 127, 0) << 23).astype("int32").view("float32")
-    return np.where(x < _EXP_REACH, np.float32(0), y * power)
+    return np.where(within, y * power, np.where(np.isnan(x), x, np.float32(0)))
 
 
 def _softmax(y: Array) -> Array:
@@ -129,7 +130,7 @@ def _softmax_source() -> str:
     return f"""/* exp(x) for x <= 0: 2^k exp(r), r by a polynomial, 2^k by its bits. */
 static float slim_exp(float x)
 {{
-    if (x < {number(_EXP_REACH)}) return 0.0f;
+    if (!(x >= {number(_EXP_REACH)})) return x < 0.0f ? 0.0f : x; /* no number stays */
     const int32_t k = (int32_t)(x * {number(_LOG2E)} - 0.5f);
     const float f = (float)k;
     const float r = x - f * {number(_LN2_HIGH)} - f * {number(_LN2_LOW)};

@@ -67,6 +67,7 @@ def given(program: Program, x: Array) -> Array:
     for layer in program.input_affine:
         values = affine(layer, values)
     values = np.clip(values * np.float32(1 / program.input_scale), -127, 127)
+    values = np.where(np.isnan(values), np.float32(0), values)
     return np.trunc(values + np.where(values < 0, -0.5, 0.5).astype("f4")).astype("i1")
 
 
@@ -75,9 +76,16 @@ def affine(layer: Affine, values: Array) -> Array:
     return layer.scale * values + layer.offset
 
 
+def nearest_index(layer: Embedding, x: Array) -> Array:
+    """The nearest index that the table has, as in all exported files."""
+    return np.clip(x, 0, len(layer.table) - 1)
+
+
 #: which steps a layer keeps, of what it is given
 _MASKS: dict[type, Callable[[Any, Array], Array | None]] = {
-    Embedding: lambda layer, x: x != 0 if layer.mask_zero else None,
+    Embedding: lambda layer, x: (
+        nearest_index(layer, x) != 0 if layer.mask_zero else None
+    ),
     Masking: lambda layer, x: (x != np.float32(layer.value)).any(-1),
 }
 #: what may stand before all other layers

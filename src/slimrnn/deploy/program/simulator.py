@@ -80,7 +80,8 @@ class _Run:
         return values
 
     def embedding(self, layer: Embedding, lowered: Lowered, x: Array, _: Any) -> Array:
-        return self.arithmetic.widened(lowered.tables["table"][x])
+        index = inputs.nearest_index(layer, x)
+        return self.arithmetic.widened(lowered.tables["table"][index])
 
     def masking(self, layer: Masking, lowered: Lowered, x: Array, _: Any) -> Array:
         return x

@@ -1,0 +1,147 @@
+"""What a prediction is worth: one function for all that scores a model.
+
+How outputs are read depends on what the model was trained for, so the loss is asked
+first, and the labels and the last activation where there is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from slimrnn.errors import InputError
+
+Array = np.ndarray
+
+#: last activations whose outputs are probabilities
+_PROBABILITIES = ("sigmoid", "hard_sigmoid", "hard_sigmoid_keras2", "softmax")
+_REGRESSIONS = ("mean", "mse", "mae", "mape", "msle", "huber", "logcosh", "poisson")
+
+
+@dataclass(frozen=True)
+class Task:
+    """How outputs (..., n) are read.
+
+    Attributes:
+        kind: ``"classes"``: the largest output; ``"yes or no"``: each output by itself;
+            ``"regression"``.
+        border: of yes or no: above it, it is yes.
+        reason: why they are read so, in words.
+
+    Example:
+        >>> logits, labels = np.array([[0.3], [-2.0]]), np.array([1, 0])
+        >>> task = Task.of(logits, labels, activation="linear")
+        >>> task.score(logits, labels).mean()
+        np.float64(1.0)
+        >>> str(task)
+        'yes or no, above 0: whole numbers for one output that is linear'
+    """
+
+    kind: str
+    border: float = 0.5
+    reason: str = ""
+
+    def __str__(self) -> str:
+        above = f", above {self.border:g}" if self.kind == "yes or no" else ""
+        return f"{self.kind}{above}: {self.reason}"
+
+    @property
+    def metric(self) -> str:
+        """``"accuracy"``, or ``"mae"``, the mean absolute error."""
+        return "mae" if self.kind == "regression" else "accuracy"
+
+    @classmethod
+    def of(
+        cls, outputs: Array, y: Array, loss: Any = None, activation: str = ""
+    ) -> Task:
+        """The task of a model.
+
+        Args:
+            outputs: (..., n) of the model.
+            y: classes (...), or a number for each output (..., n).
+            loss: with which the model was trained: Keras's name, function or object;
+                None where it is not known.
+            activation: of the last layer, where it is known.
+        """
+        y, named = np.asarray(y), _name(loss)
+        if "categorical" in named:
+            return cls("classes", reason=f"the loss {named}")
+        if "binary" in named or named == "bce":
+            border = 0 if _from_logits(loss) else 0.5
+            return cls("yes or no", border, f"the loss {named}")
+        if "hinge" in named:
+            return cls("yes or no", 0, f"the loss {named}")
+        if named.startswith(_REGRESSIONS):
+            return cls("regression", reason=f"the loss {named}")
+        units = outputs.shape[-1]
+        binary = bool(np.isin(y, (0, 1)).all())
+        if units > 1 and y.shape == outputs.shape:
+            if binary and (y.sum(-1) == 1).all():
+                return cls("classes", reason="labels with a single 1")
+            if binary and activation in _PROBABILITIES and y.any():
+                return cls("yes or no", reason=f"zeros and ones for a {activation}")
+            return cls("regression", reason="a number for each output")
+        if units > 1 and y.dtype.kind in "iub":
+            return cls("classes", reason="whole numbers as labels")
+        if binary and (y.dtype.kind in "iub" or activation in _PROBABILITIES):
+            return cls._of_one(outputs, activation)
+        return cls("regression", reason="labels that are no classes")
+
+    @classmethod
+    def _of_one(cls, outputs: Array, activation: str) -> Task:
+        """One output for two classes, of a model whose loss is not known."""
+        if activation:
+            probable = activation in _PROBABILITIES
+            reason = f"whole numbers for one output that is {activation}"
+        else:
+            probable = bool(((outputs >= 0) & (outputs <= 1)).all())
+            reason = f"whole numbers for one output {'from 0 to 1' if probable else ''}"
+        return cls("yes or no", 0.5 if probable else 0, reason.rstrip())
+
+    def answers(self, outputs: Array) -> Array:
+        """What the outputs say: classes (...), yes or no (..., n), or as they are."""
+        if self.kind == "classes":
+            return outputs.argmax(-1)
+        return outputs > self.border if self.kind == "yes or no" else outputs
+
+    def score(self, outputs: Array, y: Array, mask: Array | None = None) -> Array:
+        """What each prediction is worth: 1 or 0 for a class, else the absolute error.
+
+        Args:
+            outputs: (..., n) of the model.
+            y: see :meth:`of`.
+            mask: (...), False where there is nothing to predict, as at padded steps.
+
+        Raises:
+            InputError: y of another shape.
+        """
+        y, wanted = np.asarray(y), outputs.shape
+        if self.kind == "classes":
+            y = y.argmax(-1) if y.shape == wanted and wanted[-1] > 1 else y
+            wanted = wanted[:-1]
+        if y.size == np.prod(wanted) and y.shape in (wanted[:-1], (*wanted, 1)):
+            y = y.reshape(wanted)
+        if y.shape != wanted:
+            raise InputError(
+                f"y must have the shape {wanted} for this model and x; received "
+                f"{y.shape}."
+            )
+        if self.kind == "yes or no":
+            y = y > (0 if (y < 0).any() else 0.5)  # hinge losses take -1 and 1
+        answers = self.answers(outputs)
+        found = abs(answers - y) if self.kind == "regression" else answers == y
+        return found if mask is None else found[mask]
+
+
+def _name(loss: Any) -> str:
+    """The loss as one word in small letters."""
+    if loss is None or isinstance(loss, (dict, list, tuple)):
+        return ""
+    found = loss if isinstance(loss, str) else getattr(loss, "__name__", None)
+    return (found or type(loss).__name__).replace("_", "").lower()
+
+
+def _from_logits(loss: Any) -> bool:
+    return bool(getattr(loss, "from_logits", False))
