@@ -1,14 +1,13 @@
 """`slimrnn export` and `slimrnn size`, without the rest of the command line."""
 
-import argparse
-
 import keras
 import numpy as np
 import pytest
 
 import slimrnn
 from deploy_problems import model_of, normal
-from slimrnn.cli import export, run_flags
+from slimrnn.cli import export, inputs, size
+from slimrnn.cli.flags import Parser
 from slimrnn.errors import InputError
 from slimrnn.variants import TABLE
 
@@ -32,10 +31,10 @@ def saved(tmp_path_factory):
 
 
 def parsed(*line):
-    parser = run_flags.Parser(prog="slimrnn")
+    parser = Parser(prog="slimrnn")
     commands = parser.add_subparsers(dest="command")
-    export.add_export(commands)
-    export.add_size(commands)
+    export.add(commands)
+    size.add(commands)
     return parser.parse_args([str(word) for word in line])
 
 
@@ -79,7 +78,7 @@ def test_export_of_a_file(saved, to, mode, file, tmp_path):
 
 def test_size(saved):
     """As it is, LSTM6, and as the only row that is slimmer; in two dtypes."""
-    table, legend = export.size(parsed("size", saved / "model.keras"))
+    table, legend = size.table(inputs.load(str(saved / "model.keras")))
     assert list(table.columns[0].cells) == ["as it is", "", "LSTM_C6", ""]
     assert list(table.columns[1].cells) == 2 * ["float32", "int8"]
     assert "Bytes" in legend
@@ -88,7 +87,7 @@ def test_size(saved):
 def test_size_as_every_slimmer_row(tmp_path):
     path = tmp_path / "gru.keras"
     model_of(keras.layers.GRU(4, reset_after=False), keras.layers.Dense(2)).save(path)
-    table, *_ = export.size(parsed("size", path))
+    table, *_ = size.table(inputs.load(str(path)))
     rows = [row.name for row in TABLE if row.family in ("gru", "mgu")]
     assert [cell for cell in table.columns[0].cells if cell] == ["as it is", *rows[1:]]
 
@@ -163,4 +162,4 @@ def test_mistakes(saved, what, tmp_path):
 )
 def test_files_that_are_no_model(saved, file, sentence):
     with pytest.raises(InputError, match=sentence):
-        export.size(argparse.Namespace(model=str(saved / file)))
+        inputs.load(str(saved / file))

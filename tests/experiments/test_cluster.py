@@ -13,7 +13,7 @@ from slimrnn.experiments.run.store import METRICS, WAIT
 from slimrnn.experiments.sweep import ray_pool
 from slimrnn.experiments.sweep.process_pool import Processes
 from slimrnn.experiments.sweep.ray_pool import Tasks
-from slimrnn.experiments.sweep.scheduler import Grid, Sweep, runs, trial_path
+from slimrnn.experiments.sweep.scheduler import TRIALS, Grid, Sweep, runs
 from slimrnn.experiments.sweep.study import Study
 from slimrnn.experiments.sweep.worker import Job
 from slimrnn.utils import files
@@ -156,7 +156,7 @@ def test_stopping_ends_what_runs(tmp_path, tasks):
 def test_a_machine_that_does_not_share_the_folder(tmp_path, tasks, monkeypatch):
     monkeypatch.setattr(ray_pool, "_mark", lambda path, token: path.mkdir(parents=True))
     pool = tasks()
-    pool.start("a", job(trial_path(tmp_path, SETTINGS)))
+    pool.start("a", job(tmp_path / TRIALS / SETTINGS.key()))
     with pytest.raises(InputError, match="does not see the sweep's folder") as caught:
         ended(pool)
     assert str(tmp_path) in str(caught.value)

@@ -10,15 +10,17 @@ import pytest
 from rich.console import Console
 
 from slimrnn import data
-from slimrnn.cli.console import Progressing
+from slimrnn.cli.progress import EpochLines
 from slimrnn.errors import InputError
 from slimrnn.experiments.analysis.summary import status, summarize
-from slimrnn.experiments.run import compare, store
+from slimrnn.experiments.report.publish import publish
 from slimrnn.experiments.run.build import build, counts, load
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Record, Run
 from slimrnn.experiments.run.trainer import Trainer
+from slimrnn.experiments.sweep import scheduler
 from slimrnn.variants import Gate, Variant, get
+from sweeps import trained
 
 # With a linear activation, its state grows beyond all numbers within a sequence.
 EXPLODING = Variant(
@@ -26,6 +28,9 @@ EXPLODING = Variant(
     "lstm",
     [Gate(constant=1), Gate(constant=1e30), get("LSTM10")["c"], Gate(constant=1)],
 )
+
+
+QUICK = {"units": 4, "epochs": 2, "batch_size": 256}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +51,7 @@ def made(trainer, tmp_path_factory):
 
 
 def quick(variant="LSTM6", **given):
-    return Settings.of(variant, **{"units": 4, "epochs": 2, "batch_size": 256, **given})
+    return Settings.of(variant, **{**QUICK, **given})
 
 
 class Quiet:
@@ -144,11 +149,10 @@ def test_the_saved_model_is_the_one_that_was_measured(made, digits):
 
 def test_seeds_share_a_program_and_nothing_else(tmp_path, digits):
     """The second seed of a comparison is the run that `train --seed 2` makes."""
-    settings = quick(dropout=0.2, recurrent_dropout=0.2, optimizer="adam")
-    plan = compare.plan([settings], 2, tmp_path)
-    compare.train(plan, digits, Quiet())
-    first, second = store.read(plan)
-    alone = Trainer(digits, Quiet()).run(replace(settings, seed=2), tmp_path / "alone")
+    given = {**QUICK, "dropout": 0.2, "recurrent_dropout": 0.2, "variant": "LSTM6"}
+    first, second = trained(tmp_path / "c", Quiet(), given, seed=[1, 2])
+    settings = Settings.of(**given, seed=2)
+    alone = Trainer(digits, Quiet()).run(settings, tmp_path / "alone")
     assert figures(second) == figures(alone)
     assert figures(second) != figures(first)
 
@@ -160,11 +164,10 @@ def test_variants_of_a_seed_begin_alike(digits):
     np.testing.assert_array_equal(*kernels)
 
 
-def test_a_diverging_run_does_not_stop_the_others(tmp_path, digits):
-    rows = [quick(EXPLODING, activation="linear"), quick("LSTM6")]
-    plan = compare.plan(rows, 2, tmp_path / "c")
-    compare.train(plan, digits, Quiet())
-    runs = store.read(plan)
+def test_a_diverging_run_does_not_stop_the_others(tmp_path):
+    grid = {"variant": [EXPLODING, "LSTM6"], "seed": [1, 2]}
+    linear = {**QUICK, "activation": "linear"}
+    runs = trained(tmp_path / "c", Quiet(), linear, **grid)
     assert [status(run) for run in runs] == ["diverged"] * 2 + ["done"] * 2
     for run in runs[:2]:
         assert "loss became" in run.result["reason"]
@@ -175,17 +178,17 @@ def test_a_diverging_run_does_not_stop_the_others(tmp_path, digits):
     exploding, slim = summarize(runs).rows
     assert (exploding.diverged, exploding.score.mean) == (2, None)
     assert slim.score.n == 2
-    files = compare.publish(runs, tmp_path / "c", "slimrnn compare")
+    files = publish(runs, tmp_path / "c", "slimrnn compare")
     sizes = {title: file.stat().st_size for title, file in files.items()}
     assert min(sizes["Picture"], sizes["Report"]) > 10_000
     assert min(sizes["Table"], sizes["Table for LaTeX"]) > 100
 
 
-def test_an_interrupted_comparison_leaves_what_there_was(tmp_path, digits):
-    plan = compare.plan([quick(epochs=3)], 3, tmp_path)
+def test_an_interrupted_comparison_leaves_what_there_was(tmp_path):
+    given = {**QUICK, "epochs": 3, "variant": "LSTM6"}
     with pytest.raises(KeyboardInterrupt):
-        compare.train(plan, digits, Quiet(stop_at=(2, 2)))
-    first, second = store.read(plan)
+        trained(tmp_path, Quiet(stop_at=(2, 2)), given, seed=[1, 2, 3])
+    first, second = scheduler.runs(tmp_path)
     assert (status(first), status(second)) == ("done", "interrupted")
     assert second.result["epochs"] == len(second.metrics) == 2
     assert keras.models.load_model(second.path / "model.keras").count_params() > 0
@@ -195,7 +198,7 @@ def test_a_failure_is_written_down(tmp_path, trainer, monkeypatch):
     def fail(*args):
         raise RuntimeError("out of order")
 
-    monkeypatch.setattr("slimrnn.experiments.run.trainer.prediction_seconds", fail)
+    monkeypatch.setattr("slimrnn.experiments.run.trainer.median_seconds", fail)
     with pytest.raises(RuntimeError):
         trainer.run(quick(), tmp_path / "a")
     result = Run.read(tmp_path / "a").result
@@ -296,10 +299,12 @@ def test_half_a_line_of_a_killed_run_is_left_out(tmp_path):
 
 def test_a_terminal_shows_a_bar(trainer, tmp_path, monkeypatch):
     screen = Console(file=io.StringIO(), force_terminal=True, highlight=False)
-    with Progressing(screen, 2) as progress:
+    with EpochLines(screen) as progress:
         monkeypatch.setattr(trainer, "watcher", progress)
+        progress.opens(2)
         for seed in (1, 2):
-            trainer.run(quick(seed=seed), tmp_path / str(seed))
+            settings = quick(seed=seed)
+            progress.ended(settings, trainer.run(settings, tmp_path / str(seed)))
     shown = screen.file.getvalue()
     assert "━" in shown
     assert shown.count("epoch 2/2") == 2

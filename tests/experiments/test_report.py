@@ -17,7 +17,7 @@ from made_runs import (
     write_page,
 )
 from slimrnn.cli import comparison as terminal
-from slimrnn.experiments.analysis.grouping import by_problem
+from slimrnn.experiments.analysis.grouping import by_dataset
 from slimrnn.experiments.analysis.summary import summarize
 from slimrnn.experiments.report.csv_latex import latex, write_csv, write_latex
 from slimrnn.experiments.report.figure import comparison, write_comparison
@@ -98,7 +98,7 @@ def test_the_terminal_shows_all_at_any_width(situation, width):
     cut = [word for word in text.split() if "…" in word]
     assert all(HOSTILE.startswith(word.rstrip("…")) for word in cut)
     assert max(map(len, text.splitlines())) <= width
-    for own in by_problem(situation).values():
+    for own in by_dataset(situation).values():
         for row in summarize(own).best:
             assert row.variant[:12] in text
             if row.difference and row.difference.low is not None:

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from made_runs import FIVE, SITUATIONS, make_runs, sweep, write_page
-from slimrnn.experiments.analysis.grouping import by_problem
+from slimrnn.experiments.analysis.grouping import by_dataset
 from slimrnn.experiments.analysis.summary import summarize
 from slimrnn.experiments.run.settings import Settings
 
@@ -97,7 +97,7 @@ def press(browser, selector, index=0):
 
 def first_problem(runs):
     """What the page shows when it opens."""
-    return summarize(next(iter(by_problem(runs).values())))
+    return summarize(next(iter(by_dataset(runs).values())))
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)

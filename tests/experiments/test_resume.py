@@ -17,6 +17,7 @@ from slimrnn.experiments.run import checkpoint, store
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Record, Run
 from slimrnn.experiments.run.trainer import Trainer
+from slimrnn.experiments.sweep import scheduler
 from slimrnn.utils import files
 
 EPOCHS = 4
@@ -261,34 +262,34 @@ def test_the_command_line_goes_on(tmp_path, capsys, monkeypatch):
     assert f"Go on with: slimrnn compare --resume {out}" in capsys.readouterr().err
     monkeypatch.setattr(Trainer, "run", ends)
     assert cli.main(["compare", "--resume", str(out)]) == 0
-    for name in ("LSTM6-seed1", "GRU3-seed1"):
-        pair = [Run.read(tmp_path / x / name) for x in ("whole", "stopped")]
-        assert figures(pair[0]) == figures(pair[1])
-    assert "1 of 1" not in capsys.readouterr().out  # the LSTM6 was not trained again
+    whole, again = scheduler.runs(tmp_path / "whole"), scheduler.runs(out)
+    assert [run.config["variant"] for run in whole] == ["GRU3", "LSTM6"]
+    assert [figures(run) for run in again] == [figures(run) for run in whole]
+    assert "1 of 2" not in capsys.readouterr().out  # the LSTM6 was not trained again
     assert (out / "report.html").exists()
 
 
 REFUSED = {
-    "nothing there": ([], "holds nothing to go on with"),
-    "settings given": (["--epochs", "9"], "knows its settings; received epochs"),
-    "a damaged plan": ([], "not valid JSON"),
-    "a foreign plan": ([], "is not a plan"),
-    "a plan that leads elsewhere": ([], "outside of its own"),
+    "nothing there": ([], "holds nothing to resume"),
+    "settings given": (["--epochs", "9"], "keeps its settings; received epochs"),
+    "a damaged study": ([], "not valid JSON"),
+    "no study": ([], "has no study"),
+    "a foreign study": ([], "Unknown in a study: speed"),
+    "a bad study": ([], "Unknown variant '../b'"),
 }
-PLANS = {
-    "a damaged plan": '{"runs": {',
-    "a foreign plan": '{"speed": 1}',
-    "a plan that leads elsewhere": (
-        '{"runs": {"../b": {}}, "command": "", "backend": "jax"}'
-    ),
+STUDIES = {
+    "a damaged study": '{"study": {',
+    "no study": '{"speed": 1}',
+    "a foreign study": '{"study": {"speed": 1}}',
+    "a bad study": '{"study": {"settings": {"variant": "../b"}}}',
 }
 
 
 @pytest.mark.parametrize("mistake", REFUSED)
 def test_what_cannot_be_gone_on_with_is_told(tmp_path, capsys, mistake):
     flags, told = REFUSED[mistake]
-    if mistake in PLANS:
-        (tmp_path / "plan.json").write_text(PLANS[mistake])
+    if mistake in STUDIES:
+        (tmp_path / "study.json").write_text(STUDIES[mistake])
     before = sorted(tmp_path.rglob("*"))
     assert cli.main(["train", "--resume", str(tmp_path), *flags]) == 2
     err = capsys.readouterr().err
@@ -328,7 +329,7 @@ def test_a_full_disk_loses_nothing(tmp_path, small_disk, capsys):
     assert "make room" in err
     assert "--resume" in err
     assert "Traceback" not in err
-    assert not list(out.rglob("*.tmp"))
+    assert not list(out.rglob("unfinished-*"))
     kept = list(out.glob(checkpoint.PATTERN))
     assert kept
     remount("size=8m")

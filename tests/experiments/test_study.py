@@ -35,7 +35,7 @@ def test_a_study_file_is_the_product_of_its_lists(tmp_path):
 def test_a_trial_is_known_by_its_settings(tmp_path):
     settings = Settings.of("LSTM6", units=4)
     key = settings.key()
-    assert re.fullmatch(r"LSTM6-[0-9a-f]{12}", key)
+    assert re.fullmatch(r"LSTM6-seed1-[0-9a-f]{12}", key)
     assert Settings.of("lstm6", units=4, data_dir=str(tmp_path)).key() == key
     for change in ({"units": 5}, {"seed": 2}, {"gate_constants": {"f": 0.3}}):
         assert replace(settings, **change).key() != key

@@ -7,7 +7,11 @@ import pytest
 
 from made_runs import SITUATIONS, make_runs
 from slimrnn.experiments.analysis import curves
-from slimrnn.experiments.analysis.grouping import axes, by_problem, points
+from slimrnn.experiments.analysis.grouping import (
+    by_dataset,
+    configurations,
+    varied_settings,
+)
 from slimrnn.experiments.analysis.statistics import Spread
 from slimrnn.experiments.analysis.summary import describe, summarize, validation_note
 from slimrnn.experiments.run.store import Run
@@ -137,12 +141,12 @@ def test_axes_are_the_settings_that_differ():
         configured(units=8, gate_constants={"f": 0.5}, words=100, seed=2),
         configured(units=8, gate_constants={"f": 0.25}, data_dir="b"),
     ]
-    assert axes(runs) == {
+    assert varied_settings(runs) == {
         "variant": ("LSTM",),
         "gate_constants f": (0.25, 0.5, None),
         "words": (100, None),
     }
-    assert axes(runs[:1]) == {"variant": ("LSTM",)}
+    assert varied_settings(runs[:1]) == {"variant": ("LSTM",)}
 
 
 def test_a_point_is_what_shares_all_but_the_seed_and_the_place_of_the_data():
@@ -153,7 +157,8 @@ def test_a_point_is_what_shares_all_but_the_seed_and_the_place_of_the_data():
         configured(units=4, seed=2, variant="LSTM6"),
     ]
     sizes = [
-        [(r.config["variant"], r.config["units"]) for r in p] for p in points(runs)
+        [(r.config["variant"], r.config["units"]) for r in p]
+        for p in configurations(runs)
     ]
     assert sizes == [[("LSTM", 4)], [("LSTM", 8)] * 2, [("LSTM6", 4)]]
 
@@ -161,12 +166,12 @@ def test_a_point_is_what_shares_all_but_the_seed_and_the_place_of_the_data():
 def test_values_of_any_kind_are_points():
     odd = [True, 0.5, "a", None, [1, 2], {"b": {"c": 1}}]
     runs = [configured(odd=value) for value in odd]
-    assert len(points(runs)) == len(summarize(runs).rows) == len(odd)
+    assert len(configurations(runs)) == len(summarize(runs).rows) == len(odd)
 
 
 def test_only_the_same_data_are_one_problem(tmp_path):
     runs = make_runs(tmp_path, SITUATIONS["two data sets"])
-    problems = by_problem(runs)
+    problems = by_dataset(runs)
     assert list(problems) == ["digits", "mine.npz"]
     metrics = [summarize(own).metric for own in problems.values()]
     assert metrics == ["accuracy", "mae"]

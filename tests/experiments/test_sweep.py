@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console
 
 from slimrnn import cli
-from slimrnn.cli.dashboard import Screen
+from slimrnn.cli.dashboard import Dashboard
+from slimrnn.cli.reproduce import side_by_side
 from slimrnn.errors import InputError
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Record, Run
@@ -81,7 +82,7 @@ def test_two_sweeps_in_one_folder(tmp_path, capsys):
     scheduler.save(folder, study_of(), {"backend": "jax", "command": ""})
     code = (
         "import sys, pathlib\nfrom slimrnn.utils import files\n"
-        "with files.locked(pathlib.Path(sys.argv[1])):\n"
+        "with files.locked(pathlib.Path(sys.argv[1]), name='.sweep'):\n"
         "    print('held', flush=True); sys.stdin.read()\n"
     )
     command = [sys.executable, "-c", code, str(folder)]
@@ -212,8 +213,8 @@ def test_the_screen_shows_what_runs(tmp_path, width):
     screen = Console(file=text, force_terminal=True, width=width, highlight=False)
     done = Run(path, {}, {}, [], {"status": "done", "val_accuracy": 0.5, "epochs": 9})
     others = [replace(settings, seed=seed) for seed in (2, 3)]
-    with Screen(screen, tmp_path, workers=2) as shown:
-        shown.begins(4)
+    with Dashboard(screen, tmp_path, workers=2) as shown:
+        shown.opens(4)
         shown.started(others[0], path)
         shown.started(settings, path)
         shown.retried(others[0], Ended("", "crashed", "For a reason."))
@@ -250,7 +251,7 @@ def test_published_and_obtained_stand_side_by_side(tmp_path):
         for result in found
     ]
     text = io.StringIO()
-    for part in published.side_by_side(study, runs):
+    for part in side_by_side(study, runs):
         Console(file=text, width=80).print(part)
     lines = [re.sub(r"\s+", " ", line).strip() for line in text.getvalue().splitlines()]
     assert "LSTM: test accuracy 0.9000 0.6000 ± 0.1414 -0.3000 5" in lines
@@ -270,7 +271,7 @@ def test_the_list_of_studies(capsys):
 
 def test_a_folder_without_a_sweep(tmp_path, capsys):
     assert cli.main(["sweep", "--resume", str(tmp_path)]) == 2
-    assert "holds no sweep" in capsys.readouterr().err
+    assert "holds nothing to resume" in capsys.readouterr().err
     (tmp_path / "study.json").write_text('{"study": [')
     assert cli.main(["sweep", "--resume", str(tmp_path)]) == 2
     assert "study.json is not valid JSON" in capsys.readouterr().err

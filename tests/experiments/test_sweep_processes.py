@@ -73,7 +73,7 @@ def _line(path):
 def _a_writer(folder, since):
     """A worker that is writing a checkpoint at this moment; None: none does."""
     with contextlib.suppress(OSError, ValueError):
-        for unfinished in folder.glob("trials/*/checkpoint-*.tmp"):
+        for unfinished in folder.glob("trials/*/unfinished-checkpoint-*"):
             if unfinished.stat().st_mtime > since:
                 holder = (unfinished.parent / ".holder.json").read_text()
                 return json.loads(holder)["process"]
@@ -163,7 +163,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
     assert f"go on with: slimrnn sweep --resume {folder}" in err
     assert "Traceback" not in err + out
     assert not workers(process)
-    assert not list(folder.glob("trials/*/*.tmp"))
+    assert not list(folder.glob("trials/*/unfinished-*"))
 
 
 ENDS = {

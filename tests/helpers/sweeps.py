@@ -4,7 +4,9 @@ from pathlib import Path
 
 from slimrnn.errors import InputError
 from slimrnn.experiments.run.store import Record
+from slimrnn.experiments.run.trainer import no_callbacks
 from slimrnn.experiments.sweep import scheduler
+from slimrnn.experiments.sweep.in_process import InProcess
 from slimrnn.experiments.sweep.process_pool import Ended
 from slimrnn.experiments.sweep.scheduler import Grid, Sweep
 from slimrnn.experiments.sweep.study import Study
@@ -12,6 +14,15 @@ from slimrnn.experiments.sweep.study import Study
 TRIALS = {"variant": ["LSTM6", "GRU3"], "seed": [1, 2]}
 EPOCHS = 30
 SETTINGS = {"units": 32, "epochs": EPOCHS, "batch_size": 64, "dropout": 0.2}
+
+
+def trained(folder, watcher, settings, **grid):
+    """The runs of a study that was trained in this process."""
+    study = Study(settings=settings, grid=grid)
+    folder.mkdir(exist_ok=True)
+    pool = InProcess(watcher, no_callbacks)
+    Sweep(folder, Grid(study), pool, Quiet(), {"backend": "jax"}).run()
+    return scheduler.runs(folder, study.trials())
 
 
 def study_of(**given):
@@ -81,7 +92,7 @@ class Quiet:
     def __init__(self):
         self.told = []
 
-    def begins(self, total):
+    def opens(self, total):
         self.total = total
 
     def started(self, settings, path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
@@ -9,7 +10,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from slimrnn import backends
 from slimrnn.backends import BACKENDS
+from slimrnn.cli.console import out_folder
 from slimrnn.cli.flags import number, out
 from slimrnn.errors import InputError
 
@@ -92,6 +95,13 @@ def add(commands: Any) -> None:
         help=f"draw the sweeps there (default: bench.png {where})",
     )
     out(command)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carries out `slimrnn bench`."""
+    with backends.quietly():
+        module = load(args.what or "bench")
+    return int(module.run(args, out_folder(args.out, "bench")))
 
 
 def load(name: str) -> ModuleType:

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from slimrnn.cli.variants import plain
+from slimrnn.cli.console import plain
 from slimrnn.experiments.analysis.grouping import (
     VARIANT,
-    by_problem,
+    by_dataset,
     shared,
     shortened,
     text,
@@ -41,7 +41,7 @@ _FIGURES = {
 }
 
 
-class _Form(NamedTuple):
+class _Layout(NamedTuple):
     """Which figures there are, what parts them from their ratios, the longest name."""
 
     figures: tuple[str, ...]
@@ -51,7 +51,11 @@ class _Form(NamedTuple):
 
 _ALL = tuple(_FIGURES)
 _FEW = tuple(name for name in _FIGURES if name != "model_parameters")
-_FORMS = (_Form(_ALL, " ", 24), _Form(_ALL, "\n", 24), _Form(_FEW, "\n", 13))
+_LAYOUTS = (
+    _Layout(_ALL, " ", 24),
+    _Layout(_ALL, "\n", 24),
+    _Layout(_FEW, "\n", 13),
+)
 
 
 def comparison(runs: Sequence[Run], width: int) -> list[Table | str]:
@@ -61,12 +65,12 @@ def comparison(runs: Sequence[Run], width: int) -> list[Table | str]:
         runs: at least one; those on several data sets get a table each.
         width: of the screen; on a narrow one, the ratios go below the figures.
     """
-    problems = by_problem(runs)
+    datasets = by_dataset(runs)
     parts: list[Table | str] = []
-    for name, own in problems.items():
-        if len(problems) > 1:
+    for name, own in datasets.items():
+        if len(datasets) > 1:
             parts.append(f"[bold]{escape(name)}[/]")
-        parts += _problem(own, width)
+        parts += _on_one_dataset(own, width)
     if max(len(run.metrics) for run in runs) == 1:
         parts.append(
             "The seconds are those of the first epoch, in which a variant's first run "
@@ -75,7 +79,7 @@ def comparison(runs: Sequence[Run], width: int) -> list[Table | str]:
     return parts
 
 
-def _problem(runs: Sequence[Run], width: int) -> list[Table | str]:
+def _on_one_dataset(runs: Sequence[Run], width: int) -> list[Table | str]:
     """The comparison on one data set."""
     summary = summarize(runs)
     seeds = max(len(row.runs) for row in summary.rows)
@@ -130,30 +134,30 @@ def outcome(run: Run) -> str:
 def _fitting(summary: Summary, width: int) -> Table:
     """The fullest form of the table that fits the screen."""
     console = Console(width=10_000)
-    forms = [_comparison(summary, form) for form in _FORMS]
-    fits = (table for table in forms if console.measure(table).maximum <= width)
-    return next(fits, forms[-1])
+    layouts = [_comparison(summary, layout) for layout in _LAYOUTS]
+    fits = (table for table in layouts if console.measure(table).maximum <= width)
+    return next(fits, layouts[-1])
 
 
-def _comparison(summary: Summary, form: _Form) -> Table:
+def _comparison(summary: Summary, layout: _Layout) -> Table:
     """The figures of the best points."""
     table = plain()
     table.add_column("variant", no_wrap=True)
-    reference = escape(shortened(summary.reference, form.longest - 2))
-    for name in form.figures:
+    reference = escape(shortened(summary.reference, layout.longest - 2))
+    for name in layout.figures:
         head = _FIGURES[name].format(metric=summary.metric, reference=reference)
         table.add_column(head, justify="right", no_wrap=True)
     for row in summary.best:
-        cells = _figures(row, form.apart)
-        table.add_row(_name(row, form), *(cells[name] for name in form.figures))
+        cells = _figures(row, layout.apart)
+        table.add_row(_name(row, layout), *(cells[name] for name in layout.figures))
     return table
 
 
-def _name(row: Row, form: _Form) -> str:
+def _name(row: Row, layout: _Layout) -> str:
     ended = {"diverged": row.diverged, "interrupted": row.interrupted}
     ended["failed"] = row.failed
     notes = [f"\n[red]{count} {how}[/]" for how, count in ended.items() if count]
-    return escape(shortened(row.variant, form.longest)) + "".join(notes)
+    return escape(shortened(row.variant, layout.longest)) + "".join(notes)
 
 
 def _figures(row: Row, apart: str) -> dict[str, str]:

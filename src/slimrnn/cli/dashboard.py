@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from slimrnn.cli.variants import plain
+from slimrnn.cli.console import plain
 from slimrnn.errors import InputError
 from slimrnn.experiments.analysis.summary import METRICS, finite, status
 from slimrnn.experiments.run import store
@@ -23,7 +23,7 @@ from slimrnn.experiments.run.store import Run
 from slimrnn.experiments.sweep.process_pool import Ended
 
 
-class Screen:
+class Dashboard:
     """A live table on a terminal; elsewhere a line for each trial that ended.
 
     Args:
@@ -43,15 +43,16 @@ class Screen:
         self._seconds: list[float] = []  # of the trials that ended in this session
         self._live = Live(console=screen, transient=True, auto_refresh=False)
 
-    def __enter__(self) -> Screen:
+    def __enter__(self) -> Dashboard:
         if self.screen.is_terminal:
             self._live.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._live.stop()
+        self.screen.print(self.summary())
 
-    def begins(self, total: int) -> None:
+    def opens(self, total: int) -> None:
         """The sweep begins."""
         self._total = total
 
@@ -63,7 +64,7 @@ class Screen:
     def retried(self, settings: Settings, ended: Ended) -> None:
         """An attempt failed, and there will be another."""
         self._running.pop(settings.key(), None)
-        self._say(f"[yellow]again[/] {_name(settings)}: {escape(ended.reason)}")
+        self._say(f"[yellow]again[/] {escape(settings.key())}: {escape(ended.reason)}")
 
     def ended(self, settings: Settings, run: Run) -> None:
         """A trial has ended; one of an earlier session is told as well."""
@@ -80,7 +81,7 @@ class Screen:
             self._seconds.append(time.monotonic() - known[2])
         how = _figures(run.result) if ended == "done" else run.result.get("reason")
         color = "green" if ended == "done" else "red"
-        self._say(f"[{color}]{ended}[/] {_name(settings)}: {escape(str(how))}")
+        self._say(f"[{color}]{ended}[/] {escape(settings.key())}: {escape(str(how))}")
         self.tick()
 
     @property
@@ -171,7 +172,3 @@ def _figures(result: dict[str, Any]) -> str:
 def _number(value: Any) -> str:
     known = finite(value)
     return "-" if known is None else f"{abs(known):.4f}"
-
-
-def _name(settings: Settings) -> str:
-    return f"{escape(settings.key())} (seed {settings.seed})"

@@ -1,12 +1,38 @@
-"""What is installed, what is found, and what runs where: a first look at a machine."""
+"""`slimrnn doctor`: what is installed, what is found, and what runs where."""
 
 from __future__ import annotations
 
+import argparse
+from typing import Any
+
 from rich.table import Table
 
-from slimrnn import backends, data, engines, native
-from slimrnn.experiments.run.environment import describe, version
+from slimrnn import backends
+from slimrnn.cli import flags
+from slimrnn.cli.console import console
 from slimrnn.variants import TABLE
+
+
+def add(commands: Any) -> None:
+    """Adds `doctor`."""
+    command = commands.add_parser(
+        "doctor",
+        help="show versions, backends, data, and what runs where",
+        description="Show the versions, the backends and the data that are found, and "
+        "which engine\ncomputes which variant, and why.",
+        epilog="Example:  slimrnn doctor --data-dir ~/data",
+    )
+    flags.data_dir(command)
+    flags.backend(command)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carries out `slimrnn doctor`."""
+    choice = backends.start(args.backend)
+    screen = console()
+    for part in examine(choice, args.data_dir):
+        screen.print(part, "")
+    return 0
 
 
 def examine(choice: backends.Choice, data_dir: str | None) -> list[Table | str]:
@@ -16,6 +42,8 @@ def examine(choice: backends.Choice, data_dir: str | None) -> list[Table | str]:
         choice: the backend that Keras runs on.
         data_dir: the user's folder of data, if there is one.
     """
+    from slimrnn import data
+
     return [
         _section("Versions", _versions()),
         _section("Backends", _backends(choice)),
@@ -42,10 +70,14 @@ def _section(title: str, rows: dict[str, str]) -> Table:
 
 
 def _versions() -> dict[str, str]:
+    from slimrnn.experiments.run.environment import describe
+
     return {name: str(value) for name, value in describe().items()}
 
 
 def _backends(choice: backends.Choice) -> dict[str, str]:
+    from slimrnn.experiments.run.environment import version
+
     found = backends.installed()
     rows = {}
     for name in backends.BACKENDS:
@@ -59,6 +91,8 @@ def _backends(choice: backends.Choice) -> dict[str, str]:
 
 
 def _engines() -> dict[str, str]:
+    from slimrnn import engines, native
+
     rows = {}
     for name in backends.installed():
         chosen = engines.choose("auto", name)

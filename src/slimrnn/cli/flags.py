@@ -65,6 +65,43 @@ def flag(
     )
 
 
+def spelled(name: str) -> str:
+    """The flag of a setting.
+
+    Example:
+        >>> spelled("batch_size")
+        '--batch-size'
+    """
+    return f"--{name.replace('_', '-')}"
+
+
+def run(group: Any) -> None:
+    """Adds the flags of all that trains: the backend, the folder, who is told."""
+    backend(group)
+    place = group.add_mutually_exclusive_group()
+    out(place)
+    place.add_argument(
+        "--resume",
+        metavar="DIR",
+        help="go on with what was stopped in this folder, as if it never was; it "
+        "knows all its settings (default: begin anew)",
+    )
+    group.add_argument(
+        "--data-parallel",
+        action="store_true",
+        help="share each batch out over all devices (JAX)",
+    )
+    group.add_argument(
+        "--log-to",
+        metavar="LOGGER",
+        action="extend",
+        nargs="+",
+        default=[],
+        help="tensorboard, mlflow, wandb: report each epoch to them too (default: "
+        "none)",
+    )
+
+
 def data_dir(group: Any) -> None:
     """Adds --data-dir."""
     group.add_argument(
@@ -89,37 +126,6 @@ def backend(group: Any) -> None:
         "--backend",
         metavar="NAME",
         help=f"{', '.join(BACKENDS)} (default: KERAS_BACKEND, or the first installed)",
-    )
-
-
-def resume(group: Any) -> None:
-    """Adds --resume."""
-    group.add_argument(
-        "--resume",
-        metavar="DIR",
-        help="go on with what was stopped in this folder, as if it never was; it "
-        "knows all its settings (default: begin anew)",
-    )
-
-
-def data_parallel(group: Any) -> None:
-    """Adds --data-parallel."""
-    group.add_argument(
-        "--data-parallel",
-        action="store_true",
-        help="share each batch out over all devices (JAX)",
-    )
-
-
-def log_to(group: Any) -> None:
-    """Adds --log-to."""
-    group.add_argument(
-        "--log-to",
-        metavar="LOGGER",
-        action="extend",
-        nargs="+",
-        default=[],
-        help="tensorboard, mlflow, wandb: tell them each epoch too (default: none)",
     )
 
 

@@ -1,30 +1,26 @@
-"""The subcommand `slim`: its grammar, and what it does."""
+"""`slimrnn slim`: a trained model with slim layers, trained again."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
 
 from slimrnn import backends
-from slimrnn.cli import flags
-from slimrnn.errors import InputError
-from slimrnn.experiments.run import store
+from slimrnn.cli import flags, inputs
+from slimrnn.cli.console import console, plain
 from slimrnn.slimming.options import Options
+from slimrnn.utils.files import atomic_file
+from slimrnn.utils.settings import settings_of
 from slimrnn.variants import get
 
-ENDING = ".keras"
-#: the settings of the training
-_TRAINING = {
-    "epochs": ("N", "passes over the training data"),
-    "learning_rate": ("X", "step size of Adam"),
-    "batch_size": ("N", "sequences in a batch"),
-    "temperature": ("T", "softens the trained model's answers: 1 leaves them as is"),
-    "mix": ("X", "share of these answers in the loss, from 0 (labels alone) to 1"),
-    "validation": ("X", "fraction of the training data kept for validation"),
-    "seed": ("N", "of the split, the batches and dropout; 0 or more"),
-}
+OPTIONS = settings_of(Options)
+
+
+if TYPE_CHECKING:
+    from slimrnn.slimming.measure import Figures
 
 
 def add(commands: Any) -> None:
@@ -65,27 +61,32 @@ def add(commands: Any) -> None:
     flags.flag(data, "--words", "N", "most frequent words kept", "the data set's")
     flags.flag(data, "--length", "N", "last steps kept", "the data set's")
     training = command.add_argument_group("training")
-    for name, (metavar, what) in _TRAINING.items():
-        flag = f"--{name.replace('_', '-')}"
-        flags.flag(training, flag, metavar, what, getattr(Options, name), applied=True)
+    for name, about in OPTIONS.items():
+        usual = getattr(Options, name)
+        flags.flag(
+            training,
+            flags.spelled(name),
+            about.metavar,
+            about.help,
+            usual,
+            applied=True,
+        )
     flags.backend(training)
 
 
 def run(args: argparse.Namespace) -> int:
     """Carries out `slimrnn slim`."""
-    options = {name: getattr(args, name) for name in _TRAINING}
+    options = {name: getattr(args, name) for name in OPTIONS}
     Options(**options)
     variant, constants = get(args.to), _gate_constants(args.gate_constants)
-    _check_out(Path(args.out))
+    out = inputs.new_model_file(args.out)
     backends.start(args.backend)
     from slimrnn import data
-    from slimrnn.cli.console import console
-    from slimrnn.cli.export import load
     from slimrnn.data.adapter import layers_in
-    from slimrnn.slimming.measure import measure, table
+    from slimrnn.slimming.measure import measure
     from slimrnn.slimming.training import slim
 
-    model = load(args.model)
+    model = inputs.load(args.model)
     dataset = data.load(
         args.dataset,
         file=args.data,
@@ -104,7 +105,8 @@ def run(args: argparse.Namespace) -> int:
         **options,
     )
     after = measure(slimmed, dataset)
-    store.save_model(slimmed, Path(args.out))
+    with atomic_file(out) as unfinished:
+        slimmed.save(unfinished)
     screen.print(table(before, after))
     for layer in layers_in(slimmed):
         found = getattr(layer, "gate_constants", None) or {}
@@ -115,14 +117,35 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check_out(out: Path) -> None:
-    """Refuses what cannot be written, before the work."""
-    if out.suffix != ENDING:
-        raise InputError(f"--out must end in {ENDING}; received {out}.")
-    if out.exists():
-        raise InputError(f"{out} exists already; give another --out, or remove it.")
-    if not out.parent.is_dir():
-        raise InputError(f"The folder {out.parent} of --out does not exist; make it.")
+def table(before: Figures, after: Figures) -> Table:
+    """The figures of both models, side by side."""
+    found = plain()
+    for head in ("", "before", "after", "ratio"):
+        found.add_column(head, justify="right" if head else "left", no_wrap=True)
+    old, new = (_shown(figures) for figures in (before, after))
+    for title, (value, form) in old.items():
+        if title in new:
+            values = (value, new[title][0])
+            ratio = "" if form == SCORE else f"×{values[1] / value:.2f}"
+            found.add_row(title, *map(form.format, values), ratio)
+    return found
+
+
+SCORE, COUNT, TIME = "{:.3f}", "{:,}", "{:.3g}"
+
+
+def _shown(figures: Figures) -> dict[str, tuple[float, str]]:
+    """The figures and their forms, by title."""
+    return {
+        f"test {figures.metric}": (figures.score, SCORE),
+        "parameters of the recurrent layers": (figures.recurrent_parameters, COUNT),
+        "parameters of the model": (figures.parameters, COUNT),
+        **{
+            f"flash of a Cortex-M4 in bytes, {dtype}": (count, COUNT)
+            for dtype, count in figures.flash.items()
+        },
+        "ms a prediction, in Keras": (1000 * figures.seconds, TIME),
+    }
 
 
 def _gate_constants(words: list[str]) -> Any:

@@ -1,16 +1,62 @@
-"""The tables of variants that the command line prints."""
+"""`slimrnn variants`: the table of variants, or one of them."""
 
 from __future__ import annotations
 
-from rich import box
+import argparse
+from typing import Any
+
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from slimrnn.experiments.analysis.summary import BASELINE
-from slimrnn.variants import TABLE, Gate, Variant, get
+from slimrnn.cli.console import console, plain
+from slimrnn.cli.flags import flag
+from slimrnn.errors import InputError
+from slimrnn.utils.checks import whole
+from slimrnn.variants import BASELINE, TABLE, Gate, Variant, get
 
 WIDE = 100  # columns of a screen on which a source fits with its prefix
+
+
+def add(commands: Any) -> None:
+    """Adds `variants`."""
+    command = commands.add_parser(
+        "variants",
+        help="list the variants, or show one",
+        description="List the variants of the LSTM, the GRU and the MGU with their "
+        "parameters,\nor show one variant's equations, weights and source.",
+        epilog="Example:  slimrnn variants LSTM6 --features 28 --units 50",
+    )
+    command.add_argument("name", metavar="NAME", nargs="?", help="such as LSTM6")
+    what = "numbers in a step of the input"
+    flag(command, "--features", "M", what, 32, applied=True)
+    flag(command, "--units", "N", "units of the layer", 100, applied=True)
+    command.add_argument(
+        "--markdown", action="store_true", help="print the list as a Markdown table"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carries out `slimrnn variants`."""
+    sizes = {"features": args.features, "units": args.units}
+    for name, value in sizes.items():
+        whole(name, value, least=1)
+    if args.markdown:
+        if args.name is not None:
+            raise InputError(
+                f"--markdown prints the whole list; received it with {args.name}; "
+                f"leave one of them out."
+            )
+        print(variants_markdown(**sizes))
+        return 0
+    screen = console()
+    if args.name is None:
+        shown: Any = variants_table(**sizes, width=screen.width)
+    else:
+        shown = variant_page(get(args.name), **sizes)
+    screen.print(shown)
+    screen.print(legend(**sizes), style="dim")
+    return 0
 
 
 def variants_table(features: int, units: int, width: int) -> Table:
@@ -128,8 +174,3 @@ def _form(gate: Gate) -> str:
 def _share(variant: Variant, features: int, units: int) -> str:
     whole = get(BASELINE).parameters(features, units)
     return f"{variant.parameters(features, units) / whole:.1%}"
-
-
-def plain() -> Table:
-    """A table without columns yet, in the style of all."""
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))

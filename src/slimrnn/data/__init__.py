@@ -9,13 +9,29 @@
     ((32, 8, 8), (32,))
 
 `sequences` knows what sequences are, `reading` turns a file into checked ones,
-`table` knows the names, `sources` finds them, `batches` serves them to Keras.
+`table` knows the names, `sources` finds them, `preparation` makes them from what is
+there, `batches` serves them to Keras, `adapter` fits them to a given model.
 """
 
-from slimrnn.data.batches import Batches
-from slimrnn.data.sequences import Dataset, Part, Sequences
-from slimrnn.data.sources import available, load
+from typing import TYPE_CHECKING
+
 from slimrnn.data.table import DATASETS, Source
+from slimrnn.utils.optional import lazy
+
+if TYPE_CHECKING:
+    from slimrnn.data.batches import Batches
+    from slimrnn.data.sequences import Dataset, Part, Sequences
+    from slimrnn.data.sources import available, load
+
+# Imported when first asked for: who only wants the names needs no NumPy and no Keras.
+__getattr__ = lazy(
+    __name__,
+    {
+        "batches": ("Batches",),
+        "sequences": ("Dataset", "Part", "Sequences"),
+        "sources": ("available", "load"),
+    },
+)
 
 __all__ = [
     "DATASETS",

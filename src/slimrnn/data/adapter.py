@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import keras
 import numpy as np
 
-from slimrnn.data import Batches, Dataset, Part, Sequences
+from slimrnn import data as served
+from slimrnn.data.sequences import Dataset, Part, Sequences
 from slimrnn.errors import InputError
 
 Array = np.ndarray
@@ -58,7 +58,7 @@ def dataset(data: Any) -> Dataset:
 
 
 @dataclass(frozen=True)
-class Feeding:
+class Adapter:
     """How sequences are padded for a model.
 
     Steps that pad stand behind the sequence where the model masks them, and else in
@@ -75,7 +75,7 @@ class Feeding:
     padding: float | None
 
     @classmethod
-    def of(cls, model: keras.Model, data: Dataset) -> Feeding:
+    def of(cls, model: Any, data: Dataset) -> Adapter:
         """What a model expects of these data.
 
         Raises:
@@ -92,7 +92,7 @@ class Feeding:
                 f"takes exactly {steps}; give data of that length."
             )
         for layer in layers_in(model):
-            if isinstance(layer, keras.layers.Masking):
+            if hasattr(layer, "mask_value"):  # a Masking
                 return cls(False, steps, float(layer.mask_value))
             if getattr(layer, "mask_zero", False):
                 return cls(False, steps, None)
@@ -103,7 +103,7 @@ class Feeding:
         """Batches of a part: shuffled by a seed, or for an evaluation."""
         if self.padding is not None:
             part = replace(part, x=replace(part.x, padding=self.padding))
-        return Batches(
+        return served.Batches(
             part,
             size,
             shuffle=seed is not None,
@@ -121,13 +121,14 @@ class Feeding:
 
     def one(self, part: Part) -> Part:
         """The sequence of median length alone, padded as the model expects."""
-        middle = np.argsort(part.x.lengths, kind="stable")[len(part) // 2]
-        x, y = self.batches(part.take([middle]))[0]
+        x, y = self.batches(part.median())[0]
         return Part(Sequences(x), y)
 
-    def answers(self, model: keras.Model, part: Part) -> Array:
+    def answers(self, model: Any, part: Part) -> Array:
         """(N, ...) what a model answers, in the order of the data."""
-        model = keras.Model(model.inputs[0], model.outputs[0])  # no lists, no names
+        from slimrnn.data.batches import unnamed
+
+        model = unnamed(model)
         batches = self.batches(part)
         pairs = zip(batches.plan(0), batches, strict=True)
         found: Array | None = None
@@ -140,16 +141,16 @@ class Feeding:
         return found
 
 
-def layers_in(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    """The layers of a model, in order; models inside it are opened."""
+def layers_in(model: Any) -> Iterator[Any]:
+    """The layers of a Keras model, in order; models inside it are opened."""
     for layer in model.layers:
-        if isinstance(layer, keras.Model):
+        if hasattr(layer, "layers"):
             yield from layers_in(layer)
         else:
             yield layer
 
 
-def _check(model: keras.Model, data: Dataset) -> int | None:
+def _check(model: Any, data: Dataset) -> int | None:
     """The number of steps that the model fixes; refuses data of another kind."""
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise InputError(
@@ -173,7 +174,7 @@ def _check(model: keras.Model, data: Dataset) -> int | None:
             f"it was trained on."
         )
     for layer in layers_in(model):
-        if data.tokens and isinstance(layer, keras.layers.Embedding):
+        if data.tokens and hasattr(layer, "input_dim"):  # an Embedding
             largest = max(int(p.x.values.max()) for p in (data.train, data.test))
             if largest >= layer.input_dim:
                 raise InputError(

@@ -146,6 +146,11 @@ class Part:
         """Return the samples at `indices`."""
         return Part(self.x.take(indices), self.y[indices])
 
+    def median(self) -> "Part":
+        """Return the sample of median length alone."""
+        middle = np.argsort(self.x.lengths, kind="stable")[len(self) // 2]
+        return self.take([middle])
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from slimrnn.data.preparation import BUILTIN, PREPARE
 from slimrnn.data.reading import INT32, Arrays, checked, read_npz
 from slimrnn.data.sequences import Dataset, Part, Sequences
 from slimrnn.data.table import DATASETS, Source
@@ -117,7 +118,7 @@ def _arrays(
 ) -> tuple[Arrays, str]:
     """Return a data set's arrays and what to call their origin."""
     if source.builtin is not None:
-        return source.builtin(), name
+        return BUILTIN[source.builtin](), name
     places = _places(source, data_dir)
     if data_dir is not None and os.path.exists(places[0]):
         return read_npz(places[0]), str(places[0])
@@ -188,7 +189,7 @@ def _dataset(
             "for texts; leave it out."
         )
     if source is not None and source.prepare is not None:
-        prepared = source.prepare(train.x.values, test.x.values)
+        prepared = PREPARE[source.prepare](train.x.values, test.x.values)
         train, test = (
             Part(Sequences(x), part.y)
             for x, part in zip(prepared, (train, test), strict=True)

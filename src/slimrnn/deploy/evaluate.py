@@ -113,18 +113,18 @@ def evaluate_int8(
 
 def _parts(model: Any, data: Dataset) -> tuple[Array, Array, Array]:
     """The test, x and y, and what tells the scales."""
-    from slimrnn.data.adapter import Feeding  # which knows the sizes of exports
+    from slimrnn.data.adapter import Adapter  # which knows the sizes of exports
 
     if not getattr(model, "inputs", None):
         raise InputError(
             "A slimrnn.data.Dataset is taken with a built keras.Sequential or "
             "functional model; give arrays x and y for a layer."
         )
-    feeding = Feeding.of(model, data)
+    adapter = Adapter.of(model, data)
     count = min(_CALIBRATION, len(data.train))
     some = np.linspace(0, len(data.train) - 1, count).astype(int)  # it may be sorted
-    usual = feeding.padded(data.train.take(some))
-    return feeding.padded(data.test), data.test.y, usual
+    usual = adapter.padded(data.train.take(some))
+    return adapter.padded(data.test), data.test.y, usual
 
 
 def _values(program: Program, x: Array) -> Array:

@@ -1,8 +1,7 @@
 """A trained model with slim layers: rebuilt, started from its weights, and distilled.
 
 `conversion` makes the model and starts it, `distillation` is what it is trained by,
-`feeding` knows how the data reach it, `training` puts them together, `figures` measures
-before and after.
+`training` puts them together, `measure` measures before and after.
 """
 
 from typing import TYPE_CHECKING

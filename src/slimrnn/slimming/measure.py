@@ -7,15 +7,13 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
-from rich import box
-from rich.table import Table
 
 from slimrnn.data import Dataset
-from slimrnn.data.adapter import Feeding, layers_in
+from slimrnn.data.adapter import Adapter, layers_in
 from slimrnn.deploy.size import Size, sizes
 from slimrnn.errors import InputError
-from slimrnn.experiments.run.trainer import prediction_seconds
 from slimrnn.slimming.distillation import ENDS, Distillation, end_of
+from slimrnn.utils.timing import median_seconds
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,9 @@ def measure(model: keras.Model, data: Dataset) -> Figures:
     Raises:
         InputError: data that the model cannot take.
     """
-    feeding = Feeding.of(model, data)
-    answers = feeding.answers(model, data.test)
+    adapter = Adapter.of(model, data)
+    answers = adapter.answers(model, data.test)
+    one = adapter.one(data.test).x.padded()
     end = end_of(answers, data.test.y)
     loss = Distillation(end)
     found = loss.score(loss.targets(answers, data.test.y), answers)
@@ -62,7 +61,7 @@ def measure(model: keras.Model, data: Dataset) -> Figures:
         ),
         model.count_params(),
         _flash(model),
-        prediction_seconds(model, feeding.one(data.test)),
+        median_seconds(lambda: model.predict_on_batch(one)),
     )
 
 
@@ -72,34 +71,3 @@ def _flash(model: keras.Model) -> dict[str, int]:
     except InputError:
         return {}
     return {k: size.flash for k, size in found.items() if isinstance(size, Size)}
-
-
-def table(before: Figures, after: Figures) -> Table:
-    """The figures of both models, side by side."""
-    found = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for head in ("", "before", "after", "ratio"):
-        found.add_column(head, justify="right" if head else "left", no_wrap=True)
-    old, new = (_shown(figures) for figures in (before, after))
-    for title, (value, form) in old.items():
-        if title in new:
-            values = (value, new[title][0])
-            ratio = "" if form == SCORE else f"×{values[1] / value:.2f}"
-            found.add_row(title, *map(form.format, values), ratio)
-    return found
-
-
-SCORE, COUNT, TIME = "{:.3f}", "{:,}", "{:.3g}"
-
-
-def _shown(figures: Figures) -> dict[str, tuple[float, str]]:
-    """The figures and their forms, by title."""
-    return {
-        f"test {figures.metric}": (figures.score, SCORE),
-        "parameters of the recurrent layers": (figures.recurrent_parameters, COUNT),
-        "parameters of the model": (figures.parameters, COUNT),
-        **{
-            f"flash of a Cortex-M4 in bytes, {dtype}": (count, COUNT)
-            for dtype, count in figures.flash.items()
-        },
-        "ms a prediction, in Keras": (1000 * figures.seconds, TIME),
-    }

@@ -2,56 +2,47 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from slimrnn.errors import InputError
-from slimrnn.experiments.run.settings import MOST_SEED
-from slimrnn.utils.checks import whole
+from slimrnn.utils.settings import (
+    ABOVE_0,
+    COUNT,
+    SEED,
+    UP_TO_HALF,
+    check_all,
+    real,
+    setting,
+)
 
-_RANGES = {
-    "learning_rate": (lambda x: x > 0, "above 0"),
-    "temperature": (lambda x: x > 0, "above 0"),
-    "mix": (lambda x: 0 <= x <= 1, "from 0 (labels alone) to 1 (answers alone)"),
-    "validation": (lambda x: 0 < x <= 0.5, "above 0 and at most 0.5"),
-}
+_SHARE = real(lambda x: 0 <= x <= 1, "a number from 0 (labels alone) to 1")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a slimmed model is trained.
-
-    Args:
-        epochs: passes over the training data.
-        learning_rate: of Adam.
-        batch_size: sequences in a batch.
-        temperature: T, which softens the trained model's answers; 1 leaves them as
-            they are.
-        mix: share of these answers in the loss, the labels having the rest.
-        validation: fraction of the training data that is kept for validation.
-        seed: of the split, the batches and dropout.
+    """How a slimmed model is trained; what each option is stands in its field.
 
     Raises:
         InputError: a value that is not allowed.
     """
 
-    epochs: int = 10
-    learning_rate: float = 0.001
-    batch_size: int = 32
-    temperature: float = 2.0
-    mix: float = 0.5
-    validation: float = 0.1
-    seed: int = 1
+    epochs: int = setting(10, "passes over the training data", COUNT, "N")
+    learning_rate: float = setting(0.001, "step size of Adam", ABOVE_0, "X")
+    batch_size: int = setting(32, "sequences in a batch", COUNT, "N")
+    temperature: float = setting(
+        2.0, "softens the trained model's answers: 1 leaves them as is", ABOVE_0, "T"
+    )
+    mix: float = setting(
+        0.5,
+        "share of these answers in the loss, from 0 (labels alone) to 1",
+        _SHARE,
+        "X",
+    )
+    validation: float = setting(
+        0.1, "fraction of the training data kept for validation", UP_TO_HALF, "X"
+    )
+    seed: int = setting(
+        1, "of the split, the batches and dropout; 0 or more", SEED, "N"
+    )
 
     def __post_init__(self):
-        whole("number of epochs", self.epochs, least=1)
-        whole("batch size", self.batch_size, least=1)
-        whole("seed", self.seed, least=0, most=MOST_SEED)
-        for name, (fits, allowed) in _RANGES.items():
-            value = getattr(self, name)
-            number = isinstance(value, (int, float)) and math.isfinite(value)
-            if not number or not fits(value):
-                raise InputError(
-                    f"The {name.replace('_', ' ')} must be a number {allowed}; "
-                    f"received {value!r}."
-                )
+        check_all(self)

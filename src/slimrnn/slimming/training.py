@@ -10,7 +10,7 @@ import numpy as np
 
 from slimrnn import backends
 from slimrnn.data import Dataset
-from slimrnn.data.adapter import Feeding, dataset
+from slimrnn.data.adapter import Adapter, dataset
 from slimrnn.slimming.conversion import GateConstants, rebuild
 from slimrnn.slimming.distillation import Best, Distillation, end_of, with_targets
 from slimrnn.slimming.options import Options
@@ -63,9 +63,9 @@ def slim(
     if data is None:
         return slimmed
     data = dataset(data)
-    feeding = Feeding.of(model, data)
+    adapter = Adapter.of(model, data)
     parts = data.split(how.validation, how.seed)
-    answers = [feeding.answers(model, part) for part in parts]
+    answers = [adapter.answers(model, part) for part in parts]
     labels = [part.y for part in parts]
     end = end_of(np.concatenate(answers), np.concatenate(labels))
     loss = Distillation(end, how.temperature, how.mix)
@@ -79,8 +79,8 @@ def slim(
     pupil = keras.Model(slimmed.inputs[0], slimmed.outputs[0])
     optimizer = keras.optimizers.Adam(how.learning_rate)
     pupil.compile(optimizer, loss=loss, metrics=[loss.score])
-    batches = feeding.batches(part, how.seed, how.batch_size)
-    best = Best(pupil, feeding.batches(held), watch)
+    batches = adapter.batches(part, how.seed, how.batch_size)
+    best = Best(pupil, adapter.batches(held), watch)
     pupil.fit(
         batches,
         epochs=how.epochs,

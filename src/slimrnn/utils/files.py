@@ -181,37 +181,38 @@ def _whole_lines(file: BinaryIO) -> int:
 
 
 @contextmanager
-def locked(path: Path, patience: float = 0.0) -> Iterator[None]:
+def locked(path: Path, patience: float = 0.0, name: str = "") -> Iterator[None]:
     """Keeps a folder for this process; the system frees it however the process ends.
 
     Args:
         path: the folder, which is there.
         patience: seconds to wait for another process to end.
+        name: of the lock, where the folder has several.
 
     Raises:
         InUse: another process has the folder; the sentence says which.
     """
-    lock = filelock.FileLock(path / LOCK)
+    lock, holder = filelock.FileLock(path / f"{name}{LOCK}"), path / f"{name}{HOLDER}"
     try:
         lock.acquire(timeout=patience)
     except filelock.Timeout as error:
         raise InUse(
-            f"The folder {path} is in use by {_holder(path)}; wait until that ends, or "
-            f"stop it."
+            f"The folder {path} is in use by {_process(holder)}; wait until that ends, "
+            f"or stop it."
         ) from error
     try:
         me = {"process": os.getpid(), "machine": socket.gethostname()}
         since = time.strftime("%Y-%m-%d %H:%M:%S")
-        write(path / HOLDER, json.dumps({**me, "since": since}))
+        write(holder, json.dumps({**me, "since": since}))
         yield
-        (path / HOLDER).unlink(missing_ok=True)
+        holder.unlink(missing_ok=True)
     finally:
         lock.release()
 
 
-def _holder(path: Path) -> str:
+def _process(holder: Path) -> str:
     try:
-        it = json.loads((path / HOLDER).read_text(encoding="utf-8"))
+        it = json.loads(holder.read_text(encoding="utf-8"))
         return f"process {it['process']} on {it['machine']} since {it['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

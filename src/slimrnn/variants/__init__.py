@@ -6,12 +6,13 @@ from types import ModuleType
 from slimrnn.variants.activations import ACTIVATIONS, Activation
 from slimrnn.variants.gates import CANDIDATE, FAMILIES, WEIGHTS, Family, Gate
 from slimrnn.variants.spec import CellSpec
-from slimrnn.variants.table import ALIASES, TABLE, get, serialize, variants
+from slimrnn.variants.table import ALIASES, BASELINE, TABLE, get, serialize, variants
 from slimrnn.variants.variant import Variant
 
 __all__ = [
     "ACTIVATIONS",
     "ALIASES",
+    "BASELINE",
     "CANDIDATE",
     "FAMILIES",
     "TABLE",

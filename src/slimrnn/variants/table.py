@@ -17,6 +17,8 @@ from slimrnn.errors import InputError
 from slimrnn.variants.gates import Gate
 from slimrnn.variants.variant import Variant
 
+BASELINE = "LSTM"  # what the others are compared with
+
 FULL = Gate(x="full", h="full", bias=True)
 SLIM1 = Gate(h="full", bias=True)
 SLIM2 = Gate(h="full")

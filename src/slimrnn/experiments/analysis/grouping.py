@@ -1,8 +1,8 @@
-"""Points and axes: which runs belong together, and in what they differ.
+"""Configurations: which runs belong together, and in which settings they differ.
 
-A point is all runs that share all settings but the seed. The axes are the settings
-that differ between points. In a comparison, the variant is the only one; in a sweep,
-there are more. A problem is a data set: only on the same data can points be compared.
+A configuration is all runs that share all settings but the seed. The settings that
+vary between configurations are, in a comparison, the variant alone; in a sweep, there
+are more. Only on the same data set can configurations be compared.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 from slimrnn.experiments.run.store import Run
 
 VARIANT = "variant"
-#: What a repetition changes, and where a machine has its data: no settings of a point.
+#: What a repetition changes, and where a machine has its data: they part no
+#: configurations.
 ASIDE = ("seed", "data_dir")
 
 Value = str | int | float | bool | None
@@ -31,12 +32,12 @@ def data_name(run: Run) -> str:
     return run.config.get("dataset") or run.config.get("data") or "unnamed data"
 
 
-def by_problem(runs: Iterable[Run]) -> dict[str, list[Run]]:
+def by_dataset(runs: Iterable[Run]) -> dict[str, list[Run]]:
     """The runs of each data set, in the order of their first appearance."""
-    problems: dict[str, list[Run]] = {}
+    found: dict[str, list[Run]] = {}
     for run in runs:
-        problems.setdefault(data_name(run), []).append(run)
-    return problems
+        found.setdefault(data_name(run), []).append(run)
+    return found
 
 
 def settings(run: Run) -> dict[str, Value]:
@@ -65,7 +66,7 @@ def _flat(config: Mapping[str, Any]) -> dict[str, Value]:
     return found
 
 
-def axes(runs: Sequence[Run]) -> dict[str, tuple[Value, ...]]:
+def varied_settings(runs: Sequence[Run]) -> dict[str, tuple[Value, ...]]:
     """The settings that differ and their values: the variant, always, and the others.
 
     A setting that a run does not have counts as None.
@@ -73,7 +74,7 @@ def axes(runs: Sequence[Run]) -> dict[str, tuple[Value, ...]]:
     Example:
         >>> from pathlib import Path
         >>> configs = [{"variant": "LSTM", "units": n} for n in (8, 4)]
-        >>> axes([Run(Path("a"), config, {}, [], {}) for config in configs])
+        >>> varied_settings([Run(Path("a"), config, {}, [], {}) for config in configs])
         {'variant': ('LSTM',), 'units': (4, 8)}
     """
     all_settings = [settings(run) for run in runs]
@@ -90,10 +91,10 @@ def axes(runs: Sequence[Run]) -> dict[str, tuple[Value, ...]]:
     return {VARIANT: values[VARIANT], **others}
 
 
-def points(runs: Sequence[Run]) -> list[list[Run]]:
-    """The runs of each point: the variants as they appear, then by their settings."""
+def configurations(runs: Sequence[Run]) -> list[list[Run]]:
+    """The runs of each: the variants as they appear, then by their settings."""
     found: dict[tuple[Value, ...], list[Run]] = {}
-    known = axes(runs)
+    known = varied_settings(runs)
     for run in runs:
         own = settings(run)
         found.setdefault(tuple(own.get(name) for name in known), []).append(run)
@@ -129,13 +130,13 @@ def shared(mappings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def title(axis: str) -> str:
-    """An axis in words."""
-    return axis.replace("_", " ")
+def title(name: str) -> str:
+    """A setting's name in words."""
+    return name.replace("_", " ")
 
 
 def text(value: Value) -> str:
-    """A value of an axis as it is shown."""
+    """A setting's value as it is shown."""
     if value is None:
         return "-"
     return f"{value:g}" if isinstance(value, float) else str(value)

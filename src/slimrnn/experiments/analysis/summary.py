@@ -16,17 +16,17 @@ from typing import Any
 from slimrnn.experiments.analysis.grouping import (
     VARIANT,
     Value,
-    axes,
+    configurations,
     plural,
-    points,
     settings,
     shared,
     variant_name,
+    varied_settings,
 )
 from slimrnn.experiments.analysis.statistics import Difference, Scores, Spread, finite
 from slimrnn.experiments.run.store import Run
+from slimrnn.variants import BASELINE
 
-BASELINE = "LSTM"
 STATUSES = ("done", "diverged", "interrupted", "failed")
 METRICS = {"accuracy": "accuracy", "mae": "mean absolute error", "loss": "loss"}
 
@@ -136,7 +136,7 @@ def summarize(runs: Sequence[Run]) -> Summary:
         >>> summarize([run]).rows[0].score
         Spread(mean=0.9, std=None, n=1)
     """
-    groups, known, metric = points(runs), axes(runs), metric_of(runs)
+    groups, known, metric = configurations(runs), varied_settings(runs), metric_of(runs)
     names = [variant_name(group[0]) for group in groups]
     reference = BASELINE if BASELINE in names else names[0]
     measures = [_measures(group, metric) for group in groups]

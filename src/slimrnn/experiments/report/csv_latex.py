@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slimrnn.experiments.analysis.grouping import VARIANT, by_problem, text, title
+from slimrnn.experiments.analysis.grouping import VARIANT, by_dataset, text, title
 from slimrnn.experiments.analysis.statistics import Spread
 from slimrnn.experiments.analysis.summary import (
     METRICS,
@@ -63,7 +63,7 @@ def write_csv(runs: Sequence[Run], path: Path) -> None:
         runs: at least one.
         path: the file to write.
     """
-    problems = by_problem(runs).items()
+    problems = by_dataset(runs).items()
     records = [
         each for name, own in problems for each in _records(summarize(own), name)
     ]
@@ -78,7 +78,7 @@ def write_latex(runs: Sequence[Run], path: Path) -> None:
         path: the file to write.
     """
     parts = []
-    for own in by_problem(runs).values():
+    for own in by_dataset(runs).values():
         summary = summarize(own)
         best = [i for i, row in enumerate(summary.rows) if row.is_best]
         parts.append(latex_lines(summary).text(best))

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from slimrnn.experiments.analysis import curves
-from slimrnn.experiments.analysis.grouping import by_problem, shortened, text, title
+from slimrnn.experiments.analysis.grouping import by_dataset, shortened, text, title
 from slimrnn.experiments.analysis.summary import (
     METRICS,
     Row,
@@ -44,7 +44,7 @@ def write_comparison(runs: Sequence[Run], path: Path) -> None:
 
 def comparison(runs: Sequence[Run]) -> Figure:
     """The figure of :func:`write_comparison`, in no window and no global state."""
-    problems = list(by_problem(runs).values())
+    problems = list(by_dataset(runs).values())
     figure = Figure(figsize=(8.4 * len(problems), 7.2), layout="constrained")
     columns = figure.subfigures(1, len(problems), squeeze=False)[0]
     for column, own in zip(columns, problems, strict=True):

@@ -23,7 +23,7 @@ from slimrnn.experiments.analysis import curves, statistics
 from slimrnn.experiments.analysis.grouping import (
     ASIDE,
     VARIANT,
-    by_problem,
+    by_dataset,
     plural,
     shared,
     title,
@@ -93,7 +93,7 @@ def _content(runs: Sequence[Run], folder: Path, command: str) -> dict[str, Any]:
         "statuses": STATUSES,
         "problems": [
             _problem(name, own, folder, environment)
-            for name, own in by_problem(runs).items()
+            for name, own in by_dataset(runs).items()
         ],
         "environment": environment,
         "command": command,

@@ -36,7 +36,7 @@ class Watcher(Protocol):
         """A run has ended; the result is what `result.json` received."""
 
 
-class Diary(keras.callbacks.Callback):
+class RunRecorder(keras.callbacks.Callback):
     """Times each epoch, evaluates after it and writes it down; stops at NaN.
 
     Args:
@@ -78,7 +78,7 @@ class Diary(keras.callbacks.Callback):
         self._owner = {"settings": config, "backend": keras.config.backend()}
 
     def restore(self) -> None:
-        """Puts the model and the diary where the last checkpoint was, if any."""
+        """Puts the model and the recorder where the last checkpoint was, if any."""
         found = last(self.record.path, self._owner)
         self.record.rewrite(found.lines if found else [])
         if found is None:

@@ -7,108 +7,46 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from slimrnn.data.table import DATASETS
 from slimrnn.errors import InputError
 from slimrnn.experiments.run import keras_names
-from slimrnn.utils.checks import check, known, number, numbers, whole
+from slimrnn.utils.checks import numbers
+from slimrnn.utils.settings import (
+    ABOVE_0,
+    BELOW_1,
+    COUNT,
+    COUNT_OR_NONE,
+    SEED,
+    UP_TO_HALF,
+    Setting,
+    check_all,
+    choice,
+    setting,
+    settings_of,
+    text,
+    truth,
+)
 from slimrnn.variants import Variant, get, serialize
 from slimrnn.variants.time_scales import TimeScales
 
-#: Settings in place of the defaults below with which the LSTM learns a data set in a
-#: short time: places to start from, found by a few trials and validation accuracy.
-RECIPES: dict[str, dict[str, Any]] = {
-    "digits": {"epochs": 30, "learning_rate": 0.005},
-    "mnist": {"units": 50, "batch_size": 64, "epochs": 10, "learning_rate": 0.002},
-    "mnist_pixels": {"units": 100, "batch_size": 64, "epochs": 10},
-    "fashion_mnist": {"units": 50, "batch_size": 64, "epochs": 10},
-    "fashion_mnist_pixels": {"units": 100, "batch_size": 64, "epochs": 10},
-    "imdb": {"batch_size": 64, "epochs": 5},
-    "reuters": {"batch_size": 64, "epochs": 10},
-    "newsgroups": {"batch_size": 64, "epochs": 10},
-    "spoken_digits": {},
-    "japanese_vowels": {"batch_size": 16, "epochs": 30, "learning_rate": 0.005},
-}
 DEFAULT_DATASET = "digits"
-MOST_SEED = 2**31 - 1  # that every backend's generators take
-
-TABLES = ("gate_constants", "optimizer_options")  # settings that are numbers by name
-
-#: Settings that are one of a few words, and what each word means.
-CHOICES: dict[str, dict[str, str]] = {
-    "init": {
-        "slim": "every matrix and vector by itself, so that all variants start alike",
-        "packed": "as the original: one initialiser over each packed weight, forget "
-        "biases 0 (the original's LSTMs only)",
-    },
-    "embedding_init": {
-        "normal": "normal with standard deviation 1",
-        "uniform": "uniform in +-0.05, as Keras and the original do",
-    },
-    "padding": {
-        "behind": "unequal lengths are padded behind and masked",
-        "front": "all are padded in front to the longest, unmasked, as the original "
-        "did",
-    },
-    "head": {
-        "softmax": "a unit a class",
-        "sigmoid": "one unit for two classes, with binary cross-entropy",
-    },
-    "schedule": {
-        "constant": "the learning rate stays as it is",
-        "exp_loss": "after each epoch it becomes learning_rate * exp(training loss), "
-        "as in arXiv 1612.03707",
-    },
-    "keep": {
-        "last": "the weights of the last epoch",
-        "best": "those of the epoch with the best validation score",
-    },
-}
+KEY = re.compile(r"[A-Za-z0-9_.-]*-seed\d+-[0-9a-f]{12}")  # as `Settings.key` gives it
 
 
-KEY = re.compile(r"[A-Za-z0-9_.-]*-[0-9a-f]{12}")  # as `Settings.key` gives it
+def time_scales(given: Any, length: int | None = None) -> TimeScales | None:
+    """What the setting of that name means for sequences of this length."""
+    return TimeScales.of(None if given == "none" else given, length)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """All that one run depends on, but the machine and the versions.
 
-    Args:
-        variant: a row of the table, by name or as a Variant.
-        dataset: a name that `slimrnn.data` knows; None where `data` is given.
-        data: the user's own .npz file instead.
-        data_dir: a folder of .npz files, where the name is looked up first.
-        words: how many words are kept of texts; None: the data set's default.
-        length: how many last steps are kept; None: likewise.
-        units: of the recurrent layer.
-        gate_constants: other values for constant gates, such as ``{"f": 0.59}``.
-        time_scale: how long units remember at the start: ``"auto"`` (up to the length
-            of the sequences), ``"none"``, a number of steps, or a pair of them.
-        activation: of the candidate and the state.
-        recurrent_activation: of the gates.
-        init: how weights start; one of ``CHOICES``, as are the next words in quotes.
-        recurrent_initializer: Keras's name, of the recurrent matrices.
-        dropout: fraction of the layer's inputs dropped in training, in [0, 1).
-        recurrent_dropout: likewise of its recurrent state.
-        embedding: numbers a token is turned into.
-        trainable_embedding: whether those are learned.
-        embedding_init: how they start: ``"normal"`` or ``"uniform"``.
-        padding: of unequal lengths: ``"behind"`` or in ``"front"``.
-        head: of a classification: ``"softmax"`` or ``"sigmoid"``.
-        optimizer: a name that Keras knows.
-        optimizer_options: its further arguments, such as ``{"epsilon": 1e-8}``.
-        learning_rate: above 0.
-        schedule: of the learning rate: ``"constant"`` or ``"exp_loss"``.
-        batch_size: sequences in a batch.
-        epochs: passes over the training data.
-        patience: end after so many epochs without a better validation score; None:
-            never.
-        keep: which epoch's weights are the result: the ``"last"`` or the ``"best"``.
-        seed: of the weights, the split, the order of batches and dropout.
-        validation: fraction of the training data that is kept for validation.
-        validate_on_test: validate on the test data instead, as the originals did.
+    What each setting is, and what it may be, stands in its field.
 
     Raises:
         InputError: a value that is not allowed.
@@ -118,69 +56,216 @@ class Settings:
         0.005
     """
 
-    variant: str | Variant
-    dataset: str | None = DEFAULT_DATASET
-    data: str | None = None
-    data_dir: str | None = None
-    words: int | None = None
-    length: int | None = None
-    units: int = 64
-    gate_constants: Mapping[str, float] | None = None
-    time_scale: Any = "none"
-    activation: str = "tanh"
-    recurrent_activation: str = "sigmoid"
-    init: str = "slim"
-    recurrent_initializer: str = "orthogonal"
-    dropout: float = 0.0
-    recurrent_dropout: float = 0.0
-    embedding: int = 32
-    trainable_embedding: bool = False
-    embedding_init: str = "normal"
-    padding: str = "behind"
-    head: str = "softmax"
-    optimizer: str = "adam"
-    optimizer_options: Mapping[str, float] | None = None
-    learning_rate: float = 0.001
-    schedule: str = "constant"
-    batch_size: int = 32
-    epochs: int = 20
-    patience: int | None = None
-    keep: str = "last"
-    seed: int = 1
-    validation: float = 0.1
-    validate_on_test: bool = False
+    variant: str | Variant = field(
+        metadata={
+            "setting": Setting(
+                "such as LSTM6; `slimrnn variants` lists all",
+                lambda name, value: get(value),
+                "VARIANT",
+            )
+        }
+    )
+    dataset: str | None = setting(
+        DEFAULT_DATASET,
+        f"one of {', '.join(DATASETS)}",
+        text,
+        "NAME",
+        "data",
+        usual=f"{DEFAULT_DATASET}, which needs no download",
+        rival="data",
+    )
+    data: str | None = setting(
+        None,
+        "your own data instead: arrays x_train, y_train, x_test, y_test; whole "
+        "numbers in y are classes, others are targets of a regression",
+        text,
+        "FILE.npz",
+        "data",
+        usual="none",
+        rival="data",
+    )
+    data_dir: str | None = setting(
+        None,
+        "folder of NAME.npz files, looked at before Keras's cache and the network",
+        text,
+        "DIR",
+        "data",
+        usual="none",
+    )
+    words: int | None = setting(
+        None,
+        "most frequent words kept of texts",
+        COUNT_OR_NONE,
+        "N",
+        "data",
+        usual="the data set's",
+    )
+    length: int | None = setting(
+        None,
+        "last steps kept of sequences",
+        COUNT_OR_NONE,
+        "N",
+        "data",
+        usual="the data set's",
+    )
+    padding: str = choice(
+        "behind",
+        "of unequal lengths",
+        "data",
+        words={
+            "behind": "unequal lengths are padded behind and masked",
+            "front": "all are padded in front to the longest, unmasked, as the "
+            "original did",
+        },
+    )
+    units: int = setting(64, "units", COUNT, "N", "layer")
+    gate_constants: Mapping[str, float] | None = setting(
+        None,
+        "other values for constant gates, such as f=0.59",
+        numbers,
+        "GATE=X",
+        "layer",
+        usual="the variant's",
+    )
+    time_scale: Any = setting(
+        "none",
+        "how long units remember at the start: auto (up to the length of the "
+        "sequences), none, a number of steps, or in a study a pair of them",
+        lambda name, value: time_scales(value),
+        "STEPS",
+        "layer",
+    )
+    activation: str = setting(
+        "tanh", "of the new state", text, "NAME", "layer", names=keras_names.activations
+    )
+    recurrent_activation: str = setting(
+        "sigmoid", "of the gates", text, "NAME", "layer", names=keras_names.activations
+    )
+    init: str = choice(
+        "slim",
+        "how weights start",
+        "layer",
+        words={
+            "slim": "every matrix and vector by itself, so that all variants start "
+            "alike",
+            "packed": "as the original: one initialiser over each packed weight, "
+            "forget biases 0 (the original's LSTMs only)",
+        },
+    )
+    recurrent_initializer: str = setting(
+        "orthogonal",
+        "Keras's name, of the recurrent matrices",
+        text,
+        "NAME",
+        "layer",
+        names=keras_names.initializers,
+    )
+    dropout: float = setting(0.0, "fraction of inputs dropped", BELOW_1, "P", "layer")
+    recurrent_dropout: float = setting(
+        0.0, "fraction of the state dropped", BELOW_1, "P", "layer"
+    )
+    embedding: int = setting(
+        32, "numbers that a word is turned into", COUNT, "N", "layer"
+    )
+    trainable_embedding: bool = setting(
+        False, "learn these numbers too", truth, "", "layer", usual="they stay as drawn"
+    )
+    embedding_init: str = choice(
+        "normal",
+        "how these numbers start",
+        "layer",
+        words={
+            "normal": "normal with standard deviation 1",
+            "uniform": "uniform in +-0.05, as Keras and the original do",
+        },
+    )
+    head: str = choice(
+        "softmax",
+        "what tells classes apart",
+        "layer",
+        words={
+            "softmax": "a unit a class",
+            "sigmoid": "one unit for two classes, with binary cross-entropy",
+        },
+    )
+    optimizer: str = setting(
+        "adam",
+        "Keras's name, such as adam, rmsprop, sgd",
+        text,
+        "NAME",
+        "training",
+        names=keras_names.optimizers,
+    )
+    optimizer_options: Mapping[str, float] | None = setting(
+        None,
+        "further numbers for the optimizer, such as epsilon=1e-8",
+        numbers,
+        "NAME=X",
+        "training",
+        usual="Keras's",
+    )
+    learning_rate: float = setting(
+        0.001, "step size of the optimizer", ABOVE_0, "X", "training"
+    )
+    batch_size: int = setting(32, "sequences in a batch", COUNT, "N", "training")
+    epochs: int = setting(20, "passes over the training data", COUNT, "N", "training")
+    schedule: str = choice(
+        "constant",
+        "of the learning rate",
+        "training",
+        words={
+            "constant": "the learning rate stays as it is",
+            "exp_loss": "after each epoch it becomes learning_rate * exp(training "
+            "loss), as in arXiv 1612.03707",
+        },
+    )
+    patience: int | None = setting(
+        None,
+        "end after so many epochs without a better validation score",
+        COUNT_OR_NONE,
+        "N",
+        "training",
+        usual="never",
+    )
+    keep: str = choice(
+        "last",
+        "whose weights are the result",
+        "training",
+        words={
+            "last": "the weights of the last epoch",
+            "best": "those of the epoch with the best validation score",
+        },
+    )
+    seed: int = setting(
+        1, "of weights, split, batches and dropout; 0 or more", SEED, "N", "training"
+    )
+    validation: float = setting(
+        0.1,
+        "fraction of the training data kept for validation",
+        UP_TO_HALF,
+        "X",
+        "training",
+        rival="validation",
+    )
+    validate_on_test: bool = setting(
+        False,
+        "validate on the test data, as the originals did: what is then chosen by "
+        "validation makes test results look too good",
+        truth,
+        "",
+        "training",
+        usual="on a part of the training data",
+        rival="validation",
+    )
 
     def __post_init__(self):
         object.__setattr__(self, "variant", get(self.variant))
-        for name in ("dataset", "data", "data_dir"):
-            value = getattr(self, name)
-            check(name, value, value is None or isinstance(value, str), "a text")
-        for name in ("words", "length"):
-            if getattr(self, name) is not None:
-                whole(name, getattr(self, name), least=1)
         if (self.dataset is None) == (self.data is None):
             raise InputError(
                 f"Received the data set {self.dataset!r} together with the file "
                 f"{self.data!r}; give exactly one: --dataset NAME or --data FILE."
             )
-        for name in ("units", "embedding", "batch_size", "epochs"):
-            whole(name, getattr(self, name), least=1)
-        if self.patience is not None:
-            whole("patience", self.patience, least=1)
-        whole("seed", self.seed, least=0, most=MOST_SEED)
-        for name in ("learning_rate", "dropout", "recurrent_dropout", "validation"):
-            fits, allowed = _RANGES[name]
-            value = getattr(self, name)
-            check(name, value, number(value) and fits(value), allowed)
-        for name in TABLES:
-            numbers(name, getattr(self, name))
-        for name in ("trainable_embedding", "validate_on_test"):
-            value = getattr(self, name)
-            check(name, value, isinstance(value, bool), "true or false")
-        time_scales(self.time_scale)
-        for name, words in CHOICES.items():
-            known(name, getattr(self, name), words)
-        self._check_names()
+        check_all(self)
 
     @classmethod
     def of(
@@ -195,13 +280,14 @@ class Settings:
         if dataset is None and data is None:
             dataset = DEFAULT_DATASET
         given = {name: value for name, value in given.items() if value is not None}
-        recipe = RECIPES.get(dataset, {}) if isinstance(dataset, str) else {}
+        known = DATASETS.get(dataset) if isinstance(dataset, str) else None
+        recipe = known.recipe if known else {}
         return cls(variant=variant, dataset=dataset, data=data, **{**recipe, **given})
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Settings:
         """The settings that :meth:`config` described: those of a run to repeat."""
-        known = {field.name for field in fields(cls)}
+        known = {entry.name for entry in fields(cls)}
         unknown = sorted(set(config) - known)
         if unknown or "variant" not in config:
             raise InputError(
@@ -212,7 +298,7 @@ class Settings:
 
     def config(self) -> dict[str, Any]:
         """All settings as JSON can hold them."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         return {**values, "variant": serialize(get(self.variant))}
 
     def key(self) -> str:
@@ -227,7 +313,8 @@ class Settings:
         content = {**self.config(), "data_dir": None}
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         digest = hashlib.sha256(text.encode()).hexdigest()
-        return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', self.name)}-{digest[:12]}"
+        name = re.sub(r"[^A-Za-z0-9_.-]", "_", self.name)
+        return f"{name}-seed{self.seed}-{digest[:12]}"
 
     def command(self) -> str | None:
         """The command line that repeats the run; None for a variant of one's own.
@@ -240,10 +327,10 @@ class Settings:
             return None
         usual = Settings.of(self.variant, dataset=self.dataset, data=self.data)
         words = ["slimrnn", "train", self.name]
-        for field in fields(self)[1:]:
-            value = getattr(self, field.name)
-            if value != getattr(usual, field.name) or field.name == "dataset":
-                words += _flag(field.name, value)
+        for entry in fields(self)[1:]:
+            value = getattr(self, entry.name)
+            if value != getattr(usual, entry.name) or entry.name == "dataset":
+                words += _flag(entry.name, value)
         return shlex.join(words)
 
     @property
@@ -263,20 +350,6 @@ class Settings:
             return "test data"
         return f"{self.validation:.3g} of the training data"
 
-    def _check_names(self) -> None:
-        # Only here is Keras needed; the checks before it, and --help, are quick.
-        known("optimizer", self.optimizer, keras_names.optimizers())
-        activations = keras_names.activations()
-        known("activation", self.activation, activations)
-        known("recurrent activation", self.recurrent_activation, activations)
-        initializers = keras_names.initializers()
-        known("recurrent initializer", self.recurrent_initializer, initializers)
-
-
-def time_scales(given: Any, length: int | None = None) -> TimeScales | None:
-    """What the setting of that name means for sequences of this length."""
-    return TimeScales.of(None if given == "none" else given, length)
-
 
 def _flag(name: str, value: Any) -> list[str]:
     """A setting as the command line takes it."""
@@ -290,9 +363,6 @@ def _flag(name: str, value: Any) -> list[str]:
     return [flag, str(value)]
 
 
-_RANGES = {
-    "learning_rate": (lambda x: x > 0, "a number above 0"),
-    "dropout": (lambda x: 0 <= x < 1, "a number from 0 to below 1"),
-    "recurrent_dropout": (lambda x: 0 <= x < 1, "a number from 0 to below 1"),
-    "validation": (lambda x: 0 < x <= 0.5, "a fraction above 0 and at most 0.5"),
-}
+SETTINGS = settings_of(Settings)
+#: the settings that are numbers by name
+TABLES = tuple(name for name, about in SETTINGS.items() if about.is_table)

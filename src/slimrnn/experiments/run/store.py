@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 CONFIG, ENVIRONMENT = "config.json", "environment.json"
 METRICS, RESULT, MODEL = "metrics.jsonl", "result.json", "model.keras"
 SCORES = "test_scores.npy"
+STUDY = "study.json"  # what is to be trained in a folder, see `sweep.scheduler`
 FINAL = ("done", "diverged")  # how a run ends that is not to be gone on with
 WAIT = 5.0  # seconds for a process that was just killed to let go of its run
 

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from slimrnn.data import Batches, Dataset, Part
 from slimrnn.experiments.run import checkpoint
 from slimrnn.experiments.run.build import build, counts, head_of, parts, scores
 from slimrnn.experiments.run.environment import describe
-from slimrnn.experiments.run.recorder import Diary, Watcher, state
+from slimrnn.experiments.run.recorder import RunRecorder, Watcher, state
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Record, Run
 from slimrnn.utils import interrupts
+from slimrnn.utils.timing import median_seconds
 
 EVALUATION_BATCH = 256  # larger than in training: there are no gradients to keep
-MOST_PREDICTIONS, PREDICTION_SECONDS = 200, 1.0
 
 #: Makes further callbacks of a run, such as loggers, of its settings and folder.
 Callbacks = Callable[[Settings, Path], Sequence[keras.callbacks.Callback]]
@@ -81,25 +78,29 @@ class Trainer:
             test = batches.grouped(self.dataset.test)
             validation = test if held is None else batches.grouped(held)
             metric = head_of(settings, self.dataset).metric
-            diary = Diary(
+            recorder = RunRecorder(
                 model, settings, record, self.watcher, validation, test, metric
             )
             try:
-                self._carry_out(model, settings, training, diary)
+                self._carry_out(model, settings, training, recorder)
             except BaseException:
                 self._program = None  # nobody knows what state it is in
                 raise
         return Run.read(path)
 
     def _carry_out(
-        self, model: keras.Model, settings: Settings, batches: Batches, diary: Diary
+        self,
+        model: keras.Model,
+        settings: Settings,
+        batches: Batches,
+        recorder: RunRecorder,
     ) -> None:
         """Trains, and writes down how it ended, whatever happens."""
         result: dict[str, Any] = {"status": "failed", "reason": None}
         try:
-            diary.restore()
-            result = self._fit(model, settings, batches, diary)
-            checkpoint.remove(diary.record.path)
+            recorder.restore()
+            result = self._fit(model, settings, batches, recorder)
+            checkpoint.remove(recorder.record.path)
         except BaseException as error:
             if not isinstance(error, KeyboardInterrupt):
                 result["reason"] = f"{type(error).__name__}: {error}"
@@ -107,37 +108,42 @@ class Trainer:
             result = {"status": "interrupted", "reason": "Stopped by Ctrl-C."}
             # Stopped in the middle of a step, a backend may have no weights to save.
             with contextlib.suppress(Exception):
-                diary.record.save(model)
+                recorder.record.save(model)
             raise
         finally:
-            result |= {**counts(model), **diary.result()}
-            diary.record.finish({**result, "validation": settings.validated_on})
+            result |= {**counts(model), **recorder.result()}
+            recorder.record.finish({**result, "validation": settings.validated_on})
             self.watcher.ends(settings, result)
 
     def _fit(
-        self, model: keras.Model, settings: Settings, batches: Batches, diary: Diary
+        self,
+        model: keras.Model,
+        settings: Settings,
+        batches: Batches,
+        recorder: RunRecorder,
     ) -> dict[str, Any]:
         """Trains, measures and saves the model; how it ended."""
-        more = self.callbacks(settings, diary.record.path)
+        more = self.callbacks(settings, recorder.record.path)
         # The batches shuffle themselves, alike for all variants of a seed.
-        with interrupts.noted() as diary.stop:
-            if not diary.ended:
+        with interrupts.noted() as recorder.stop:
+            if not recorder.ended:
                 model.fit(
                     batches,
-                    initial_epoch=len(diary.lines),
+                    initial_epoch=len(recorder.lines),
                     epochs=settings.epochs,
                     shuffle=False,
                     verbose=0,
-                    callbacks=[batches.follow(), diary, *more],
+                    callbacks=[batches.follow(), recorder, *more],
                 )
-        diary.interrupt()
-        if diary.diverged:
-            return {"status": "diverged", "reason": diary.diverged}
-        diary.keep()
-        seconds = prediction_seconds(model, self.dataset.test)
-        diary.record.save(model)
+        recorder.interrupt()
+        if recorder.diverged:
+            return {"status": "diverged", "reason": recorder.diverged}
+        recorder.keep()
+        one = self.dataset.test.median().x.padded()
+        seconds = median_seconds(lambda: model.predict_on_batch(one))
+        recorder.record.save(model)
         head = head_of(settings, self.dataset)
-        diary.record.save_scores(scores(model, diary.test, head))
+        recorder.record.save_scores(scores(model, recorder.test, head))
         return {"status": "done", "prediction_seconds": seconds}
 
     def _model(self, settings: Settings) -> keras.Model:
@@ -187,20 +193,3 @@ class _Batching:
             front=self.front,
             length=self.length,
         )
-
-
-def prediction_seconds(model: keras.Model, part: Part) -> float:
-    """The median time of predicting one sequence of median length, compiled."""
-    middle = np.argsort(part.x.lengths, kind="stable")[len(part) // 2]
-    one = part.x.take([middle]).padded()
-    for _ in range(3):
-        model.predict_on_batch(one)
-    times: list[float] = []
-    began = time.perf_counter()
-    while len(times) < MOST_PREDICTIONS:
-        before = time.perf_counter()
-        model.predict_on_batch(one)
-        times.append(time.perf_counter() - before)
-        if time.perf_counter() - began > PREDICTION_SECONDS and len(times) >= 5:
-            break
-    return statistics.median(times)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
-
-from rich import box
-from rich.markup import escape
-from rich.table import Table
 
 from slimrnn.errors import InputError
 from slimrnn.experiments.analysis import grouping
@@ -50,62 +47,52 @@ def read(name: str) -> Study:
         return studies.read(path)
 
 
-def listing() -> Table:
-    """The studies, what each is, and where it comes from."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in ("study", "what it repeats", "source"):
-        table.add_column(title)
-    for name in names():
-        study = read(name)
-        table.add_row(name, escape(study.title), escape(study.source))
-    return table
+@dataclass(frozen=True)
+class Result:
+    """A published figure, and what came out.
 
-
-def side_by_side(study: Study, runs: Sequence[Run]) -> list[Table | str]:
-    """What was published and what came out, with the difference, and what to know.
-
-    Args:
-        study: with published results.
-        runs: those that there are.
+    Attributes:
+        what: the settings and the metric.
+        published: the figure.
+        obtained: the same over the seeds that ended well.
+        epochs: how many those had, each number once.
+        ended: how the runs ended.
     """
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("published and obtained")
-    for title in ("published", "obtained", "difference", "epochs"):
-        table.add_column(title, justify="right", no_wrap=True)
+
+    what: str
+    published: float
+    obtained: Spread
+    epochs: tuple[int, ...]
+    ended: tuple[str, ...]
+
+
+def results(study: Study, runs: Sequence[Run]) -> Iterator[Result]:
+    """What was published, and of each configuration that fits what came out."""
     for entry in study.published:
         found = [run for run in runs if _is(run, entry["where"])]
-        for point in grouping.points(found) if found else [[]]:
-            where = {**_other(point, found), **entry["where"]}
+        for own in grouping.configurations(found) if found else [[]]:
+            where = {**_other(own, found), **entry["where"]}
             for metric, value in entry["result"].items():
-                described = escape(_described(where, metric))
-                table.add_row(described, *_row(value, metric, point))
-    return [table, *map(escape, study.notes)]
+                yield _result(_described(where, metric), value, metric, own)
 
 
-def _other(point: Sequence[Run], found: Sequence[Run]) -> dict[str, Any]:
-    """The settings of a point that those of other points differ in."""
-    if not point:
+def _other(runs: Sequence[Run], found: Sequence[Run]) -> dict[str, Any]:
+    """The settings of a configuration in which it differs from others."""
+    if not runs:
         return {}
-    own = grouping.settings(point[0])
-    return {name: own.get(name) for name in grouping.axes(found) if name in own}
+    own = grouping.settings(runs[0])
+    return {k: own.get(k) for k in grouping.varied_settings(found) if k in own}
 
 
-def _row(value: float, metric: str, runs: Sequence[Run]) -> list[str]:
-    """The published value, the mean obtained, the difference, and the epochs."""
+def _result(what: str, value: float, metric: str, runs: Sequence[Run]) -> Result:
     done = [r for r in runs if status(r) == "done" and metric in r.result]
-    obtained = Spread.of(run.result[metric] for run in done)
-    if obtained.mean is None:
-        ended = sorted({str(run.result.get("status", "unfinished")) for run in runs})
-        return [f"{value:.4f}", ", ".join(ended) or "not run", "", ""]
-    spread = "" if obtained.std is None else f" ± {obtained.std:.4f}"
-    epochs = sorted({run.result["epochs"] for run in done})
-    shown = f"{epochs[0]}" if len(epochs) == 1 else f"{epochs[0]}-{epochs[-1]}"
-    return [
-        f"{value:.4f}",
-        f"{obtained.mean:.4f}{spread}",
-        f"{obtained.mean - value:+.4f}",
-        shown,
-    ]
+    return Result(
+        what,
+        value,
+        Spread.of(run.result[metric] for run in done),
+        tuple(sorted({run.result["epochs"] for run in done})),
+        tuple(sorted({str(r.result.get("status", "unfinished")) for r in runs})),
+    )
 
 
 def _is(run: Run, where: Mapping[str, Any]) -> bool:

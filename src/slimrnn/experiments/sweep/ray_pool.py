@@ -141,7 +141,7 @@ class Tasks:
         if outcome == UNSEEN:
             raise InputError(
                 f"The machine {reason} of the Ray cluster does not see the sweep's "
-                f"folder {path.parent.parent}; give --out a folder that all machines "
+                f"folder at {path}; give --out a folder that all machines "
                 f"share, under the same name."
             )
         _look_again(path)

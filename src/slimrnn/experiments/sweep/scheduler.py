@@ -1,9 +1,9 @@
 """A sweep: many trials, each ended exactly once, whatever happens on the way.
 
 The folder holds ``study.json``, a run's folder for each trial in ``trials/``, and what
-is drawn from them. Which trials there are follows from the study; which of them have
-ended, from their folders: there is no other state, so that a sweep that was killed
-goes on where it was.
+is drawn from them; of a study of one trial, the folder is the run's as well. Which
+trials there are follows from the study; which of them have ended, from their folders:
+there is no other state, so that a sweep that was killed goes on where it was.
 """
 
 from __future__ import annotations
@@ -12,26 +12,23 @@ import contextlib
 import json
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from rich.console import Console
-
-from slimrnn.cli import comparison
 from slimrnn.errors import InputError
-from slimrnn.experiments.run import build, compare, store
+from slimrnn.experiments.run import build, store
 from slimrnn.experiments.run.settings import KEY, Settings
 from slimrnn.experiments.run.store import Record, Run
-from slimrnn.experiments.sweep import published
 from slimrnn.experiments.sweep.process_pool import Ended, Pool
 from slimrnn.experiments.sweep.study import Study
 from slimrnn.experiments.sweep.worker import Job
 from slimrnn.utils import files
 
-STUDY, TRIALS, ATTEMPTS = "study.json", "trials", "attempts.jsonl"
-_TICK = 0.5  # seconds between two looks at what runs
+TRIALS, ATTEMPTS = "trials", "attempts.jsonl"
+LOCKED_AS = ".sweep"  # beside the lock of the run that the same folder may be
+TICK_SECONDS = 0.5  # between two looks at what runs
 
 
 class Source(Protocol):
@@ -71,8 +68,8 @@ class Grid:
 class Watcher(Protocol):
     """Who is told how a sweep goes, such as a terminal."""
 
-    def begins(self, total: int) -> None:
-        """The sweep begins."""
+    def opens(self, total: int) -> None:
+        """A sweep of so many trials begins."""
 
     def started(self, settings: Settings, path: Path) -> None:
         """A trial runs from now on."""
@@ -98,6 +95,7 @@ class Sweep:
         watcher: is told how it goes.
         job: what every trial's job has in common.
         retries: how often a trial that failed is tried again.
+        is_alone: whether the one trial there is has the sweep's folder for its own.
     """
 
     path: Path
@@ -106,6 +104,7 @@ class Sweep:
     watcher: Watcher
     job: Mapping[str, Any]
     retries: int = 1
+    is_alone: bool = False
     _open: dict[str, Settings] = field(default_factory=dict)
     _again: deque[Settings] = field(default_factory=deque)
 
@@ -116,15 +115,21 @@ class Sweep:
             InputError: another process has the folder, or nothing can be written.
             KeyboardInterrupt: after all that ran was ended.
         """
-        with files.locked(self.path):
-            self.watcher.begins(self.source.total)
+        with files.locked(self.path, name=LOCKED_AS):
+            self.watcher.opens(self.source.total)
             try:
                 while self._fill() or self._open:
-                    for ended in self.pool.wait(_TICK):
+                    for ended in self.pool.wait(TICK_SECONDS):
                         self._handle(ended)
                     self.watcher.tick()
             finally:
                 self.pool.stop()
+
+    def _folder(self, settings: Settings) -> Path:
+        """The folder of a trial."""
+        if self.is_alone:
+            return self.path
+        return self.path / TRIALS / settings.key()
 
     def _fill(self) -> bool:
         """Starts what can be started; whether anything was."""
@@ -139,7 +144,7 @@ class Sweep:
         return began
 
     def _start(self, settings: Settings) -> None:
-        path = trial_path(self.path, settings)
+        path = self._folder(settings)
         try:
             found = self._ended(path)
         except InputError as error:
@@ -164,7 +169,7 @@ class Sweep:
 
     def _handle(self, ended: Ended) -> None:
         settings = self._open.pop(ended.key)
-        path = trial_path(self.path, settings)
+        path = self._folder(settings)
         if ended.outcome == "disk":
             raise InputError(
                 f"Nothing can be written to {path} any more ({ended.reason}). What was "
@@ -216,21 +221,24 @@ def now() -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S")
 
 
-def trial_path(folder: Path, settings: Settings) -> Path:
-    """The folder of a trial in that of its sweep."""
-    return folder / TRIALS / settings.key()
-
-
-def runs(folder: Path) -> list[Run]:
-    """The runs of a sweep that began, in the order of their names.
+def runs(folder: Path, trials: Iterable[Settings] = ()) -> list[Run]:
+    """The runs of a sweep that began.
 
     Copies of a trial's folder, and what is too damaged to be read, are left out.
+
+    Args:
+        folder: the sweep's.
+        trials: in whose order they are; those that are not among them come after
+            them, in the order of their names.
     """
+    if (folder / store.CONFIG).exists():
+        return [Run.read(folder)]
     found: list[Run] = []
     for path in sorted((folder / TRIALS).glob("*")):
         with contextlib.suppress(InputError):
             found += store.read([path] if KEY.fullmatch(path.name) else [])
-    return found
+    places = {settings.key(): place for place, settings in enumerate(trials)}
+    return sorted(found, key=lambda run: places.get(run.path.name, len(places)))
 
 
 def save(folder: Path, study: Study, about: Mapping[str, Any]) -> None:
@@ -243,7 +251,7 @@ def save(folder: Path, study: Study, about: Mapping[str, Any]) -> None:
     """
     text = json.dumps({"study": study.config(), **about}, indent=2)
     store.make_folder(folder)
-    files.write(folder / STUDY, f"{text}\n")
+    files.write(folder / store.STUDY, f"{text}\n")
 
 
 def saved(folder: Path) -> tuple[Study, dict[str, Any]]:
@@ -252,15 +260,16 @@ def saved(folder: Path) -> tuple[Study, dict[str, Any]]:
     Raises:
         InputError: the folder holds no sweep, or a damaged one.
     """
-    path = folder / STUDY
+    path = folder / store.STUDY
     if not path.exists():
         raise InputError(
-            f"{folder} holds no sweep: it has no {STUDY}; give the folder of one."
+            f"{folder} holds nothing to resume: it has no {store.STUDY}; give the "
+            f"folder of a run, a comparison or a sweep."
         )
     about = store.mapping(path)
     study = about.pop("study", None)
     if not isinstance(study, Mapping):
-        raise InputError(f"{path} is damaged: it has no study. Begin a new sweep.")
+        raise InputError(f"{path} is damaged: it has no study; begin anew.")
     return Study.from_config(study), about
 
 
@@ -281,17 +290,3 @@ def check(study: Study) -> None:
         for some in chosen or [{}]:
             settings = study.trial({**some, **given})
             build.check(settings, build.load(settings))
-
-
-def show(path: Path, study: Study, command: str, screen: Console) -> None:
-    """Prints what came out so far, and draws the picture, the page and the tables."""
-    found = runs(path)
-    if not found:
-        return
-    for part in comparison.comparison(found, screen.width):
-        screen.print(part)
-    if study.published:
-        for part in published.side_by_side(study, found):
-            screen.print(part)
-    for title, file in compare.publish(found, path, command, study.title).items():
-        screen.print(f"{title}: {file}", soft_wrap=True, markup=False)

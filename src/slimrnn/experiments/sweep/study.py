@@ -30,13 +30,11 @@ from pathlib import Path
 from typing import Any
 
 from slimrnn.errors import InputError
-from slimrnn.experiments.analysis.summary import BASELINE
 from slimrnn.experiments.run import build
-from slimrnn.experiments.run.settings import TABLES, Settings
+from slimrnn.experiments.run.settings import SETTINGS, TABLES, Settings
 from slimrnn.utils.checks import check, number, whole
-from slimrnn.variants import get
+from slimrnn.variants import BASELINE, get
 
-NAMES = tuple(entry.name for entry in fields(Settings))
 MATCHES = ("units", "parameters")
 CLOSE = 0.01  # how far matched parameter counts may lie apart
 RANGE = {"low", "high", "log"}
@@ -82,11 +80,11 @@ class Study:
         for place, names in places.items():
             for name in names:
                 table, dot, entry = name.partition(".")
-                known = table in TABLES and entry if dot else name in NAMES
+                known = table in TABLES and entry if dot else name in SETTINGS
                 if not known:
                     raise InputError(
                         f"Unknown setting {name!r} in [{place}] of the study; allowed: "
-                        f"{', '.join(NAMES)}."
+                        f"{', '.join(SETTINGS)}."
                     )
         for one, other in itertools.combinations(places, 2):
             twice = sorted(places[one].keys() & places[other].keys())
@@ -163,6 +161,11 @@ class Study:
         if isinstance(low, int) and isinstance(high, int):
             return [low, high]
         return [float(low), float(high), (low + high) / 2]
+
+    @property
+    def is_one_trial(self) -> bool:
+        """Whether there is neither a grid nor a search."""
+        return not (self.grid or self.search)
 
     def trials(self) -> Iterator[Settings]:
         """Each trial of the grid once, in its order.

@@ -1,0 +1,164 @@
+"""What `train`, `compare`, `sweep` and `reproduce` share: a study, begun or resumed.
+
+There is one record of what is to be trained, `study.json` in the folder of results,
+and one way to resume: any of these commands goes on with what another has begun.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from slimrnn import backends
+from slimrnn.cli import comparison, progress, reproduce
+from slimrnn.cli.console import STOPPED, complain, console, out_folder
+from slimrnn.errors import InputError
+from slimrnn.experiments.run import store
+
+if TYPE_CHECKING:
+    from slimrnn.experiments.sweep.process_pool import Pool
+    from slimrnn.experiments.sweep.study import Study
+
+
+#: Makes a study, and what its folder is called by.
+Begin = Callable[[], "tuple[Study, str]"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where trials run.
+
+    Args:
+        pool: runs them.
+        watcher: shows how it goes: a context manager, a ``scheduler.Watcher``.
+        job: what all jobs have in common beside the backend.
+        retries: how often a trial that failed is tried again.
+    """
+
+    pool: Pool
+    watcher: Any
+    job: Mapping[str, Any] = field(default_factory=dict)
+    retries: int = 1
+
+
+def carry_out(
+    args: argparse.Namespace,
+    begin: Begin,
+    given: Iterable[str],
+    place: Callable[..., Place],
+) -> int:
+    """Trains what a study says and has not ended, and shows all; the exit code.
+
+    Args:
+        args: the command line.
+        begin: makes the study, and what its folder is called by; not asked if a folder
+            is resumed.
+        given: what the command line says of the study, which a resumed one has.
+        place: makes the place, of the arguments, the study, its folder, the backend
+            and the screen.
+    """
+    given = [name for name in given if name != "data_dir"]  # each machine's own
+    if args.resume is not None and given:
+        raise InputError(
+            f"A resumed run keeps its settings; received {', '.join(given)} together "
+            f"with --resume: leave one out."
+        )
+    path = Path(args.resume or "")
+    saved = store.mapping(path / store.STUDY) if args.resume else {}
+    choice = backends.start(args.backend or saved.get("backend"))
+    from slimrnn import loggers
+    from slimrnn.experiments.sweep import optuna_search, scheduler
+
+    loggers.check(args.log_to)
+    if args.resume is None:
+        study, what = begin()
+        path = out_folder(args.out, what)
+        about = {"command": args.line, "backend": choice.backend}
+    else:
+        study, about = scheduler.saved(path)
+        if args.data_dir is not None:
+            study = study.changed({"data_dir": [os.path.abspath(args.data_dir)]})
+    scheduler.check(study)
+    screen = console()
+    where = place(args, study, path, choice, screen)
+    if args.resume is None:
+        scheduler.save(path, study, about)
+    source: Any = scheduler.Grid(study)
+    if study.search:
+        source = optuna_search.Search(study, path, where.pool.free)
+    job = {"backend": choice.backend, "loggers": args.log_to, **where.job}
+    sweep = scheduler.Sweep(
+        path,
+        source,
+        where.pool,
+        where.watcher,
+        job,
+        where.retries,
+        study.is_one_trial,
+    )
+    code = 0
+    try:
+        with where.watcher:
+            sweep.run()
+    except KeyboardInterrupt:
+        code = STOPPED
+        command = shlex.join(["slimrnn", args.command, "--resume", str(path)])
+        complain(f"stopped by Ctrl-C; this is what there is. Go on with: {command}")
+    show(path, study, str(about.get("command", "")), screen)
+    return code or int(where.watcher.failed)
+
+
+def study(settings: Mapping[str, Any], grid: Mapping[str, Any] | None = None) -> Study:
+    """The study of these settings."""
+    from slimrnn.experiments.sweep.study import Study
+
+    return Study(settings=settings, grid=grid or {})
+
+
+def in_process(
+    args: argparse.Namespace,
+    study: Study,
+    path: Path,
+    choice: backends.Choice,
+    screen: Console,
+) -> Place:
+    """In this process, one trial after the other."""
+    from slimrnn import loggers
+    from slimrnn.experiments.run import build, data_parallel
+    from slimrnn.experiments.sweep.in_process import InProcess
+
+    trials = list(study.trials())
+    if args.data_parallel:
+        data_parallel.share(settings.batch_size for settings in trials)
+    lines = progress.opening(trials, build.load(trials[0]), choice)
+    watcher = progress.EpochLines(screen, lines)
+    return Place(InProcess(watcher, loggers.callbacks(args.log_to)), watcher)
+
+
+def show(path: Path, study: Study, command: str, screen: Console) -> None:
+    """Prints what came out so far, and draws the picture, the page and the tables."""
+    from slimrnn.experiments.report.publish import publish
+    from slimrnn.experiments.sweep import scheduler
+
+    runs = scheduler.runs(path, study.trials())
+    if not runs:
+        return
+    if runs[0].path == path:  # the one trial of all
+        screen.print(comparison.outcome(runs[0]), markup=False)
+        screen.print(f"Run: {path}", soft_wrap=True, markup=False)
+    else:
+        for part in comparison.comparison(runs, screen.width):
+            screen.print(part)
+    if study.published:
+        for part in reproduce.side_by_side(study, runs):
+            screen.print(part)
+    if runs[0].path != path:
+        for title, file in publish(runs, path, command, study.title).items():
+            screen.print(f"{title}: {file}", soft_wrap=True, markup=False)
