@@ -204,7 +204,12 @@ def test_without_a_command_the_help_is_shown(capsys):
 
 
 def test_quick_commands_import_no_keras():
-    lines = [["variants"], ["variants", "LSTM6"], ["-h"], *([c, "-h"] for c in COMMANDS)]
+    lines = [
+        ["variants"],
+        ["variants", "LSTM6"],
+        ["-h"],
+        *([c, "-h"] for c in COMMANDS),
+    ]
     code = (
         "import sys\nfrom slimrnn.cli import main\n"
         f"for line in {lines}:\n"
