@@ -2,12 +2,22 @@
 
 import sys
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-from slimrnn.variants.activations import ACTIVATIONS, Activation
+from slimrnn.utils.optional import lazy
 from slimrnn.variants.gates import CANDIDATE, FAMILIES, WEIGHTS, Family, Gate
-from slimrnn.variants.spec import CellSpec
 from slimrnn.variants.table import ALIASES, BASELINE, TABLE, get, serialize, variants
 from slimrnn.variants.variant import Variant
+
+if TYPE_CHECKING:
+    from slimrnn.variants.activations import ACTIVATIONS, Activation
+    from slimrnn.variants.spec import CellSpec
+
+# Imported when first asked for: they import NumPy, and the table of variants does not.
+__getattr__ = lazy(
+    __name__,
+    {"activations": ("ACTIVATIONS", "Activation"), "spec": ("CellSpec",)},
+)
 
 __all__ = [
     "ACTIVATIONS",

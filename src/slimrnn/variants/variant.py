@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from slimrnn.errors import InputError
 from slimrnn.variants.equations import NOTATION, Style, equation
 from slimrnn.variants.gates import CANDIDATE, FAMILIES, WEIGHTS, Gate, one_of
@@ -122,11 +120,14 @@ class Variant:
             weights: NumPy arrays by name, shaped as :meth:`shapes` tells.
 
         Example:
+            >>> import numpy as np
             >>> from slimrnn import get
             >>> blocks = get("LSTM5a").split({"bias": np.arange(4.0)})
             >>> blocks["i"], blocks["f"], blocks["c"]
             ({'bias': array([0., 1.])}, {}, {'bias': array([2., 3.])})
         """
+        import numpy as np  # here: the table does without it
+
         blocks: dict[str, dict[str, Any]] = {name: {} for name, _ in self.items()}
         for weight, packed in weights.items():
             gates = self.blocks(weight)
