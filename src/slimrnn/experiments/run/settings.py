@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slimrnn.data.table import DATASETS
 from slimrnn.errors import InputError
@@ -31,7 +31,9 @@ from slimrnn.utils.settings import (
     truth,
 )
 from slimrnn.variants import Variant, get, serialize
-from slimrnn.variants.time_scales import TimeScales
+
+if TYPE_CHECKING:
+    from slimrnn.variants.time_scales import TimeScales
 
 DEFAULT_DATASET = "digits"
 KEY = re.compile(r"[A-Za-z0-9_.-]*-seed\d+-[0-9a-f]{12}")  # as `Settings.key` gives it
@@ -39,6 +41,8 @@ KEY = re.compile(r"[A-Za-z0-9_.-]*-seed\d+-[0-9a-f]{12}")  # as `Settings.key` g
 
 def time_scales(given: Any, length: int | None = None) -> TimeScales | None:
     """What the setting of that name means for sequences of this length."""
+    from slimrnn.variants.time_scales import TimeScales  # which needs NumPy
+
     return TimeScales.of(None if given == "none" else given, length)
 
 
@@ -127,7 +131,7 @@ class Settings:
         "layer",
         usual="the variant's",
     )
-    time_scale: Any = setting(
+    time_scale: str | float | tuple[float, float] = setting(
         "none",
         "how long units remember at the start: auto (up to the length of the "
         "sequences), none, a number of steps, or in a study a pair of them",
