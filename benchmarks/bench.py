@@ -11,6 +11,7 @@ from benchmarks.measure import measure
 from benchmarks.peers import PEERS, driver
 from benchmarks.processes import Processes
 from benchmarks.results import Results, read
+from benchmarks.verdicts import judge, name
 from benchmarks.works import chosen, works
 from slimrnn import backends
 from slimrnn.cli.console import console
@@ -35,7 +36,7 @@ def run(args, folder):
         results = read(Path(args.results))
         _show(results, args.markdown)
         _draw(results, args.plot and Path(args.plot))
-        return 0
+        return _sane(results)
     rounds = args.rounds or (QUICK if args.quick else ROUNDS)
     planned = chosen(works(_backends(args.backend)), args.only)
     if not (args.json and args.plot):
@@ -59,7 +60,20 @@ def run(args, folder):
     _show(results, args.markdown)
     _say(f"All numbers: {written}")
     _draw(results, Path(args.plot) if args.plot else folder / "bench.png")
-    return code
+    return code or _sane(results)
+
+
+def _sane(results):
+    """0, or 1 and a sentence where more than the whole was reached."""
+    wrong = [v for v in judge(results) if v.is_impossible]
+    for verdict in wrong:
+        _say(
+            f"slimrnn: {name(verdict.ours)} reached {max(verdict.ratios):.0%} of "
+            f"{name(verdict.peer)}: a share above 100 % means that the peak was not "
+            f"measured at its best. Nothing is said by it; run the benchmark again on "
+            f"a quiet machine."
+        )
+    return 1 if wrong else 0
 
 
 def _check(args):
@@ -88,17 +102,17 @@ def _check(args):
 def _backends(wanted):
     """The backends of Keras that take part, each of which is installed."""
     found = backends.installed()
-    for name in wanted or ():
-        if name not in backends.BACKENDS:
+    for one in wanted or ():
+        if one not in backends.BACKENDS:
             raise InputError(
-                f"Unknown backend {name!r}; allowed: {', '.join(backends.BACKENDS)}."
+                f"Unknown backend {one!r}; allowed: {', '.join(backends.BACKENDS)}."
             )
-        if name not in found:
+        if one not in found:
             raise InputError(
-                f"The backend {name} is not installed; installed: "
-                f"{', '.join(found) or 'none'}; {backends.how_to_install(name)}"
+                f"The backend {one} is not installed; installed: "
+                f"{', '.join(found) or 'none'}; {backends.how_to_install(one)}"
             )
-    return [name for name in found if not wanted or name in wanted]
+    return [one for one in found if not wanted or one in wanted]
 
 
 def _show(results, markdown):

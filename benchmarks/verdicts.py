@@ -47,7 +47,8 @@ class Verdict:
     @property
     def is_met(self) -> bool:
         """Whether the target is met, by the minimum and by the median."""
-        return self._keeps(self.target.get("limit_us", self.target.get("target")))
+        wanted = self.target.get("limit_us", self.target.get("target"))
+        return self._keeps(wanted) and not self.is_impossible
 
     @property
     def is_stretched(self) -> bool:
@@ -59,10 +60,17 @@ class Verdict:
         return self.worst <= wanted if is_limit else self.worst >= wanted
 
     @property
+    def is_impossible(self) -> bool:
+        """Whether more than the whole was reached: then the whole was not measured."""
+        return bool(self.target.get("share")) and max(self.ratios or (0.0,)) > 1
+
+    @property
     def said(self) -> str:
         """The verdict in a word."""
         if self.reason:
             return "-"
+        if self.is_impossible:
+            return "IMPOSSIBLE"
         if not self.is_met:
             return "MISSED"
         return "stretch" if self.is_stretched else "met"

@@ -11,52 +11,55 @@
 int failures;
 
 void stream_case(uint64_t seed); /* streams.c */
+void stream_of_several(void);
 
 /* Whether activations are such as have a slope everywhere: at a kink, rounding decides. */
 static int smooth;
+
+static void run(const char *what, int code) {
+  CHECK(code == SLIM_OK, "%s: %s", what, slim_error(code));
+}
 
 /* One sequence, forward, and backward where that is. */
 static record run_case(uint64_t seed, int size) {
   problem p = begin(seed);
   slim_cell cell;
-  size_t sizes[SLIM_WEIGHTS];
-  slim_forward_args a = random_sequence(&p, size, &cell, sizes);
-  const size_t states = a.batch * cell.units, all = states * a.time;
+  slim_sequence s = random_sequence(&p, size, &cell);
+  slim_buffer *at = s.buffer;
+  const size_t states = s.batch * cell.units, all = states * s.time;
   const int count = 1 + (cell.forget >= 0);
-  reset_after(&p, &cell, &a);
+  reset_after(&p, &cell, &at[SLIM_RESET_BIAS]);
   if (smooth) cell.activation = SLIM_TANH, cell.recurrent_activation = SLIM_SIGMOID;
   /* x's last feature without weight: its gradient is 0 */
-  const size_t m = cell.features, columns = sizes[SLIM_KERNEL] / m;
+  const size_t m = cell.features, columns = at[SLIM_WEIGHT].count / m;
   if (seed % 2)
-    memset((float *)a.weights[SLIM_KERNEL] + (m - 1) * columns, 0, columns * sizeof(float));
-  slim_forward_args plain = a;
-  plain.outputs = result(&p, all);
-  for (int s = 0; s < count; s++) plain.last[s] = result(&p, states);
-  int code = slim_forward(&cell, &plain);
-  CHECK(code == SLIM_OK, "%s", slim_error(code));
+    memset((float *)at[SLIM_WEIGHT].at + (m - 1) * columns, 0, columns * sizeof(float));
+  slim_sequence plain = s;
+  plain.buffer[SLIM_OUTPUTS] = result(&p, all);
+  for (int k = 0; k < count; k++) plain.buffer[SLIM_LAST + k] = result(&p, states);
+  run("forward", slim_forward(&cell, &plain));
   if (!cell.reset_after) {
-    const int64_t tape = slim_tape_size(&cell, a.batch, a.time);
-    a.tape = floats(&p, tape, NAN);
-    if (below(&p, 2)) a.outputs = result(&p, all);
-    for (int s = 0; s < count; s++) a.last[s] = result(&p, states);
-    code = slim_forward(&cell, &a);
-    CHECK(code == SLIM_OK, "%s", slim_error(code));
-    for (int s = 0; s < count; s++)
-      CHECK(!memcmp(a.last[s], plain.last[s], states * sizeof(float)),
+    at[SLIM_TAPE] = buffer(&p, slim_elements(&cell, s.batch, s.time, SLIM_TAPE), NAN);
+    if (below(&p, 2)) at[SLIM_OUTPUTS] = result(&p, all);
+    for (int k = 0; k < count; k++) at[SLIM_LAST + k] = result(&p, states);
+    run("forward with a tape", slim_forward(&cell, &s));
+    for (int k = 0; k < count; k++)
+      CHECK(!memcmp(at[SLIM_LAST + k].at, plain.buffer[SLIM_LAST + k].at,
+                    states * sizeof(float)),
             "case %llu: a tape changes results", (unsigned long long)seed);
-    a.outputs = a.last[0] = a.last[1] = NULL;
-    slim_backward_args b = {.forward = a, .doutputs = maybe(&p, all, 1)};
-    for (int s = 0; s < count; s++) b.dlast[s] = maybe(&p, states, 1);
-    if (below(&p, 2)) b.dx = result(&p, a.batch * a.time * cell.features);
+    at[SLIM_DOUTPUTS] = maybe(&p, all, 1);
+    for (int k = 0; k < count; k++) at[SLIM_DLAST + k] = maybe(&p, states, 1);
+    if (below(&p, 2)) at[SLIM_DX] = result(&p, s.batch * s.time * m);
     for (int w = 0; w < SLIM_WEIGHTS; w++)
-      if (sizes[w]) b.dweights[w] = result(&p, sizes[w]);
-    for (int s = 0; s < count; s++)
-      if (below(&p, 4)) b.dstates[s] = result(&p, states);
-    code = slim_backward(&cell, &b);
-    CHECK(code == SLIM_OK, "%s", slim_error(code));
+      if (at[SLIM_WEIGHT + w].at)
+        at[SLIM_DWEIGHT + w] = result(&p, at[SLIM_WEIGHT + w].count);
+    for (int k = 0; k < count; k++)
+      if (below(&p, 4)) at[SLIM_DSTATE + k] = result(&p, states);
+    run("backward", slim_backward(&cell, &s));
     size_t strange = 0;
-    for (int64_t k = 1; seed % 2 && b.dx && k <= a.batch * a.time; k++)
-      strange += b.dx[k * m - 1] != 0;
+    const float *dx = at[SLIM_DX].at;
+    for (int64_t k = 1; seed % 2 && dx && k <= s.batch * s.time; k++)
+      strange += dx[k * m - 1] != 0;
     CHECK(!strange, "case %llu: dx is not 0 where W is", (unsigned long long)seed);
   }
   record all_of_it = note(&p);
@@ -119,37 +122,79 @@ static void child_agrees(void) {
   CHECK(!status, "the child's status is %d", status);
 }
 
+/* Each buffer missing, or of another size; what the cell lacks given. */
+static void bad_buffers_are_refused(const slim_cell *cell, const slim_sequence *s,
+                                    int (*engine)(const slim_cell *,
+                                                  const slim_sequence *)) {
+  const int backward = engine == slim_backward;
+  for (int k = 0; k < SLIM_BUFFERS; k++) {
+    const int needed = k == SLIM_X || (k >= SLIM_WEIGHT && k < SLIM_RESET_BIAS) ||
+                       (k == SLIM_TAPE && backward);
+    const int ignored =
+        backward ? k >= SLIM_OUTPUTS && k < SLIM_DOUTPUTS : k >= SLIM_DOUTPUTS;
+    const int64_t wanted = slim_elements(cell, s->batch, s->time, k);
+    const int64_t counts[] = {0, -1, wanted - 1, wanted + 1, INT64_MAX, INT64_MIN};
+    for (size_t c = 0; !ignored && c < sizeof counts / sizeof *counts; c++) {
+      slim_sequence bad = *s;
+      bad.buffer[k] = (slim_buffer){&bad, counts[c]};
+      CHECK(engine(cell, &bad) == SLIM_BAD_BUFFER + k, "buffer %d of %lld", k,
+            (long long)counts[c]);
+    }
+    slim_sequence bad = *s;
+    bad.buffer[k] = (slim_buffer){NULL, wanted};
+    const int code = wanted && needed ? SLIM_BAD_BUFFER + k : SLIM_OK;
+    CHECK(engine(cell, &bad) == code, "no buffer %d", k);
+  }
+}
+
 static void bad_ones_are_refused(void) {
   problem p = begin(5);
   slim_cell good, cell;
-  size_t sizes[SLIM_WEIGHTS];
-  slim_forward_args a = random_sequence(&p, SMALL, &good, sizes), bad;
-  slim_backward_args back = {.forward = a};
-#define REFUSES(code, ...)            \
-  cell = good, bad = a, __VA_ARGS__; \
+  slim_sequence s = random_sequence(&p, SMALL, &good), bad;
+#define REFUSES(code, ...)          \
+  cell = good, bad = s, __VA_ARGS__; \
   CHECK(slim_forward(&cell, &bad) == code, #__VA_ARGS__)
-  REFUSES(SLIM_BAD_CELL, cell.features = 0);
-  REFUSES(SLIM_BAD_CELL, cell.units = -1);
+  REFUSES(SLIM_BAD_SIZE, cell.features = 0);
+  REFUSES(SLIM_BAD_SIZE, cell.units = -1);
+  REFUSES(SLIM_BAD_SIZE, cell.units = SLIM_MOST_WIDE + 1);
   REFUSES(SLIM_BAD_CELL, cell.gates = 5);
   REFUSES(SLIM_BAD_CELL, cell.candidate = cell.gates);
   REFUSES(SLIM_BAD_CELL, cell.forget = cell.reset = -1);
+  REFUSES(SLIM_BAD_CELL, cell.forget = cell.reset = 0);
   REFUSES(SLIM_BAD_CELL, cell.activation = SLIM_ACTIVATIONS);
   REFUSES(SLIM_BAD_CELL, cell.recurrent_activation = -1);
   REFUSES(SLIM_BAD_CELL, cell.gate[cell.candidate].terms[SLIM_KERNEL] = 0);
   REFUSES(SLIM_BAD_CELL, cell.gate[cell.candidate].terms[SLIM_BIAS] = 2);
-  REFUSES(SLIM_BAD_ARGUMENT, bad.batch = 0);
-  REFUSES(SLIM_BAD_ARGUMENT, bad.time = -1);
-  REFUSES(SLIM_BAD_ARGUMENT, bad.x = NULL);
-  REFUSES(SLIM_BAD_ARGUMENT, bad.weights[SLIM_KERNEL] = NULL);
-  CHECK(slim_forward(NULL, &a) == SLIM_BAD_CELL, "no cell");
-  CHECK(slim_forward(&good, NULL) == SLIM_BAD_ARGUMENT, "no arguments");
-  CHECK(slim_backward(&good, NULL) == SLIM_BAD_ARGUMENT, "no arguments");
-  CHECK(slim_backward(&good, &back) == SLIM_BAD_ARGUMENT, "no tape");
-  cell.units = 0;
-  CHECK(slim_tape_size(&cell, 1, 1) == 0, "a bad cell's tape");
-  CHECK(slim_use_isa("abacus") == -1 && slim_use_isa("") == -1, "no such instruction set");
-  CHECK(!slim_stream_new(NULL, 1, 1, &a, &(float){0}), "no layers");
-  for (int code = -1; code < 9; code++) CHECK(*slim_error(code), "%d has no words", code);
+  REFUSES(SLIM_BAD_SIZE, bad.batch = 0);
+  REFUSES(SLIM_BAD_SIZE, bad.time = -1);
+  REFUSES(SLIM_BAD_SIZE, bad.time = INT64_MAX);
+  REFUSES(SLIM_BAD_SIZE, bad.batch = bad.time = INT32_MAX, cell.units = SLIM_MOST_WIDE);
+  CHECK(slim_forward(NULL, &s) == SLIM_BAD_CELL, "no cell");
+  CHECK(slim_forward(&good, NULL) == SLIM_BAD_SIZE, "no sequence");
+  CHECK(slim_backward(&good, NULL) == SLIM_BAD_SIZE, "no sequence");
+  bad_buffers_are_refused(&good, &s, slim_forward);
+  s.buffer[SLIM_TAPE] =
+      buffer(&p, slim_elements(&good, s.batch, s.time, SLIM_TAPE), NAN);
+  CHECK(slim_backward(&good, &s) == SLIM_BAD_TAPE, "a tape that nobody wrote");
+  run("forward", slim_forward(&good, &s));
+  bad_buffers_are_refused(&good, &s, slim_backward);
+  cell = good, cell.units = 0;
+  CHECK(slim_elements(&cell, 1, 1, SLIM_TAPE) == -1, "a bad cell's tape");
+  CHECK(slim_elements(&good, 1, 1, SLIM_BUFFERS) == -1, "no such buffer");
+  CHECK(slim_use_isa("abacus") == -1 && slim_use_isa("") == -1 && slim_use_isa(NULL) == -1,
+        "no such instruction set");
+  CHECK(!slim_isa(-1) && !slim_isa(INT32_MIN) && !slim_isa(99), "no such index");
+  slim_stream *none = NULL;
+  CHECK(slim_stream_new(NULL, 1, 1, s.buffer[SLIM_X], s.buffer[SLIM_X], &none) ==
+                SLIM_BAD_LAYER &&
+            !none,
+        "no layers");
+  CHECK(slim_stream_step(NULL) == SLIM_NO_STREAM, "no stream");
+  CHECK(slim_stream_measure(NULL, 9) == SLIM_NO_STREAM, "no stream");
+  slim_stream_free(NULL);
+  CHECK(!slim_acquire(SIZE_MAX) && !slim_acquire(SIZE_MAX - 63), "all memory");
+  for (int code = -1; code < SLIM_BAD_BUFFER + SLIM_BUFFERS + 2; code++)
+    CHECK(*slim_error(code), "%d has no words", code);
   end(&p);
 }
 
@@ -176,16 +221,14 @@ int main(int count, char **arguments) {
   const uint64_t sequences = count > 1 ? strtoull(arguments[1], NULL, 10) : 400;
   bad_ones_are_refused();
   done("refuses what it cannot compute");
-  CHECK(slim_peak_flops(2) > 0 && slim_peak_bandwidth(1 << 20, 2) > 0 &&
-            slim_product_flops(8, 33, 2) > 0,
-        "a limit");
-  done("measures the machine's limits");
   for (int k = 0; slim_isa(k); k++) {
     CHECK(slim_use_isa(slim_isa(k)) == 0, "%s", slim_isa(k));
     threads_agree(sequences);
     done("computes the same with 1, 2 and 3 threads");
     for (uint64_t seed = 1; seed <= sequences / 4; seed++) stream_case(seed);
     done("computes streams as sequences");
+    stream_of_several();
+    done("lets one caller at a time into a stream");
     callers_agree();
     done("serves several callers");
     child_agrees();

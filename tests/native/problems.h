@@ -67,16 +67,20 @@ TOOL float *floats(problem *p, size_t count, float scale) {
   return at;
 }
 
-TOOL float *maybe(problem *p, size_t count, float scale) {
-  return below(p, 4) ? floats(p, count, scale) : NULL;
+TOOL slim_buffer buffer(problem *p, size_t count, float scale) {
+  return (slim_buffer){floats(p, count, scale), count};
+}
+
+TOOL slim_buffer maybe(problem *p, size_t count, float scale) {
+  return below(p, 4) ? buffer(p, count, scale) : (slim_buffer){NULL, 0};
 }
 
 /* What the engine has to write. */
-TOOL float *result(problem *p, size_t count) {
-  float *at = floats(p, count, NAN);
-  p->written[p->results].at = at;
+TOOL slim_buffer result(problem *p, size_t count) {
+  slim_buffer b = buffer(p, count, NAN);
+  p->written[p->results].at = b.at;
   p->written[p->results++].count = count;
-  return at;
+  return b;
 }
 
 /* All that was written, in one piece. */
@@ -138,66 +142,57 @@ TOOL slim_cell random_cell(problem *p, int features, int units) {
   return cell;
 }
 
-TOOL void give_weights(problem *p, const slim_cell *cell,
-                         const float *weights[SLIM_WEIGHTS], size_t sizes[SLIM_WEIGHTS]) {
-  const size_t rows[] = {cell->features, cell->units, 1, 1};
+TOOL void give_weights(problem *p, const slim_cell *cell, slim_buffer *weights) {
+  const float rows[] = {cell->features, cell->units, 1, 1};
   for (int w = 0; w < SLIM_WEIGHTS; w++) {
-    size_t columns = 0;
-    for (int k = 0; k < cell->gates; k++) columns += cell->gate[k].terms[w] * cell->units;
-    sizes[w] = rows[w] * columns;
-    const float scale = 0.2f / sqrtf((float)rows[w]);
-    weights[w] = columns ? floats(p, sizes[w], scale) : NULL;
+    const int64_t count = slim_elements(cell, 1, 1, SLIM_WEIGHT + w);
+    weights[w] = count ? buffer(p, count, 0.2f / sqrtf(rows[w])) : (slim_buffer){NULL, 0};
   }
 }
 
 enum { SMALL, LARGE }; /* LARGE is worth three threads */
 
 /* Sizes, cell and inputs of a sequence; without what it writes. */
-TOOL slim_forward_args random_sequence(problem *p, int size, slim_cell *cell,
-                                         size_t sizes[SLIM_WEIGHTS]) {
+TOOL slim_sequence random_sequence(problem *p, int size, slim_cell *cell) {
   int64_t m, n, work;
-  slim_forward_args a = {0};
+  slim_sequence s = {0};
   do {
-    a.batch = ANY_OF(p, 1, 2, 3, 4, 5, 6, 7, 8, 9, 17, 40, 150);
-    a.time = ANY_OF(p, 1, 2, 3, 4, 5, 16, 33, 70);
+    s.batch = ANY_OF(p, 1, 2, 3, 4, 5, 6, 7, 8, 9, 17, 40, 150);
+    s.time = ANY_OF(p, 1, 2, 3, 4, 5, 16, 33, 70);
     m = ANY_OF(p, 1, 2, 3, 8, 15, 16, 17, 32, 50);
     n = ANY_OF(p, 1, 2, 7, 15, 16, 17, 31, 33, 64, 100);
-    work = a.batch * a.time * n * (m + n);
+    work = s.batch * s.time * n * (m + n);
   } while (size == LARGE ? work < 4000000 || work > 8000000 : work > 500000);
   *cell = random_cell(p, (int)m, (int)n);
   const int endless = cell->activation == SLIM_RELU || cell->activation == SLIM_LINEAR ||
                       cell->recurrent_activation == SLIM_RELU ||
                       cell->recurrent_activation == SLIM_LINEAR;
-  if (endless && a.time > 8) a.time = 8; /* or states may grow without end */
-  give_weights(p, cell, a.weights, sizes);
-  const int64_t B = a.batch, T = a.time, gap = below(p, 2) * 3;
-  const int time_major = below(p, 4) == 0, constant = below(p, 8) == 0;
-  a.x_strides[0] = constant ? m : time_major ? m + gap : T * (m + gap);
-  a.x_strides[1] = constant ? 0 : time_major ? B * (m + gap) : m + gap;
-  float *x = floats(p, (B - 1) * a.x_strides[0] + (T - 1) * a.x_strides[1] + m, 1);
-  a.x = x;
+  if (endless && s.time > 8) s.time = 8; /* or states may grow without end */
+  const int64_t B = s.batch, T = s.time;
+  give_weights(p, cell, &s.buffer[SLIM_WEIGHT]);
+  s.buffer[SLIM_X] = buffer(p, B * T * m, 1);
   if (below(p, 2)) {
     uint8_t *mask = piece(p, B * T);
+    float *x = s.buffer[SLIM_X].at;
     const int often = 1 + below(p, 4);
-    for (int64_t b = 0; b < B; b++)
-      for (int64_t t = 0; t < T; t++) {
-        mask[b * T + t] = b % 4 != 3 && below(p, often) ? 1 + below(p, 255) : 0;
-        if (!mask[b * T + t] && !constant) /* then x does not count, whatever it is */
-          x[b * a.x_strides[0] + t * a.x_strides[1]] = NAN;
-      }
-    a.mask = mask;
+    for (int64_t k = 0; k < B * T; k++) {
+      mask[k] = k / T % 4 != 3 && below(p, often) ? 1 + below(p, 255) : 0;
+      if (!mask[k]) x[k * m] = NAN; /* then x does not count, whatever it is */
+    }
+    s.buffer[SLIM_MASK] = (slim_buffer){mask, B * T};
   }
-  for (int s = 0; s < 1 + (cell->forget >= 0); s++) a.states[s] = maybe(p, B * n, 0.5f);
-  if (below(p, 2)) a.recurrent_mask = floats(p, B * n, 1);
-  return a;
+  for (int k = 0; k < 1 + (cell->forget >= 0); k++)
+    s.buffer[SLIM_STATE + k] = maybe(p, B * n, 0.5f);
+  if (below(p, 2)) s.buffer[SLIM_RECURRENT_MASK] = buffer(p, B * n, 1);
+  return s;
 }
 
 /* A cell as Keras's GRU has it where its candidate allows: forward only. */
-TOOL void reset_after(problem *p, slim_cell *cell, slim_forward_args *a) {
+TOOL void reset_after(problem *p, slim_cell *cell, slim_buffer *bias) {
   int32_t *terms = cell->gate[cell->candidate].terms;
   if (cell->forget >= 0 || below(p, 2) || !terms[SLIM_RECURRENT_KERNEL] ||
       terms[SLIM_RECURRENT_VECTOR])
     return;
   cell->reset_after = 1;
-  a->reset_bias = maybe(p, cell->units, 0.2f);
+  *bias = maybe(p, cell->units, 0.2f);
 }

@@ -1,5 +1,6 @@
 """The native engine from NumPy: against the oracle, on each instruction set."""
 
+import math
 import os
 import subprocess
 import sys
@@ -11,7 +12,8 @@ import pytest
 from problems import ROWS, SIZES, problem
 from slimrnn import InputError, native, reference
 from slimrnn.native import library
-from slimrnn.variants import ACTIVATIONS, CellSpec, Gate, Variant
+from slimrnn.native.structures import BUFFERS
+from slimrnn.variants import ACTIVATIONS, CellSpec, Gate, Variant, shapes
 
 pytestmark = pytest.mark.skipif(bool(native.reason()), reason=native.reason())
 
@@ -167,12 +169,23 @@ def test_x_without_a_gradient(name):
 def test_a_tape_of_another_batch_is_refused():
     p = problem("LSTM6")
     cell = library.cell(CellSpec(p.variant), 4, 6)
-    tape = np.zeros(library.get().slim_tape_size(cell, 3, 5), "float32")
-    x, h = p.x.astype("float32"), np.zeros((3, 6), "float32")
-    packed = [p.weights.get(k) for k in library.WEIGHTS]
-    packed = [w if w is None else w.astype("float32") for w in packed]
+    tape = np.zeros(library.elements(cell, 3, 5, "tape"), "float32")
+    single = {"x": p.x, **p.weights}
+    arrays = {k: a.astype("float32") for k, a in single.items()}
     with pytest.raises(InputError, match="tape was not made by a forward pass"):
-        library.backward(cell, (x, packed, [h, h], {"tape": tape}), {}, {})
+        library.backward(cell, {**arrays, "tape": tape})
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_c_and_python_know_the_same_shapes(name):
+    variant, sizes = ROWS[name], (3, 5, 4, 6)
+    cell = library.cell(CellSpec(variant), 4, 6)
+    wanted = shapes.of_sequence(variant, *sizes)
+    wanted |= {f"d{k}": shape for k, shape in wanted.items() if "mask" not in k}
+    assert set(wanted) < set(BUFFERS)
+    for name in set(BUFFERS) - {"tape"}:
+        count = math.prod(wanted[name]) if name in wanted else 0
+        assert library.elements(cell, 3, 5, name) == count, name
 
 
 def test_several_callers_at_once():
@@ -221,6 +234,12 @@ WRONG = {
     "bias": ({"weights": {"kernel": np.ones((3, 2))}}, "LSTM6 has the weights kernel"),
     "state": ({"initial": {"h": np.ones((1, 2))}}, "initial h must have the shape"),
     "mask": ({"mask": np.ones(2)}, "mask must have the shape (2, 4)"),
+    "no such state": (
+        {"initial": {"z": 0}},
+        "initial must be arrays by name, for LSTM6 h, c",
+    ),
+    "half a mask": ({"mask": np.full((2, 4), 0.5)}, "0 and 1; received 0.5"),
+    "no mask": ({"mask": np.full((2, 4), np.nan)}, "0 and 1; received nan"),
     "dropout": ({"recurrent_mask": np.ones(2)}, "recurrent_mask must have the shape"),
     "activation": ({"activation": "gelu"}, "must be one of tanh, sigmoid"),
     "variant": ({"variant": "LSTM99"}, "LSTM99"),
@@ -237,9 +256,16 @@ def test_mistakes_are_refused_in_a_sentence(case):
     assert sentence in str(error.value)
 
 
-@pytest.mark.parametrize("count", [-1, 1.5, True, "2"])
+def test_a_state_that_there_is_not_has_no_gradient():
+    p = problem("GRU3")
+    given = (p.variant, p.x, p.weights, p.initial, p.doutputs)
+    with pytest.raises(InputError, match="dstates must be arrays by name, for GRU3 h;"):
+        native.gradients(*given, {**p.dstates, "c": p.dstates["h"]})
+
+
+@pytest.mark.parametrize("count", [-1, 1.5, True, "2", 2**31, 2**32 + 1])
 def test_a_wrong_number_of_threads_is_refused(count):
-    with pytest.raises(InputError, match="must be a whole number of 0 or more"):
+    with pytest.raises(InputError, match="must be a whole number from 0 to 2147483647"):
         native.set_num_threads(count)
 
 
@@ -253,12 +279,6 @@ def test_an_instruction_set_that_is_not_there_is_refused():
     assert native.isa() == native.isas()[0]
     with pytest.raises(InputError, match=r"must be one of .*; received 'mmx'"):
         native.use_isa("mmx")
-
-
-def test_the_limits_of_the_machine_are_measured():
-    assert native.peak_flops(1) > 1e8
-    assert native.peak_bandwidth(1 << 20, 1) > 1e7
-    assert native.product_flops(1) < 1.05 * native.peak_flops(1)
 
 
 def test_without_a_library_the_reason_is_told(monkeypatch):

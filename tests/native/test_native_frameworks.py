@@ -17,6 +17,7 @@ from slimrnn.native import BACKENDS, library
 from slimrnn.variants import CellSpec
 
 BACKEND = keras.backend.backend()
+HELPERS = Path(__file__).parents[1] / "helpers"
 if BACKEND in BACKENDS:
     from slimrnn.engines import native as engine
 
@@ -111,7 +112,7 @@ def test_a_sharded_batch_on_two_devices(name):
     environment = {
         **os.environ,
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
-        "PYTHONPATH": str(Path(__file__).parents[1] / "helpers"),
+        "PYTHONPATH": f"{HELPERS}:{Path(__file__).parent}",
         "KERAS_BACKEND": "jax",
     }
     ran = subprocess.run(

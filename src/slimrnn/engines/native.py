@@ -15,8 +15,9 @@ from typing import Any
 import keras
 
 from slimrnn.engines.registry import Engine, Request
+from slimrnn.errors import InputError
 from slimrnn.native import BACKENDS, library
-from slimrnn.variants import ACTIVATIONS, CellSpec
+from slimrnn.variants import ACTIVATIONS, CellSpec, shapes
 
 Tensor = Any
 
@@ -32,10 +33,21 @@ def run(
     return_sequences: bool = False,
     unroll: bool = False,
 ) -> tuple[Tensor | None, Sequence[Tensor]]:
-    """Run a cell over a whole sequence: see ``slimrnn.engines.ops.run``."""
-    return _bridge.run(
-        cell, x, tuple(states), dict(weights), mask, recurrent_mask, return_sequences
-    )
+    """Run a cell over a whole sequence: see ``slimrnn.engines.ops.run``.
+
+    Raises:
+        InputError: a shape or a type that the library could not take; where shapes are
+            traced, as in ``jax.jit``, it is raised then.
+    """
+    arrays = shapes.named(cell.variant, x, states, weights, mask, recurrent_mask)
+    shapes.check(cell.variant, arrays)
+    for name, array in arrays.items():
+        dtype = "bool" if name == "mask" else "float32"
+        if keras.backend.standardize_dtype(array.dtype) != dtype:
+            raise InputError(
+                f"{name} must be {dtype} for the native engine; received {array.dtype}."
+            )
+    return _bridge.run(cell, arrays, return_sequences)
 
 
 def obstacle(request: Request) -> str | None:

@@ -23,7 +23,7 @@ from keras import ops
 from slimrnn.engines import scan
 from slimrnn.engines.registry import Engine, Request
 from slimrnn.engines.step import Step, columns, join
-from slimrnn.variants import CellSpec
+from slimrnn.variants import CellSpec, shapes
 
 Tensor = Any
 Tensors = Sequence[Tensor]
@@ -54,7 +54,12 @@ def run(
 
     Returns:
         h of each step, (B, T, n), or None; and the last states.
+
+    Raises:
+        InputError: a shape that does not fit.
     """
+    arrays = shapes.named(cell.variant, x, states, weights, mask, recurrent_mask)
+    shapes.check(cell.variant, arrays, may_be_empty=True)
     inputs = {"x": x, **dict(zip(cell.family.states, states, strict=True)), **weights}
     if mask is not None:
         # Nothing of a masked step may count, not even a NaN.

@@ -65,22 +65,27 @@ class SlimRNN(keras.layers.RNN):
         """Keras's, and the states that it leaves out, so that JAX would forget them."""
         return [*super().variables, *(self.states or [])]
 
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        """Compute the layer: what Keras does around :meth:`inner_loop`."""
+        if initial_state is not None:
+            nested = isinstance(initial_state, (list, tuple))
+            given = initial_state if nested else [initial_state]
+            initial_state = [_of_batch(state, sequences) for state in given]
+        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
+        if mask is not None:
+            mask = ops.cast(mask, "bool")
+            # Of words in sentences, say: a sentence counts if it has a word.
+            if len(mask.shape) > 2:
+                mask = ops.any(mask, axis=tuple(range(2, len(mask.shape))))
+            mask = _of_batch(mask, sequences)
+        return super().call(sequences, initial_state, mask, training)
+
     def inner_loop(self, sequences, initial_state, mask, training=False):
         """Compute the sequence: called by ``keras.layers.RNN.call``."""
-        if isinstance(mask, (list, tuple)):
-            mask = mask[0]
-        names = self.cell.spec.family.states
-        if len(initial_state) != len(names):
-            raise InputError(
-                f"initial_state must have {len(names)} tensors ({', '.join(names)}); "
-                f"received {len(initial_state)}."
-            )
         if self.stateful:
             # Keras writes the new states over these, which torch's backward pass reads.
             initial_state = [ops.copy(state) for state in initial_state]
         cell = self.cell
-        if mask is not None:
-            mask = ops.cast(mask, "bool")
         if self.go_backwards:
             sequences = ops.flip(sequences, axis=1)
             mask = None if mask is None else ops.flip(mask, axis=1)
@@ -123,6 +128,14 @@ class SlimRNN(keras.layers.RNN):
 def _arguments(cls: type) -> set[str]:
     """The names of a constructor's arguments."""
     return {*inspect.signature(cls).parameters} - {"kwargs"}
+
+
+def _of_batch(tensor, sequences):
+    """One row repeated for the whole batch, as Keras has it; others as they are."""
+    tensor = ops.convert_to_tensor(tensor)
+    if len(tensor.shape) != 2 or tensor.shape[0] != 1 or sequences.shape[0] == 1:
+        return tensor
+    return ops.repeat(tensor, ops.shape(sequences)[0], axis=0)
 
 
 class _SlimLayer(SlimRNN):

@@ -14,9 +14,8 @@ import numpy as np
 
 from slimrnn.errors import InputError
 from slimrnn.native import library
-from slimrnn.utils.checks import whole
-from slimrnn.variants import CellSpec, Variant, activations, get
-from slimrnn.variants.gates import WEIGHTS
+from slimrnn.utils import checks
+from slimrnn.variants import FAMILIES, CellSpec, Variant, activations, get, shapes
 
 #: the frameworks of which the engine is an operation: a module each
 BACKENDS = ("jax", "torch")
@@ -49,9 +48,10 @@ def set_num_threads(count: int) -> None:
     Results do not depend on it, bit for bit.
 
     Raises:
-        InputError: not a whole number from 0 on, or there is no native engine.
+        InputError: not a whole number from 0 to 2**31 - 1, or there is no native
+            engine.
     """
-    whole("number of threads", count, least=0)
+    checks.whole("number of threads", count, least=0, most=2**31 - 1)
     library.get().slim_set_num_threads(count)
 
 
@@ -86,21 +86,6 @@ def use_isa(name: str) -> None:
         )
 
 
-def peak_flops(threads: int) -> float:
-    """Multiply-adds that the processor does at most, measured, in FLOP/s."""
-    return library.get().slim_peak_flops(threads)
-
-
-def peak_bandwidth(nbytes: int, threads: int) -> float:
-    """Bytes/s that are read at most from this much memory a thread, measured."""
-    return library.get().slim_peak_bandwidth(nbytes, threads)
-
-
-def product_flops(threads: int, rows: int = 8, units: int = 100) -> float:
-    """FLOP/s of the recurrent product h U, (rows, units) times (units, units)."""
-    return library.get().slim_product_flops(rows, units, threads)
-
-
 def run(
     variant: str | Variant,
     x: Array,
@@ -120,15 +105,16 @@ def run(
         x: (B, T, m).
         weights: packed, by name, shaped as ``Variant.shapes`` tells.
         initial: the initial states by name, (B, n) each; zeros if not given.
-        mask: (B, T); a False step keeps the states.
+        mask: (B, T) booleans, or 0 and 1; a False step keeps the states.
         recurrent_mask: (B, n), multiplied with h wherever a gate reads it.
         activation: g; one of ``slimrnn.variants.ACTIVATIONS``.
         recurrent_activation: s, likewise.
         return_sequences: whether each step's h is wanted.
 
     Raises:
-        InputError: a shape does not fit, an unknown variant or activation, or there is
-            no native engine on this machine.
+        InputError: a shape or a name does not fit, a mask that is neither True nor
+            False somewhere, an unknown variant or activation, or there is no native
+            engine on this machine.
 
     Example:
         >>> from slimrnn import native
@@ -137,8 +123,16 @@ def run(
         ...     h = native.run("LSTM6", np.ones((1, 2, 1)), weights).outputs
         ...     assert np.allclose(h.ravel(), [0.7461, 0.8804], atol=1e-4)
     """
-    p = _Problem(variant, x, weights, initial, activation, recurrent_activation)
-    return p.run(mask, recurrent_mask, return_sequences)
+    described, arrays, wanted = _prepared(
+        (variant, activation, recurrent_activation),
+        *(x, weights, initial, mask, recurrent_mask),
+    )
+    last = [k for k in wanted if k.startswith("last ")]
+    names = [*(["outputs"] if return_sequences else []), *last]
+    found = {k: np.empty(wanted[k], "float32") for k in names}
+    library.forward(described, {**arrays, **found})
+    states = {k.removeprefix("last "): found[k] for k in last}
+    return Result(found.get("outputs"), states)
 
 
 def gradients(
@@ -160,126 +154,94 @@ def gradients(
     One pass forward and one back.
 
     Args:
-        variant: as for :func:`run`, as are x, weights, initial and the settings.
-        x: see there.
-        weights: see there.
-        initial: see there.
+        variant: this and what is not said here: as for :func:`run`.
+        x: likewise.
+        weights: likewise.
+        initial: likewise.
         doutputs: (B, T, n), or None: zeros.
-        dstates: by name, (B, n) each.
-        mask: see there.
-        recurrent_mask: see there.
-        activation: see there.
-        recurrent_activation: see there.
+        dstates: by name, (B, n) each; zeros if not given.
+        mask: likewise.
+        recurrent_mask: likewise.
+        activation: likewise.
+        recurrent_activation: likewise.
         of_x: whether x's gradient is wanted.
+
+    Raises:
+        InputError: as :func:`run`.
 
     Returns:
         The gradients of ``x``, of each weight (packed) and of each initial state, by
         name.
     """
-    p = _Problem(variant, x, weights, initial, activation, recurrent_activation)
-    return p.gradients(mask, recurrent_mask, doutputs, dstates, of_x)
+    described, arrays, wanted = _prepared(
+        (variant, activation, recurrent_activation),
+        *(x, weights, initial, mask, recurrent_mask),
+    )
+    given = _states("dstates", get(variant), dstates)
+    grads = {f"last {k}": array for k, array in given.items()}
+    if doutputs is not None:
+        grads["outputs"] = doutputs
+    grads = {f"d{k}": _float32(f"d{k}", a, wanted[k]) for k, a in grads.items()}
+    batch, time, _ = arrays["x"].shape
+    size = library.elements(described, batch, time, "tape")
+    arrays["tape"] = library.acquire(size)
+    library.forward(described, arrays)
+    without = ("mask", "recurrent_mask", "tape", *(() if of_x else ("x",)))
+    names = [k for k in arrays if k not in without]
+    found = {f"d{k}": np.empty(wanted[k], "float32") for k in names}
+    library.backward(described, {**arrays, **grads, **found})
+    return {k: found[f"d{k}"] for k in names}
 
 
-class _Problem:
-    """A sequence with its weights, checked and as the library takes it."""
-
-    def __init__(self, variant, x, weights, initial, activation, recurrent_activation):
-        self.variant = get(variant)
-        spec = CellSpec(
-            self.variant,
-            activations.get(activation),
-            activations.get(recurrent_activation),
+def _prepared(cell, x, weights, initial, mask, recurrent_mask):
+    """A cell as the library takes it, its arrays by name, and the shape of any."""
+    variant, *functions = cell
+    g, s = map(activations.get, functions)
+    spec = CellSpec(get(variant), g, s)
+    variant = spec.variant
+    kernel = np.shape(weights.get("kernel", ()))
+    if len(kernel) != 2 or 0 in kernel:
+        raise InputError(
+            f"weights must have a kernel, (features, gates * units); received "
+            f"{', '.join(f'{k} {np.shape(w)}' for k, w in weights.items())}."
         )
-        x = np.asarray(x)
-        if x.ndim != 3 or 0 in x.shape:
-            raise InputError(
-                f"x must be (batch, time, features), none of them 0; received the "
-                f"shape {x.shape}."
-            )
-        self.x = _float32("x", x, x.shape)
-        self.batch, self.time, features = x.shape
-        kernel = np.shape(weights.get("kernel", ()))
-        if len(kernel) != 2 or kernel[1] == 0:
-            raise InputError(
-                f"weights must have a kernel, (features, gates * units); received "
-                f"{', '.join(f'{k} {np.shape(w)}' for k, w in weights.items())}."
-            )
-        self.units = kernel[1] // len(self.variant.blocks("kernel"))
-        shapes = self.variant.shapes(features, self.units)
-        if set(shapes) != set(weights):
-            raise InputError(
-                f"{self.variant.name} has the weights {', '.join(shapes)}; received "
-                f"{', '.join(weights)}."
-            )
-        self.weights = {k: _float32(k, weights[k], shapes[k]) for k in shapes}
-        self.names = spec.family.states
-        self.state = (self.batch, self.units)
-        self.states = self._by_state("initial", initial or {})
-        self.cell = library.cell(spec, features, self.units)
+    units = max(1, kernel[1] // len(variant.blocks("kernel")))
+    given = _states("initial", variant, initial or {})
+    zeros = np.zeros((*np.shape(x)[:1], units))
+    states = [given.get(k, zeros) for k in spec.family.states]
+    arrays = shapes.named(variant, x, states, weights, mask, recurrent_mask)
+    arrays = {
+        k: _booleans(a) if k == "mask" else _float32(k, a) for k, a in arrays.items()
+    }
+    shapes.check(variant, arrays)
+    batch, time, features = arrays["x"].shape
+    wanted = shapes.of_sequence(variant, batch, time, features, units)
+    return library.cell(spec, features, units), arrays, wanted
 
-    def _by_state(self, what: str, given: Mapping[str, Any]) -> list[Array]:
-        zeros = np.zeros(self.state, "float32")
-        return [
-            _float32(f"{what} {k}", given.get(k, zeros), self.state) for k in self.names
-        ]
 
-    def _given(self, mask, recurrent_mask) -> dict[str, Array | None]:
-        shape = (self.batch, self.time)
-        if mask is not None:
-            if np.shape(mask) != shape:
-                raise InputError(
-                    f"mask must have the shape {shape}; received {np.shape(mask)}."
-                )
-            mask = np.ascontiguousarray(mask, dtype="uint8")
-        if recurrent_mask is not None:
-            recurrent_mask = _float32("recurrent_mask", recurrent_mask, self.state)
-        return {"mask": mask, "recurrent_mask": recurrent_mask}
-
-    def _packed(self, arrays: Mapping[str, Array]) -> list[Array | None]:
-        return [arrays.get(name) for name in WEIGHTS]
-
-    def run(self, mask, recurrent_mask, return_sequences, tape=None) -> Result:
-        """The outputs and the last states."""
-        outputs = None
-        if return_sequences:
-            outputs = np.empty((self.batch, self.time, self.units), "float32")
-        last = {k: np.empty(self.state, "float32") for k in self.names}
-        library.forward(
-            self.cell,
-            self.x,
-            self._packed(self.weights),
-            self.states,
-            **self._given(mask, recurrent_mask),
-            outputs=outputs,
-            last=list(last.values()),
-            tape=tape,
+def _states(what: str, variant: Variant, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Arrays by the names of states."""
+    names = FAMILIES[variant.family].states
+    if not set(given) <= set(names):
+        raise InputError(
+            f"{what} must be arrays by name, for {variant.name} {', '.join(names)}; "
+            f"received {', '.join(map(str, given))}."
         )
-        return Result(outputs, last)
-
-    def gradients(self, mask, recurrent_mask, doutputs, dstates, of_x) -> Arrays:
-        """The gradients by name."""
-        size = library.get().slim_tape_size(self.cell, self.batch, self.time)
-        tape = library.acquire(size)
-        self.run(mask, recurrent_mask, False, tape)
-        found = {k: np.empty_like(w) for k, w in self.weights.items()}
-        before = {f"initial {k}": np.empty(self.state, "float32") for k in self.names}
-        dx = np.empty_like(self.x) if of_x else None
-        if doutputs is not None:
-            shape = (self.batch, self.time, self.units)
-            doutputs = _float32("doutputs", doutputs, shape)
-        given = {**self._given(mask, recurrent_mask), "tape": tape}
-        grads = {"doutputs": doutputs, "dlast": self._by_state("dstates", dstates)}
-        library.backward(
-            self.cell,
-            (self.x, self._packed(self.weights), self.states, given),
-            grads,
-            {"dx": dx, "dweights": self._packed(found), "dstates": [*before.values()]},
-        )
-        return {**({} if dx is None else {"x": dx}), **found, **before}
+    return given
 
 
-def _float32(name: str, array: Any, shape: tuple[int, ...]) -> Array:
-    array = np.ascontiguousarray(array, dtype="float32")
-    if array.shape != tuple(shape):
+def _float32(name: str, given: Any, shape: shapes.Shape | None = None) -> Array:
+    array = np.asarray(given, dtype="float32", order="C")
+    if shape is not None and array.shape != shape:
         raise InputError(f"{name} must have the shape {shape}; received {array.shape}.")
     return array
+
+
+def _booleans(given: Any) -> Array:
+    array = np.asarray(given)
+    if array.dtype != bool and not ((array == 0) | (array == 1)).all():
+        other = array[(array != 0) & (array != 1)].flat[0]
+        raise InputError(
+            f"mask must be booleans, or 0 and 1; received {other} in {array.dtype}."
+        )
+    return np.asarray(array, dtype=bool, order="C")

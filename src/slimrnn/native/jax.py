@@ -7,7 +7,7 @@ and the gradients of the weights are added up.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +18,17 @@ from jax.custom_derivatives import SymbolicZero
 
 from slimrnn.errors import InputError
 from slimrnn.native import library
+from slimrnn.native.structures import BUFFERS
 from slimrnn.variants.gates import WEIGHTS
 
 Tensor = Any
+Arrays = dict[str, Tensor]
+Shapes = dict[str, tuple[int, ...]]
 _FORWARD, _BACKWARD = "slimrnn_forward", "slimrnn_backward"
+
+
+_WITHOUT_GRADIENT = ("mask", "recurrent_mask", "tape")
+_OF_WEIGHTS = tuple(f"d{name}" for name in WEIGHTS)
 
 
 @functools.cache
@@ -34,66 +41,60 @@ def _register() -> None:
         jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(function), platform="cpu")
 
 
-def run(cell, x, states, weights, mask, recurrent_mask, return_sequences):
-    """See ``slimrnn.engines.native.run``."""
+def run(cell, arrays, return_sequences):
+    """See ``slimrnn.engines.native.run``; arrays: by name, checked."""
     _register()
-    numbers = library.describe(cell, x.shape[-1], states[0].shape[-1])
-    return _function(numbers, return_sequences)(
-        x, states, weights, mask, recurrent_mask
-    )
+    units = arrays["initial h"].shape[-1]
+    numbers = library.describe(cell, arrays["x"].shape[-1], units)
+    found = _function(numbers, return_sequences)(arrays)
+    return found.get("outputs"), [found[f"last {k}"] for k in cell.family.states]
 
 
 @functools.lru_cache(maxsize=256)
-def _function(cell: tuple[int, ...], sequences: bool) -> Callable:
-    """The operation for a cell.
+def _function(numbers: tuple[int, ...], sequences: bool) -> Callable:
+    """The operation for a cell: arrays by name to the results by name."""
+    cell = library.from_numbers(numbers)
 
-    It maps ``(x, states, weights, mask, recurrent_mask)`` to the outputs, or None, and
-    the last states.
-    """
-
-    def primal(*inputs):
-        return forward(inputs, tape=False)[0]
+    def primal(inputs):
+        return forward(inputs, tape=False)
 
     def forward(inputs, tape):
-        x, states, *_ = inputs
-        shapes = {"outputs": (*x.shape[:2], states[0].shape[1]) if sequences else None}
-        shapes |= _shapes("last", states)
-        shapes["tape"] = (x.shape[0], tape_size(x.shape[1])) if tape else None
-        call = _Call(_FORWARD, cell, _present(inputs), _results(shapes))
-        found = call(_flat(inputs))
-        last = tuple(found[f"last {k}"] for k in range(len(states)))
-        return (found.get("outputs"), last), found.get("tape")
+        batch, time, _ = inputs["x"].shape
+        results: Shapes = {}
+        if sequences:
+            results["outputs"] = (batch, time, cell.units)
+        results |= {
+            name.replace("initial", "last"): state.shape
+            for name, state in inputs.items()
+            if name.startswith("initial")
+        }
+        if tape:
+            results["tape"] = (batch, library.elements(cell, 1, time, "tape"))
+        return _call(_FORWARD, numbers, inputs, results)
 
-    def tape_size(time):
-        return library.get().slim_tape_size(library.from_numbers(cell), 1, time)
-
-    def forward_saving(*primals):
-        inputs = jax.tree.map(
-            lambda p: p.value, primals, is_leaf=lambda p: hasattr(p, "perturbed")
-        )
-        outputs, tape = forward(inputs, tape=True)
+    def forward_saving(primals):
+        inputs = {name: primal.value for name, primal in primals.items()}
+        outputs = forward(inputs, tape=True)
+        inputs["tape"] = outputs.pop("tape")
         # Whether x's gradient is wanted is known now; a dict's keys carry it along.
-        return outputs, (inputs, tape, {"x": ()} if primals[0].perturbed else {})
+        return outputs, (inputs, {"x": ()} if primals["x"].perturbed else {})
 
     def backward(saved, grads):
-        inputs, tape, wanted = saved
-        x, states, weights, *_ = inputs
-        doutputs, dlast = grads
-        zero = isinstance(doutputs, SymbolicZero)
-        given = [tape, None if zero else doutputs, *_pad(map(_value, dlast), 2)]
-        shapes = {"x": x.shape if wanted else None}
-        shapes |= {k: weights[k].shape if k in weights else None for k in WEIGHTS}
-        shapes |= _shapes("state", states)
-        call = _Call(
-            _BACKWARD,
-            cell,
-            (*_present(inputs), *(t is not None for t in given)),
-            _results(shapes),
-        )
-        found = call([*_flat(inputs), *(t for t in given if t is not None)])
-        dstates = tuple(found[f"state {k}"] for k in range(len(states)))
-        dx = found["x"] if wanted else jnp.zeros_like(x)
-        return dx, dstates, {k: found[k] for k in weights}, None, None
+        inputs, of_x = saved
+        results = {
+            f"d{name}": array.shape
+            for name, array in inputs.items()
+            if name not in _WITHOUT_GRADIENT and (name != "x" or of_x)
+        }
+        given = {
+            f"d{name}": grad
+            for name, grad in grads.items()
+            if not isinstance(grad, SymbolicZero)
+        }
+        found = _call(_BACKWARD, numbers, {**inputs, **given}, results)
+        zero = {} if of_x else {"dx": jnp.zeros_like(inputs["x"])}
+        found = {**found, **zero}
+        return ({k: found.get(f"d{k}") for k in inputs if k != "tape"},)
 
     function = jax.custom_vjp(primal)
     function.defvjp(forward_saving, backward, symbolic_zeros=True)
@@ -107,108 +108,107 @@ def _first_order_only(*_):
     )
 
 
-def _value(tensor: Tensor) -> Tensor:
-    is_zero = isinstance(tensor, SymbolicZero)
-    return jnp.zeros(tensor.shape, tensor.dtype) if is_zero else tensor
-
-
-def _pad(items, count: int) -> list:
-    """A list of this length, with None behind what there is."""
-    found = list(items)
-    return found + [None] * (count - len(found))
-
-
-def _shapes(name: str, states) -> dict[str, tuple[int, ...] | None]:
-    shapes = _pad((s.shape for s in states), 2)
-    return {f"{name} {k}": shape for k, shape in enumerate(shapes)}
-
-
-def _ordered(inputs) -> list[Tensor | None]:
-    """The inputs in the order of the library; None where there is none."""
-    x, states, weights, mask, recurrent_mask = inputs
-    packed = [weights.get(name) for name in WEIGHTS]
-    return [x, *packed, *_pad(states, 2), mask, recurrent_mask]
-
-
-def _flat(inputs) -> list[Tensor]:
-    return [t for t in _ordered(inputs) if t is not None]
-
-
-def _present(inputs) -> tuple[bool, ...]:
-    return tuple(t is not None for t in _ordered(inputs))
-
-
-def _results(shapes: Mapping[str, Sequence[int] | None]) -> tuple:
-    return tuple((k, None if s is None else tuple(s)) for k, s in shapes.items())
+def _call(target, cell, inputs: Arrays, results: Shapes) -> Arrays:
+    ranks = tuple(array.ndim for array in inputs.values())
+    call = _Call(target, cell, tuple(inputs), ranks, tuple(results.items()))
+    return dict(zip(results, _operation(call)(*inputs.values()), strict=True))
 
 
 @dataclass(frozen=True)
 class _Call:
-    """One custom call: its target, the cell, and which tensors come and go."""
+    """One custom call: its target, the cell, and which arrays come and go.
+
+    The results' shapes are those of one batch; another x has another.
+    """
 
     target: str
     cell: tuple[int, ...]
-    arguments: tuple[bool, ...]
-    results: tuple[tuple[str, tuple[int, ...] | None], ...]
+    arguments: tuple[str, ...]
+    ranks: tuple[int, ...]
+    results: tuple[tuple[str, tuple[int, ...]], ...]
 
-    def __call__(self, tensors: list[Tensor]) -> dict[str, Tensor]:
-        several = len(jax.local_devices(backend="cpu")) > 1
-        function = self.of(tensors[0])
-        if several:
-            function = _partitioned(self, tuple(t.ndim for t in tensors))
-        return dict(zip(self.names, function(*tensors), strict=True))
-
-    @property
-    def names(self) -> list[str]:
-        return [name for name, shape in self.results if shape is not None]
-
-    @property
-    def summed(self) -> list[bool]:
-        """Which results are sums over the batch: the weights' gradients."""
-        return [name in WEIGHTS for name in self.names]
-
-    def of(self, x: Tensor) -> Callable:
-        """The call for x's part of the batch."""
+    def __call__(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """The results for x's part of the batch."""
+        batch = tensors[self.arguments.index("x")].shape[0]
         shapes = [
             jax.ShapeDtypeStruct(
-                shape if name in WEIGHTS else (x.shape[0], *shape[1:]), "float32"
+                shape if name in _OF_WEIGHTS else (batch, *shape[1:]), "float32"
             )
             for name, shape in self.results
-            if shape is not None
         ]
-        attributes = {
+        rows = {
             "cell": self.cell,
-            "arguments": self.arguments,
-            "results": [s is not None for _, s in self.results],
+            "arguments": [BUFFERS.index(name) for name in self.arguments],
+            "results": [BUFFERS.index(name) for name, _ in self.results],
         }
-        call = functools.partial(
-            jax.ffi.ffi_call(self.target, shapes, vmap_method="sequential"),
-            **{name: np.array(row, "int32") for name, row in attributes.items()},
-        )
-        differentiable = jax.custom_jvp(lambda *tensors: tuple(call(*tensors)))
-        differentiable.defjvp(_first_order_only)
-        return differentiable
+        attributes = {name: np.array(row, "int32") for name, row in rows.items()}
+        return tuple(jax.ffi.ffi_call(self.target, shapes)(*tensors, **attributes))
 
 
 @functools.lru_cache(maxsize=256)
-def _partitioned(call: _Call, ranks: tuple[int, ...]) -> Callable:
-    """The call on devices that may each have a part of the batch.
+def _operation(call: _Call) -> Callable:
+    """The call as JAX may transform it: compiled, on several devices, and mapped."""
+    several = len(jax.local_devices(backend="cpu")) > 1
+    function = jax.custom_batching.custom_vmap(
+        _partitioned(call) if several else lambda *tensors: call(*tensors)
+    )
+    gives_no_sums = call.target == _FORWARD and "tape" not in dict(call.results)
 
-    Args:
-        call: what is called.
-        ranks: of the arguments.
-    """
+    @function.def_vmap
+    def mapped(size, is_mapped, *tensors):
+        weights_are_one = not any(
+            yes and name in WEIGHTS
+            for name, yes in zip(call.arguments, is_mapped, strict=True)
+        )
+        way = _as_one_batch if gives_no_sums and weights_are_one else _one_by_one
+        found = way(call, size, is_mapped, tensors)
+        return tuple(found), (True,) * len(found)
+
+    differentiable = jax.custom_jvp(lambda *tensors: tuple(function(*tensors)))
+    differentiable.defjvp(_first_order_only)
+    return jax.jit(differentiable)
+
+
+def _as_one_batch(call: _Call, size: int, is_mapped, tensors) -> list[Tensor]:
+    """All that is mapped in one call, the mapped axis being a part of the batch."""
+    rows = zip(call.arguments, is_mapped, tensors, strict=True)
+    flat = [
+        tensor
+        if name in WEIGHTS
+        else (
+            tensor if yes else jnp.broadcast_to(tensor, (size, *tensor.shape))
+        ).reshape(-1, *tensor.shape[1 + yes :])
+        for name, yes, tensor in rows
+    ]
+    return [t.reshape(size, -1, *t.shape[1:]) for t in _operation(call)(*flat)]
+
+
+def _one_by_one(call: _Call, size: int, is_mapped, tensors) -> Sequence[Tensor]:
+    """A call for each: weights of its own, or gradients of its own."""
+
+    def one(slices):
+        rest = iter(slices)
+        pairs = zip(is_mapped, tensors, strict=True)
+        return _operation(call)(*(next(rest) if yes else t for yes, t in pairs))
+
+    pairs = zip(is_mapped, tensors, strict=True)
+    return jax.lax.map(one, tuple(t for yes, t in pairs if yes))
+
+
+def _partitioned(call: _Call) -> Callable:
+    """The call on devices that may each have a part of the batch."""
     from jax.experimental.custom_partitioning import custom_partitioning
     from jax.sharding import NamedSharding, PartitionSpec
 
-    weights = range(1, 1 + sum(call.arguments[1 : 1 + len(WEIGHTS)]))
-    batched = [k not in weights for k in range(len(ranks))]
+    by_batch = [name not in WEIGHTS for name in call.arguments]
+    summed = [name in _OF_WEIGHTS for name, _ in call.results]
 
     def function(*tensors):
-        return call.of(tensors[0])(*tensors)
+        return call(*tensors)
 
     def partition(mesh, arguments, results):
-        axis = (*arguments[0].sharding.spec, None)[0]
+        of_x = arguments[call.arguments.index("x")].sharding
+        axis = (*of_x.spec, None)[0]
         of_batch = NamedSharding(mesh, PartitionSpec(axis))
         of_all = NamedSharding(mesh, PartitionSpec())
 
@@ -216,25 +216,23 @@ def _partitioned(call: _Call, ranks: tuple[int, ...]) -> Callable:
             found = function(*tensors)
             if axis is None:
                 return found
-            pairs = zip(found, call.summed, strict=True)
+            pairs = zip(found, summed, strict=True)
             return tuple(jax.lax.psum(t, axis) if total else t for t, total in pairs)
 
-        of_arguments = tuple(of_batch if b else of_all for b in batched)
-        of_results = tuple(of_all if total else of_batch for total in call.summed)
+        of_arguments = tuple(of_batch if yes else of_all for yes in by_batch)
+        of_results = tuple(of_all if total else of_batch for total in summed)
         return mesh, lowered, of_results, of_arguments
 
     # The batch is one factor; each other dimension is one of its own.
     alone = (f"d{k}" for k in range(1000))
-    dimensions = [
-        ["b" if with_batch and k == 0 else next(alone) for k in range(rank)]
-        for rank, with_batch in [
-            *zip(ranks, batched, strict=True),
-            *((len(s), t not in WEIGHTS) for t, s in call.results if s is not None),
-        ]
-    ]
-    sides = dimensions[: len(ranks)], dimensions[len(ranks) :]
-    rule = " -> ".join(", ".join(map(" ".join, side)) for side in sides)
-    others = (k for names in dimensions for k in names if k != "b")
+
+    def dimensions(rank, with_batch):
+        return ["b" if with_batch and k == 0 else next(alone) for k in range(rank)]
+
+    given = list(map(dimensions, call.ranks, by_batch))
+    found = [dimensions(len(s), k not in _OF_WEIGHTS) for k, s in call.results]
+    rule = " -> ".join(", ".join(map(" ".join, side)) for side in (given, found))
+    others = (k for names in (*given, *found) for k in names if k != "b")
     wrapped = custom_partitioning(function)
     wrapped.def_partition(
         partition, sharding_rule=rule, need_replication_factors=tuple(others)

@@ -6,9 +6,9 @@ import ctypes
 import functools
 import sys
 import weakref
+from collections.abc import Mapping
 from ctypes import (
     POINTER,
-    Structure,
     c_char_p,
     c_double,
     c_float,
@@ -19,21 +19,23 @@ from ctypes import (
     c_void_p,
 )
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from slimrnn.errors import InputError
-from slimrnn.native.structures import Backward, Cell, Forward, Layer
+from slimrnn.native.structures import BUFFERS, Buffer, Cell, Layer, Sequence
 from slimrnn.variants import ACTIVATIONS, CellSpec
 from slimrnn.variants.gates import CANDIDATE, WEIGHTS
 
 _ACTIVATIONS = tuple(ACTIVATIONS)  # in the order of slimrnn.h
+_NO_MEMORY, BUSY = 5, -2  # likewise
 _SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
 
 _FUNCTIONS: dict[str, tuple] = {
-    "slim_tape_size": (c_int64, POINTER(Cell), c_int64, c_int64),
-    "slim_forward": (c_int, POINTER(Cell), POINTER(Forward)),
-    "slim_backward": (c_int, POINTER(Cell), POINTER(Backward)),
+    "slim_elements": (c_int64, POINTER(Cell), c_int64, c_int64, c_int),
+    "slim_forward": (c_int, POINTER(Cell), POINTER(Sequence)),
+    "slim_backward": (c_int, POINTER(Cell), POINTER(Sequence)),
     "slim_acquire": (c_void_p, c_size_t),
     "slim_release": (None, c_void_p),
     "slim_error": (c_char_p, c_int),
@@ -43,13 +45,18 @@ _FUNCTIONS: dict[str, tuple] = {
     "slim_isa_in_use": (c_char_p,),
     "slim_use_isa": (c_int, c_char_p),
     "slim_padded": (c_int, c_int),
-    "slim_stream_new": (c_void_p, POINTER(Layer), c_int, c_int, c_void_p, c_void_p),
+    "slim_stream_new": (
+        c_int,
+        POINTER(Layer),
+        c_int,
+        c_int,
+        Buffer,
+        Buffer,
+        POINTER(c_void_p),
+    ),
     "slim_stream_step": (c_int, c_void_p),
     "slim_stream_free": (None, c_void_p),
     "slim_stream_measure": (c_double, c_void_p, c_int64),
-    "slim_peak_flops": (c_double, c_int),
-    "slim_peak_bandwidth": (c_double, c_int64, c_int),
-    "slim_product_flops": (c_double, c_int, c_int, c_int),
 }
 
 
@@ -145,68 +152,80 @@ def acquire(count: int) -> np.ndarray:
     return np.ctypeslib.as_array(memory)
 
 
-def forward(described: Cell, x, weights, states, **others) -> None:
-    """``slim_forward`` on arrays that are float32, contiguous and of the right shape.
+_INDICES = {name: k for k, name in enumerate(BUFFERS)}
+
+
+def elements(described: Cell, batch: int, time: int, name: str) -> int:
+    """How many elements a buffer must have; 0: the cell has none of this name.
+
+    Raises:
+        InputError: there is no such cell, or it would be too large.
+    """
+    count = get().slim_elements(described, batch, time, _INDICES[name])
+    if count < 0:
+        raise InputError(
+            f"The native engine cannot have {name} of {batch} sequences of {time} "
+            f"steps, {described.features} features and {described.units} units: all "
+            f"must be from 1 on, and fit into memory."
+        )
+    return count
+
+
+def forward(described: Cell, arrays: Mapping[str, Any]) -> None:
+    """``slim_forward``, on NumPy arrays or torch's tensors on the CPU.
 
     Args:
         described: the cell.
-        x: (B, T, m); this and all others: NumPy arrays or torch's tensors.
-        weights: in the order of ``WEIGHTS``, None where there is none.
-        states: before the sequence.
-        others: ``mask``, ``recurrent_mask``, ``reset_bias``, ``outputs``, ``last``,
-            ``tape``; None or left out where not wanted.
+        arrays: by the names of ``BUFFERS``, (B, T, m) x among them; None or left out
+            where not given, or not wanted.
+
+    Raises:
+        InputError: an array of another type, layout or size.
+        MemoryError: there is not enough memory.
     """
-    arguments = _forward(x, weights, states, **others)
-    _check(get().slim_forward(described, arguments))
+    _call("slim_forward", described, arrays)
 
 
-def backward(described: Cell, given: tuple, grads: dict, found: dict) -> None:
-    """``slim_backward``, likewise.
+def backward(described: Cell, arrays: Mapping[str, Any]) -> None:
+    """``slim_backward``, likewise."""
+    _call("slim_backward", described, arrays)
 
-    Args:
-        described: the cell.
-        given: x, weights, states and a dict of the others as :func:`forward` had them.
-        grads: ``doutputs`` and ``dlast``.
-        found: ``dx``, ``dweights`` and ``dstates``, to be written.
+
+def _call(function: str, described: Cell, arrays: Mapping[str, Any]) -> None:
+    sequence = Sequence(*arrays["x"].shape[:2])
+    for name, array in arrays.items():
+        dtype = "bool" if name == "mask" else "float32"
+        sequence.buffer[_INDICES[name]] = buffer(array, dtype)
+    check(getattr(get(), function)(described, sequence))
+
+
+def buffer(array: Any, dtype: str = "float32") -> Buffer:
+    """Where the numbers of an array or a tensor lie, and how many there are.
+
+    Raises:
+        InputError: it is of another type, or not contiguous.
     """
-    x, weights, states, others = given
-    arguments = Backward(forward=_forward(x, weights, states, **others))
-    for name, value in {**grads, **found}.items():
-        _point(arguments, name, value)
-    _check(get().slim_backward(described, arguments))
-
-
-def _forward(x, weights, states, **others) -> Forward:
-    batch, time, features = x.shape
-    arguments = Forward(batch=batch, time=time, x_strides=(time * features, features))
-    for name, value in {"x": x, "weights": weights, "states": states, **others}.items():
-        _point(arguments, name, value)
-    return arguments
-
-
-def _point(arguments: Structure, name: str, value) -> None:
-    """Set a field to the address of an array, or to those of several."""
-    if isinstance(value, (list, tuple)):
-        field = getattr(arguments, name)
-        for k, array in enumerate(value):
-            field[k] = address(array)
-    else:
-        setattr(arguments, name, address(value))
-
-
-def address(array) -> int | None:
-    """Where an array's or a tensor's numbers lie."""
     if array is None:
-        return None
-    return array.data_ptr() if hasattr(array, "data_ptr") else array.ctypes.data
+        return Buffer()
+    if hasattr(array, "data_ptr"):
+        at, count, contiguous = array.data_ptr(), array.numel(), array.is_contiguous()
+    else:
+        at, count = array.ctypes.data, array.size
+        contiguous = array.flags.c_contiguous
+    if str(array.dtype).removeprefix("torch.") != dtype or not contiguous:
+        raise InputError(
+            f"The native engine takes a contiguous array of {dtype} here; received "
+            f"{array.dtype}{'' if contiguous else ', not contiguous'}."
+        )
+    return Buffer(at, count)
 
 
-def _check(code: int) -> None:
+def check(code: int) -> None:
+    """Raise what a code of slimrnn.h says."""
     if code:
         reason = get().slim_error(code).decode()
-        raise (MemoryError if "memory" in reason else InputError)(
-            f"The native engine stopped: {reason}."
-        )
+        kind = MemoryError if code == _NO_MEMORY else InputError
+        raise kind(f"The native engine stopped: {reason}.")
 
 
 def numbers(described: Cell) -> tuple[int, ...]:

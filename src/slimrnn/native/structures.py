@@ -6,7 +6,25 @@ from ctypes import POINTER, Structure, c_float, c_int32, c_int64, c_void_p
 
 from slimrnn.variants.gates import WEIGHTS
 
-_GATES, _STATES = 4, 2
+_GATES, _STATES = 4, ("h", "c")
+
+#: the buffers of a sequence, in the order of slimrnn.h; d: the gradient of
+BUFFERS = (
+    "x",
+    *WEIGHTS,
+    "reset_bias",
+    *(f"initial {k}" for k in _STATES),
+    "mask",
+    "recurrent_mask",
+    "tape",
+    "outputs",
+    *(f"last {k}" for k in _STATES),
+    "doutputs",
+    *(f"dlast {k}" for k in _STATES),
+    "dx",
+    *(f"d{name}" for name in WEIGHTS),
+    *(f"dinitial {k}" for k in _STATES),
+)
 
 
 class Gate(Structure):
@@ -31,35 +49,19 @@ class Cell(Structure):
     )
 
 
-class Forward(Structure):
-    """``slim_forward_args``."""
+class Buffer(Structure):
+    """``slim_buffer``."""
+
+    _fields_ = (("at", c_void_p), ("count", c_int64))
+
+
+class Sequence(Structure):
+    """``slim_sequence``."""
 
     _fields_ = (
         ("batch", c_int64),
         ("time", c_int64),
-        ("x", c_void_p),
-        ("x_strides", c_int64 * 2),
-        ("weights", c_void_p * len(WEIGHTS)),
-        ("reset_bias", c_void_p),
-        ("states", c_void_p * _STATES),
-        ("mask", c_void_p),
-        ("recurrent_mask", c_void_p),
-        ("outputs", c_void_p),
-        ("last", c_void_p * _STATES),
-        ("tape", c_void_p),
-    )
-
-
-class Backward(Structure):
-    """``slim_backward_args``."""
-
-    _fields_ = (
-        ("forward", Forward),
-        ("doutputs", c_void_p),
-        ("dlast", c_void_p * _STATES),
-        ("dx", c_void_p),
-        ("dweights", c_void_p * len(WEIGHTS)),
-        ("dstates", c_void_p * _STATES),
+        ("buffer", Buffer * len(BUFFERS)),
     )
 
 
@@ -73,7 +75,7 @@ class Layer(Structure):
         ("activation", c_int32),
         ("mask_zero", c_int32),
         ("cell", POINTER(Cell)),
-        ("weights", c_void_p * len(WEIGHTS)),
-        ("reset_bias", c_void_p),
-        ("states", c_void_p * _STATES),
+        ("weights", Buffer * len(WEIGHTS)),
+        ("reset_bias", Buffer),
+        ("states", Buffer * len(_STATES)),
     )

@@ -17,39 +17,38 @@ def _describe(cell, features: int, units: int) -> tuple[int, ...]:
     return library.describe(cell, features, units)
 
 
-def run(cell, x, states, weights, mask, recurrent_mask, return_sequences):
-    """See ``slimrnn.engines.native.run``."""
-    numbers = _describe(cell, x.shape[-1], states[0].shape[-1])
-    names = [name for name in WEIGHTS if name in weights]
-    packed = [weights[name].contiguous() for name in names]
-    states = [state.contiguous() for state in states]
-    if mask is not None:
-        mask = mask.contiguous()
-    if recurrent_mask is not None:
-        recurrent_mask = recurrent_mask.contiguous()
+def run(cell, arrays, return_sequences):
+    """See ``slimrnn.engines.native.run``; arrays: by name, checked."""
+    numbers = _describe(cell, arrays["x"].shape[-1], arrays["initial h"].shape[-1])
+    given = {name: array.contiguous() for name, array in arrays.items()}
+    x, mask = given.pop("x"), given.pop("mask", None)
+    recurrent_mask = given.pop("recurrent_mask", None)
+    states = [a for name, a in given.items() if name not in WEIGHTS]
+    packed = [a for name, a in given.items() if name in WEIGHTS]
     tensors = [x, *packed, *states]
     keep = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
     outputs, last, _ = _forward(
-        x.contiguous(),
-        packed,
-        states,
-        mask,
-        recurrent_mask,
-        list(numbers),
-        return_sequences,
-        keep,
+        x, packed, states, mask, recurrent_mask, list(numbers), return_sequences, keep
     )
     return outputs if return_sequences else None, list(last.unbind(0))
 
 
-def _by_name(cell: library.Cell, weights: list[Tensor]) -> list[Tensor | None]:
-    """The weights in the library's order, None where the cell has none."""
-    found = iter(weights)
+def _by_name(cell: library.Cell, x, weights, states, mask, recurrent_mask):
+    """The inputs by the library's names."""
     gates = cell.gate[: cell.gates]
-    return [
-        next(found) if any(gate.terms[k] for gate in gates) else None
-        for k in range(len(WEIGHTS))
-    ]
+    names = [k for i, k in enumerate(WEIGHTS) if any(g.terms[i] for g in gates)]
+    return {
+        "x": x,
+        **dict(zip(names, weights, strict=True)),
+        **_of_states("initial", states),
+        "mask": mask,
+        "recurrent_mask": recurrent_mask,
+    }
+
+
+def _of_states(what: str, states) -> dict[str, Tensor]:
+    """By name: h, and c where there are two."""
+    return {f"{what} {k}": state for k, state in zip("hc", states, strict=False)}
 
 
 @torch.library.custom_op("slimrnn::forward", mutates_args=(), device_types="cpu")
@@ -67,19 +66,11 @@ def _forward(
     described = library.from_numbers(tuple(cell))
     outputs, last, tape = _empty(x, states, sequences, 0)
     if keep:
-        size = library.get().slim_tape_size(described, *x.shape[:2])
+        size = library.elements(described, x.shape[0], x.shape[1], "tape")
         tape = torch.from_numpy(library.acquire(size))
-    library.forward(
-        described,
-        x,
-        _by_name(described, weights),
-        states,
-        mask=mask,
-        recurrent_mask=recurrent_mask,
-        outputs=outputs if sequences else None,
-        last=list(last.unbind(0)),
-        tape=tape if keep else None,
-    )
+    inputs = _by_name(described, x, weights, states, mask, recurrent_mask)
+    results = {**_of_states("last", last), "outputs": outputs if sequences else None}
+    library.forward(described, {**inputs, **results, "tape": tape if keep else None})
     return outputs, last, tape
 
 
@@ -98,8 +89,8 @@ def _(x, weights, states, mask, recurrent_mask, cell, sequences, keep):
     # affine in the length.
     if not keep:
         return _empty(x, states, sequences, 0)
-    size, described = library.get().slim_tape_size, library.from_numbers(tuple(cell))
-    once, twice = (size(described, 1, time) for time in (1, 2))
+    described = library.from_numbers(tuple(cell))
+    once, twice = (library.elements(described, 1, time, "tape") for time in (1, 2))
     tape = x.shape[0] * (once + (x.shape[1] - 1) * (twice - once))
     return _empty(x, states, sequences, tape)
 
@@ -120,23 +111,17 @@ def _backward(
     """The gradients of x (or nothing), of each weight and of each state."""
     described = library.from_numbers(tuple(cell))
     found = _backward_empty(x, weights, states, of_x)
-    dx, dweights = found[0], found[1 : 1 + len(weights)]
+    inputs = _by_name(described, x, weights, states, mask, recurrent_mask)
+    dx, dweights, dstates = found[0], found[1 : -len(states)], found[-len(states) :]
+    results = _by_name(described, dx if of_x else None, dweights, dstates, None, None)
     library.backward(
         described,
-        (
-            x,
-            _by_name(described, weights),
-            states,
-            {"mask": mask, "recurrent_mask": recurrent_mask, "tape": tape},
-        ),
         {
+            **inputs,
+            "tape": tape,
             "doutputs": doutputs,
-            "dlast": [] if dlast is None else list(dlast.unbind(0)),
-        },
-        {
-            "dx": dx if of_x else None,
-            "dweights": _by_name(described, dweights),
-            "dstates": found[1 + len(weights) :],
+            **_of_states("dlast", () if dlast is None else dlast),
+            **{f"d{k}": a for k, a in results.items() if a is not None},
         },
     )
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -113,9 +113,11 @@ class Stream:
             raise self._misshapen(x)
         views[0][...] = x
         row = self._run(self._handle)
-        if row:
+        if row > 0:
             views[0].fill(0)  # what measure reads
             raise self._outside(x.reshape(-1)[row - 1])
+        if row < 0:
+            raise _unusable(row)
         return views[1].copy()
 
     @property
@@ -168,16 +170,16 @@ class Stream:
             InputError: steps is not a whole number from 1 on, or the stream is closed.
         """
         whole("steps", steps, least=1, most=MOST_STREAMS)
-        if self._handle is None:
-            _closed()
         kept = self.state
         seconds = library.get().slim_stream_measure(self._handle, steps)
+        if seconds < 0:
+            raise _unusable(seconds)
         self.state = kept
         return seconds
 
     def close(self) -> None:
         """Give the memory back now, and not when the stream is garbage."""
-        self._handle, self._run = None, _closed
+        self._handle = None  # C refuses NULL; a step that runs has the old one
 
     def _converted(self, x: Any) -> Array:
         """The array of the right type that x is, or can be."""
@@ -254,15 +256,16 @@ class _Handle(ctypes.c_void_p):
         layers = (library.Layer * len(parts))()
         for layer, part, states in zip(layers, parts, memory, strict=True):
             part.describe(layer, states)
-        pointer = native.slim_stream_new(
-            layers, len(parts), len(x), x.ctypes.data, y.ctypes.data
+        handle = cls()
+        new = native.slim_stream_new(
+            *(layers, len(parts), len(x)),
+            *(library.buffer(x, x.dtype.name), library.buffer(y)),
+            ctypes.byref(handle),
         )
-        if not pointer:
-            raise MemoryError("There is not enough memory for the stream.")
-        handle = cls(pointer)
+        library.check(new)
         handle.arrays = (parts, memory, x, y)
         # At the end of the process the memory goes anyway.
-        weakref.finalize(handle, native.slim_stream_free, pointer).atexit = False
+        weakref.finalize(handle, native.slim_stream_free, handle.value).atexit = False
         return handle
 
 
@@ -286,5 +289,10 @@ def _like(mine: dict[str, Array], given: Any, what: str) -> dict[str, Array]:
     return new
 
 
-def _closed(*_: Any) -> NoReturn:
-    raise InputError("This stream is closed; make a new Stream.")
+def _unusable(code: float) -> InputError:
+    """What C says of a stream in which it cannot take a step."""
+    if code == library.BUSY:
+        return InputError(
+            "Another thread is in this stream; one stream serves one thread at a time."
+        )
+    return InputError("This stream is closed; make a new Stream.")

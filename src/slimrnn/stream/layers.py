@@ -67,11 +67,11 @@ class Part:
         layer.mask_zero = self.mask_zero
         if self.cell is not None:
             layer.cell = ctypes.pointer(self.cell)
-        layer.reset_bias = library.address(self.reset_bias)
+        layer.reset_bias = library.buffer(self.reset_bias)
         for k, array in enumerate(self.weights):
-            layer.weights[k] = library.address(array)
+            layer.weights[k] = library.buffer(array)
         for k, array in enumerate(states.values()):
-            layer.states[k] = library.address(array)
+            layer.states[k] = library.buffer(array)
 
 
 def parts_of(model: Any) -> list[Part]:

@@ -1,93 +1,14 @@
-/* The engine: checks what it is given, splits the batch into blocks of rows, and lets
+/* The engine: has checked what it is given, splits the batch into blocks of rows, and lets
  * threads take the blocks. The split depends on the sizes alone, and sums over blocks
  * are added in the order of the blocks, so that results are the same, bit for bit,
  * whatever the number of threads. */
 #include "engine.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 8, MOST_TASKS = 16, HEAD = 16 };
-
-const char *slim_error(int code) {
-  switch (code) {
-    case SLIM_OK: return "done";
-    case SLIM_BAD_CELL: return "the cell is not one that the native engine computes";
-    case SLIM_BAD_ARGUMENT: return "a size is below 1, or a tensor is missing";
-    case SLIM_BAD_TAPE: return "the tape was not made by a forward pass over this batch";
-    case SLIM_NO_MEMORY: return "there is not enough memory";
-    default: return "there is no such error";
-  }
-}
-
-int slim_keeps_c(const slim_cell *cell) {
-  if (cell->forget < 0) return 0;
-  const slim_gate *output = &cell->gate[cell->output];
-  return !cell->gate[cell->forget].is_constant || !output->is_constant ||
-         output->constant != 1.0f;
-}
-
-static int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
-
-static int is_gate(const slim_cell *cell, int32_t k) { return k >= 0 && k < cell->gates; }
-
-int slim_check_cell(const slim_cell *cell) {
-  if (!cell || cell->features < 1 || cell->units < 1) return SLIM_BAD_CELL;
-  if (cell->gates < 2 || cell->gates > SLIM_GATES) return SLIM_BAD_CELL;
-  if (cell->activation < 0 || cell->activation >= SLIM_ACTIVATIONS) return SLIM_BAD_CELL;
-  if (cell->recurrent_activation < 0 || cell->recurrent_activation >= SLIM_ACTIVATIONS)
-    return SLIM_BAD_CELL;
-  if (!is_gate(cell, cell->candidate)) return SLIM_BAD_CELL;
-  const int with_c = is_gate(cell, cell->input) && is_gate(cell, cell->forget) &&
-                     is_gate(cell, cell->output);
-  const int mixes = is_gate(cell, cell->update) && is_gate(cell, cell->reset);
-  if (with_c == mixes || (with_c && cell->gates != SLIM_GATES)) return SLIM_BAD_CELL;
-  for (int k = 0; k < cell->gates; k++) {
-    const int32_t *terms = cell->gate[k].terms;
-    int count = 0;
-    for (int w = 0; w < SLIM_WEIGHTS; w++) {
-      if (terms[w] != 0 && terms[w] != 1) return SLIM_BAD_CELL;
-      count += terms[w];
-    }
-    if (cell->gate[k].is_constant ? count != 0 : count == 0) return SLIM_BAD_CELL;
-  }
-  const int32_t *candidate = cell->gate[cell->candidate].terms;
-  if (!candidate[SLIM_KERNEL]) return SLIM_BAD_CELL;
-  if (cell->reset_after && (with_c || !candidate[SLIM_RECURRENT_KERNEL] ||
-                            candidate[SLIM_RECURRENT_VECTOR]))
-    return SLIM_BAD_CELL;
-  return SLIM_OK;
-}
-
-static int has_weight(const slim_cell *cell, int w) {
-  for (int k = 0; k < cell->gates; k++)
-    if (cell->gate[k].terms[w]) return 1;
-  return 0;
-}
-
-static int check(const slim_cell *cell, const slim_forward_args *a) {
-  const int bad = slim_check_cell(cell);
-  if (bad) return bad;
-  if (!a || a->batch < 1 || a->time < 1 || !a->x) return SLIM_BAD_ARGUMENT;
-  for (int w = 0; w < SLIM_WEIGHTS; w++)
-    if (has_weight(cell, w) && !a->weights[w]) return SLIM_BAD_ARGUMENT;
-  return SLIM_OK;
-}
-
-/* Floats of the tape for one batch row. A block of rows begins with HEAD floats a row,
- * the first of which tell how many rows and steps it has: so that a tape that was cut
- * in another way (a batch sharded differently, say) is refused and not misread. */
-static int64_t tape_row(const slim_cell *cell, int64_t time) {
-  int heavy = 0;
-  for (int k = 0; k < cell->gates; k++)
-    heavy += cell->gate[k].terms[SLIM_KERNEL] || cell->gate[k].terms[SLIM_RECURRENT_KERNEL];
-  const int64_t states = (1 + slim_keeps_c(cell)) * (time + 1);
-  return HEAD + (states + heavy * time) * slim_padded(cell->units);
-}
-
-int64_t slim_tape_size(const slim_cell *cell, int64_t batch, int64_t time) {
-  return slim_check_cell(cell) ? 0 : batch * tape_row(cell, time);
-}
+enum { BLOCK = 8, MOST_TASKS = 16 };
 
 /* Rows of a block: as many as a tile has; where the batch is smaller, half of it, so
  * that two can work. */
@@ -119,16 +40,16 @@ static void run_block(job *j, int64_t task, int64_t block, float *scratch) {
   const int rows = rest < j->rows ? (int)rest : j->rows;
   float *tape = NULL;
   if (f->tape) {
-    float *head = f->tape + first * tape_row(j->cell, f->time);
+    float *head = f->tape + first * slim_tape_row(j->cell, f->time);
     if (!j->backward) {
-      memset(head, 0, HEAD * rows * sizeof *head);
+      memset(head, 0, SLIM_HEAD * rows * sizeof *head);
       head[0] = (float)rows;
       head[1] = (float)f->time;
     } else if (!fits(head, rows, f->time)) {
       __atomic_store_n(&j->failure, SLIM_BAD_TAPE, __ATOMIC_RELAXED);
       return;
     }
-    tape = head + HEAD * rows;
+    tape = head + SLIM_HEAD * rows;
   }
   if (j->backward)
     j->kernels->backward(j->plan, j->backward, first, rows, tape, scratch,
@@ -162,7 +83,8 @@ static int64_t threads_worth(const slim_cell *cell, const slim_forward_args *f) 
     products += terms[SLIM_KERNEL] * cell->features +
                 terms[SLIM_RECURRENT_KERNEL] * cell->units + 24; /* the activations */
   }
-  return 1 + f->batch * f->time * cell->units * products / WORTH_A_THREAD;
+  const double work = (double)f->batch * f->time * cell->units * products;
+  return 1 + (int64_t)fmin(work / WORTH_A_THREAD, 1e6);
 }
 
 static int run(const slim_cell *cell, const slim_forward_args *f,
@@ -183,18 +105,39 @@ static int run(const slim_cell *cell, const slim_forward_args *f,
   return j.failure;
 }
 
-int slim_forward(const slim_cell *cell, const slim_forward_args *args) {
-  const int bad = check(cell, args);
-  if (bad) return bad;
-  if (args->tape && cell->reset_after) return SLIM_BAD_CELL; /* has no backward pass */
-  if (args->tape)
-    slim_advise(args->tape, slim_tape_size(cell, args->batch, args->time) * sizeof(float));
-  return run(cell, args, NULL, NULL, 0);
+/* The buffers by name; they have been checked. */
+static slim_backward_args named(const slim_sequence *s) {
+  const slim_buffer *at = s->buffer;
+  slim_backward_args b = {.forward = {.batch = s->batch, .time = s->time}};
+  slim_forward_args *f = &b.forward;
+  f->x = at[SLIM_X].at;
+  f->reset_bias = at[SLIM_RESET_BIAS].at;
+  f->mask = at[SLIM_MASK].at;
+  f->recurrent_mask = at[SLIM_RECURRENT_MASK].at;
+  f->tape = at[SLIM_TAPE].at;
+  f->outputs = at[SLIM_OUTPUTS].at;
+  b.doutputs = at[SLIM_DOUTPUTS].at;
+  b.dx = at[SLIM_DX].at;
+  for (int w = 0; w < SLIM_WEIGHTS; w++) {
+    f->weights[w] = at[SLIM_WEIGHT + w].at;
+    b.dweights[w] = at[SLIM_DWEIGHT + w].at;
+  }
+  for (int k = 0; k < SLIM_STATES; k++) {
+    f->states[k] = at[SLIM_STATE + k].at;
+    f->last[k] = at[SLIM_LAST + k].at;
+    b.dlast[k] = at[SLIM_DLAST + k].at;
+    b.dstates[k] = at[SLIM_DSTATE + k].at;
+  }
+  return b;
 }
 
-/* The sizes of one gate's block of a weight: rows x units. */
-static int64_t weight_rows(const slim_cell *cell, int w) {
-  return w == SLIM_KERNEL ? cell->features : w == SLIM_RECURRENT_KERNEL ? cell->units : 1;
+int slim_forward(const slim_cell *cell, const slim_sequence *sequence) {
+  const int bad = slim_check_sequence(cell, sequence, 0);
+  if (bad) return bad;
+  const slim_backward_args args = named(sequence);
+  const slim_buffer *tape = &sequence->buffer[SLIM_TAPE];
+  if (tape->at) slim_advise(tape->at, tape->count * sizeof(float));
+  return run(cell, &args.forward, NULL, NULL, 0);
 }
 
 /* Lays the sums of all tasks out in `memory`; with no memory, only counts. */
@@ -207,7 +150,7 @@ static size_t lay_out_sums(const slim_cell *cell, slim_sums *sums, int64_t tasks
       for (int w = 0; w < SLIM_WEIGHTS; w++) {
         const int there = cell->gate[k].terms[w];
         sums[task].of[k][w] = there && memory ? memory + used : NULL;
-        if (there) used += round_up(weight_rows(cell, w) * padded, 16);
+        if (there) used += round_up(slim_weight_rows(cell, w) * padded, 16);
       }
   return used;
 }
@@ -222,7 +165,7 @@ static void reduce(const slim_cell *cell, const slim_sums *sums, int64_t tasks,
     for (int k = 0; k < cell->gates; k++) columns += cell->gate[k].terms[w] * n;
     for (int k = 0; k < cell->gates; k++) {
       if (!cell->gate[k].terms[w]) continue;
-      for (int64_t row = 0; row < weight_rows(cell, w); row++) {
+      for (int64_t row = 0; row < slim_weight_rows(cell, w); row++) {
         float *to = dweights[w] + row * columns + first;
         memcpy(to, sums[0].of[k][w] + row * padded, n * sizeof *to);
         for (int64_t task = 1; task < tasks; task++)
@@ -233,13 +176,12 @@ static void reduce(const slim_cell *cell, const slim_sums *sums, int64_t tasks,
   }
 }
 
-int slim_backward(const slim_cell *cell, const slim_backward_args *args) {
-  const int bad = args ? check(cell, &args->forward) : SLIM_BAD_ARGUMENT;
+int slim_backward(const slim_cell *cell, const slim_sequence *sequence) {
+  const int bad = slim_check_sequence(cell, sequence, 1);
   if (bad) return bad;
-  if (!args->forward.tape) return SLIM_BAD_ARGUMENT;
-  if (cell->reset_after) return SLIM_BAD_CELL;
-  const int rows = block_rows(args->forward.batch);
-  const int64_t blocks = (args->forward.batch + rows - 1) / rows;
+  const slim_backward_args args = named(sequence);
+  const int rows = block_rows(args.forward.batch);
+  const int64_t blocks = (args.forward.batch + rows - 1) / rows;
   const int64_t tasks = blocks < MOST_TASKS ? blocks : MOST_TASKS;
   slim_sums sums[MOST_TASKS];
   const size_t bytes = lay_out_sums(cell, sums, tasks, NULL) * sizeof(float);
@@ -247,8 +189,8 @@ int slim_backward(const slim_cell *cell, const slim_backward_args *args) {
   if (!memory) return SLIM_NO_MEMORY;
   lay_out_sums(cell, sums, tasks, memory);
   memset(memory, 0, bytes);
-  const int failed = run(cell, &args->forward, args, sums, tasks);
-  if (!failed) reduce(cell, sums, tasks, args->dweights);
+  const int failed = run(cell, &args.forward, &args, sums, tasks);
+  if (!failed) reduce(cell, sums, tasks, args.dweights);
   slim_release(memory);
   return failed;
 }

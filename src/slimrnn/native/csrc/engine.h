@@ -4,9 +4,6 @@
 
 #include "kernel.h"
 
-/* 0, or SLIM_BAD_CELL. */
-int slim_check_cell(const slim_cell *);
-
 /* The kernels that were chosen for this processor, or by slim_use_isa. */
 const slim_kernels *slim_kernels_in_use(void);
 

@@ -8,7 +8,7 @@
 #define TEXT_(a) #a
 #define TEXT(a) TEXT_(a)
 
-static size_t header(void) { return (sizeof(plan) + 63) / 64 * 64; }
+static size_t header(void) { return round_up(sizeof(plan), 64); }
 
 static size_t plan_size(const slim_cell *cell, int has_reset_bias, int backward) {
   const float *none[SLIM_WEIGHTS] = {NULL};
@@ -78,44 +78,6 @@ static void dense(const float *memory, const float *x, ptrdiff_t row, float *y,
   }
 }
 
-/* 16 independent chains of multiply-adds: enough to hide any processor's latency. */
-static double multiply_adds(int64_t rounds) {
-  vec sums[16];
-#pragma GCC unroll 16
-  for (int k = 0; k < 16; k++) sums[k] = all((float)k);
-  vec a = all(0.999f), b = all(0.001f);
-  for (int64_t i = 0; i < rounds; i++) {
-#pragma GCC unroll 16
-    for (int k = 0; k < 16; k++) sums[k] = sums[k] * a + b;
-  }
-  vec total = all(0);
-#pragma GCC unroll 16
-  for (int k = 0; k < 16; k++) total += sums[k];
-  volatile float kept = total[0];
-  (void)kept;
-  return 16.0 * VL * rounds;
-}
-
-static float read_all(const float *from, int64_t floats) {
-  vec sums[8];
-  for (int k = 0; k < 8; k++) sums[k] = all(0);
-  for (int64_t i = 0; i + 8 * VL <= floats; i += 8 * VL)
-#pragma GCC unroll 8
-    for (int k = 0; k < 8; k++) sums[k] += load(from + i + k * VL);
-  float total = 0;
-  for (int k = 0; k < 8; k++) total += sums[k][0];
-  return total;
-}
-
-static double products(float *memory, int rows, int units, int rounds) {
-  const int padded = slim_padded(units);
-  const panels u = {memory, (units + VL - 1) / VL, tile_width(rows), 0};
-  float *h = memory + (ptrdiff_t)padded * padded, *z = h + (ptrdiff_t)rows * padded;
-  for (int k = 0; k < rounds; k++)
-    multiply(rows, units, (operand){h, padded, 1}, u, z, padded, (target){z, padded});
-  return 2.0 * rows * units * units * rounds;
-}
-
 const slim_kernels JOIN(slim_kernels_, SLIM_ISA) = {
     .name = TEXT(SLIM_ISA),
     .plan_size = plan_size,
@@ -127,7 +89,4 @@ const slim_kernels JOIN(slim_kernels_, SLIM_ISA) = {
     .dense_size = dense_size,
     .dense_pack = dense_pack,
     .dense = dense,
-    .multiply_adds = multiply_adds,
-    .read = read_all,
-    .products = products,
 };

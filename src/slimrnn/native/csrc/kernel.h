@@ -3,9 +3,33 @@
 #ifndef SLIM_KERNEL_H
 #define SLIM_KERNEL_H
 
-#include "slimrnn.h"
+#include "cell.h"
 
 typedef struct slim_plan slim_plan;
+
+/* A whole sequence, forward: the buffers of slimrnn.h by name. */
+typedef struct {
+  int64_t batch, time;
+  const float *x;
+  const float *weights[SLIM_WEIGHTS];
+  const float *reset_bias;
+  const float *states[SLIM_STATES];
+  const uint8_t *mask;
+  const float *recurrent_mask;
+  float *outputs;
+  float *last[SLIM_STATES];
+  float *tape;
+} slim_forward_args;
+
+/* The same sequence, backward. */
+typedef struct {
+  slim_forward_args forward;
+  const float *doutputs;
+  const float *dlast[SLIM_STATES];
+  float *dx;
+  float *dweights[SLIM_WEIGHTS];
+  float *dstates[SLIM_STATES];
+} slim_backward_args;
 
 /* Gradients of the weights, added up by one task over its rows; (m, padded), (n,
  * padded) and (padded) floats for each gate. NULL where a gate lacks the term. */
@@ -40,18 +64,6 @@ typedef struct {
                      int outputs, int rows);
   void (*dense)(const float *memory, const float *x, ptrdiff_t row, float *y, int inputs,
                 int outputs, int rows, int32_t activation);
-  double (*multiply_adds)(int64_t rounds); /* does some; how many */
-  float (*read)(const float *, int64_t floats);
-  /* h U of `rows` rows, some rounds: the useful FLOP that were done. */
-  double (*products)(float *memory, int rows, int units, int rounds);
 } slim_kernels;
-
-/* Floats to which vectors are padded: as many as the widest vector of this machine,
- * whatever the instruction set in use, so that a tape does not depend on it. */
-int slim_padding(void);
-
-/* Whether the backward pass needs c on the tape. It can do without where the forget
- * gate is constant and h = g(c). */
-int slim_keeps_c(const slim_cell *);
 
 #endif

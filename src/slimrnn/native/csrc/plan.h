@@ -49,11 +49,9 @@ typedef struct {
 
 ALWAYS_INLINE float *take(arena *a, size_t count) {
   float *p = a->at ? a->at + a->used : NULL;
-  a->used += (count + 15) / 16 * 16; /* whole lines of a cache */
+  a->used += round_up(count, 16); /* whole lines of a cache */
   return p;
 }
-
-ALWAYS_INLINE int round_up(int n, int unit) { return (n + unit - 1) / unit * unit; }
 
 /* `count` floats padded with zeros. */
 static const float *pad(arena *a, const float *from, int count, int padded) {

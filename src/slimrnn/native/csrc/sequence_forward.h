@@ -82,15 +82,16 @@ static void scatter_rows(const plan *p, const float *from, int64_t first, int ro
 static void gather_inputs(const plan *p, const slim_forward_args *a, int64_t first,
                           int rows, int64_t t0, int64_t steps, scratch *s) {
   for (int r = 0; r < rows; r++) {
-    const float *x = a->x + (first + r) * a->x_strides[0] + t0 * a->x_strides[1];
-    const uint8_t *mask = a->mask ? a->mask + (first + r) * a->time + t0 : NULL;
+    const int64_t start = (first + r) * a->time + t0;
+    const float *x = a->x + start * p->m;
+    const uint8_t *mask = a->mask ? a->mask + start : NULL;
     for (int64_t t = 0; t < steps; t++) {
       float *to = s->x + (t * rows + r) * p->m;
       if (mask) s->live[t * rows + r] = mask[t];
       if (mask && !mask[t])
         memset(to, 0, p->m * sizeof *to);
       else
-        memcpy(to, x + t * a->x_strides[1], p->m * sizeof *to);
+        memcpy(to, x + t * p->m, p->m * sizeof *to);
     }
   }
 }

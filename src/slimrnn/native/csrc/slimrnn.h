@@ -59,43 +59,66 @@ typedef struct {
   slim_gate gate[SLIM_GATES];
 } slim_cell;
 
-/* A whole sequence, forward. NULL means: not given, or not wanted. */
+/* A buffer: where it lies and how many elements it has, floats or (mask, indices) what
+ * is said there. NULL: not given, or not wanted. Nothing is read or written before all
+ * buffers have been held against what they must have. */
+typedef struct {
+  void *at;
+  int64_t count;
+} slim_buffer;
+
+/* The buffers of a sequence, each contiguous. There are as many weights and states as
+ * enums above say; what a cell lacks is not given. Optional: o. */
+enum {
+  SLIM_X,                                             /*   (B, T, m) */
+  SLIM_WEIGHT,                                        /*   (m, kn), (n, kn), (kn), (kn) */
+  SLIM_RESET_BIAS = SLIM_WEIGHT + SLIM_WEIGHTS,       /* o (n): b' of reset_after */
+  SLIM_STATE,                                         /* o h, c before: (B, n); zeros */
+  SLIM_MASK = SLIM_STATE + SLIM_STATES,               /* o (B, T) bytes: 0 repeats the
+                                                           states before */
+  SLIM_RECURRENT_MASK,                                /* o (B, n): multiplied with h in
+                                                           the gates */
+  SLIM_TAPE,                                          /*   what slim_forward (o) writes
+                                                           for slim_backward */
+  SLIM_OUTPUTS,                                       /* o (B, T, n): h of each step */
+  SLIM_LAST,                                          /* o h, c after: (B, n) */
+  SLIM_DOUTPUTS = SLIM_LAST + SLIM_STATES,            /* o as the outputs; zeros */
+  SLIM_DLAST,                                         /* o as the last; zeros */
+  SLIM_DX = SLIM_DLAST + SLIM_STATES,                 /* o as x */
+  SLIM_DWEIGHT,                                       /* o as the weights */
+  SLIM_DSTATE = SLIM_DWEIGHT + SLIM_WEIGHTS,          /* o as the states */
+  SLIM_BUFFERS = SLIM_DSTATE + SLIM_STATES
+};
+
+/* A whole sequence. slim_forward uses what stands before SLIM_DOUTPUTS, slim_backward
+ * all but the outputs and the last states. */
 typedef struct {
   int64_t batch, time;
-  const float *x;                     /* (B, T, m), element (b, t, k) at
-                                         b * x_strides[0] + t * x_strides[1] + k */
-  int64_t x_strides[2];
-  const float *weights[SLIM_WEIGHTS]; /* (m, kn), (n, kn), (kn), (kn), contiguous */
-  const float *reset_bias;            /* (n): b' of reset_after */
-  const float *states[SLIM_STATES];   /* h, c before: (B, n); NULL: zeros */
-  const uint8_t *mask;                /* (B, T): 0 repeats the states before */
-  const float *recurrent_mask;        /* (B, n): multiplied with h in the gates */
-  float *outputs;                     /* (B, T, n): h of each step, or NULL */
-  float *last[SLIM_STATES];           /* h, c after: (B, n), or NULL */
-  float *tape;                        /* slim_tape_size() floats for the backward
-                                         pass, or NULL */
-} slim_forward_args;
+  slim_buffer buffer[SLIM_BUFFERS];
+} slim_sequence;
 
-/* The same sequence, backward. */
-typedef struct {
-  slim_forward_args forward;           /* as it was; outputs and last not used */
-  const float *doutputs;               /* (B, T, n), or NULL: zeros */
-  const float *dlast[SLIM_STATES];     /* (B, n), or NULL: zeros */
-  float *dx;                           /* (B, T, m) contiguous, or NULL */
-  float *dweights[SLIM_WEIGHTS];       /* as the weights; NULL where there is none */
-  float *dstates[SLIM_STATES];         /* (B, n), or NULL */
-} slim_backward_args;
-
-/* Floats of the tape that slim_forward writes for slim_backward. */
-SLIM_API int64_t slim_tape_size(const slim_cell *cell, int64_t batch, int64_t time);
+/* How many elements a buffer must have; 0: this cell has no such buffer; -1: there is no
+ * such cell or buffer, or it would be too large. */
+SLIM_API int64_t slim_elements(const slim_cell *cell, int64_t batch, int64_t time,
+                               int buffer);
 
 /* 0, or the reason why not (slim_error tells it in words). Results do not depend on
  * the number of threads. Safe from several threads at once. */
-SLIM_API int slim_forward(const slim_cell *cell, const slim_forward_args *args);
-SLIM_API int slim_backward(const slim_cell *cell, const slim_backward_args *args);
+SLIM_API int slim_forward(const slim_cell *cell, const slim_sequence *sequence);
+SLIM_API int slim_backward(const slim_cell *cell, const slim_sequence *sequence);
 SLIM_API const char *slim_error(int code);
 
-enum { SLIM_OK, SLIM_BAD_CELL, SLIM_BAD_ARGUMENT, SLIM_BAD_TAPE, SLIM_NO_MEMORY };
+enum { SLIM_MOST_WIDE = 1 << 24 }; /* features or units */
+
+enum {
+  SLIM_OK,
+  SLIM_BAD_CELL,
+  SLIM_BAD_SIZE,
+  SLIM_BAD_TAPE,
+  SLIM_BAD_LAYER,
+  SLIM_NO_MEMORY,
+  SLIM_BAD_BUFFER /* + its number */
+};
 
 /* Memory of at least this many bytes, aligned to 64, of no particular contents, for a
  * tape, say; NULL where there is none. What is released is kept for the next call, up
@@ -127,33 +150,30 @@ typedef struct {
   int32_t activation;      /* of a dense layer: SLIM_TANH ... or SLIM_SOFTMAX */
   int32_t mask_zero;       /* an embedding's index 0 keeps the states of that row */
   const slim_cell *cell;
-  const float *weights[SLIM_WEIGHTS]; /* dense: (inputs, outputs) and, as the second,
-                                         (outputs) or NULL; embedding: (inputs,
-                                         outputs), not copied */
-  const float *reset_bias;
-  float *states[SLIM_STATES]; /* of a cell: (B, slim_padded(n)), read and written by
-                                 each step; the caller's, 0 behind the first n */
+  slim_buffer weights[SLIM_WEIGHTS]; /* dense: (inputs, outputs) and, as the second,
+                                        (outputs) or NULL; embedding: (inputs,
+                                        outputs), not copied */
+  slim_buffer reset_bias;
+  slim_buffer states[SLIM_STATES]; /* of a cell: (B, slim_padded(n)), read and written by
+                                      each step; the caller's, 0 behind the first n */
 } slim_layer;
 
-/* The floats of a row of n units in a stream's states. */
+/* The floats of a row of n units in a stream's states; 0: there is no such row. */
 SLIM_API int slim_padded(int n);
 
 /* x is what a step reads, (B, m) floats or, where the first layer is an embedding, (B)
- * int32; y, (B, outputs of the last layer), is what it writes. NULL: no memory, or a
- * layer that cannot be. */
-SLIM_API slim_stream *slim_stream_new(const slim_layer *layers, int count, int batch,
-                                      const void *x, float *y);
-/* One step; 0, or 1 + the row whose index the embedding does not have (then no state
- * has changed). */
+ * int32; y, (B, outputs of the last layer), is what it writes. 0, or the reason why
+ * there is no stream. */
+SLIM_API int slim_stream_new(const slim_layer *layers, int count, int batch,
+                             slim_buffer x, slim_buffer y, slim_stream **stream);
+/* One step; 0, or 1 + the row whose index the embedding does not have, or one of these:
+ * then no state has changed. One caller at a time; the others are refused. */
+enum { SLIM_NO_STREAM = -1, SLIM_BUSY = -2 };
 SLIM_API int slim_stream_step(slim_stream *stream);
 SLIM_API void slim_stream_free(slim_stream *stream);
-/* Seconds of one step, the mean over this many: without what calling it costs. */
+/* Seconds of one step, the mean over this many: without what calling it costs; or below
+ * 0, as a step. */
 SLIM_API double slim_stream_measure(slim_stream *stream, int64_t steps);
-
-/* The machine's limits, as these sources can use them. */
-SLIM_API double slim_peak_flops(int threads);                     /* FLOP/s */
-SLIM_API double slim_peak_bandwidth(int64_t bytes, int threads);  /* bytes/s, reading */
-SLIM_API double slim_product_flops(int rows, int units, int threads); /* h U, FLOP/s */
 
 #ifdef __cplusplus
 }

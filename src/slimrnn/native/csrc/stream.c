@@ -19,26 +19,54 @@ struct slim_stream {
   int count, batch;
   const void *x;
   float *y;
-  uint8_t *live; /* (B) */
+  int busy;       /* a step runs */
+  int32_t *index; /* (B): x as it was read, whatever another thread writes there */
+  uint8_t *live;  /* (B) */
   part parts[];
 };
 
-int slim_padded(int n) {
-  const int unit = slim_padding();
-  return (n + unit - 1) / unit * unit;
+/* Whether a buffer is there and has as many elements. */
+static int holds(slim_buffer buffer, int64_t rows, int64_t columns) {
+  return buffer.at && buffer.count == rows * columns;
 }
 
-static int is_good(const slim_layer *layers, int count, int k) {
+static int may_hold(slim_buffer buffer, int64_t columns) {
+  return !buffer.at || holds(buffer, 1, columns);
+}
+
+static int is_good_cell(const slim_layer *l, int batch) {
+  const slim_cell *cell = l->cell;
+  if (slim_check_cell(cell) || cell->features != l->inputs || cell->units != l->outputs)
+    return 0;
+  for (int w = 0; w < SLIM_WEIGHTS; w++) {
+    const int64_t wanted = slim_elements(cell, 1, 1, SLIM_WEIGHT + w);
+    if (wanted ? !holds(l->weights[w], 1, wanted) : l->weights[w].at != NULL) return 0;
+  }
+  for (int k = 0; k < 1 + (cell->forget >= 0); k++)
+    if (!holds(l->states[k], batch, slim_padded(cell->units))) return 0;
+  return cell->reset_after ? may_hold(l->reset_bias, cell->units) : !l->reset_bias.at;
+}
+
+static int is_good(const slim_layer *layers, int k, int batch) {
   const slim_layer *l = &layers[k];
-  if (l->inputs < 1 || l->outputs < 1) return 0;
+  if (l->inputs < 1 || l->outputs < 1 || l->outputs > SLIM_MOST_WIDE) return 0;
   if (k && layers[k - 1].outputs != l->inputs) return 0;
-  if (l->kind == SLIM_LAYER_CELL)
-    return l->cell && !slim_check_cell(l->cell) && l->cell->features == l->inputs &&
-           l->cell->units == l->outputs && l->states[0] &&
-           (l->cell->forget < 0 || l->states[1]);
-  if (!l->weights[0]) return 0;
-  if (l->kind == SLIM_LAYER_DENSE) return l->activation >= 0 && l->activation <= SLIM_SOFTMAX;
-  return l->kind == SLIM_LAYER_EMBEDDING && k == 0 && count >= 1;
+  if (l->kind == SLIM_LAYER_CELL) return is_good_cell(l, batch);
+  if (!holds(l->weights[0], l->inputs, l->outputs)) return 0;
+  if (l->kind == SLIM_LAYER_EMBEDDING) return k == 0;
+  return l->kind == SLIM_LAYER_DENSE && l->inputs <= SLIM_MOST_WIDE &&
+         l->activation >= 0 && l->activation <= SLIM_SOFTMAX &&
+         may_hold(l->weights[1], l->outputs);
+}
+
+static int are_good(const slim_layer *layers, int count, int batch, slim_buffer x,
+                    slim_buffer y) {
+  if (!layers || count < 1 || batch < 1) return 0;
+  for (int k = 0; k < count; k++)
+    if (!is_good(layers, k, batch)) return 0;
+  const int is_index = layers[0].kind == SLIM_LAYER_EMBEDDING;
+  return holds(x, batch, is_index ? 1 : layers[0].inputs) &&
+         holds(y, batch, layers[count - 1].outputs);
 }
 
 /* Memory handed out in whole lines of a cache; with none, only counted. */
@@ -49,7 +77,7 @@ typedef struct {
 
 static void *piece(pieces *m, size_t bytes) {
   void *p = m->at ? m->at + m->used : NULL;
-  m->used += (bytes + 63) / 64 * 64;
+  m->used += round_up(bytes, 64);
   return p;
 }
 
@@ -60,53 +88,56 @@ static void lay_out(slim_stream *s, part *p, pieces *memory) {
   const slim_kernels *kernels = s->kernels;
   p->row = l->kind == SLIM_LAYER_EMBEDDING ? l->outputs : slim_padded(l->outputs);
   p->out = l->kind == SLIM_LAYER_CELL
-               ? l->states[0]
+               ? l->states[0].at
                : piece(memory, sizeof(float) * s->batch * p->row);
   if (l->kind == SLIM_LAYER_DENSE) {
     p->packed = piece(memory, sizeof(float) * kernels->dense_size(l->inputs, l->outputs));
     if (!counting)
-      kernels->dense_pack(p->packed, l->weights[0], l->weights[1], l->inputs, l->outputs,
-                          s->batch);
+      kernels->dense_pack(p->packed, l->weights[0].at, l->weights[1].at, l->inputs,
+                          l->outputs, s->batch);
   } else if (l->kind == SLIM_LAYER_CELL) {
-    void *own = piece(memory, kernels->plan_size(&p->cell, l->reset_bias != NULL, 0));
+    const float *weights[SLIM_WEIGHTS];
+    for (int w = 0; w < SLIM_WEIGHTS; w++) weights[w] = l->weights[w].at;
+    const float *reset_bias = l->reset_bias.at;
+    void *own = piece(memory, kernels->plan_size(&p->cell, reset_bias != NULL, 0));
     if (!counting)
-      p->plan = kernels->plan(own, &p->cell, l->weights, l->reset_bias, s->batch,
-                              s->batch, 0);
+      p->plan = kernels->plan(own, &p->cell, weights, reset_bias, s->batch, s->batch, 0);
     /* a state for each gate and one more: more than any cell's step takes */
     p->scratch = piece(memory, sizeof(float) * s->batch * p->row * (SLIM_GATES + 1));
   }
 }
 
-slim_stream *slim_stream_new(const slim_layer *layers, int count, int batch,
-                             const void *x, float *y) {
-  if (!layers || count < 1 || batch < 1 || !x || !y) return NULL;
-  for (int k = 0; k < count; k++)
-    if (!is_good(layers, count, k)) return NULL;
+int slim_stream_new(const slim_layer *layers, int count, int batch, slim_buffer x,
+                    slim_buffer y, slim_stream **stream) {
+  if (!stream || !are_good(layers, count, batch, x, y)) return SLIM_BAD_LAYER;
   const size_t bytes = sizeof(slim_stream) + count * sizeof(part);
   slim_stream *s = malloc(bytes);
-  if (!s) return NULL;
+  if (!s) return SLIM_NO_MEMORY;
   memset(s, 0, bytes);
   s->kernels = slim_kernels_in_use();
   s->count = count;
   s->batch = batch;
-  s->x = x;
-  s->y = y;
+  s->x = x.at;
+  s->y = y.at;
   pieces memory = {NULL, 0};
   for (int k = 0; k < count; k++) {
     part *p = &s->parts[k];
     p->layer = layers[k];
-    if (p->layer.cell) p->cell = *p->layer.cell;
+    if (p->layer.kind == SLIM_LAYER_CELL) p->cell = *p->layer.cell;
     lay_out(s, p, &memory);
   }
   piece(&memory, batch);
+  piece(&memory, batch * sizeof *s->index);
   memory = (pieces){aligned_alloc(64, memory.used), 0};
   if (!memory.at) {
     free(s);
-    return NULL;
+    return SLIM_NO_MEMORY;
   }
   s->live = piece(&memory, batch);
+  s->index = piece(&memory, batch * sizeof *s->index);
   for (int k = 0; k < count; k++) lay_out(s, &s->parts[k], &memory);
-  return s;
+  *stream = s;
+  return SLIM_OK;
 }
 
 void slim_stream_free(slim_stream *s) {
@@ -117,13 +148,14 @@ void slim_stream_free(slim_stream *s) {
 
 /* Rows of the table, and which batch rows are live; 0, or 1 + the row of a bad index. */
 static int embed(slim_stream *s, const part *p) {
-  const int32_t *index = s->x;
+  const int32_t *index = memcpy(s->index, s->x, s->batch * sizeof *s->index);
+  const float *table = p->layer.weights[0].at;
   for (int r = 0; r < s->batch; r++)
     if (index[r] < 0 || index[r] >= p->layer.inputs) return 1 + r;
   for (int r = 0; r < s->batch; r++) {
     s->live[r] = !p->layer.mask_zero || index[r] != 0;
     memcpy(p->out + (ptrdiff_t)r * p->row,
-           p->layer.weights[0] + (ptrdiff_t)index[r] * p->row, p->row * sizeof(float));
+           table + (ptrdiff_t)index[r] * p->row, p->row * sizeof(float));
   }
   return 0;
 }
@@ -143,8 +175,8 @@ static int step(slim_stream *s) {
       s->kernels->dense(p->packed, x, row, p->out, l->inputs, l->outputs, s->batch,
                         l->activation);
     } else {
-      s->kernels->stream_step(p->plan, s->batch, x, row, l->states[0], l->states[1], live,
-                              p->scratch);
+      s->kernels->stream_step(p->plan, s->batch, x, row, l->states[0].at, l->states[1].at,
+                              live, p->scratch);
     }
     x = p->out;
     row = p->row;
@@ -156,14 +188,20 @@ static int step(slim_stream *s) {
 }
 
 int slim_stream_step(slim_stream *s) {
+  if (!s) return SLIM_NO_STREAM;
+  if (__atomic_exchange_n(&s->busy, 1, __ATOMIC_ACQUIRE)) return SLIM_BUSY;
   const slim_float_mode before = slim_flush_denormals();
   const int bad = step(s);
   slim_restore(before);
+  __atomic_store_n(&s->busy, 0, __ATOMIC_RELEASE);
   return bad;
 }
 
 double slim_stream_measure(slim_stream *s, int64_t steps) {
   const double start = slim_seconds();
-  for (int64_t k = 0; k < steps; k++) slim_stream_step(s);
+  for (int64_t k = 0; k < steps; k++) {
+    const int code = slim_stream_step(s);
+    if (code < 0) return code;
+  }
   return (slim_seconds() - start) / (steps > 0 ? steps : 1);
 }

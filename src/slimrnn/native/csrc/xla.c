@@ -1,5 +1,5 @@
 /* XLA's custom calls: the engine inside `jax.jit`. The cell comes as an attribute, and
- * so does which of the optional tensors are there; those that are come in order. */
+ * so does which of the engine's buffers each tensor is. */
 #include "xla_abi.h"
 
 #include <string.h>
@@ -22,89 +22,51 @@ static xla_error *fail(const xla_call *call, int code, const char *message) {
   return call->api->error_create(&args);
 }
 
-static const xla_array *attribute(const xla_call *call, const char *name) {
+/* A row of int32, or NULL. */
+static const int32_t *attribute(const xla_call *call, const char *name, int64_t count) {
   for (int64_t k = 0; k < call->attributes.size; k++) {
     const xla_text *text = call->attributes.names[k];
-    if (text->length == strlen(name) && !memcmp(text->at, name, text->length))
-      return call->attributes.values[k];
+    if (text->length != strlen(name) || memcmp(text->at, name, text->length)) continue;
+    const xla_array *array = call->attributes.values[k];
+    return array->dtype == XLA_INT32 && (int64_t)array->size == count ? array->data : NULL;
   }
   return NULL;
 }
 
-/* The tensors of a call, in order; `there` tells which exist. */
-typedef struct {
-  const xla_values *values;
-  const xla_array *there;
-  size_t asked;
-  int64_t taken;
-} tensors;
-
-static const xla_buffer *next(tensors *t) {
-  if (t->asked >= t->there->size || !((int32_t *)t->there->data)[t->asked++]) return NULL;
-  return t->taken < t->values->size ? t->values->values[t->taken++] : NULL;
-}
-
-static void *next_data(tensors *t) {
-  const xla_buffer *buffer = next(t);
-  return buffer ? buffer->data : NULL;
-}
-
-/* What both directions read: x, weights, states, mask, recurrent mask. */
-static slim_forward_args forward_args(tensors *in) {
-  slim_forward_args a = {0};
-  const xla_buffer *x = next(in);
-  if (x && x->rank == 3) {
-    a.x = x->data;
-    a.batch = x->dims[0];
-    a.time = x->dims[1];
-    a.x_strides[0] = x->dims[1] * x->dims[2];
-    a.x_strides[1] = x->dims[2];
+/* The tensors as the buffers whose numbers are in `which`. */
+static int take(const xla_values *tensors, const int32_t *which, slim_sequence *s) {
+  for (int64_t k = 0; which && k < tensors->size; k++) {
+    if (which[k] < 0 || which[k] >= SLIM_BUFFERS) return 0;
+    const xla_buffer *tensor = tensors->values[k];
+    if (tensor->dtype != (which[k] == SLIM_MASK ? XLA_BOOL : XLA_FLOAT32)) return 0;
+    slim_buffer *buffer = &s->buffer[which[k]];
+    *buffer = (slim_buffer){tensor->data, 1};
+    for (int64_t d = 0; d < tensor->rank; d++) buffer->count *= tensor->dims[d];
+    if (which[k] == SLIM_X && tensor->rank == 3) {
+      s->batch = tensor->dims[0];
+      s->time = tensor->dims[1];
+    }
   }
-  for (int w = 0; w < SLIM_WEIGHTS; w++) a.weights[w] = next_data(in);
-  for (int s = 0; s < SLIM_STATES; s++) a.states[s] = next_data(in);
-  a.mask = next_data(in);
-  a.recurrent_mask = next_data(in);
-  return a;
+  return which != NULL;
 }
 
-static xla_error *ended(const xla_call *call, int code) {
+static xla_error *run(const xla_call *call,
+                      int (*engine)(const slim_cell *, const slim_sequence *)) {
+  if (answers_metadata(call)) return NULL;
+  slim_sequence s = {0};
+  const int64_t numbers = sizeof(slim_cell) / sizeof(int32_t);
+  const slim_cell *cell = (const void *)attribute(call, "cell", numbers);
+  if (!cell ||
+      !take(&call->arguments, attribute(call, "arguments", call->arguments.size), &s) ||
+      !take(&call->results, attribute(call, "results", call->results.size), &s))
+    return fail(call, XLA_INVALID_ARGUMENT,
+                "slimrnn: an attribute is missing, or a tensor is of another type");
+  const int code = engine(cell, &s);
   if (code == SLIM_OK) return NULL;
   return fail(call, code == SLIM_NO_MEMORY ? XLA_RESOURCE_EXHAUSTED : XLA_INVALID_ARGUMENT,
               slim_error(code));
 }
 
-/* The attributes of a call; NULL for the cell if one is missing or of another size. */
-static const slim_cell *begin(const xla_call *call, tensors *in, tensors *out) {
-  const xla_array *cell = attribute(call, "cell");
-  *in = (tensors){&call->arguments, attribute(call, "arguments"), 0, 0};
-  *out = (tensors){&call->results, attribute(call, "results"), 0, 0};
-  if (!cell || cell->size * sizeof(int32_t) != sizeof(slim_cell)) return NULL;
-  return in->there && out->there ? cell->data : NULL;
-}
+SLIM_API xla_error *slim_xla_forward(xla_call *call) { return run(call, slim_forward); }
 
-SLIM_API xla_error *slim_xla_forward(xla_call *call) {
-  tensors in, out;
-  if (answers_metadata(call)) return NULL;
-  const slim_cell *cell = begin(call, &in, &out);
-  if (!cell) return fail(call, XLA_INVALID_ARGUMENT, "slimrnn: attributes are missing");
-  slim_forward_args a = forward_args(&in);
-  a.outputs = next_data(&out);
-  for (int s = 0; s < SLIM_STATES; s++) a.last[s] = next_data(&out);
-  a.tape = next_data(&out);
-  return ended(call, slim_forward(cell, &a));
-}
-
-SLIM_API xla_error *slim_xla_backward(xla_call *call) {
-  tensors in, out;
-  if (answers_metadata(call)) return NULL;
-  const slim_cell *cell = begin(call, &in, &out);
-  if (!cell) return fail(call, XLA_INVALID_ARGUMENT, "slimrnn: attributes are missing");
-  slim_backward_args a = {.forward = forward_args(&in)};
-  a.forward.tape = next_data(&in);
-  a.doutputs = next_data(&in);
-  for (int s = 0; s < SLIM_STATES; s++) a.dlast[s] = next_data(&in);
-  a.dx = next_data(&out);
-  for (int w = 0; w < SLIM_WEIGHTS; w++) a.dweights[w] = next_data(&out);
-  for (int s = 0; s < SLIM_STATES; s++) a.dstates[s] = next_data(&out);
-  return ended(call, slim_backward(cell, &a));
-}
+SLIM_API xla_error *slim_xla_backward(xla_call *call) { return run(call, slim_backward); }

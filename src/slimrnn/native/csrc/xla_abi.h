@@ -10,6 +10,7 @@
 
 enum { XLA_MAJOR = 0, XLA_MINOR = 1 }; /* what is used here was there from 0.1 on */
 enum { XLA_EXTENSION_METADATA = 1, XLA_INVALID_ARGUMENT = 3, XLA_RESOURCE_EXHAUSTED = 8 };
+enum { XLA_BOOL = 1, XLA_INT32 = 4, XLA_FLOAT32 = 11 }; /* of elements */
 
 typedef struct xla_extension {
   size_t struct_size;

@@ -1,0 +1,46 @@
+/* The measured loops; SLIM_ISA names the instruction set. */
+#include "kernel.h"
+
+#include "cell.h"
+#include "gemm.h"
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#define TEXT_(a) #a
+#define TEXT(a) TEXT_(a)
+
+/* Independent chains of multiply-adds: enough to hide the latency of any processor, and
+ * as many as stay in registers beside the two operands (32; 16 with AVX2 or SSE). */
+#if defined(__AVX512F__) || defined(__aarch64__)
+enum { CHAINS = 20 };
+#else
+enum { CHAINS = 12 };
+#endif
+
+static double multiply_adds(int64_t rounds) {
+  vec sums[CHAINS];
+#pragma GCC unroll 20
+  for (int k = 0; k < CHAINS; k++) sums[k] = all((float)k);
+  vec a = all(0.999f), b = all(0.001f);
+  for (int64_t i = 0; i < rounds; i++) {
+#pragma GCC unroll 20
+    for (int k = 0; k < CHAINS; k++) sums[k] = sums[k] * a + b;
+  }
+  vec total = all(0);
+#pragma GCC unroll 20
+  for (int k = 0; k < CHAINS; k++) total += sums[k];
+  volatile float kept = total[0];
+  (void)kept;
+  return (double)CHAINS * VL * rounds;
+}
+
+static double products(float *memory, int rows, int units, int rounds) {
+  const int padded = (int)round_up(units, PADDING);
+  const panels u = {memory, (units + VL - 1) / VL, tile_width(rows), 0};
+  float *h = memory + (ptrdiff_t)padded * padded, *z = h + (ptrdiff_t)rows * padded;
+  for (int k = 0; k < rounds; k++)
+    multiply(rows, units, (operand){h, padded, 1}, u, z, padded, (target){z, padded});
+  return 2.0 * rows * units * units * rounds;
+}
+
+const roofline_kernels JOIN(roofline_, SLIM_ISA) = {TEXT(SLIM_ISA), multiply_adds, products};

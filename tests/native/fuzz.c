@@ -1,0 +1,188 @@
+/* Every entry of slimrnn.h with whatever sizes, cells and buffers the bytes tell: each
+ * buffer is as large as the engine is told, and no larger, so that AddressSanitizer sees
+ * whoever goes beyond. What is answered does not matter; nothing may be read or written
+ * out of bounds, and nothing may be undefined.
+ *
+ * With clang: -fsanitize=fuzzer,address,undefined. Else with main() below, which makes
+ * the bytes from a seed: fuzz SECONDS [SEED]. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "slimrnn.h"
+
+typedef struct {
+  const uint8_t *at, *end;
+  void *memory[64];
+  int pieces;
+} bytes;
+
+static uint32_t byte(bytes *b) { return b->at < b->end ? *b->at++ : 0; }
+
+static uint32_t below(bytes *b, uint32_t limit) { return byte(b) % limit; }
+
+/* A size: mostly small, now and then 0, negative or very large. */
+static int64_t size(bytes *b) {
+  static const int64_t strange[] = {-1,        INT32_MAX,        INT32_MIN, 1 << 24,
+                                    1LL << 40, SLIM_MOST_WIDE + 1, INT64_MAX, INT64_MIN};
+  const uint32_t kind = byte(b);
+  return kind >= 248 ? strange[kind - 248] : kind % 8 == 0 ? kind / 8 : kind % 6;
+}
+
+static int32_t size32(bytes *b) { return (int32_t)size(b); }
+
+enum { MOST = 1 << 16 }; /* elements of a buffer */
+
+/* As many floats as wanted, or some more or fewer, or none. */
+static slim_buffer buffer(bytes *b, int64_t wanted, size_t of_one) {
+  const uint32_t kind = byte(b);
+  int64_t count = kind >= 240 ? wanted + (int64_t)(kind - 248) : kind == 1 ? 0 : wanted;
+  if (kind == 0 || wanted > MOST) return (slim_buffer){NULL, count};
+  count = count < 0 ? 0 : count;
+  const float specials[] = {NAN, INFINITY, -INFINITY, 1e38f, -1e38f, 1e-45f, 0, 1};
+  char *at = b->memory[b->pieces++] = malloc(count * of_one + 1);
+  const uint32_t first = byte(b);
+  for (int64_t k = 0; k < count; k++)
+    if (of_one == sizeof(float)) {
+      const uint32_t which = (uint32_t)k * 7 + first;
+      const float value = first >= 192 ? specials[which % 8] : (float)(which % 17) / 9 - 1;
+      memcpy(at + k * of_one, &value, of_one);
+    } else {
+      at[k] = (char)((k + first) % 3);
+    }
+  return (slim_buffer){at, count};
+}
+
+static slim_cell random_cell(bytes *b) {
+  slim_cell cell = {.features = size32(b), .units = size32(b)};
+  const int with_c = below(b, 2);
+  cell.gates = with_c ? 4 : 2 + below(b, 2);
+  cell.input = cell.forget = cell.output = cell.update = cell.reset = -1;
+  if (with_c)
+    cell.candidate = 2, cell.input = 0, cell.forget = 1, cell.output = 3;
+  else
+    cell.candidate = cell.gates - 1, cell.update = 0, cell.reset = cell.gates - 2;
+  cell.keeps = below(b, 2);
+  cell.reset_after = byte(b) > 200;
+  cell.activation = below(b, SLIM_ACTIVATIONS);
+  cell.recurrent_activation = below(b, SLIM_ACTIVATIONS);
+  for (int k = 0; k < SLIM_GATES; k++) {
+    const uint32_t kind = k == cell.candidate ? 1 | byte(b) : byte(b);
+    for (int w = 0; w < SLIM_WEIGHTS; w++) cell.gate[k].terms[w] = kind >> w & 1;
+    cell.gate[k].is_constant = !(kind & 15);
+    cell.gate[k].constant = (float)below(b, 5) / 2;
+  }
+  if (byte(b) > 224) { /* any field becomes anything */
+    int32_t *fields = (int32_t *)&cell;
+    fields[byte(b) % (sizeof cell / sizeof *fields)] = size32(b);
+  }
+  return cell;
+}
+
+static void sequence(bytes *b) {
+  const slim_cell cell = random_cell(b);
+  slim_sequence s = {.batch = size(b), .time = size(b)};
+  for (int k = 0; k < SLIM_BUFFERS; k++) {
+    const int64_t wanted = slim_elements(&cell, s.batch, s.time, k);
+    if (wanted > 0 || byte(b) > 250)
+      s.buffer[k] = buffer(b, wanted > 0 ? wanted : below(b, 9), k == SLIM_MASK ? 1 : 4);
+  }
+  if (byte(b) > 240) s.batch = size(b);
+  if (byte(b) > 240) s.time = size(b);
+  const int forward = slim_forward(&cell, &s);
+  if (forward == SLIM_OK || byte(b) > 128) slim_error(slim_backward(&cell, &s));
+  slim_error(forward);
+}
+
+enum { LAYERS = 4 };
+
+static void stream(bytes *b) {
+  slim_layer layers[LAYERS] = {{0}};
+  slim_cell cells[LAYERS];
+  const int count = 1 + below(b, LAYERS), batch = size32(b);
+  int32_t inputs = size32(b);
+  for (int k = 0; k < count; k++) {
+    slim_layer *l = &layers[k];
+    l->kind = k && byte(b) < 250 ? 1 + below(b, 2) : below(b, 4);
+    l->inputs = inputs;
+    l->outputs = inputs = size32(b);
+    l->activation = below(b, SLIM_SOFTMAX + 1);
+    l->mask_zero = below(b, 2);
+    if (byte(b) > 250) l->inputs = size32(b);
+    cells[k] = random_cell(b);
+    if (byte(b) < 250) cells[k].features = l->inputs, cells[k].units = l->outputs;
+    l->cell = byte(b) < 250 ? &cells[k] : NULL;
+    const int is_cell = l->kind == SLIM_LAYER_CELL;
+    const int64_t matrix = (int64_t)l->inputs * l->outputs;
+    for (int w = 0; w < SLIM_WEIGHTS; w++) {
+      const int64_t wanted = is_cell  ? slim_elements(&cells[k], 1, 1, SLIM_WEIGHT + w)
+                             : w == 0 ? matrix
+                             : w == 1 && l->kind == SLIM_LAYER_DENSE ? l->outputs
+                                                                    : 0;
+      if (wanted > 0) l->weights[w] = buffer(b, wanted, sizeof(float));
+    }
+    if (is_cell && cells[k].reset_after)
+      l->reset_bias = buffer(b, l->outputs, sizeof(float));
+    for (int i = 0; is_cell && i < SLIM_STATES; i++)
+      if (batch > 0 && batch < MOST)
+        l->states[i] =
+            buffer(b, (int64_t)batch * slim_padded(l->outputs), sizeof(float));
+  }
+  const int is_index = layers[0].kind == SLIM_LAYER_EMBEDDING;
+  const int64_t rows = batch > 0 && batch < MOST ? batch : 0;
+  slim_buffer x = buffer(b, rows * (is_index ? 1 : layers[0].inputs), sizeof(float));
+  slim_buffer y = buffer(b, rows * layers[count - 1].outputs, sizeof(float));
+  slim_stream *made = NULL;
+  slim_error(slim_stream_new(layers, count, batch, x, y, &made));
+  for (int k = 0; k < 3; k++) {
+    for (int64_t r = 0; is_index && x.at && r < x.count; r++)
+      ((int32_t *)x.at)[r] = byte(b) < 200 ? (int32_t)below(b, 8) : size32(b);
+    slim_stream_step(made);
+  }
+  slim_stream_measure(made, below(b, 3));
+  slim_stream_free(made);
+}
+
+static void others(bytes *b) {
+  char name[4] = {(char)byte(b), (char)byte(b), (char)byte(b), 0};
+  slim_use_isa(byte(b) < 128 ? slim_isa(size32(b)) : name);
+  slim_set_num_threads(below(b, 3) ? below(b, 3) : size32(b));
+  if (slim_num_threads() > 3) slim_set_num_threads(2);
+  slim_padded(size32(b));
+  const int64_t wanted = size(b);
+  void *memory = wanted > MOST || wanted < 0 ? NULL : slim_acquire(wanted);
+  if (memory) memset(memory, 1, wanted);
+  slim_release(memory);
+  if (wanted < 0 && slim_acquire((size_t)wanted)) abort();
+  slim_error(size32(b));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length) {
+  bytes b = {.at = data, .end = data + length};
+  const uint32_t kind = byte(&b);
+  (kind < 128 ? sequence : kind < 250 ? stream : others)(&b);
+  while (b.pieces) free(b.memory[--b.pieces]);
+  return 0;
+}
+
+#ifdef SLIM_FUZZ_MAIN
+#include <time.h>
+
+/* Inputs from a seed for so many seconds; prints how many. */
+int main(int count, char **arguments) {
+  const double seconds = count > 1 ? atof(arguments[1]) : 5;
+  uint64_t state = count > 2 ? strtoull(arguments[2], NULL, 10) : 1, runs = 0;
+  const time_t start = time(NULL);
+  for (; difftime(time(NULL), start) < seconds; runs++) {
+    uint8_t data[512];
+    for (size_t k = 0; k < sizeof data; k++) {
+      state = state * 6364136223846793005u + 1442695040888963407u;
+      data[k] = (uint8_t)(state >> 56);
+    }
+    LLVMFuzzerTestOneInput(data, sizeof data);
+  }
+  printf("%llu inputs\n", (unsigned long long)runs);
+  return 0;
+}
+#endif
