@@ -1,8 +1,11 @@
 """The generated C: as its simulator, bit for bit, and the simulator as Keras."""
 
+import functools
 import itertools
 import re
 import subprocess
+import tempfile
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -20,8 +23,8 @@ from deploy_problems import (
     WORDS,
     Compiled,
     compile_c,
-    compiler,
     data_for,
+    find_compiler,
     given_to,
     model_of,
     model_of_row,
@@ -30,6 +33,7 @@ from deploy_problems import (
     twin_of,
 )
 from problems import ROWS
+from products import each_once
 from slimrnn.deploy import to_c
 from slimrnn.deploy.c.export import DTYPES
 from slimrnn.deploy.program import simulator
@@ -69,8 +73,7 @@ def assert_is_keras(model, program, x, tolerance=2e-6):
     )
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize(("name", "dtype"), each_once(ROWS, DTYPES))
 def test_every_row(name, dtype, tmp_path):
     model = model_of_row(name)
     x = data_for(model)
@@ -80,8 +83,7 @@ def test_every_row(name, dtype, tmp_path):
         assert_is_keras(model, program, x)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(("name", "dtype"), each_once(MODELS, DTYPES))
 def test_every_layer(name, dtype, tmp_path):
     model = MODELS[name]()
     x = data_for(model)
@@ -94,8 +96,7 @@ def test_every_layer(name, dtype, tmp_path):
         assert_is_keras(model, program, x)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize(("name", "dtype"), each_once(WHOLE, DTYPES))
 def test_models_that_need_the_whole_sequence(name, dtype, tmp_path):
     model = WHOLE[name]()
     x = data_for(model)
@@ -113,9 +114,12 @@ def test_models_that_need_the_whole_sequence(name, dtype, tmp_path):
         assert_is_keras(model, program, x)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ["a stack both ways", "backwards, each step"])
-def test_whole_sequences_under_sanitizers(sanitizer, name, dtype, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "dtype", "compiler"),
+    each_once(["a stack both ways", "backwards, each step"], DTYPES, COMPILERS),
+)
+def test_whole_sequences_under_sanitizers(name, dtype, compiler, tmp_path):
+    sanitizer = sanitized(compiler)
     model = WHOLE[name]()
     folder = to_c(model, tmp_path / "out", "net", dtype, data_for(model))
     line = [*STRICT, "-O1", *SANITIZED, "net.c", "net_test.c", "-o", "net_test"]
@@ -147,29 +151,42 @@ def test_every_activation(activation, tmp_path):
     assert_is_keras(model, program, x)
 
 
-@pytest.fixture(scope="module", params=COMPILERS)
-def sanitizer(request, tmp_path_factory):
-    """A compiler that has the sanitizers; clang's are a package of their own."""
-    folder = tmp_path_factory.mktemp("sanitizer")
-    (folder / "none.c").write_text("int main(void) { return 0; }\n")
-    line = [compiler(request.param), *SANITIZED, "none.c"]
-    if subprocess.run(line, cwd=folder, capture_output=True).returncode:
-        pytest.skip(f"{request.param} has no sanitizers (Debian: libclang-rt-dev)")
-    return request.param
+@functools.cache
+def sanitized(compiler):
+    """The compiler, if it has the sanitizers; clang's are a package of their own."""
+    find_compiler(compiler)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "none.c").write_text("int main(void) { return 0; }\n")
+        line = [compiler, *SANITIZED, "none.c"]
+        if subprocess.run(line, cwd=folder, capture_output=True).returncode:
+            pytest.skip(f"{compiler} has no sanitizers (Debian: libclang-rt-dev)")
+    return compiler
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ROWS)
-def test_the_self_test_under_sanitizers(sanitizer, name, dtype, tmp_path):
-    model = model_of_row(name)
-    folder = to_c(model, tmp_path / "out", "net", dtype, data_for(model))
-    (folder / "saturated.c").write_text(SATURATED)
-    line = [*STRICT, "-O1", *SANITIZED]
-    line += [f"-DFLOAT={int(dtype == 'float32')}"]
-    line += ["-DNET_NO_MAIN", "net.c", "net_test.c", "saturated.c", "-o", "saturated"]
-    compile_c(folder, line, sanitizer)
-    done = subprocess.run([folder / "saturated"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+@pytest.mark.parametrize(("dtype", "compiler"), each_once(DTYPES, COMPILERS))
+def test_the_self_tests_under_sanitizers(dtype, compiler, tmp_path):
+    """All variants in one program."""
+    sanitizer, names, files = sanitized(compiler), [], []
+    for row in ROWS:
+        model, name = model_of_row(row), f"net_{row.lower()}"
+        folder = to_c(model, tmp_path / name, name, dtype, data_for(model))
+        text = SATURATED.replace("NET", name.upper()).replace("net", name)
+        (folder / "saturated.c").write_text(text)
+        names.append(name)
+        parts = (f"{name}.c", f"{name}_test.c", "saturated.c")
+        files += [str(folder / part) for part in parts]
+    uses = "".join(
+        f"    if ({name}_saturated()) return {k + 1};\n" for k, name in enumerate(names)
+    )
+    heads = "".join(f"int {name}_saturated(void);\n" for name in names)
+    (tmp_path / "main.c").write_text(
+        f"{heads}int main(void)\n{{\n{uses}    return 0;\n}}\n"
+    )
+    line = [*STRICT, "-O1", *SANITIZED, f"-DFLOAT={int(dtype == 'float32')}"]
+    line += [f"-D{name.upper()}_NO_MAIN" for name in names]
+    compile_c(tmp_path, [*line, "main.c", *files, "-o", "saturated"], sanitizer)
+    done = subprocess.run([tmp_path / "saturated"], capture_output=True, text=True)
+    assert done.returncode == 0, (names[done.returncode - 1], done.stderr)
 
 
 #: the self test, and 10,000 steps at the ends of the range of x
@@ -185,7 +202,8 @@ typedef int8_t number;
 static const int8_t high = 127;
 #endif
 
-int main(void)
+int net_saturated(void);
+int net_saturated(void)
 {
     static net_state state;
     number x[NET_INPUTS];
@@ -231,8 +249,8 @@ NAMES = (
 )
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_layers_of_any_name(name, tmp_path):
+@pytest.mark.parametrize(("name", "dtype"), each_once(NAMES, DTYPES))
+def test_layers_of_any_name(name, dtype, tmp_path):
     inner = layers.LSTM(3, return_sequences=True, name=f"{name}_recurrent")
     model = model_of(
         layers.GRU(4, return_sequences=True, name=name, go_backwards=name == "t"),
@@ -241,10 +259,9 @@ def test_layers_of_any_name(name, tmp_path):
         layers.SimpleRNN(2, name="a_recurrent"),
         layers.Dense(2, name="a_recurrent_kernel"),
     )
-    for dtype in DTYPES:
-        folder = to_c(model, tmp_path / dtype, "net", dtype, data_for(model))
-        compile_c(folder, [*STRICT, "net.c", "net_test.c", "-o", "net_test"])
-        assert subprocess.run([folder / "net_test"]).returncode == 0
+    folder = to_c(model, tmp_path / "out", "net", dtype, data_for(model))
+    compile_c(folder, [*STRICT, "net.c", "net_test.c", "-o", "net_test"])
+    assert subprocess.run([folder / "net_test"]).returncode == 0
 
 
 def test_a_variant_of_any_name(tmp_path):
@@ -410,20 +427,23 @@ def program_text(kind, dtype, x="0", steps="1", more="", words=False):
     return f"{head}int main(void)\n{{{body}{more}    return y[0] == 12345;\n}}\n"
 
 
-@pytest.mark.parametrize("standard", ["c++11", "c++20"])
-@pytest.mark.parametrize("name", ["gcc", "clang"])
-def test_cpp_links_with_it(name, standard, tmp_path):
-    cpp = {"gcc": "g++", "clang": "clang++"}[name]
-    for kind, dtype in itertools.product(CALLERS, DTYPES):
-        layer = slimrnn.SlimLSTM(4, "LSTM5", go_backwards=kind == "sequence")
-        model = model_of(layer, layers.Dense(2))
-        folder = to_c(model, tmp_path / (kind + dtype), "net", dtype, data_for(model))
-        more = QUANTIZE if dtype == "int8" else ""
-        (folder / "app.cpp").write_text(program_text(kind, dtype, more=more))
-        compile_c(folder, [*STRICT, "-c", "net.c"], name)
-        strict = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-std={standard}"]
-        compile_c(folder, [*strict, "app.cpp", "net.o", "-o", "app"], cpp)
-        assert subprocess.run([folder / "app"]).returncode == 0
+CPP = {"gcc": "g++", "clang": "clang++"}
+
+
+@pytest.mark.parametrize(
+    ("compiler", "standard", "kind", "dtype"),
+    each_once(COMPILERS, ("c++11", "c++20"), CALLERS, DTYPES),
+)
+def test_cpp_links_with_it(compiler, standard, kind, dtype, tmp_path):
+    layer = slimrnn.SlimLSTM(4, "LSTM5", go_backwards=kind == "sequence")
+    model = model_of(layer, layers.Dense(2))
+    folder = to_c(model, tmp_path / "out", "net", dtype, data_for(model))
+    more = QUANTIZE if dtype == "int8" else ""
+    (folder / "app.cpp").write_text(program_text(kind, dtype, more=more))
+    compile_c(folder, [*STRICT, "-c", "net.c"], compiler)
+    strict = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-std={standard}"]
+    compile_c(folder, [*strict, "app.cpp", "net.o", "-o", "app"], CPP[compiler])
+    assert subprocess.run([folder / "app"]).returncode == 0
 
 
 #: x and the number of steps
@@ -433,10 +453,12 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("kind", CALLERS)
-def test_what_no_caller_should_give(sanitizer, kind, dtype, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "dtype", "compiler"), each_once(CALLERS, DTYPES, COMPILERS)
+)
+def test_what_no_caller_should_give(kind, dtype, compiler, tmp_path):
     """No index, and no number of steps, is undefined or reads outside a table."""
+    sanitizer = sanitized(compiler)
     model = model_of(
         layers.Embedding(WORDS, 3),
         slimrnn.SlimLSTM(3, "LSTM5", go_backwards=kind == "sequence"),
@@ -474,14 +496,15 @@ def test_the_nearest_index_counts(tmp_path):
             np.testing.assert_array_equal(found, expected[0])
 
 
-def test_no_number_stays_none(sanitizer, tmp_path):
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_no_number_stays_none(compiler, tmp_path):
     """A NaN goes through the functions without an undefined conversion."""
     model = model_of(layers.LSTM(3), layers.Dense(3, "softmax"))
     folder = to_c(model, tmp_path / "out", "net")
     text = program_text("stream", "float32", x="NAN")
     (folder / "app.c").write_text(text.replace("y[0] == 12345", "y[0] == y[0]"))
     line = ["-std=c99", "-O1", *SANITIZED, "net.c", "app.c", "-o", "app"]
-    compile_c(folder, line, sanitizer)
+    compile_c(folder, line, sanitized(compiler))
     done = subprocess.run([folder / "app"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     program = program_of(model, "float32", None)

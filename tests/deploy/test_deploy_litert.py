@@ -1,6 +1,7 @@
 """LiteRT files in ai-edge-litert: as the model in Keras."""
 
 import json
+from itertools import product
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import pytest
 import slimrnn
 from exported_models import CASES, FUNCTIONS, assert_exported, of_functions
 from layer_problems import assert_same
+from problems import ROWS
+from products import each_once
 from slimrnn.deploy import EXPORTERS
 from slimrnn.deploy.graph.litert import to_litert
 from slimrnn.ir.from_keras import from_keras
@@ -21,6 +24,7 @@ SIZES = {"step": [(3, 9)], "lstm": [(1, 9)]}
 FUSED = (("tanh", "relu"), ("sigmoid",))
 
 MODES = EXPORTERS["litert"].modes
+OTHERS = [name for name in CASES if name not in ROWS]
 
 
 def run(path, mode, x):
@@ -40,8 +44,9 @@ def run(path, mode, x):
     return np.stack(outputs, axis=1)
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    ("name", "mode"), [*each_once(ROWS, MODES), *product(OTHERS, MODES)]
+)
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask attached")
 def test_as_keras(name, mode, tmp_path):
     path = tmp_path / "model.tflite"
@@ -49,8 +54,7 @@ def test_as_keras(name, mode, tmp_path):
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("recurrent", FUNCTIONS)
-@pytest.mark.parametrize("activation", FUNCTIONS)
+@pytest.mark.parametrize(("activation", "recurrent"), each_once(FUNCTIONS, FUNCTIONS))
 def test_activations(activation, recurrent, mode, tmp_path):
     fused = activation in FUSED[0] and recurrent in FUSED[1]
     case = of_functions(activation, recurrent, *(() if fused else ("lstm",)))

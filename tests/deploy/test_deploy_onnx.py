@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from itertools import product
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from exported_models import (
 )
 from layer_problems import assert_same
 from problems import ROWS
+from products import each_once
 from slimrnn.deploy import EXPORTERS
 from slimrnn.deploy.graph.onnx import to_onnx
 from slimrnn.ir.from_keras import from_keras
@@ -28,6 +30,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 SIZES = [(3, 9)]  # batch, time
 
 MODES = EXPORTERS["onnx"].modes
+OTHERS = [name for name in CASES if name not in ROWS]
 
 
 def session_of(path):
@@ -49,16 +52,16 @@ def run(path, mode, x):
     return np.stack(outputs, axis=1)
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    ("name", "mode"), [*each_once(ROWS, MODES), *product(OTHERS, MODES)]
+)
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask attached")
 def test_as_keras(name, mode, tmp_path):
     assert_exported(CASES[name], mode, to_onnx, run, tmp_path / "model.onnx", SIZES)
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("recurrent", FUNCTIONS)
-@pytest.mark.parametrize("activation", FUNCTIONS)
+@pytest.mark.parametrize(("activation", "recurrent"), each_once(FUNCTIONS, FUNCTIONS))
 def test_activations(activation, recurrent, mode, tmp_path):
     case = of_functions(activation, recurrent)
     assert_exported(case, mode, to_onnx, run, tmp_path / "model.onnx", SIZES)

@@ -9,6 +9,7 @@ from benchmarks.firmware import figures, models
 import slimrnn
 from deploy_problems import MODELS, compile_c, data_for, model_of, normal, program_of
 from problems import ROWS
+from products import each_once
 from slimrnn.deploy import to_c
 from slimrnn.deploy.c.export import DTYPES
 from slimrnn.deploy.size import CORES, Size, sizes
@@ -25,8 +26,7 @@ WIDE = {
 }
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize(("name", "dtype"), each_once(ROWS, DTYPES))
 def test_flash_and_ram_of_a_compiler(name, dtype, tmp_path):
     model = WIDE[name]()
     told = sizes(model)[dtype]

@@ -4,6 +4,7 @@ import re
 from argparse import Namespace
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,6 +25,7 @@ from deploy_problems import (
     twin_of,
 )
 from problems import ROWS
+from products import each_once, some
 from slimrnn.deploy.c.export import DTYPES
 from slimrnn.deploy.c.project import source_of
 from slimrnn.errors import InputError
@@ -47,19 +49,22 @@ def core(request):
 CASES = {**{f"row {name}": partial(model_of_row, name) for name in ROWS}, **MODELS}
 
 
-@pytest.fixture(scope="session", params=DTYPES)
+PARTS = 4  # of the models, so that each core has others by default
+
+
+@pytest.fixture(scope="session")
 def cases(request, tmp_path_factory):
     """The models, and what each gives: the host's C (float32), the simulator (int8)."""
-    models, expected = [], {}
-    for case, build in CASES.items():
-        model = build()
+    (dtype, part), models, expected = request.param, [], {}
+    for case in list(CASES)[part::PARTS]:
+        model = CASES[case]()
         x = data_for(model)
-        program = program_of(model, request.param, x)
+        program = program_of(model, dtype, x)
         if program.model.why_no_stream():
             continue
         name, x = re.sub(r"\W+", "_", case).lower(), given_to(program, x)
         models.append(Model(source_of(program, name), list(x)))
-        if request.param == "int8":
+        if dtype == "int8":
             expected[name] = twin_of(program, x).astype("int16")
         else:
             host = Compiled(program, tmp_path_factory.mktemp(name))
@@ -67,6 +72,11 @@ def cases(request, tmp_path_factory):
     return models, expected
 
 
+@pytest.mark.parametrize(
+    ("core", "cases"),
+    each_once(CORES, product(DTYPES, range(PARTS))),
+    indirect=True,
+)
 def test_every_core_gives_the_same_bits(core, cases, tmp_path):
     models, expected = cases
     built = Firmware(tmp_path, core, models)
@@ -162,6 +172,7 @@ def rows():
     return [measured(row.name, dtype) for dtype in DTYPES for row in TABLE]
 
 
+@pytest.mark.parametrize("core", some(lambda core: core == "M4F", CORES), indirect=True)
 def test_counts_have_not_grown(core, rows):
     """Against the figures that are kept; those depend on the compiler alone."""
     kept = figures.read(figures.KEPT)

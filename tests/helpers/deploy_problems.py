@@ -170,7 +170,7 @@ def given_to(program, x):
     return inputs.given(program, x)
 
 
-def compiler(name):
+def find_compiler(name):
     """The compiler, or a skip."""
     if shutil.which(name) is None:
         pytest.skip(f"there is no {name}")
@@ -179,7 +179,7 @@ def compiler(name):
 
 def compile_c(folder, arguments, name="gcc"):
     """Run a compiler in a folder; its messages are the failure."""
-    line = [compiler(name), *arguments]
+    line = [find_compiler(name), *arguments]
     done = subprocess.run(line, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
