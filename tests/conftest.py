@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import keras
 import pytest
 
 
@@ -19,6 +20,18 @@ def data_dir():
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} is missing (set SLIMRNN_DATA_DIR)")
     return folder
+
+
+@pytest.fixture
+def eager():
+    """JAX computes one operation after the other, where to compile takes longer."""
+    if keras.backend.backend() != "jax":
+        yield
+        return
+    import jax
+
+    with jax.disable_jit():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from gradients import value_and_gradients
+from layer_problems import FEW
 from problems import ROWS, SIZES, problem
+from products import some
 from slimrnn import native, reference
 from slimrnn.activations import FUNCTIONS, describe
 from slimrnn.engines import ENGINES, choose
@@ -18,15 +20,21 @@ BACKEND = keras.backend.backend()
 RUN = {engine.name: engine.run for engine in ENGINES}
 if BACKEND not in native.BACKENDS:
     del RUN["native"]
+# Compiled or not, torch computes one operation after the other.
+WAYS = {"steps": False, **({} if BACKEND == "torch" else {"compiled": True})}
 TOLERANCE = 1e-5  # relative to the largest element, float32
 
 
 @pytest.fixture(params=RUN)
 def engine(request):
     """Each engine that this backend has, by name."""
-    if request.param == "native" and library.find()[1]:
+    return runnable(request.param)
+
+
+def runnable(engine):
+    if engine == "native" and library.find()[1]:
         pytest.skip(library.find()[1])
-    return request.param
+    return engine
 
 
 def assert_close(found, expected, what):
@@ -93,45 +101,73 @@ def check(
         assert_close(gradient, wanted[name], f"gradient of {name}")
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("name", ROWS)
-def test_sizes(name, size, engine):
-    check(problem(name, size), engine)
+# Of the ops engine, which JAX compiles for seconds, each variant is computed at one
+# size, one operation after the other, and a few compiled; of the native engine, all.
+USUAL = {"ops": "steps", "native": list(WAYS)[-1]}
+EACH_A_SIZE = dict(zip(SIZES, ("LSTM3", *FEW), strict=True))
+EVERY = ROWS, WAYS, RUN
 
 
-@pytest.mark.parametrize("name", ROWS)
-def test_last_output_only(name, engine):
-    check(problem(name), engine, sequences=False)
-
-
-@pytest.mark.parametrize("name", ROWS)
-def test_masks_and_recurrent_dropout(name, engine):
-    check(problem(name, "one feature", mask=True, dropout=True), engine)
-
-
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow alone has two ways")
-@pytest.mark.parametrize("name", ROWS)
-def test_tensorflow_compiled(name):
-    p = problem(name, "one feature", mask=True, dropout=True)
-    check(p, "ops", compiled=True)
+def by_default(name, way, engine):
+    return way == USUAL[engine]
 
 
 @pytest.mark.parametrize(
-    ("activation", "recurrent_activation"),
-    [
-        ("sigmoid", "hard_sigmoid_keras2"),
-        ("linear", "hard_sigmoid"),
-        ("relu", "linear"),
-    ],
+    ("name", "size", "way", "engine"),
+    some(
+        lambda name, size, way, engine: (
+            (way == USUAL[engine] and (size == "plain" or engine == "native"))
+            or (way == "compiled" and EACH_A_SIZE[size] == name)
+        ),
+        *(ROWS, SIZES, WAYS, RUN),
+    ),
 )
-@pytest.mark.parametrize("name", ROWS)
-def test_activations(name, activation, recurrent_activation, engine):
-    check(problem(name, scale=0.25), engine, activation, recurrent_activation)
+def test_sizes(name, size, way, engine):
+    check(problem(name, size), runnable(engine), compiled=WAYS[way])
+
+
+@pytest.mark.parametrize(("name", "way", "engine"), some(by_default, *EVERY))
+def test_last_output_only(name, way, engine):
+    check(problem(name), runnable(engine), sequences=False, compiled=WAYS[way])
+
+
+@pytest.mark.parametrize(
+    ("name", "way", "engine"),
+    some(
+        lambda name, *how: (
+            name in FEW or BACKEND == "tensorflow" or by_default(name, *how)
+        ),
+        *EVERY,
+    ),
+)
+def test_masks_and_recurrent_dropout(name, way, engine):
+    p = problem(name, mask=True, dropout=True)
+    check(p, runnable(engine), compiled=WAYS[way])
+
+
+PAIRS = [
+    ("sigmoid", "hard_sigmoid_keras2"),
+    ("linear", "hard_sigmoid"),
+    ("relu", "linear"),
+]
+IN_TURN = {name: PAIRS[k % len(PAIRS)] for k, name in enumerate(ROWS)}
+
+
+@pytest.mark.parametrize(
+    ("name", "way", "engine", "activations"),
+    some(
+        lambda *how: by_default(*how[:3]) and how[3] == IN_TURN[how[0]],
+        *(*EVERY, PAIRS),
+    ),
+)
+def test_activations(name, way, engine, activations):
+    p = problem(name, scale=0.25)
+    check(p, runnable(engine), *activations, compiled=WAYS[way])
 
 
 @pytest.mark.parametrize("name", ["LSTM4", "GRU1"])
 def test_what_is_masked_does_not_count_even_if_it_is_nan(name, engine):
-    p = problem(name, "one feature", mask=True)
+    p = problem(name, mask=True)
     clean, _ = _last(p, engine)
     p.x[~p.mask] = np.nan
     poisoned, gradients = _last(p, engine)
@@ -152,7 +188,7 @@ def _last(p, engine):
         return keras.ops.sum(new[0] ** 2), [new[0]]
 
     arrays = [a.astype("float32") for a in (p.x, *p.weights.values())]
-    (h,), gradients = value_and_gradients(function, arrays)
+    (h,), gradients = value_and_gradients(function, arrays, compiled=False)
     return h, gradients
 
 
@@ -173,14 +209,16 @@ def test_the_activations_facts(name):
     np.testing.assert_allclose(fact.inverse(y[inside]), x[inside], atol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["LSTM5", "LSTM6", "GRU1"])
+@pytest.mark.parametrize(
+    "name", some(lambda x: x == "LSTM6", ("LSTM5", "LSTM6", "GRU1"))
+)
 def test_an_activation_without_a_known_slope_is_left_to_the_framework(name):
     # tanh under another name has to give the same gradients by that other way.
     def hidden(x):
         return keras.ops.tanh(x)
 
     assert describe(hidden).slope is None
-    p = problem(name, "one feature", mask=True, dropout=True)
+    p = problem(name, mask=True, dropout=True)
     check(p, "ops", functions={**FUNCTIONS, "tanh": hidden})
 
 

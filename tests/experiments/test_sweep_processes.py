@@ -18,8 +18,6 @@ from slimrnn.experiments.sweep import process_pool as pools
 from slimrnn.experiments.sweep import scheduler
 from sweeps import EPOCHS, SETTINGS, TRIALS, by_key
 
-KILLS = 20
-
 
 def command(*argv):
     return [sys.executable, "-m", "slimrnn", *map(str, argv)]

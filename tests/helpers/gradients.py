@@ -10,8 +10,8 @@ def value_and_gradients(function, arrays, compiled=True):
     Args:
         function: maps tensors to a scalar loss and a list of outputs.
         arrays: the inputs, NumPy arrays.
-        compiled: whether TensorFlow traces a graph with fixed shapes, where it would
-            otherwise compute step by step. JAX always compiles and torch never does.
+        compiled: whether JAX and TensorFlow compile it, which takes longer than to
+            compute one step after the other as torch does.
 
     Returns:
         The list of outputs, and the loss's gradient of each input.
@@ -27,7 +27,8 @@ def _jax(function, arrays, compiled):
 
     every = tuple(range(len(arrays)))
     differentiated = jax.value_and_grad(function, argnums=every, has_aux=True)
-    (_, outputs), gradients = jax.jit(differentiated)(*arrays)
+    with jax.disable_jit(not compiled):
+        (_, outputs), gradients = jax.jit(differentiated)(*arrays)
     return outputs, gradients
 
 

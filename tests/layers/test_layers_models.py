@@ -25,6 +25,7 @@ from layer_problems import (
 from problems import ROWS, masks
 
 MASK = masks(TIME)
+pytestmark = pytest.mark.usefixtures("eager")
 
 
 def pair(name, merge_mode, **options):

@@ -18,6 +18,7 @@ from slimrnn.errors import InputError
 from slimrnn.native import library
 from slimrnn.variants import FAMILIES
 
+pytestmark = pytest.mark.usefixtures("eager")
 layers = keras.layers
 BATCHES = (1, 2, 3, 5)
 SIZES = ((1, 1), (3, 7), (17, 33), (32, 100))  # features, units
