@@ -124,7 +124,7 @@ def test_a_run_tells_all(made, trainer):
     assert result["layer_parameters"] == get("LSTM6").parameters(8, 4)
     assert result["model_parameters"] == get("LSTM6").parameters(8, 4) + 50
     assert result["seconds_per_epoch"] == run.metrics[1]["seconds"]
-    assert 0 < result["prediction_seconds"] < 1
+    assert result["prediction_seconds"] > 0
     assert result["validation"] == "0.1 of the training data"
     assert watcher.told == [
         ("LSTM6", 1, "begins", 6),

@@ -10,8 +10,8 @@ import pytest
 
 HOME = Path(__file__).parents[2]
 
-# How many sequences: the large ones take ThreadSanitizer long.
-SEQUENCES = {"address": 200, "undefined": 200, "thread": 32}
+# Sanitizers and numbers of sequences: the large ones take ThreadSanitizer long.
+CASES = {"address,undefined": (40, 200), "thread": (8, 32)}
 
 # Fresh memory is all NaN, and nobody may lose any.
 OPTIONS = {
@@ -55,11 +55,18 @@ def build(folder: Path, *options: str, sanitizer: str = "") -> Path:
     return folder / "native_check"
 
 
-@pytest.mark.parametrize("sanitizer", SEQUENCES)
-def test_the_engine_is_clean(tmp_path, sanitizer):
+@pytest.mark.parametrize(
+    ("sanitizer", "count"),
+    [
+        pytest.param(sanitizer, count, marks=marks)
+        for sanitizer, (few, many) in CASES.items()
+        for count, marks in ((few, ()), (many, pytest.mark.exhaustive))
+    ],
+)
+def test_the_engine_is_clean(tmp_path, sanitizer, count):
     needs(os.environ.get("CC") or "cc")
     check = build(tmp_path, sanitizer=sanitizer)
-    command = [check, str(SEQUENCES[sanitizer])]
+    command = [check, str(count)]
     # ThreadSanitizer cannot live with as many random bits in addresses as some kernels
     # have.
     if sanitizer == "thread" and run("setarch", "-R", "true").returncode == 0:

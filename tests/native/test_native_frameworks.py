@@ -120,7 +120,7 @@ def test_a_sharded_batch_on_two_devices(name):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert ran.stdout.strip() == "sharded", ran.stderr[-2000:]
 

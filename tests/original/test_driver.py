@@ -96,7 +96,7 @@ def test_the_originals_settings(driver, monkeypatch):
 
 def test_the_originals_command_line_in_its_own_process(here):
     done = process("LSTM4", 8, 2, 0.0001, "--data-dir", "../data")
-    out, err = done.communicate(timeout=300)
+    out, err = done.communicate(timeout=600)
     assert done.returncode == 0, err
     pickled, plain = histories("lstm4")
     assert pickled == plain
@@ -111,7 +111,7 @@ def test_the_originals_command_line_in_its_own_process(here):
 def test_without_arguments_config_py_says_all(here):
     # The model and the length are config.py's: LSTM3 over 500 steps.
     done = process("--data-dir", "../data")
-    out, err = done.communicate(timeout=300)
+    out, err = done.communicate(timeout=600)
     assert done.returncode == 0, err
     pickled, plain = histories("lstm3")
     assert pickled == plain
@@ -175,12 +175,12 @@ def test_the_real_reviews(data_dir, driver):
 def test_an_interrupted_run_leaves_its_history(here):
     running = process("LSTM6", 8, 100000, 0.001, "--data-dir", "../data")
     try:
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + 600
         while not Path("lstm6.json").exists() and time.monotonic() < deadline:
             assert running.poll() is None, running.communicate()[1]
             time.sleep(0.2)
         running.send_signal(signal.SIGINT)
-        _, err = running.communicate(timeout=120)
+        _, err = running.communicate(timeout=600)
     finally:
         running.kill()
     assert running.returncode == 130, err
@@ -267,11 +267,11 @@ def test_no_file_and_no_network(here, driver, capsys, monkeypatch):
 def test_a_mistake_and_the_help_in_their_own_process(here):
     wrong = process("LSTM4", 32, "x", 0.1, KERAS_BACKEND=None)
     shown = process("--help")
-    _, err = wrong.communicate(timeout=120)
+    _, err = wrong.communicate(timeout=600)
     assert wrong.returncode == 2
     assert "Traceback" not in err
     assert "The epochs must be a whole number of 1 or more; received 'x'." in err
-    out, err = shown.communicate(timeout=120)
+    out, err = shown.communicate(timeout=600)
     assert (shown.returncode, err) == (0, "")
     for sign in ("LSTM4 32 100 0.0001", "--data-dir", "config.py", "11"):
         assert sign in out

@@ -44,7 +44,7 @@ def central_difference(function, array, step=1e-6):
 def test_gradients_are_central_differences(
     name, mask, dropout, activation, recurrent_activation
 ):
-    p = problem(name, "one feature", mask, dropout, seed=1)
+    p = problem(name, "plain", mask, dropout, seed=1)
     settings = {
         "mask": p.mask,
         "recurrent_mask": p.recurrent_mask,

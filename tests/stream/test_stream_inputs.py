@@ -1,0 +1,297 @@
+"""What a step takes, and what is refused in a sentence."""
+
+import keras
+import numpy as np
+import pytest
+
+import slimrnn
+from layer_problems import normal, randomised
+from slimrnn.errors import InputError
+from slimrnn.native import library
+from streams import DESTROYED, WORDS, assert_state, layer_of, stream_of
+
+pytestmark = pytest.mark.usefixtures("eager")
+layers = keras.layers
+
+
+CONVERTED = {
+    "float64": lambda x: x.astype("float64"),
+    "float16": lambda x: x.astype("float16"),
+    "whole": lambda x: x.astype("int64"),
+    "list": lambda x: x.tolist(),
+    "strided": lambda x: np.repeat(x, 2, axis=-1)[..., ::2],
+    "swapped bytes": lambda x: x.astype(">f4"),
+    "tensor": keras.ops.convert_to_tensor,
+    "read-only": lambda x: np.broadcast_to(x[:1], x.shape),
+}
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (4,), (3, 4)])
+@pytest.mark.parametrize("how", CONVERTED)
+def test_what_a_step_takes(how, shape):
+    layer = layer_of("LSTM6", 4, 5)
+    batch = 3 if shape[0] == 3 else 1
+    x = np.ones(shape, "float32")
+    expected = stream_of(layer, batch).step(x)
+    assert (expected.dtype, expected.shape) == ("float32", (*shape[:-1], 5))
+    found = stream_of(layer, batch).step(CONVERTED[how](x))
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("kind", [int, np.uint8, np.int64, np.int32, np.array])
+def test_one_index(kind):
+    layer = layers.Embedding(WORDS, 3)
+    layer.build((None,))
+    stream = stream_of(layer)
+    np.testing.assert_array_equal(stream.step(kind(2)), stream.step([2])[0])
+
+
+def test_outputs_are_the_callers():
+    stream = stream_of(layer_of("LSTM6", 4, 5))
+    first = stream.step(np.ones(4, "float32"))
+    kept = first.copy()
+    second = stream.step(np.ones(4, "float32"))
+    np.testing.assert_array_equal(first, kept)
+    assert (second != first).all()
+    first[...] = np.nan
+    assert np.isfinite(stream.step(np.ones(4, "float32"))).all()
+
+
+def test_weights_are_copied():
+    layer = layer_of("LSTM6", 4, 5)
+    stream, x = stream_of(layer), np.ones((1, 4), "float32")
+    kept = stream.state
+    first = stream.step(x)
+    randomised(layer, 4)
+    stream.state = kept
+    np.testing.assert_array_equal(stream.step(x), first)
+
+
+def built(*parts, shape=(None, None, 4)):
+    model = keras.Sequential([*parts])
+    model.build(shape)
+    return model
+
+
+def words(*parts):
+    return built(layers.Embedding(WORDS, 4, mask_zero=True), *parts, shape=(None, None))
+
+
+def branched():
+    x = layers.Input((None, 4))
+    return keras.Model(x, layers.Dense(2)(x) + layers.Dense(2)(x))
+
+
+def with_operation():
+    x = layers.Input((None, 4))
+    return keras.Model(x, layers.Dense(2)(keras.ops.tanh(x)))
+
+
+def with_two_outputs():
+    x = layers.Input((None, 4))
+    y = layers.Dense(2)(x)
+    return keras.Model(x, [y, layers.Dense(2)(y)])
+
+
+def with_initial_state():
+    x, h = layers.Input((None, 4)), layers.Input((3,))
+    return keras.Model([x, h], layers.GRU(3)(x, initial_state=h))
+
+
+def with_mask(mask_zero):
+    x, mask = layers.Input((None,)), layers.Input((None,), dtype="bool")
+    embedded = layers.Embedding(WORDS, 4, mask_zero=mask_zero)(x)
+    return keras.Model([x, mask], layers.GRU(3)(embedded, mask=mask))
+
+
+def with_mask_of(value, mask_zero):
+    x = layers.Input((None,))
+    mask = keras.ops.not_equal(x, value)
+    embedded = layers.Embedding(WORDS, 4, mask_zero=mask_zero)(x)
+    return keras.Model(x, layers.GRU(3)(embedded, mask=mask))
+
+
+class OwnModel(keras.Model):
+    pass
+
+
+class OwnLSTM(layers.LSTM):
+    pass
+
+
+REFUSED_MODELS = {
+    "no layer": (lambda: "LSTM6", "received str"),
+    "not built": (lambda: slimrnn.SlimLSTM(3), "no weights yet"),
+    "not built inside": (lambda: keras.Sequential([layers.LSTM(3)]), "no weights yet"),
+    "empty": (lambda: keras.Sequential(), "it has none"),
+    "nothing": (lambda: layers.Dropout(0.5), "it has none"),
+    "Conv1D": (lambda: built(layers.Conv1D(3, 2)), r"Conv1D.*allowed: Embedding"),
+    "Bidirectional": (
+        lambda: built(layers.Bidirectional(layers.LSTM(3))),
+        r"Bidirectional.*allowed",
+    ),
+    "subclass": (lambda: built(OwnLSTM(3)), "OwnLSTM"),
+    "stacked cells": (
+        lambda: built(layers.RNN([layers.LSTMCell(3), layers.LSTMCell(3)])),
+        r"StackedRNNCells.*allowed: LSTMCell",
+    ),
+    "activation of a Dense": (
+        lambda: built(layers.Dense(3, "gelu")),
+        r"gelu.*allowed.*softmax",
+    ),
+    "activation of a cell": (
+        lambda: built(layers.LSTM(3, activation="softmax")),
+        r"softmax.*allowed: tanh",
+    ),
+    "recurrent activation": (
+        lambda: built(slimrnn.SlimLSTM(3, "LSTM5", recurrent_activation="gelu")),
+        r"gelu.*allowed: tanh",
+    ),
+    "Activation first": (lambda: built(layers.Activation("relu")), "elsewhere"),
+    "Activation behind an LSTM": (
+        lambda: built(layers.LSTM(3), layers.Activation("relu")),
+        r"after a Dense.*activation=",
+    ),
+    "Activation behind another": (
+        lambda: built(layers.Dense(3, "relu"), layers.Activation("relu")),
+        "without activation",
+    ),
+    "go_backwards": (
+        lambda: built(slimrnn.SlimLSTM(3, go_backwards=True)),
+        r"go_backwards=True.*allowed is False",
+    ),
+    "stateful mask": (
+        lambda: built(
+            layers.Embedding(WORDS, 4, mask_zero=True),
+            layers.LSTM(3, stateful=True),
+            shape=(1, 5),
+        ),
+        "stateful=True.*mask_zero",
+    ),
+    "zeros for masked steps": (
+        lambda: words(layers.LSTM(3, zero_output_for_mask=True)),
+        "zero_output_for_mask=True.*mask_zero",
+    ),
+    "second Embedding": (
+        lambda: words(layers.Embedding(3, 3)),
+        "must be the first layer",
+    ),
+    "float64": (lambda: built(layers.LSTM(3, dtype="float64")), "in float64"),
+    "half": (lambda: built(layers.Dense(3, dtype="mixed_bfloat16")), "in bfloat16"),
+    "branches": (branched, "not a chain"),
+    "operation": (with_operation, "not a layer"),
+    "two outputs": (with_two_outputs, "not a chain"),
+    "initial state": (with_initial_state, "not a chain"),
+    "a mask given": (lambda: with_mask(False), "not a chain"),
+    "another mask given": (lambda: with_mask(True), "not a chain"),
+    "a mask of zeros": (lambda: with_mask_of(0, False), "not a chain"),
+    "a mask of ones": (lambda: with_mask_of(1, True), "not a chain"),
+    "subclassed model": (OwnModel, "not a chain"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED_MODELS)
+@pytest.mark.filterwarnings(DESTROYED, "ignore:Explicitly requested dtype float64")
+def test_models_that_are_refused(what):
+    make, sentence = REFUSED_MODELS[what]
+    with pytest.raises(InputError, match=sentence):
+        stream_of(make())
+
+
+@pytest.mark.filterwarnings("ignore:Layer InputLayer does not have a `quantize`")
+def test_a_quantized_model_is_refused():
+    model = built(layers.Dense(3))
+    model.quantize("int8")
+    with pytest.raises(InputError, match=r"quantized \(int8\)"):
+        stream_of(model)
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 1.0, "1", None, True, 2**31])
+def test_batch_sizes_that_are_refused(batch_size):
+    with pytest.raises(InputError, match="batch size must be a whole number from 1"):
+        stream_of(layer_of("LSTM6", 4, 5), batch_size)
+
+
+REFUSED_INPUTS = {
+    "too few": (1, np.ones((1, 3)), r"\(1, 4\) or \(4,\).*received \(1, 3\)"),
+    "no axis": (1, 1.0, r"received \(\)"),
+    "a sequence": (1, np.ones((1, 2, 4)), r"received \(1, 2, 4\)"),
+    "another batch": (2, np.ones((1, 4)), r"\(2, 4\) \(features, batch_size=2\)"),
+    "one of two": (2, np.ones(4), r"received \(4,\)"),
+    "complex": (1, np.ones(4, complex), "received complex128"),
+    "text": (1, "four", "received <U4"),
+    "ragged": (1, [[1], [1, 2]], "must be an array; received list"),
+    "nothing": (1, None, "received object"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED_INPUTS)
+def test_inputs_that_are_refused(what):
+    batch, x, sentence = REFUSED_INPUTS[what]
+    stream = stream_of(layer_of("LSTM6", 4, 5), batch)
+    with pytest.raises(InputError, match=sentence):
+        stream.step(x)
+    assert not stream.state[0]["h"].any()
+
+
+OUTSIDE = "0 to 5. No state has changed"
+REFUSED_INDICES = {
+    "above": (np.array([1, 6], "int32"), rf"index 6.*{OUTSIDE}"),
+    "below": (np.array([-1, 1], "int32"), rf"index -1.*{OUTSIDE}"),
+    "int64": (np.array([1, 2**32]), rf"index 4294967296.*{OUTSIDE}"),
+    "unsigned": (np.array([2**63, 1], "uint64"), OUTSIDE),
+    "list": ([1, -7], rf"index -7.*{OUTSIDE}"),
+    "huge": ([1, 2**70], "whole numbers.*received object"),
+    "fraction": ([1.0, 2.0], r"whole numbers.*received float64.*astype"),
+    "truth": ([True, False], r"whole numbers.*received bool"),
+    "too many": (np.ones(3, "int32"), r"\(2,\) \(indices, batch_size=2\)"),
+    "one of two": (1, r"received \(\)"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED_INDICES)
+def test_indices_that_are_refused(what):
+    x, sentence = REFUSED_INDICES[what]
+    stream = stream_of(words(layers.LSTM(3), layers.Dense(2)), 2)
+    stream.step([1, 2])
+    before = stream.state
+    with pytest.raises(InputError, match=sentence):
+        stream.step(x)
+    assert_state(stream.state[0], before[0])
+    assert stream.measure(10) > 0
+
+
+ROW = np.zeros((2, 4))
+REFUSED_STATES = {
+    "no list": (ROW, "received ndarray"),
+    "too many": ([{"h": ROW}] * 2, "list of 1 dicts.*received 2"),
+    "no dict": ([ROW], r"state\[0\] must be a dict with h, c"),
+    "a name too few": ([{"h": ROW}], r"h, c; received 'h'"),
+    "a name too many": ([{"h": ROW, "c": ROW, "d": ROW}], "'h, c, d'"),
+    "shape": ([{"h": ROW, "c": ROW[:1]}], r"\['c'\].*\(2, 4\); received \(1, 4\)"),
+    "text": ([{"h": ROW, "c": "zeros"}], "arrays of numbers"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED_STATES)
+def test_states_that_are_refused(what):
+    given, sentence = REFUSED_STATES[what]
+    stream = stream_of(layer_of("LSTM6", 3, 4), 2)
+    stream.step(normal(2, 3))
+    before = stream.state
+    with pytest.raises(InputError, match=sentence):
+        stream.state = given
+    assert_state(stream.state[0], before[0])
+
+
+@pytest.mark.parametrize("steps", [0, -1, 2.5, None])
+def test_numbers_of_steps_that_are_refused(steps):
+    stream = stream_of(layer_of("LSTM6", 4, 5))
+    with pytest.raises(InputError, match="steps must be a whole number"):
+        stream.measure(steps)
+
+
+def test_without_the_native_library(monkeypatch):
+    monkeypatch.setattr(library, "find", lambda: (None, "there was no compiler"))
+    with pytest.raises(InputError, match="there was no compiler"):
+        slimrnn.Stream(layer_of("LSTM6", 4, 5))

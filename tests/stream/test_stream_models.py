@@ -1,0 +1,163 @@
+"""Streams of Keras's layers and models against Keras."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+
+import slimrnn
+from layer_problems import normal, randomised
+from streams import BATCH, DESTROYED, FEATURES, TIME, UNITS, WORDS, stream_of, taken
+
+pytestmark = pytest.mark.usefixtures("eager")
+layers = keras.layers
+
+
+FLAGS = (False, True)
+HARD = {"activation": "relu", "recurrent_activation": "hard_sigmoid"}
+RECURRENT = {
+    **{
+        f"{kind.__name__} bias={bias}": lambda kind=kind, bias=bias, **o: kind(
+            UNITS, use_bias=bias, **o
+        )
+        for kind, bias in itertools.product(
+            (layers.LSTM, layers.GRU, layers.SimpleRNN), FLAGS
+        )
+    },
+    **{
+        f"GRU reset before, bias={bias}": lambda bias=bias, **o: layers.GRU(
+            UNITS, reset_after=False, use_bias=bias, **o
+        )
+        for bias in FLAGS
+    },
+    "LSTM, hard": lambda **o: layers.LSTM(UNITS, **HARD, **o),
+    "GRU, hard": lambda **o: layers.GRU(UNITS, **HARD, **o),
+    "SimpleRNN, linear": lambda **o: layers.SimpleRNN(UNITS, activation=None, **o),
+    "RNN of an LSTMCell": lambda **o: layers.RNN(layers.LSTMCell(UNITS), **o),
+    "RNN of a GRUCell": lambda **o: layers.RNN(layers.GRUCell(UNITS), **o),
+    "RNN of a slim cell": lambda **o: layers.RNN(slimrnn.SlimMGUCell(UNITS), **o),
+    "SlimRNN": lambda **o: slimrnn.SlimRNN(slimrnn.SlimGRUCell(UNITS), **o),
+    "slim, no bias": lambda **o: slimrnn.layer(UNITS, "LSTM4a", use_bias=False, **o),
+    "slim, own constant": lambda **o: slimrnn.layer(
+        UNITS, "LSTM6", gate_constants={"f": 0.59}, **o
+    ),
+}
+FRONTS = {
+    "numbers": lambda: [layers.Input((None, FEATURES))],
+    "words": lambda: [layers.Input((None,)), layers.Embedding(WORDS, FEATURES)],
+    "masked words": lambda: [
+        layers.Input((None,)),
+        layers.Embedding(WORDS, FEATURES, mask_zero=True),
+    ],
+}
+
+
+def inputs_of(front, time=TIME):
+    if front == "numbers":
+        return normal(BATCH, time, FEATURES)
+    return np.random.default_rng(1).integers(0, WORDS, (BATCH, time)).astype("int32")
+
+
+def assert_as_keras(model, x):
+    """Each step's output is that of the model over the sequence."""
+    expected = keras.ops.convert_to_numpy(randomised(model)(x))
+    found = taken(stream_of(model, len(x)), x)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_recurrent_layers(kind):
+    layer = RECURRENT[kind](return_sequences=True)
+    front = "masked words"
+    assert_as_keras(keras.Sequential([*FRONTS[front](), layer]), inputs_of(front))
+
+
+@pytest.mark.parametrize(
+    "activation",
+    [None, "tanh", "sigmoid", "relu", "linear", "softmax", "hard_sigmoid"],
+)
+@pytest.mark.parametrize("units", [1, 17])
+@pytest.mark.parametrize("how", ["argument", "Activation", "no bias"])
+@pytest.mark.filterwarnings("ignore:You are using a softmax over axis")
+def test_dense(activation, units, how):
+    behind = how == "Activation"
+    head = [
+        layers.Dense(
+            units,
+            activation=None if behind else activation,
+            use_bias=how != "no bias",
+        ),
+        *([layers.Dropout(0.5), layers.Activation(activation)] if behind else []),
+    ]
+    model = keras.Sequential([*FRONTS["numbers"](), *head])
+    assert_as_keras(model, inputs_of("numbers"))
+
+
+def stack():
+    return [
+        layers.Dropout(0.5),
+        layers.LSTM(4, return_sequences=True, dropout=0.3),
+        layers.ActivityRegularization(0.1),
+        layers.Activation("linear"),
+        slimrnn.SlimGRU(6, return_sequences=True, recurrent_dropout=0.3),
+        layers.Dense(5, activation="tanh"),
+        layers.GRU(3, return_sequences=True),
+        layers.Dense(2, activation="softmax"),
+    ]
+
+
+def functional(front):
+    first, *rest = FRONTS[front]()
+    tensor = first
+    for layer in [*rest, *stack()]:
+        tensor = layer(tensor)
+    return keras.Model(first, tensor)
+
+
+MODELS = {
+    "sequential": lambda front: keras.Sequential([*FRONTS[front](), *stack()]),
+    "functional": functional,
+    "nested": lambda front: keras.Sequential(
+        [*FRONTS[front](), keras.Sequential(stack()[:4]), *stack()[4:]]
+    ),
+    "sequential in functional": lambda front: keras.Sequential(
+        [functional(front), keras.Sequential(stack()[:2]), layers.Dense(1)]
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "front"),
+    [
+        *((kind, "masked words") for kind in MODELS),
+        ("sequential", "numbers"),
+        ("functional", "words"),
+    ],
+)
+@pytest.mark.filterwarnings(DESTROYED)
+def test_models(kind, front):
+    assert_as_keras(MODELS[kind](front), inputs_of(front))
+
+
+def test_the_last_output_of_a_classifier():
+    model = keras.Sequential(
+        [
+            *FRONTS["masked words"](),
+            slimrnn.SlimLSTM(UNITS, "LSTM6"),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    x = inputs_of("masked words")
+    expected = keras.ops.convert_to_numpy(randomised(model)(x))
+    found = taken(stream_of(model, BATCH), x)[:, -1]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_embedding_alone(batch):
+    layer = layers.Embedding(WORDS, 3)
+    layer.build((None,))
+    table = keras.ops.convert_to_numpy(randomised(layer).embeddings)
+    x = np.arange(batch, dtype="int32")
+    np.testing.assert_array_equal(stream_of(layer, batch).step(x), table[x])
