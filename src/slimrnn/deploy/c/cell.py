@@ -12,7 +12,6 @@ import numpy as np
 from slimrnn.deploy.program.arithmetic import Arithmetic
 from slimrnn.deploy.program.c_expression import Text
 from slimrnn.deploy.program.step import Structure, emit_step
-from slimrnn.variants import FAMILIES
 
 Array = np.ndarray
 
@@ -44,7 +43,7 @@ class Writer:
 
     def __init__(self, structure: Structure, arithmetic: Arithmetic, padded: bool):
         self.arithmetic, self.routine = arithmetic, Routine()
-        self.states = FAMILIES[structure.variant.family].states
+        self.states = structure.spec.family.states
         self.units = "padded" if padded else "n"
         self.depth = 1
         emit_step(structure, self, arithmetic.formulas(self._call))

@@ -12,7 +12,6 @@ from slimrnn.deploy.c.layout import Part
 from slimrnn.deploy.program.c_expression import number
 from slimrnn.deploy.program.program import Program
 from slimrnn.ir.model import Activation, Affine, Dense, Embedding, Masking, Recurrent
-from slimrnn.variants import FAMILIES
 
 
 class Flow:
@@ -159,7 +158,7 @@ class Flow:
         structure, n = part.lowered.structure, layer.outputs
         slots = len(structure.slots) + structure.resets_after
         sums = self._array("sums", self.arithmetic.sum, slots * n)
-        states = FAMILIES[structure.variant.family].states
+        states = structure.spec.family.states
         passed = "".join(f", state->{part.name}_{state}" for state in states)
         reset = ""
         if structure.resets_before:

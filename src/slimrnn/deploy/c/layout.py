@@ -18,7 +18,6 @@ from slimrnn.deploy.program.functions import TANH_TABLE
 from slimrnn.deploy.program.program import Lowered, Program
 from slimrnn.deploy.program.step import MATRICES, Structure
 from slimrnn.ir.model import Activation, Dense, Embedding
-from slimrnn.variants import FAMILIES
 
 Array = np.ndarray
 
@@ -146,7 +145,7 @@ _CALLS: dict[type, Callable[[Any, Arithmetic], set[str]]] = {
 
 def _states(lowered: Lowered) -> tuple[str, ...]:
     cells = lowered.cells
-    return FAMILIES[cells[0].structure.variant.family].states if cells else ()
+    return cells[0].structure.spec.family.states if cells else ()
 
 
 def _derived(lowered: Lowered) -> list[str]:

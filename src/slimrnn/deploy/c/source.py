@@ -16,7 +16,6 @@ from slimrnn.deploy.program.functions import TANH_TABLE
 from slimrnn.deploy.program.program import Lowered, Program
 from slimrnn.deploy.program.step import Structure
 from slimrnn.ir.model import Embedding
-from slimrnn.variants import FAMILIES
 
 #: of the generated files; it changes when their interface does
 FORMAT = 1
@@ -206,7 +205,7 @@ void {self.name}_quantize(const float *x, int8_t *q);
             f"/* {_blocks(structure, key)} */\n"
             for key, values in part.tables.items()
         )
-        family = FAMILIES[structure.variant.family]
+        family = structure.spec.family
         states = "".join(f", {vector} *{state}" for state in family.states)
         names = " and ".join(family.states)
         gates = ", ".join(structure.slots)

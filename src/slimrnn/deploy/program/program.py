@@ -25,7 +25,7 @@ from slimrnn.ir.model import (
     Recurrent,
     RecurrentWeights,
 )
-from slimrnn.variants import ACTIVATIONS
+from slimrnn.variants import ACTIVATIONS, CellSpec
 
 Array = np.ndarray
 
@@ -129,14 +129,10 @@ def float32(model: Model) -> Program:
 
 def structure_of(cell: RecurrentWeights, **others: Any) -> Structure:
     """What the cell's routine depends on."""
-    return Structure(
-        cell.variant,
-        cell.activation,
-        cell.recurrent_activation,
-        cell.reset_after,
-        cell.reset_after and cell.reset_bias is not None,
-        **others,
-    )
+    functions = (cell.activation, cell.recurrent_activation)
+    g, s = (ACTIVATIONS[name] for name in functions)
+    spec = CellSpec(cell.variant, g, s, cell.reset_after)
+    return Structure(spec, cell.reset_bias is not None, **others)
 
 
 def tables_of(cell: RecurrentWeights) -> dict[str, Array]:

@@ -33,14 +33,16 @@ from slimrnn.ir.model import (
     Model,
     Recurrent,
 )
-from slimrnn.variants import CANDIDATE, FAMILIES
+from slimrnn.variants import ACTIVATIONS, CANDIDATE, FAMILIES
 
 Array = np.ndarray
 
 _INT8, _INT16 = 127, 32767
 #: activations that int8 has: all stay within -1 and 1
-_GATES = ("sigmoid", "hard_sigmoid", "hard_sigmoid_keras2")
-_BOUNDED = ("tanh", *_GATES)
+_GATES = tuple(name for name, known in ACTIVATIONS.items() if known.is_gate)
+_BOUNDED = tuple(
+    name for name, known in ACTIVATIONS.items() if known.low >= -1 and known.high <= 1
+)
 #: beside what c reached in the calibration data, so much is left
 _MARGIN = 1.25
 
@@ -188,7 +190,7 @@ class _Quantizer:
     def _format(self, layer: Recurrent) -> tuple[int, bool]:
         """The fraction bits of c, and whether it can leave them."""
         variant = layer.cell.variant
-        if "c" not in FAMILIES[variant.family].states:
+        if FAMILIES[variant.family].rule != "accumulate":
             return 0, False
         forget, gate = variant["f"].constant, variant["i"].constant
         if forget is not None and abs(forget) < 1:

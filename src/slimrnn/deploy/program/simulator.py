@@ -24,7 +24,6 @@ from slimrnn.ir.model import (
     Masking,
     Recurrent,
 )
-from slimrnn.variants import FAMILIES
 
 Array = np.ndarray
 
@@ -130,7 +129,7 @@ class _Run:
     ) -> Array:
         layer, structure = cell.recurrent, cell.structure
         batch, steps = values.shape[:2]
-        names = FAMILIES[structure.variant.family].states
+        names = structure.spec.family.states
         vectors = {k: np.zeros((batch, cell.outputs), self.dtype) for k in names}
         backend = Simulator(cell, self.arithmetic, vectors)
         order = range(steps)[::-1] if layer.go_backwards else range(steps)

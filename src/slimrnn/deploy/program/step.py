@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from slimrnn.variants import CANDIDATE, FAMILIES, Gate, Variant
+from slimrnn.variants import CANDIDATE, CellSpec, Gate, Variant
 
 MATRICES = ("kernel", "recurrent_kernel")
 
@@ -24,22 +24,21 @@ class Structure:
     """What two layers have in common that are one routine.
 
     Attributes:
-        variant: of the table, or a user's own.
-        activation: g.
-        recurrent_activation: s.
-        reset_after: see :class:`slimrnn.ir.keras_layers.RecurrentWeights`.
+        spec: what the cell computes.
         reset_bias: whether there is one.
         bits: of integers, the fraction bits of the state c.
         saturates: of integers, whether c can reach the end of its range.
     """
 
-    variant: Variant
-    activation: str
-    recurrent_activation: str
-    reset_after: bool
+    spec: CellSpec
     reset_bias: bool
     bits: int = 0
     saturates: bool = False
+
+    @property
+    def variant(self) -> Variant:
+        """The terms of each gate."""
+        return self.spec.variant
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -64,7 +63,7 @@ class Structure:
     @property
     def reset(self) -> str:
         """The gate that multiplies h, or U h, in the candidate; empty for none."""
-        name = FAMILIES[self.variant.family].reset
+        name = self.spec.family.reset
         if not name or self.variant[name].constant == 1:
             return ""
         return name if self.variant[CANDIDATE].h != "none" else ""
@@ -72,12 +71,12 @@ class Structure:
     @property
     def resets_before(self) -> bool:
         """Whether the product takes ``r * h``, and so must wait for r."""
-        return self._resets_a_product and not self.reset_after
+        return self._resets_a_product and not self.spec.reset_after
 
     @property
     def resets_after(self) -> bool:
         """Whether r multiplies the product, which has a slot of its own for that."""
-        return self._resets_a_product and self.reset_after
+        return self._resets_a_product and self.spec.reset_after
 
     @property
     def _resets_a_product(self) -> bool:
@@ -132,7 +131,7 @@ class _Step:
     def __init__(self, structure: Structure, backend: Backend, formulas: Any):
         self.structure, self.backend, self.formulas = structure, backend, formulas
         self.variant = structure.variant
-        self.family = FAMILIES[self.variant.family]
+        self.family = structure.spec.family
         self.known: set[str] = set()  # the gates whose slots hold their values
 
     def emit(self) -> None:
@@ -198,7 +197,8 @@ class _Step:
         if name in self.known:
             return self.backend.let(name, self.backend.sum(structure.slots.index(name)))
         value = self.formulas.activated(
-            structure.recurrent_activation, self._sum(name, self.backend.state("h"))
+            structure.spec.recurrent_activation.name,
+            self._sum(name, self.backend.state("h")),
         )
         return self.backend.let(name, value)
 
@@ -229,7 +229,7 @@ class _Step:
 
     def _reads_it(self) -> bool:
         """Whether the new state depends on the candidate: a gate may be 0 for ever."""
-        if not self.family.update:
+        if self.family.rule == "accumulate":
             return self._gate("i").constant != 0
         return self._gate(self.family.update).constant != int(self.family.keeps)
 
@@ -243,13 +243,13 @@ class _Step:
             total = self.formulas.added(
                 [total, self.formulas.reset(gates[reset], product)]
             )
-        value = self.formulas.activated(self.structure.activation, total)
+        value = self.formulas.activated(self.structure.spec.activation.name, total)
         return self.backend.let("g", value)
 
     def _update(self, gates: dict[str, Any], candidate: Any) -> None:
         """The new states."""
         backend, formulas = self.backend, self.formulas
-        if self.family.update:
+        if self.family.rule == "mix":
             update, h = gates[self.family.update], backend.state("h")
             pair = (h, candidate) if self.family.keeps else (candidate, h)
             backend.store("h", formulas.between(update, *pair))
@@ -259,7 +259,8 @@ class _Step:
         )
         c = backend.let("c_new", c)
         backend.store("c", c)
-        output = formulas.activated_state(self.structure.activation, c, self.structure)
+        function = self.structure.spec.activation.name
+        output = formulas.activated_state(function, c, self.structure)
         backend.store("h", formulas.times(gates["o"], output))
 
 
