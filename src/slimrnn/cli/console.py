@@ -11,8 +11,6 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from slimrnn.experiments.run import store
-
 FILE_WIDTH = 120  # of tables that go to a file or a pipe, which have no width
 STOPPED = 130  # the exit code of a command that Ctrl-C ended, as shells have it
 
@@ -42,6 +40,8 @@ def out_folder(given: str | None, what: str) -> Path:
     Raises:
         InputError: something in it would be overwritten.
     """
+    from slimrnn.experiments.run import store
+
     path = Path(given or Path("runs", f"{time.strftime('%Y%m%d-%H%M%S')}-{what}"))
     store.check_free(path)
     return path

@@ -11,41 +11,31 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
 
 import slimrnn
-from slimrnn.cli import (
-    bench,
-    compare,
-    doctor,
-    export,
-    reproduce,
-    size,
-    slim,
-    sweep,
-    train,
-    variants,
-)
 from slimrnn.cli.console import STOPPED, complain
 from slimrnn.cli.flags import Parser
 from slimrnn.errors import InputError
-from slimrnn.utils import files
 
-COMMANDS = {
-    "variants": variants,
-    "train": train,
-    "compare": compare,
-    "sweep": sweep,
-    "reproduce": reproduce,
-    "slim": slim,
-    "export": export,
-    "size": size,
-    "doctor": doctor,
-    "bench": bench,
-}
+COMMANDS = (
+    *("variants", "train", "compare", "sweep", "reproduce", "slim", "export", "size"),
+    *("doctor", "bench"),
+)
 
 
-def parser() -> Parser:
-    """The parser of ``slimrnn``; ``command`` in its result names the command."""
+def command(name: str) -> ModuleType:
+    """The module of a command."""
+    return import_module(f"slimrnn.cli.{name}")
+
+
+def parser(names: Sequence[str] = COMMANDS) -> Parser:
+    """The parser of ``slimrnn``; ``command`` in its result names the command.
+
+    Args:
+        names: of the commands that it knows.
+    """
     top = Parser(
         prog="slimrnn",
         description="Train slim (parameter-reduced) recurrent layers and compare them "
@@ -56,8 +46,8 @@ def parser() -> Parser:
         "--version", action="version", version=f"slimrnn {slimrnn.__version__}"
     )
     commands = top.add_subparsers(dest="command", title="commands", metavar="COMMAND")
-    for command in COMMANDS.values():
-        command.add(commands)
+    for name in names:
+        command(name).add(commands)
     return top
 
 
@@ -73,13 +63,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
-        top = parser()
+        # One that is named is all that is imported.
+        top = parser(argv[:1] if set(argv[:1]) & set(COMMANDS) else COMMANDS)
         args = top.parse_args(argv)
         args.line = shlex.join(["slimrnn", *argv])
         if args.command is None:
             top.print_help()
             return 0
-        return COMMANDS[args.command].run(args)
+        return command(args.command).run(args)
     except InputError as error:
         complain(str(error))
         return 2
@@ -91,6 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
+        from slimrnn.utils import files
+
         reason = str(error)
         if files.no_space(error):
             reason = (

@@ -17,6 +17,8 @@ from slimrnn.errors import InputError
 from slimrnn.experiments.run import data_parallel
 from slimrnn.experiments.run.keras_names import KERAS_2, optimizers
 from slimrnn.experiments.run.settings import Settings
+from slimrnn.layers.packed import PackedCell
+from slimrnn.variants import BASELINE
 
 
 def load(settings: Settings) -> Dataset:
@@ -98,19 +100,25 @@ def typical_length(dataset: Dataset) -> int:
 
 
 def _packed(settings: Settings, options: dict[str, Any]) -> keras.layers.Layer:
-    """The original's layer, which starts as the original's did."""
-    import slim22
-
-    if settings.gate_constants:
+    """A layer that starts as the original's did."""
+    if settings.time_scale != "none":
         raise InputError(
-            "init packed starts the original's layers, whose gate constants are fixed; "
-            f"received gate constants {dict(settings.gate_constants)}: leave one out."
+            f"init packed starts as the original did, which knew no time scales; "
+            f"received the time scale {settings.time_scale!r}: leave one out."
         )
-    return slim22.LSTMs(settings.units, model=settings.name, **options)
+    cell = PackedCell(
+        settings.units,
+        settings.variant,
+        gate_constants=settings.gate_constants,
+        # The original's slim LSTMs ignore it; its full one is Keras's.
+        unit_forget_bias=settings.name == BASELINE,
+        name="lstm_cell",
+        **options,
+    )
+    return layers.SlimRNN(cell)
 
 
 def _activation(name: str) -> Callable:
-    # As a function: slim22 takes names to mean what they meant in Keras 2.
     return hard_sigmoid_keras2 if name == KERAS_2 else keras.activations.get(name)
 
 
