@@ -5,18 +5,26 @@ import subprocess
 import sys
 from pathlib import Path
 
+from slimrnn.cli import run_flags
 from slimrnn.cli.variants import variants_markdown
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def made(name, text):
+    """What stands between the marks of a part that a command makes."""
+    marks = rf"<!-- {name}: begin .*?-->\n\n(.*?)\n\n<!-- {name}: end -->"
+    return re.search(marks, text, re.DOTALL)[1]
 
 
 def test_the_table_of_variants_is_current():
-    found = re.search(
-        r"<!-- variants: begin .*?-->\n\n(.*?)\n\n<!-- variants: end -->",
-        README,
-        re.DOTALL,
-    )
-    assert found[1] == variants_markdown(features=32, units=100)
+    assert made("variants", README) == variants_markdown(features=32, units=100)
+
+
+def test_the_table_of_settings_is_current():
+    sweeps = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    assert made("settings", sweeps) == run_flags.markdown()
 
 
 def test_the_command_that_generates_it_prints_it():

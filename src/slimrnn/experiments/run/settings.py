@@ -122,7 +122,7 @@ class Settings:
             "original did",
         },
     )
-    units: int = setting(64, "units", COUNT, "N", "layer")
+    units: int = setting(64, "units of the layer", COUNT, "N", "layer")
     gate_constants: Mapping[str, float] | None = setting(
         None,
         "other values for constant gates, such as f=0.59",
@@ -153,7 +153,7 @@ class Settings:
             "slim": "every matrix and vector by itself, so that all variants start "
             "alike",
             "packed": "as the original: one initialiser over each packed weight, "
-            "forget biases 0 (the original's LSTMs only)",
+            "forget biases 0 (LSTMs only)",
         },
     )
     recurrent_initializer: str = setting(
