@@ -5,7 +5,7 @@ each works in a `model.fit` of your own:
 
     model.fit(x, y, callbacks=[slimrnn.loggers.TensorBoard("logs", {"units": 64})])
 
-A run that is gone on with, in the same folder, goes on there as well.
+A resumed run, in the same folder, goes on there as well.
 """
 
 from __future__ import annotations

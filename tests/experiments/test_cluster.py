@@ -9,7 +9,7 @@ import pytest
 
 from slimrnn.errors import InputError
 from slimrnn.experiments.run import store
-from slimrnn.experiments.run.store import METRICS, WAIT
+from slimrnn.experiments.run.store import LOCK_SECONDS, METRICS
 from slimrnn.experiments.sweep import ray_pool
 from slimrnn.experiments.sweep.process_pool import Processes
 from slimrnn.experiments.sweep.ray_pool import Tasks
@@ -149,7 +149,7 @@ def test_stopping_ends_what_runs(tmp_path, tasks):
     while not (path / files.HOLDER).exists():
         assert pool.wait(0.1) == []
     pool.stop()
-    with files.locked(path, WAIT):
+    with files.locked(path, LOCK_SECONDS):
         assert not store.mapping(path / store.RESULT)
 
 

@@ -212,7 +212,7 @@ def test_a_checkpoint_of_other_settings_is_not_gone_on_with(tmp_path, stopped):
 
 
 def test_a_folder_in_use_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "WAIT", 0.1)
+    monkeypatch.setattr(store, "LOCK_SECONDS", 0.1)
     code = (
         "import sys, pathlib, time\n"
         "from slimrnn.utils import files\n"

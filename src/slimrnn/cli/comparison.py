@@ -49,17 +49,17 @@ class _Layout(NamedTuple):
     longest: int
 
 
-_ALL = tuple(_FIGURES)
-_FEW = tuple(name for name in _FIGURES if name != "model_parameters")
+_ALL_FIGURES = tuple(_FIGURES)
+_NARROW_FIGURES = tuple(name for name in _FIGURES if name != "model_parameters")
 _LAYOUTS = (
-    _Layout(_ALL, " ", 24),
-    _Layout(_ALL, "\n", 24),
-    _Layout(_FEW, "\n", 13),
+    _Layout(_ALL_FIGURES, " ", 24),
+    _Layout(_ALL_FIGURES, "\n", 24),
+    _Layout(_NARROW_FIGURES, "\n", 13),
 )
 
 
 def comparison(runs: Sequence[Run], width: int) -> list[Table | str]:
-    """The table of each variant's best point, and what must be known to read it.
+    """The table of each variant's best configuration, and how to read it.
 
     Args:
         runs: at least one; those on several data sets get a table each.
@@ -96,15 +96,15 @@ def _on_one_dataset(runs: Sequence[Run], width: int) -> list[Table | str]:
     tables: list[Table | str] = [_fitting(summary, width)]
     if len(summary.rows) > len(summary.best):
         tables += [
-            f"Of {len(summary.rows)} points, these are each variant's best by the mean "
-            f"validation {summary.metric}:",
+            f"Of {len(summary.rows)} configurations, these are each variant's best by "
+            f"the mean validation {summary.metric}:",
             _chosen(summary),
         ]
     return [*tables, *filter(None, lines)]
 
 
 def _chosen(summary: Summary) -> Table:
-    """Where on the axes the best points are."""
+    """In which settings the best configurations differ."""
     table = plain()
     names = [name for name in summary.axes if name != VARIANT]
     for head in (VARIANT, *map(title, names), f"validation {summary.metric}"):
@@ -140,7 +140,7 @@ def _fitting(summary: Summary, width: int) -> Table:
 
 
 def _comparison(summary: Summary, layout: _Layout) -> Table:
-    """The figures of the best points."""
+    """The figures of the best configurations."""
     table = plain()
     table.add_column("variant", no_wrap=True)
     reference = escape(shortened(summary.reference, layout.longest - 2))

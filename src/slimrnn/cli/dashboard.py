@@ -67,7 +67,7 @@ class Dashboard:
         self._say(f"[yellow]again[/] {escape(settings.key())}: {escape(ended.reason)}")
 
     def ended(self, settings: Settings, run: Run) -> None:
-        """A trial has ended; one of an earlier session is told as well."""
+        """A trial has ended; one of an earlier session is reported as well."""
         known = self._running.pop(settings.key(), None)
         ended = status(run)
         self.counts[ended] += 1

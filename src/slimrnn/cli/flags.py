@@ -53,7 +53,7 @@ def flag(
 ) -> None:
     """A flag with a value.
 
-    Its default is only told here, and applied by the settings, where a data set may
+    Its default is only shown here, and applied by the settings, where a data set may
     have another one; unless `applied` says that it is applied here.
     """
     group.add_argument(
@@ -76,7 +76,7 @@ def spelled(name: str) -> str:
 
 
 def run(group: Any) -> None:
-    """Adds the flags of all that trains: the backend, the folder, who is told."""
+    """Adds the flags of all that trains: the backend, the folder, the loggers."""
     backend(group)
     place = group.add_mutually_exclusive_group()
     out(place)

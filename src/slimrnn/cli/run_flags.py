@@ -45,8 +45,8 @@ def add(command: Any, but: Iterable[str] = ()) -> dict[str, Any]:
 def _options(name: str, about: Setting) -> dict[str, Any]:
     """How argparse is to take a setting."""
     words = "; ".join(f"{word}: {meaning}" for word, meaning in about.words.items())
-    told = f"{about.help}. {words}" if words else about.help
-    options = {"help": f"{told} (default: {usual(name)})"}
+    text = f"{about.help}. {words}" if words else about.help
+    options = {"help": f"{text} (default: {usual(name)})"}
     if not about.metavar:
         return options | {"action": "store_true"}
     options["metavar"] = about.metavar
@@ -91,6 +91,6 @@ def markdown() -> str:
         about = SETTINGS[entry.name]
         default = usual(entry.name) if about.group else "none: it must be given"
         words = "; ".join(f"`{k}`: {v}" for k, v in about.words.items())
-        told = f"{about.help}. {words}" if words else about.help
-        lines.append(f"| `{entry.name}` | {default} | {told} |")
+        text = f"{about.help}. {words}" if words else about.help
+        lines.append(f"| `{entry.name}` | {default} | {text} |")
     return "\n".join(lines)

@@ -65,7 +65,7 @@ def number(value: Any) -> bool:
 
 
 def known(what: str, value: Any, allowed: Iterable[str]) -> None:
-    """Refuses a name that is not allowed, and tells the nearest that is.
+    """Refuses a name that is not allowed, and names the nearest that is.
 
     Raises:
         InputError: what was received, and what is allowed.

@@ -211,7 +211,7 @@ def head_of(settings: Settings, dataset: Dataset) -> Head:
 def scores(model: keras.Model, batches: Batches, head: Head) -> np.ndarray:
     """(N,) what a test finds of each sequence, in the order of the data.
 
-    1 or 0 for a class told rightly or not; the absolute error for a regression,
+    1 or 0 for a class found rightly or not; the absolute error for a regression,
     averaged over the targets.
     """
     found = np.empty(len(batches.part), "float32")
@@ -220,8 +220,8 @@ def scores(model: keras.Model, batches: Batches, head: Head) -> np.ndarray:
         if head.metric == "mae":
             found[places] = np.abs(answer - y).mean(axis=-1)
         else:
-            told = answer[:, 0] > 0.5 if head.one_unit else answer.argmax(axis=-1)
-            found[places] = told == y
+            said = answer[:, 0] > 0.5 if head.one_unit else answer.argmax(axis=-1)
+            found[places] = said == y
     return found
 
 

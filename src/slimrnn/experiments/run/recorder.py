@@ -17,7 +17,7 @@ from slimrnn.experiments.run.checkpoint import Checkpoint, last
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Record
 
-_MOST_GROWTH = 700.0  # whose exponential a float still holds
+_MAX_EXPONENT = 700.0  # whose exponential a float still holds
 
 
 class Watcher(Protocol):
@@ -150,7 +150,7 @@ class RunRecorder(keras.callbacks.Callback):
         """The epoch's consequences, and the checkpoint that holds them."""
         if self.settings.schedule == "exp_loss":
             # Beyond, no float holds the rate, and the next loss says that it diverged.
-            growth = math.exp(min(line["loss"], _MOST_GROWTH))
+            growth = math.exp(min(line["loss"], _MAX_EXPONENT))
             self.model.optimizer.learning_rate = self.settings.learning_rate * growth
         if self.settings.keep == "best" and self._best_epoch() == len(self.lines):
             self.best = arrays(self.model.variables)

@@ -28,8 +28,8 @@ CONFIG, ENVIRONMENT = "config.json", "environment.json"
 METRICS, RESULT, MODEL = "metrics.jsonl", "result.json", "model.keras"
 SCORES = "test_scores.npy"
 STUDY = "study.json"  # what is to be trained in a folder, see `sweep.scheduler`
-FINAL = ("done", "diverged")  # how a run ends that is not to be gone on with
-WAIT = 5.0  # seconds for a process that was just killed to let go of its run
+FINAL = ("done", "diverged")  # how a run ends that is not to be resumed
+LOCK_SECONDS = 5.0  # seconds for a process that was just killed to let go of its run
 
 
 #: what is text in a result; all else is a number
@@ -79,7 +79,7 @@ class Run:
     def test_scores(self) -> np.ndarray | None:
         """(N,) what the test found of each sequence; None where it is not known.
 
-        1 or 0 for a class told rightly or not; the absolute error for a regression.
+        1 or 0 for a class found rightly or not; the absolute error for a regression.
         """
         import numpy as np  # here: the quick commands do without it
 
@@ -136,7 +136,7 @@ class Record:
                 holds a run with other settings.
         """
         make_folder(self.path)
-        with files.locked(self.path, WAIT):
+        with files.locked(self.path, LOCK_SECONDS):
             known, given = mapping(self.path / CONFIG), json.loads(_text_of(config))
             # Where the data lie may differ from machine to machine.
             if known and {**known, "data_dir": None} != {**given, "data_dir": None}:

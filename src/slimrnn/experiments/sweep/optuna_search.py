@@ -24,7 +24,7 @@ from slimrnn.utils import files
 from slimrnn.utils.optional import require
 
 JOURNAL = "optuna.journal"
-WORST = -1e9  # the value of a point with a trial that diverged or failed
+WORST_SCORE = -1e9  # the value of a point with a trial that diverged or failed
 
 
 def optuna() -> Any:
@@ -88,7 +88,7 @@ class Search:
         return next(self._trials)
 
     def ended(self, settings: Settings, run: Run) -> None:
-        """A trial has ended; with the last of a point, Optuna is told."""
+        """A trial has ended; with the last of a point, it is reported to Optuna."""
         for point in list(self._points):
             if point.ended(settings, run):
                 self._points.remove(point)
@@ -135,7 +135,7 @@ class _Group:
         """
         states = self.library.trial.TrialState
         for trial in self.record.get_trials(states=[states.COMPLETE]):
-            yield self._point(trial.number, trial.params, told=True)
+            yield self._point(trial.number, trial.params, reported=True)
         for trial in self.record.get_trials(states=[states.RUNNING]):
             if trial.params.keys() == self.space.keys():
                 yield self._point(trial.number, trial.params)
@@ -154,19 +154,19 @@ class _Group:
             yield self._point(trial.number, trial.params)
 
     def _point(
-        self, number: int, chosen: Mapping[str, Any], told: bool = False
+        self, number: int, chosen: Mapping[str, Any], reported: bool = False
     ) -> _Point:
-        return _Point(self.record, number, {**self.given, **chosen}, told)
+        return _Point(self.record, number, {**self.given, **chosen}, reported)
 
 
 class _Point:
     """What Optuna proposed, and what became of it."""
 
-    def __init__(self, record: Any, number: int, given: dict[str, Any], told: bool):
+    def __init__(self, record: Any, number: int, given: dict[str, Any], reported: bool):
         self.record = record
         self.number = number
         self.given = given
-        self.told = told  # whether Optuna knows already
+        self.reported = reported  # whether Optuna knows already
         self._left: set[str] = set()
         self._scores: list[float] = []
 
@@ -182,7 +182,7 @@ class _Point:
         self._scores.append(_score(run))
         if self._left:
             return False
-        if not self.told:
+        if not self.reported:
             self.record.tell(self.number, sum(self._scores) / len(self._scores))
         return True
 
@@ -201,5 +201,5 @@ def _score(run: Run) -> float:
     """What is maximised: the validation score of a run that ended well."""
     accuracy, error = (finite(run.result.get(f"val_{n}")) for n in ("accuracy", "mae"))
     if run.result.get("status") != "done":
-        return WORST
+        return WORST_SCORE
     return accuracy if accuracy is not None else -(error or 0.0)

@@ -25,8 +25,8 @@ THREADS = (
     "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
 )
-LONGEST_REASON = 300
-_POLL = 0.1
+REASON_CHARACTERS = 300
+_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Processes:
         """The trials that ended; waits so long for the first of them."""
         until = time.monotonic() + seconds
         while not (ended := self._ended()) and time.monotonic() < until:
-            time.sleep(_POLL)
+            time.sleep(_POLL_SECONDS)
         return ended
 
     def stop(self) -> None:
@@ -182,5 +182,5 @@ def _last_line(path: Path) -> str:
         lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError:
         return ""
-    told = [line.strip() for line in lines if line.strip()]
-    return told[-1][:LONGEST_REASON] if told else "It ended without a word."
+    said = [line.strip() for line in lines if line.strip()]
+    return said[-1][:REASON_CHARACTERS] if said else "It ended without a word."

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from slimrnn.errors import InputError
-from slimrnn.experiments.run.store import WAIT, make_folder
+from slimrnn.experiments.run.store import LOCK_SECONDS, make_folder
 from slimrnn.experiments.sweep.process_pool import Ended, Processes
 from slimrnn.experiments.sweep.worker import Job
 from slimrnn.utils import files
@@ -29,7 +29,7 @@ from slimrnn.utils.optional import require
 LOCAL = "local"
 TOKEN = ".sweep"  # a file in a trial's folder that says whose it is
 UNSEEN = "unseen"  # the outcome of a task that does not find that file
-_REACHED = 5.0  # seconds for a machine to answer
+_ANSWER_SECONDS = 5.0  # seconds for a machine to answer
 
 
 class Tasks:
@@ -105,7 +105,7 @@ class Tasks:
         for task in tasks:
             self._ray.cancel(task, force=True)
         if tasks:
-            self._ray.wait(tasks, num_returns=len(tasks), timeout=WAIT)
+            self._ray.wait(tasks, num_returns=len(tasks), timeout=LOCK_SECONDS)
         self._ray.shutdown()
 
     def _places(self) -> int:
@@ -178,7 +178,7 @@ def _check_reachable(address: str) -> None:
     """Raises OSError at once, where Ray would try for minutes and end the process."""
     host, colon, port = address.rpartition("://")[2].rpartition(":")
     if colon and port.isdigit():
-        socket.create_connection((host, int(port)), _REACHED).close()
+        socket.create_connection((host, int(port)), _ANSWER_SECONDS).close()
 
 
 def _last_line(error: Exception) -> str:
@@ -226,7 +226,7 @@ def attempt(
     here = Processes(1, threads, timeout)
     try:
         here.start("", parsed)
-        while not (ended := here.wait(WAIT)):
+        while not (ended := here.wait(LOCK_SECONDS)):
             pass
     finally:
         here.stop()
@@ -235,7 +235,7 @@ def attempt(
 
 def _sees(path: Path, token: str) -> bool:
     """Whether the folder is the sweep's; a network file system may need a moment."""
-    until = time.monotonic() + WAIT
+    until = time.monotonic() + LOCK_SECONDS
     while True:
         with contextlib.suppress(OSError):
             if (path / TOKEN).read_text() == token:

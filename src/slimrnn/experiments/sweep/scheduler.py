@@ -81,7 +81,7 @@ class Watcher(Protocol):
         """An attempt failed, and there will be another."""
 
     def ended(self, settings: Settings, run: Run) -> None:
-        """A trial has ended; one of an earlier session is told as well."""
+        """A trial has ended; one of an earlier session is reported as well."""
 
 
 @dataclass
@@ -242,7 +242,7 @@ def runs(folder: Path, trials: Iterable[Settings] = ()) -> list[Run]:
 
 
 def save(folder: Path, study: Study, about: Mapping[str, Any]) -> None:
-    """Writes what the sweep is, from which it can be gone on with.
+    """Writes what the sweep is, from which it can be resumed.
 
     Args:
         folder: the sweep's.
