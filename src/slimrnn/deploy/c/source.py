@@ -38,8 +38,6 @@ class Source(ABC):
         self.quantizes = self.arithmetic.scaled and not indices
         self.has_floats = self.quantizes or not self.arithmetic.scaled
 
-    # The header -----------------------------------------------------------------
-
     def header(self) -> str:
         """NAME.h."""
         upper = self.upper
@@ -106,9 +104,9 @@ typedef struct {{
     def work_bytes(self) -> int:
         """The largest local arrays."""
 
-    @abstractmethod
     def _macros(self) -> str:
         """Further macros."""
+        return ""
 
     @abstractmethod
     def _prototypes(self) -> str:
@@ -122,8 +120,7 @@ typedef struct {{
         first = self.model.layers[0]
         if not isinstance(first, Embedding):
             return {}
-        words = len(first.table)
-        return {"WORDS": (words, "x is from 0 on and below; else the nearest counts")}
+        return {"WORDS": (len(first.table), "of x; else the nearest counts")}
 
     def _scales(self) -> dict[str, tuple[Any, str]]:
         if not self.arithmetic.scaled:
@@ -155,8 +152,6 @@ void {self.name}_quantize(const float *x, int8_t *q);
         if self.each:
             return f"(steps, {upper}_OUTPUTS)"
         return f"({upper}_OUTPUTS)"
-
-    # The source -----------------------------------------------------------------
 
     def source(self) -> str:
         """NAME.c."""
@@ -296,7 +291,6 @@ def _kind(lowered: Lowered) -> str:
 
 
 def _blocks(structure: Structure, table: str) -> str:
-    """Which gates a table is of."""
     weight = table.removesuffix("_scale")
     if weight == "reset_bias":
         return "of the product that r multiplies"

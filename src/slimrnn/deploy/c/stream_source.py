@@ -14,9 +14,6 @@ class StreamSource(Source):
         """The largest local arrays of step and output."""
         return max(flow.bytes for flow in (self.step_flow(), self.output_flow()))
 
-    def _macros(self) -> str:
-        return ""
-
     def _prototypes(self) -> str:
         name, upper, out = self.name, self.upper, self.arithmetic.vector
         return f"""\

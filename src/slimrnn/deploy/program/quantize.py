@@ -60,8 +60,7 @@ def int8(model: Model, x: Array) -> Program:
         InputError: a layer or an activation that integers do not have, a bound that
             cannot be proved, or data of another shape.
     """
-    x = inputs.check(model, x)
-    return _Quantizer(model, x).program()
+    return _Quantizer(model, inputs.check(model, x)).program()
 
 
 class _Quantizer:
@@ -71,8 +70,7 @@ class _Quantizer:
         self.layers: list[Lowered] = []
         self.scale, self.reach = 1.0, 1.0  # of the vector so far: a unit, the largest
         self.units = _INT16  # the largest integer in it
-        #: how far c goes, by layer
-        self.c_reach: dict[str, float] = {}
+        self.c_reach: dict[str, float] = {}  # how far c goes, by layer
         simulator.run(programs.float32(model), x, reach=self.c_reach)
         self.input_reach = self._input_reach(x)
 
@@ -109,7 +107,7 @@ class _Quantizer:
         self.affine.append(layer)
 
     def masking(self, layer: Masking) -> None:
-        """The caller of the C leaves those steps out."""
+        """The caller leaves those steps out."""
 
     def activation(self, layer: Activation) -> None:
         raise InputError(
