@@ -125,7 +125,7 @@ def export(title: str, model: keras.Model, data: Dataset) -> list[Exported]:
     from slimrnn.deploy.c.export import DTYPES, compile_model
     from slimrnn.deploy.c.project import source_of
     from slimrnn.deploy.program import inputs, simulator
-    from slimrnn.ir.from_keras import from_keras
+    from slimrnn.ir import read
 
     scales = data.train.x.take(slice(CALIBRATION)).padded()
     x, y = data.test.x.padded(), data.test.y
@@ -133,7 +133,7 @@ def export(title: str, model: keras.Model, data: Dataset) -> list[Exported]:
     promised = evaluate_int8(model, x, y, calibration=scales)
     found = []
     for dtype in DTYPES:
-        program, _ = compile_model(from_keras(model), dtype, scales)
+        program, _ = compile_model(read(model), dtype, scales)
         source = source_of(program, f"{title}_{dtype}".replace(" ", "_").lower())
         given = inputs.given(program, x)
         outputs = simulator.run(program, given, each=True)

@@ -13,7 +13,7 @@ from benchmarks.firmware.emulator import Model
 from slimrnn.deploy.c.export import compile_model
 from slimrnn.deploy.c.project import source_of
 from slimrnn.deploy.program import inputs, simulator
-from slimrnn.ir.from_keras import from_keras
+from slimrnn.ir import read
 
 FEATURES, UNITS, CLASSES, STEPS = 16, 32, 6, 50
 
@@ -49,7 +49,7 @@ def measured(row: str, dtype: str) -> Measured:
     shapes = [weight.shape for weight in model.get_weights()]
     model.set_weights([rng.normal(size=s, scale=s[0] ** -0.5) for s in shapes])
     x = rng.normal(size=(1, STEPS, FEATURES)).astype("float32")
-    program, _ = compile_model(from_keras(model), dtype, x)
+    program, _ = compile_model(read(model), dtype, x)
     source = source_of(program, f"{row.lower()}_{dtype}")
     x = inputs.given(program, x)
     y = simulator.run(program, x, each=True)

@@ -8,7 +8,14 @@ import slimrnn
 from deploy_problems import WORDS, model_of
 from slimrnn.errors import InputError
 from slimrnn.ir.from_keras import from_keras
-from slimrnn.ir.model import Affine, Bidirectional, Dense, Embedding, Masking, Recurrent
+from slimrnn.ir.layers import (
+    Affine,
+    Bidirectional,
+    Dense,
+    Embedding,
+    Masking,
+    Recurrent,
+)
 
 layers = keras.layers
 
@@ -83,16 +90,56 @@ def test_the_digest_is_of_the_weights():
     assert from_keras(model).digest() != before
 
 
+def built(*inside, shape=(None, None, 4)):
+    model = keras.Sequential([*inside])
+    model.build(shape)
+    return model
+
+
 def called(**how):
     """A functional model whose LSTM is called with more than its input."""
     inputs = keras.Input((None, 5))
     return keras.Model(inputs, layers.LSTM(3)(inputs, **how))
 
 
-def diverged():
+def with_layers(call):
+    """A functional model of what is called with its input."""
+    inputs = keras.Input((None, 4))
+    return keras.Model(inputs, call(inputs))
+
+
+def with_initial_state():
+    x, h = layers.Input((None, 4)), layers.Input((3,))
+    return keras.Model([x, h], layers.GRU(3)(x, initial_state=h))
+
+
+def with_mask(mask_zero, value=None):
+    """A GRU that is given a mask: an input of the model, or where x is no value."""
+    x, mask = layers.Input((None,)), layers.Input((None,), dtype="bool")
+    inputs = [x, mask] if value is None else x
+    mask = mask if value is None else keras.ops.not_equal(x, value)
+    embedded = layers.Embedding(WORDS, 4, mask_zero=mask_zero)(x)
+    return keras.Model(inputs, layers.GRU(3)(embedded, mask=mask))
+
+
+def filled(value):
     model = model_of(layers.LSTM(3), layers.Dense(2))
-    model.set_weights([np.full_like(w, np.nan) for w in model.get_weights()])
+    model.set_weights([np.full_like(w, value) for w in model.get_weights()])
     return model
+
+
+def quantized():
+    model = built(layers.Dense(3))
+    model.quantize("int8")
+    return model
+
+
+class OwnModel(keras.Model):
+    pass
+
+
+class OwnLSTM(layers.LSTM):
+    pass
 
 
 REFUSED = {
@@ -100,7 +147,25 @@ REFUSED = {
         lambda: called(initial_state=[keras.ops.ones((1, 3))] * 2),
         "not a chain",
     ),
+    "an initial state as an input": (with_initial_state, "not a chain"),
     "a constant mask": (lambda: called(mask=np.ones((1, 4), bool)), "not a chain"),
+    "a mask given": (lambda: with_mask(False), "not a chain"),
+    "another mask given": (lambda: with_mask(True), "not a chain"),
+    "a mask of zeros": (lambda: with_mask(False, 0), "not a chain"),
+    "a mask of ones": (lambda: with_mask(True, 1), "not a chain"),
+    "branches": (
+        lambda: with_layers(lambda x: layers.Dense(2)(x) + layers.Dense(2)(x)),
+        "not a chain",
+    ),
+    "an operation": (
+        lambda: with_layers(lambda x: layers.Dense(2)(keras.ops.tanh(x))),
+        "not a layer",
+    ),
+    "two outputs": (
+        lambda: with_layers(lambda x: [layers.Dense(2)(x)] * 2),
+        "not a chain",
+    ),
+    "a subclassed model": (OwnModel, "not a chain"),
     "steps rescaled": (
         lambda: model_of(layers.Rescaling(np.ones((5, 1))), layers.LSTM(3), steps=5),
         r"shape \(5, 1\); allowed: one for all",
@@ -113,7 +178,11 @@ REFUSED = {
         ),
         r"shape \(1, 5, 1\); allowed: one for all",
     ),
-    "weights that are no numbers": (diverged, "not finite, as after a training"),
+    "weights that are no numbers": (
+        lambda: filled(np.nan),
+        r"lstm.*\(LSTM\).*not finite, as after a training",
+    ),
+    "infinite weights": (lambda: filled(np.inf), "not finite, as after a training"),
     "a constant beyond float32": (
         lambda: model_of(slimrnn.SlimLSTM(3, "LSTM6", gate_constants={"f": 1e39})),
         "not finite",
@@ -122,15 +191,36 @@ REFUSED = {
         lambda: model_of(layers.Masking(0.0), layers.Masking(1.0), layers.LSTM(3)),
         "once",
     ),
+    "a second Embedding": (
+        lambda: built(
+            layers.Embedding(WORDS, 4), layers.Embedding(3, 3), shape=(None, None)
+        ),
+        "must be the first layer",
+    ),
     "no model": (lambda: "LSTM", "received str"),
+    "an empty model": (lambda: keras.Sequential(name="no"), "model no has no layer"),
+    "nothing to compute": (lambda: layers.Dropout(0.5), "no layer that computes"),
     "a layer": (
         lambda: model_of(layers.Conv1D(3, 2), layers.LSTM(2)),
-        r"Conv1D.*cannot be exported; allowed: Embedding.*Dropout",
+        r"Conv1D.*cannot be read; allowed: Embedding.*Dropout",
     ),
-    "no recurrent layer": (lambda: model_of(layers.Dense(2)), "no recurrent layer"),
-    "not built": (lambda: keras.Sequential([layers.LSTM(3)]), "no weights yet"),
+    "a subclass": (lambda: built(OwnLSTM(3)), "OwnLSTM"),
+    "stacked cells": (
+        lambda: built(layers.RNN([layers.LSTMCell(3), layers.LSTMCell(3)])),
+        r"StackedRNNCells.*allowed: LSTMCell",
+    ),
+    "not built": (lambda: slimrnn.SlimLSTM(3), "no weights yet"),
+    "not built inside": (lambda: keras.Sequential([layers.LSTM(3)]), "no weights yet"),
     "an activation": (
         lambda: model_of(layers.LSTM(3), layers.Dense(2, "gelu")),
+        "gelu.*allowed: tanh.*softmax",
+    ),
+    "an activation of a cell": (
+        lambda: built(layers.LSTM(3, activation="softmax")),
+        "softmax.*allowed: tanh",
+    ),
+    "a recurrent activation": (
+        lambda: built(slimrnn.SlimLSTM(3, "LSTM5", recurrent_activation="gelu")),
         "gelu.*allowed: tanh",
     ),
     "behind Flatten": (
@@ -156,6 +246,8 @@ REFUSED = {
         lambda: model_of(layers.LSTM(3, dtype="float64")),
         "float64; allowed is float32",
     ),
+    "half": (lambda: built(layers.Dense(3, dtype="mixed_bfloat16")), "in bfloat16"),
+    "quantized": (quantized, r"quantized \(int8\)"),
 }
 
 

@@ -154,6 +154,46 @@ def test_the_last_output_of_a_classifier():
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
+FIRST = {
+    "nothing": lambda: [],
+    "Rescaling": lambda: [layers.Rescaling(0.1, offset=-1.0)],
+    "Normalization": lambda: [
+        layers.Normalization(mean=normal(FEATURES), variance=normal(FEATURES) ** 2)
+    ],
+    "Masking": lambda: [layers.Masking(-1.0)],
+    "all of them": lambda: [
+        layers.Rescaling(2.0, offset=1.0),
+        layers.Dense(FEATURES, activation="relu"),
+        layers.Masking(0.0),
+        layers.Activation("tanh"),
+    ],
+}
+LAST = {
+    "softmax": lambda: [layers.Activation("softmax")],
+    "Activation": lambda: [layers.Activation("relu"), layers.Activation("sigmoid")],
+    "Dense": lambda: [
+        layers.Dense(3),
+        layers.Dropout(0.5),
+        layers.Activation("softmax"),
+    ],
+    "TimeDistributed": lambda: [
+        layers.TimeDistributed(layers.Dense(4, activation="relu")),
+        layers.LSTM(3, return_sequences=True),
+    ],
+}
+
+
+@pytest.mark.parametrize("last", LAST)
+@pytest.mark.parametrize("first", FIRST)
+@pytest.mark.filterwarnings("ignore:Layer .* does not support masking")
+def test_what_stands_before_and_behind_the_cells(first, last):
+    cell = slimrnn.SlimLSTM(UNITS, "LSTM5", return_sequences=True)
+    parts = [*FRONTS["numbers"](), *FIRST[first](), cell, *LAST[last]()]
+    x = inputs_of("numbers")
+    x[1, :2] = x[2, -1] = x[0, 3] = -1.0  # at the start, at the end, in between
+    assert_as_keras(keras.Sequential(parts), x)
+
+
 @pytest.mark.parametrize("batch", [1, 2])
 def test_embedding_alone(batch):
     layer = layers.Embedding(WORDS, 3)

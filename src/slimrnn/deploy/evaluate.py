@@ -14,7 +14,7 @@ from slimrnn.deploy.program import program as programs
 from slimrnn.deploy.program.functions import FLOAT32
 from slimrnn.deploy.program.program import Program
 from slimrnn.errors import InputError
-from slimrnn.ir.from_keras import from_keras
+from slimrnn.ir import read
 
 Array = np.ndarray
 
@@ -82,7 +82,7 @@ def evaluate_int8(
         >>> evaluate_int8(model, x, np.zeros(20, int)).metric
         'accuracy'
     """
-    read = from_keras(model)
+    exported = read(model)
     if isinstance(data, Dataset):
         data, y, usual = _parts(model, data)
     elif y is None:
@@ -91,17 +91,17 @@ def evaluate_int8(
         )
     else:
         usual = data
-    x = inputs.check(read, data)
+    x = inputs.check(exported, data)
     scales = usual if calibration is None else calibration
-    lowered = (programs.float32(read), quantize.int8(read, scales))
+    lowered = (programs.float32(exported), quantize.int8(exported, scales))
     floats, integers = (_values(program, x) for program in lowered)
     y = np.asarray(y)
-    if read.flatten and y.size == floats.size:
+    if exported.flatten and y.size == floats.size:
         y = y.reshape(floats.shape)
     loss = getattr(model, "loss", None) if loss is None else loss
-    last = getattr(read.layers[-1], "activation", "")
+    last = getattr(exported.layers[-1], "activation", "")
     task = Task.of(floats, y, loss, last)
-    mask = inputs.mask_of(read, x) if read.return_sequences else None
+    mask = inputs.mask_of(exported, x) if exported.return_sequences else None
     right = [task.score(values, y, mask) for values in (floats, integers)]
     agree = None
     if task.metric == "accuracy":

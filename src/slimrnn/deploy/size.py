@@ -18,8 +18,9 @@ from slimrnn.deploy.program.arithmetic import FLOAT32, Arithmetic
 from slimrnn.deploy.program.op_count import OpCounter, product_counts
 from slimrnn.deploy.program.program import Lowered
 from slimrnn.errors import InputError
-from slimrnn.ir.from_keras import from_keras
-from slimrnn.ir.model import Affine, Dense, Embedding, Model, Recurrent
+from slimrnn.ir import read
+from slimrnn.ir.layers import Affine, Dense, Embedding, Recurrent
+from slimrnn.ir.model import Model
 
 CORES = tuple(FLOAT32.instructions)
 
@@ -72,11 +73,11 @@ def sizes(model: Any) -> dict[str, Size | str]:
         >>> sizes(model)["int8"].macs
         1536
     """
-    read = from_keras(model)
+    exported = read(model)
     found: dict[str, Size | str] = {}
     for dtype in DTYPES:
         try:
-            found[dtype] = size(read, dtype)
+            found[dtype] = size(exported, dtype)
         except InputError as error:
             found[dtype] = str(error)
     return found

@@ -1,12 +1,12 @@
-"""One description of a trained model, from which every writer works.
-
-It holds data only: the cells as rows of the table, the weights as NumPy arrays. It is
-read off any Keras model that is a chain, on any backend, and needs no Keras afterwards.
-"""
+"""The reader of Keras models: any that is a chain, on any backend."""
 
 from __future__ import annotations
 
+import os
+import zipfile
+import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -16,8 +16,7 @@ from slimrnn.errors import InputError
 from slimrnn.ir import keras_layers
 from slimrnn.ir.keras_graph import layers_of
 from slimrnn.ir.keras_layers import ACTIVATIONS, PASSIVE, RECURRENT, named
-from slimrnn.ir.model import (
-    MERGES,
+from slimrnn.ir.layers import (
     Activation,
     Affine,
     Bidirectional,
@@ -25,24 +24,53 @@ from slimrnn.ir.model import (
     Embedding,
     Layer,
     Masking,
-    Model,
     Recurrent,
 )
+from slimrnn.ir.model import Model
 
 #: from here on, x / deviation - mean / deviation would lose digits
 _CANCELS = 8
 
 
+_DAMAGED = (
+    *(ValueError, TypeError, KeyError, OSError, EOFError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+
+
+def load(file: str | os.PathLike) -> Any:
+    """The Keras model of a file; nothing in the file is run.
+
+    Raises:
+        InputError: no such file, or one that is no Keras model.
+    """
+    path = Path(file)
+    if not path.is_file():
+        raise InputError(f"There is no file {path}; give a model saved by model.save.")
+    if path.suffix != ".keras" or not zipfile.is_zipfile(path):
+        raise InputError(
+            f"{path} is not a saved Keras model; give a .keras file, as "
+            f"model.save('NAME.keras') writes it."
+        )
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except _DAMAGED as error:
+        first = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"{path} cannot be read as a Keras model ({first})."
+        ) from error
+
+
 def from_keras(model: Any) -> Model:
-    """The description of a trained model.
+    """A Keras model as data.
 
     Args:
-        model: a built recurrent layer, ``keras.Sequential``, or functional model that
-            is a chain.
+        model: a built layer, ``keras.Sequential``, or functional model that is a chain.
 
     Raises:
         InputError: a layer, an activation or a setting that is not supported, layers
-            without weights yet, or no recurrent layer.
+            without weights yet, weights that are not finite, a chain that
+            ``slimrnn.ir.model.Model`` refuses.
 
     Example:
         >>> from slimrnn import SlimLSTM
@@ -55,40 +83,10 @@ def from_keras(model: Any) -> Model:
     for layer in layers_of(model):
         if type(layer) not in PASSIVE:
             reading.take(layer)
-    found = Model(
-        getattr(model, "name", "model"),
-        tuple(reading.layers),
-        _steps(model),
-        reading.sequence,
-        reading.flatten,
-    )
-    cells = list(found.recurrent())
-    if not cells:
-        raise InputError(
-            f"The model {found.name} has no recurrent layer; there is nothing to run "
-            f"step by step."
-        )
-    if name := found.not_finite():
-        raise InputError(
-            f"The layer {name} has numbers that are not finite, as after a training "
-            f"that diverged; train it again, or give an earlier model."
-        )
-    makes = any(isinstance(layer, Masking) for layer in found.layers) or any(
-        isinstance(layer, Embedding) and layer.mask_zero for layer in found.layers
-    )
-    if makes and not all(cell.masked for cell in cells):
-        which = next(cell.name for cell in cells if not cell.masked)
-        raise InputError(
-            f"The model's mask does not reach the layer {which}; allowed is a mask "
-            f"that reaches all recurrent layers."
-        )
-    return found
-
-
-def _steps(model: Any) -> int | None:
-    """T, where the model fixes it."""
-    shape = getattr(model, "input_shape", None)
-    return shape[1] if isinstance(shape, tuple) and len(shape) > 1 else None
+    shape: Any = getattr(model, "input_shape", None) or ()
+    of_indices = any(isinstance(layer, Embedding) for layer in reading.layers[:1])
+    steps = shape[1] if len(shape) == (2 if of_indices else 3) else None
+    return Model(model.name, tuple(reading.layers), steps, reading.flatten)
 
 
 class _Importer:
@@ -111,7 +109,7 @@ class _Importer:
         if read is None:
             names = ", ".join(kind.__name__ for kind in _READERS)
             raise InputError(
-                f"The layer {named(layer)} cannot be exported; allowed: {names}, and "
+                f"The layer {named(layer)} cannot be read; allowed: {names}, and "
                 f"layers that only act in training, such as Dropout."
             )
         keras_layers.check(layer)
@@ -131,23 +129,13 @@ class _Importer:
             ) from error
 
     def embedding(self, layer: Any) -> None:
-        if self.layers:
-            raise InputError(
-                f"An Embedding must be the first layer; {named(layer)} is not."
-            )
         table = keras_layers.array(layer.embeddings)
         self.layers.append(Embedding(layer.name, table, layer.mask_zero))
         self.mask = layer.mask_zero
 
     def masking(self, layer: Any) -> None:
-        others = (Embedding, Recurrent, Bidirectional, Masking)
-        if any(isinstance(known, others) for known in self.layers):
-            raise InputError(
-                f"Masking must stand before the recurrent layers, once, and not behind "
-                f"an Embedding; {named(layer)} does not."
-            )
-        value = float(layer.mask_value)
-        self.layers.append(Masking(layer.name, value, self.width(layer)))
+        width, value = self.width(layer), float(layer.mask_value)
+        self.layers.append(Masking(layer.name, width, value))
         self.mask = True
 
     def rescaling(self, layer: Any) -> None:
@@ -205,7 +193,7 @@ class _Importer:
     def function(self, layer: Any, function: Any) -> None:
         name = keras_layers.activation(layer, function, ACTIVATIONS)
         if name != "linear":
-            self.layers.append(Activation(layer.name, name, self.width(layer)))
+            self.layers.append(Activation(layer.name, self.width(layer), name))
 
     def flattened(self, layer: Any) -> None:
         self.flatten = self.sequence
@@ -223,17 +211,7 @@ class _Importer:
                     f"{named(layer)} is over {named(inner)}; allowed: "
                     f"{', '.join(kind.__name__ for kind in RECURRENT)}."
                 )
-        if layer.merge_mode not in MERGES:
-            raise InputError(
-                f"{named(layer)} has merge_mode={layer.merge_mode}; allowed: "
-                f"{', '.join(MERGES)}."
-            )
         forward, backward = (self.direction(inner) for inner in pair)
-        if (forward.go_backwards, backward.go_backwards) != (False, True):
-            raise InputError(
-                f"{named(layer)} has a first layer that goes backwards; allowed is a "
-                f"first layer that goes forwards and a second one that does not."
-            )
         self.layers.append(
             Bidirectional(layer.name, forward, backward, layer.merge_mode)
         )
@@ -241,11 +219,6 @@ class _Importer:
 
     def direction(self, layer: Any) -> Recurrent:
         keras_layers.check(layer)
-        if not self.sequence:
-            raise InputError(
-                f"The layer {named(layer)} gets no sequence; set return_sequences=True "
-                f"on the recurrent layer before it."
-            )
         return Recurrent(
             layer.name,
             keras_layers.recurrence(layer),

@@ -1,7 +1,4 @@
-"""A trained layer as data: its row of the table and its weights, read off Keras.
-
-What runs outside Keras (a stream, the exporters) begins here.
-"""
+"""A trained layer as data: its row of the table and its weights, read off Keras."""
 
 from __future__ import annotations
 
@@ -13,10 +10,11 @@ import numpy as np
 
 from slimrnn.activations import NAMES
 from slimrnn.errors import InputError
-from slimrnn.ir.model import RecurrentWeights
+from slimrnn.ir.weights import RecurrentWeights
 from slimrnn.layers import SlimGRU, SlimLSTM, SlimMGU, SlimRNN
 from slimrnn.layers.cells import SlimGRUCell, SlimLSTMCell, SlimMGUCell
-from slimrnn.variants import Gate, Variant, get
+from slimrnn.variants import ACTIVATIONS as FACTS
+from slimrnn.variants import CellSpec, Gate, Variant, get
 from slimrnn.variants.table import FULL
 
 Array = np.ndarray
@@ -85,10 +83,11 @@ def recurrence(layer: Any) -> RecurrentWeights:
         weights["bias"], reset_bias = _two_biases(weights["bias"])
     used = (cell.activation, getattr(cell, "recurrent_activation", None))
     g, s = (activation(layer, f, NAMES) if f else "linear" for f in used)
-    features = len(weights["kernel"])
-    return RecurrentWeights(
-        variant, features, cell.units, weights, g, s, reset_after, reset_bias
-    )
+    spec = CellSpec(variant, FACTS[g], FACTS[s], reset_after)
+    try:
+        return RecurrentWeights(spec, weights, reset_bias)
+    except InputError as error:
+        raise InputError(f"The layer {named(layer)} cannot be read. {error}") from error
 
 
 def _two_biases(biases: Array) -> tuple[Array, Array]:

@@ -16,10 +16,9 @@ import numpy as np
 from slimrnn.errors import InputError
 from slimrnn.ir import keras_layers
 from slimrnn.ir.keras_layers import RECURRENT, named
-from slimrnn.ir.model import RecurrentWeights
+from slimrnn.ir.weights import RecurrentWeights
 from slimrnn.layers import LAYERS
 from slimrnn.variants import (
-    ACTIVATIONS,
     CANDIDATE,
     FAMILIES,
     WEIGHTS,
@@ -278,4 +277,4 @@ def _at_rest(source: RecurrentWeights, gate: str) -> Array:
     bias = np.zeros(source.units, "float32")
     if row.bias:
         bias = _trained(source, "bias", gate)
-    return ACTIVATIONS[source.recurrent_activation].function(bias)
+    return source.spec.recurrent_activation.function(bias)

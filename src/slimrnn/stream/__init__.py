@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from slimrnn.errors import InputError
+from slimrnn.ir import read
 from slimrnn.native import library
-from slimrnn.stream.layers import EMBEDDING, Part, parts_of
+from slimrnn.stream.layers import EMBEDDING, Part, part_of
 from slimrnn.utils.checks import whole
 
 __all__ = ["Stream"]
@@ -31,16 +32,17 @@ class Stream:
     ``slimrnn.native.run`` gives for the whole sequence. The weights are copied: what
     is trained afterwards needs a new Stream.
 
-    A stream takes ``Embedding`` (first), the slim layers, ``keras.layers.LSTM``,
-    ``GRU``, ``SimpleRNN``, ``RNN`` over one of their cells, ``Dense``, an
-    ``Activation`` after a Dense that has none, and layers that only act in training,
-    such as ``Dropout``. Each step passes every layer, so ``return_sequences`` does not
-    matter. Index 0 of an Embedding with ``mask_zero`` keeps the states of its row.
+    A stream takes what ``slimrnn.ir.from_keras`` reads, but for layers that need the
+    whole sequence: ``Bidirectional`` and ``go_backwards``. Each step passes every
+    layer, so ``return_sequences`` and ``Flatten`` do not matter. A masked step, by
+    ``Masking`` or index 0 of an Embedding with ``mask_zero``, keeps the states of its
+    row.
 
     Streams are independent of one another. One stream serves one thread at a time.
 
     Args:
-        model: a built layer, ``keras.Sequential``, or functional model that is a chain.
+        model: a built layer, ``keras.Sequential``, or functional model that is a chain;
+            a ``slimrnn.ir.Model``; or the path of a ``.keras`` file.
         batch_size: B, how many sequences go side by side.
 
     Attributes:
@@ -65,7 +67,7 @@ class Stream:
     def __init__(self, model: Any, batch_size: int = 1):
         self.batch_size = whole("batch_size", batch_size, least=1, most=MOST_STREAMS)
         native = library.get()
-        parts = parts_of(model)
+        parts = [part_of(layer) for layer in read(model, recurrent=False).layers]
         first, last = parts[0], parts[-1]
         self._rows = first.inputs if first.kind == EMBEDDING else 0
         shape = (batch_size,) if self._rows else (batch_size, first.inputs)
@@ -76,6 +78,8 @@ class Stream:
         self._views: dict[tuple[int, ...], tuple[Array, Array]] = {shape: (x, y)}
         if batch_size == 1:
             self._views[shape[1:]] = (x.reshape(shape[1:]), y[0])
+            if x.size == 1:
+                self._views[()] = (x.reshape(()), y[0])
         padded = [native.slim_padded(part.outputs) for part in parts]
         memory = [
             {name: np.zeros((batch_size, row), "float32") for name in part.states}
@@ -95,8 +99,8 @@ class Stream:
 
         Args:
             x: (B, m) float32, or (B,) indices for an Embedding; with ``batch_size=1``
-                also (m,), or one index. Other numbers are converted, which takes
-                longer.
+                also (m,), one index, or a number where m is 1. Other numbers are
+                converted, which takes longer.
 
         Returns:
             (B, n), or (n,) where x has no axis for the batch: the last layer's output

@@ -17,8 +17,9 @@ from slimrnn.deploy.program.arithmetic import ARITHMETICS
 from slimrnn.deploy.program.c_expression import KEYWORDS
 from slimrnn.deploy.program.program import Program
 from slimrnn.errors import InputError
-from slimrnn.ir.from_keras import from_keras
-from slimrnn.ir.model import Embedding, Model
+from slimrnn.ir import read
+from slimrnn.ir.layers import Embedding
+from slimrnn.ir.model import Model
 from slimrnn.utils import files
 
 Array = np.ndarray
@@ -46,7 +47,7 @@ def to_c(
 
     Args:
         model: a built recurrent layer, ``keras.Sequential``, or functional model that
-            is a chain; see :func:`slimrnn.ir.from_keras.from_keras`.
+            is a chain; see :func:`slimrnn.ir.read`.
         out: the folder, a new one.
         name: what the public names begin with: a C identifier.
         dtype: ``"float32"`` or ``"int8"``.
@@ -72,7 +73,7 @@ def to_c(
     """
     check_name(name)
     folder = files.require_new(out)
-    program, x = compile_model(from_keras(model), dtype, calibration)
+    program, x = compile_model(read(model), dtype, calibration)
     sources = project(program, name, _vectors(program, x))
     with files.atomic_folder(folder) as unfinished:
         for file, text in sources.items():

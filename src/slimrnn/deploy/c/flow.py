@@ -11,7 +11,7 @@ from slimrnn.deploy.c.arrays import NUMPY
 from slimrnn.deploy.c.layout import Part
 from slimrnn.deploy.program.c_expression import number
 from slimrnn.deploy.program.program import Program
-from slimrnn.ir.model import Activation, Affine, Dense, Embedding, Masking, Recurrent
+from slimrnn.ir.layers import Activation, Affine, Dense, Embedding, Masking, Recurrent
 
 
 class Flow:

@@ -17,7 +17,7 @@ from slimrnn.deploy.program.c_expression import KEYWORDS
 from slimrnn.deploy.program.functions import TANH_TABLE
 from slimrnn.deploy.program.program import Lowered, Program
 from slimrnn.deploy.program.step import MATRICES, Structure
-from slimrnn.ir.model import Activation, Dense, Embedding
+from slimrnn.ir.layers import Activation, Dense, Embedding
 
 Array = np.ndarray
 

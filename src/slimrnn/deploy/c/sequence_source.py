@@ -13,7 +13,7 @@ from slimrnn.deploy.c.flow import Flow
 from slimrnn.deploy.c.layout import Part
 from slimrnn.deploy.c.source import Source
 from slimrnn.deploy.program.program import Lowered
-from slimrnn.ir.model import Bidirectional
+from slimrnn.ir.layers import Bidirectional
 
 _MERGED = {"sum": "{} + {}", "mul": "{} * {}", "ave": "({} + {}) / 2.0f"}
 

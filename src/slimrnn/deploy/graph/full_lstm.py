@@ -12,8 +12,7 @@ import numpy as np
 
 from slimrnn.deploy.graph.builder import Array
 from slimrnn.errors import InputError
-from slimrnn.ir.model import Recurrent
-from slimrnn.variants import ACTIVATIONS
+from slimrnn.ir.layers import Recurrent
 
 #: from here on, an activation that only comes near to a value has it in float32
 _FAR = 40.0
@@ -68,7 +67,7 @@ def full_gates(layer: Recurrent) -> dict[str, FullGate]:
 
 def _bias(layer: Recurrent, gate: str, constant: float) -> float:
     """The bias that makes a gate constant, if its other weights are 0."""
-    function = ACTIVATIONS[layer.cell.recurrent_activation]
+    function = layer.cell.spec.recurrent_activation
     with np.errstate(all="ignore"):
         bias = np.clip(np.nan_to_num(function.inverse(constant)), -_FAR, _FAR)
     if abs(function.function(bias) - constant) > 1e-7:

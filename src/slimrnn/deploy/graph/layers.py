@@ -16,17 +16,17 @@ from slimrnn.deploy.program.formulas import Float32
 from slimrnn.deploy.program.program import structure_of, tables_of
 from slimrnn.deploy.program.step import emit_step
 from slimrnn.errors import InputError
-from slimrnn.ir.model import (
+from slimrnn.ir.layers import (
     Activation,
     Affine,
     Bidirectional,
     Dense,
     Embedding,
     Masking,
-    Model,
     Recurrent,
-    RecurrentWeights,
 )
+from slimrnn.ir.model import Model
+from slimrnn.ir.weights import RecurrentWeights
 from slimrnn.variants import FAMILIES
 
 States = dict[str, Node]

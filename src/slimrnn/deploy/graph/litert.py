@@ -18,8 +18,9 @@ from slimrnn.deploy.graph.layers import begin, both_directions, forward, one_ste
 from slimrnn.deploy.graph.litert_builder import LiteRTGraph
 from slimrnn.deploy.graph.metadata import metadata, save, summary
 from slimrnn.errors import InputError
-from slimrnn.ir.from_keras import from_keras
-from slimrnn.ir.model import Model, Recurrent
+from slimrnn.ir import read
+from slimrnn.ir.layers import Recurrent
+from slimrnn.ir.model import Model
 from slimrnn.utils import files
 
 _EXPORTER = EXPORTERS["litert"]
@@ -35,7 +36,7 @@ def to_litert(
 
     Args:
         model: a Keras model that is a chain; see
-            :func:`slimrnn.ir.from_keras.from_keras`.
+            :func:`slimrnn.ir.read`.
         path: the file.
         mode: ``"step"``: one step; the states are inputs and outputs. ``"lstm"``:
             whole sequences; each recurrent layer is the operator
@@ -70,7 +71,7 @@ def to_litert(
     """
     _EXPORTER.check_mode(mode)
     path = files.require_new(path, overwrite)
-    graph, description = LiteRTGraph(), from_keras(model)
+    graph, description = LiteRTGraph(), read(model)
     if mode == "step":
         one_step(graph, description, "{}")
     else:
@@ -114,7 +115,7 @@ def _lstm(layer: Recurrent, x: Node, skipped: Node | None, in_order: bool) -> No
         (*x.shape[:-1], n),
         options="UnidirectionalSequenceLSTMOptions",
         fusedActivationFunction=getattr(
-            graph.schema.ActivationFunctionType, _FUSED[layer.cell.activation]
+            graph.schema.ActivationFunctionType, _FUSED[layer.cell.spec.activation.name]
         ),
     )
     if not layer.return_sequences:
@@ -124,12 +125,12 @@ def _lstm(layer: Recurrent, x: Node, skipped: Node | None, in_order: bool) -> No
 
 def _fused_gates(layer: Recurrent) -> dict[str, FullGate]:
     """The layer's gates, if the fused operator can compute them."""
-    cell = layer.cell
-    if cell.recurrent_activation != "sigmoid" or cell.activation not in _FUSED:
+    g, s = layer.cell.spec.activation.name, layer.cell.spec.recurrent_activation.name
+    if s != "sigmoid" or g not in _FUSED:
         raise InputError(
-            f"The layer {layer.name} has the activations {cell.activation} and "
-            f"{cell.recurrent_activation} (recurrent); allowed with mode='lstm': "
-            f"{' or '.join(_FUSED)}, and sigmoid. Use another mode."
+            f"The layer {layer.name} has the activations {g} and {s} (recurrent); "
+            f"allowed with mode='lstm': {' or '.join(_FUSED)}, and sigmoid. Use "
+            f"another mode."
         )
     return full_gates(layer)
 

@@ -38,9 +38,10 @@ def summary(model: Model, what: str) -> str:
     lines = [f"{what} of the model {model.name}, written by slimrnn."]
     for layer in model.recurrent():
         cell = layer.cell
-        functions = f"g = {cell.activation}, σ = {cell.recurrent_activation}"
+        spec = cell.spec
+        functions = f"g = {spec.activation}, σ = {spec.recurrent_activation}"
         lines.append(f"{layer.name} ({cell.variant.name}): {functions}")
         lines += cell.variant.equations()
-        if cell.reset_after:
+        if cell.spec.reset_after:
             lines.append("where rₜ multiplies U_c hₜ₋₁ and a bias of it, not hₜ₋₁")
     return "\n".join(lines)

@@ -25,8 +25,9 @@ from slimrnn.deploy.graph.layers import (
 )
 from slimrnn.deploy.graph.metadata import metadata, save, summary
 from slimrnn.deploy.graph.onnx_builder import ACTIVATIONS, OnnxGraph
-from slimrnn.ir.from_keras import from_keras
-from slimrnn.ir.model import Model, Recurrent
+from slimrnn.ir import read
+from slimrnn.ir.layers import Recurrent
+from slimrnn.ir.model import Model
 from slimrnn.utils import files
 from slimrnn.utils.optional import require
 from slimrnn.variants import FAMILIES
@@ -43,7 +44,7 @@ def to_onnx(
 
     Args:
         model: a Keras model that is a chain; see
-            :func:`slimrnn.ir.from_keras.from_keras`.
+            :func:`slimrnn.ir.read`.
         path: the file.
         mode: ``"scan"``: whole sequences; each recurrent layer is the operator
             ``Scan``. ``"lstm"``: whole sequences; each recurrent layer is the
@@ -75,7 +76,7 @@ def to_onnx(
     _EXPORTER.check_mode(mode)
     path = files.require_new(path, overwrite)
     onnx = require("onnx", "onnx", "slimrnn[onnx]")
-    description = from_keras(model)
+    description = read(model)
     graph = OnnxGraph()
     if mode == "step":
         one_step(graph, description, "next_{}")
@@ -177,7 +178,7 @@ def _lstm(layer: Recurrent, x: Node, skipped: Node | None, in_order: bool) -> No
 
 def _activations(layer: Recurrent) -> dict[str, list]:
     """The attributes of the operator LSTM that name its functions."""
-    g, s = layer.cell.activation, layer.cell.recurrent_activation
+    g, s = layer.cell.spec.activation.name, layer.cell.spec.recurrent_activation.name
     known = {**ACTIVATIONS, "linear": ("Affine", {"alpha": 1.0, "beta": 0.0})}
     used = [known[name] for name in (s, g, g)]
     # A list has an entry for those functions alone that have the parameter.

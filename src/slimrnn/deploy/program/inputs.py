@@ -9,7 +9,8 @@ import numpy as np
 
 from slimrnn.deploy.program.program import Program
 from slimrnn.errors import InputError
-from slimrnn.ir.model import Affine, Embedding, Layer, Masking, Model
+from slimrnn.ir.layers import Affine, Embedding, Layer, Masking
+from slimrnn.ir.model import Model
 
 Array = np.ndarray
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from slimrnn.deploy.program.arithmetic import FLOAT32, Arithmetic
 from slimrnn.deploy.program.step import Structure
-from slimrnn.ir.model import (
+from slimrnn.ir.layers import (
     Activation,
     Affine,
     Bidirectional,
@@ -21,11 +21,10 @@ from slimrnn.ir.model import (
     Embedding,
     Layer,
     Masking,
-    Model,
     Recurrent,
-    RecurrentWeights,
 )
-from slimrnn.variants import ACTIVATIONS, CellSpec
+from slimrnn.ir.model import Model
+from slimrnn.ir.weights import RecurrentWeights
 
 Array = np.ndarray
 
@@ -129,10 +128,7 @@ def float32(model: Model) -> Program:
 
 def structure_of(cell: RecurrentWeights, **others: Any) -> Structure:
     """What the cell's routine depends on."""
-    functions = (cell.activation, cell.recurrent_activation)
-    g, s = (ACTIVATIONS[name] for name in functions)
-    spec = CellSpec(cell.variant, g, s, cell.reset_after)
-    return Structure(spec, cell.reset_bias is not None, **others)
+    return Structure(cell.spec, cell.reset_bias is not None, **others)
 
 
 def tables_of(cell: RecurrentWeights) -> dict[str, Array]:
@@ -145,7 +141,7 @@ def tables_of(cell: RecurrentWeights) -> dict[str, Array]:
         if kept:
             tables[weight] = np.ascontiguousarray(np.concatenate(kept, -1).T)
         if weight == "bias" and structure.blocks("gate"):
-            function = ACTIVATIONS[cell.recurrent_activation].function
+            function = cell.spec.recurrent_activation.function
             gates = structure.blocks("gate")
             static = [split[gate]["bias"].astype(float) for gate in gates]
             tables["gate"] = function(np.concatenate(static)).astype("float32")

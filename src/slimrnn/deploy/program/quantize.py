@@ -22,7 +22,7 @@ from slimrnn.deploy.program.formulas import ONE_BITS, SUM_BITS
 from slimrnn.deploy.program.program import Lowered, Program
 from slimrnn.deploy.program.step import MATRICES
 from slimrnn.errors import InputError
-from slimrnn.ir.model import (
+from slimrnn.ir.layers import (
     Activation,
     Affine,
     Bidirectional,
@@ -30,9 +30,9 @@ from slimrnn.ir.model import (
     Embedding,
     Layer,
     Masking,
-    Model,
     Recurrent,
 )
+from slimrnn.ir.model import Model
 from slimrnn.variants import ACTIVATIONS, CANDIDATE, FAMILIES
 
 Array = np.ndarray
@@ -264,9 +264,9 @@ def _check_functions(layer: Recurrent) -> None:
     cell = layer.cell
     gates = [gate for name, gate in cell.variant.items() if name != CANDIDATE]
     used: dict[str, tuple[str, tuple[str, ...]]]
-    used = {"activation": (cell.activation, _BOUNDED)}
+    used = {"activation": (cell.spec.activation.name, _BOUNDED)}
     if any(gate.constant is None for gate in gates):
-        used["recurrent_activation"] = (cell.recurrent_activation, _GATES)
+        used["recurrent_activation"] = (cell.spec.recurrent_activation.name, _GATES)
     for what, (name, allowed) in used.items():
         if name not in allowed:
             raise InputError(

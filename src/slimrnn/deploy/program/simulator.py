@@ -15,7 +15,7 @@ from slimrnn.deploy.program import inputs
 from slimrnn.deploy.program.backend import Simulator
 from slimrnn.deploy.program.program import Lowered, Program
 from slimrnn.deploy.program.step import emit_step
-from slimrnn.ir.model import (
+from slimrnn.ir.layers import (
     Activation,
     Affine,
     Bidirectional,

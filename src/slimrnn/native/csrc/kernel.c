@@ -63,18 +63,30 @@ static void softmax(float *y, int count) {
   for (int j = 0; j < count; j++) y[j] /= total;
 }
 
+/* A row of n numbers, in place. */
+static void activate_row(int32_t activation, float *y, int n) {
+  if (activation == SLIM_SOFTMAX)
+    softmax(y, n);
+  else
+    for (int j = 0; j < n; j += VL) store(y + j, activate_one(activation, load(y + j)));
+}
+
 static void dense(const float *memory, const float *x, ptrdiff_t row, float *y,
                   int inputs, int outputs, int rows, int32_t activation) {
   const int padded = slim_padded(outputs);
   const panels w = {memory + (padded + 15) / 16 * 16, (outputs + VL - 1) / VL,
                     tile_width(rows), 0};
   multiply(rows, inputs, (operand){x, row, 1}, w, memory, 0, (target){y, padded});
-  for (int r = 0; r < rows; r++, y += padded) {
-    if (activation == SLIM_SOFTMAX)
-      softmax(y, outputs);
-    else
-      for (int j = 0; j < outputs; j += VL)
-        store(y + j, activate_one(activation, load(y + j)));
+  for (int r = 0; r < rows; r++, y += padded) activate_row(activation, y, outputs);
+}
+
+static void pointwise(const float *scale, const float *offset, const float *x,
+                      ptrdiff_t row, float *y, int n, int rows, int32_t activation) {
+  const int padded = slim_padded(n);
+  for (int r = 0; r < rows; r++, x += row, y += padded) {
+    for (int j = 0; j < n; j++) y[j] = scale ? scale[j] * x[j] + offset[j] : x[j];
+    for (int j = n; j < padded; j++) y[j] = 0;
+    activate_row(activation, y, n);
   }
 }
 
@@ -89,4 +101,5 @@ const slim_kernels JOIN(slim_kernels_, SLIM_ISA) = {
     .dense_size = dense_size,
     .dense_pack = dense_pack,
     .dense = dense,
+    .pointwise = pointwise,
 };

@@ -64,6 +64,10 @@ typedef struct {
                      int outputs, int rows);
   void (*dense)(const float *memory, const float *x, ptrdiff_t row, float *y, int inputs,
                 int outputs, int rows, int32_t activation);
+  /* y (rows, n) = activation(scale * x + offset); scale and offset may be NULL; y has
+   * rows of padded n. */
+  void (*pointwise)(const float *scale, const float *offset, const float *x,
+                    ptrdiff_t row, float *y, int n, int rows, int32_t activation);
 } slim_kernels;
 
 #endif

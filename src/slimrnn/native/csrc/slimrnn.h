@@ -141,18 +141,29 @@ SLIM_API int slim_use_isa(const char *name);
 /* A stream: layers that take one step at a time, without allocation. */
 typedef struct slim_stream slim_stream;
 
-enum { SLIM_LAYER_EMBEDDING, SLIM_LAYER_CELL, SLIM_LAYER_DENSE };
+enum {
+  SLIM_LAYER_EMBEDDING,
+  SLIM_LAYER_CELL,
+  SLIM_LAYER_DENSE,
+  SLIM_LAYER_POINTWISE, /* activation(scale * x + offset) */
+  SLIM_LAYER_MASKING,   /* rows whose numbers all equal a value keep the states */
+  SLIM_LAYERS
+};
 enum { SLIM_SOFTMAX = SLIM_ACTIVATIONS };
 
 typedef struct {
   int32_t kind;
   int32_t inputs, outputs; /* features; an embedding's inputs: how many rows it has */
-  int32_t activation;      /* of a dense layer: SLIM_TANH ... or SLIM_SOFTMAX */
+  int32_t activation;      /* of a dense or pointwise layer: SLIM_TANH ... or
+                              SLIM_SOFTMAX */
   int32_t mask_zero;       /* an embedding's index 0 keeps the states of that row */
   const slim_cell *cell;
   slim_buffer weights[SLIM_WEIGHTS]; /* dense: (inputs, outputs) and, as the second,
                                         (outputs) or NULL; embedding: (inputs,
-                                        outputs), not copied */
+                                        outputs); pointwise: scale and offset,
+                                        (inputs) each, or neither; masking: the
+                                        value. Copied are a dense layer's and a
+                                        cell's */
   slim_buffer reset_bias;
   slim_buffer states[SLIM_STATES]; /* of a cell: (B, slim_padded(n)), read and written by
                                       each step; the caller's, 0 behind the first n */

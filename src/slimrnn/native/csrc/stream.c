@@ -52,11 +52,18 @@ static int is_good(const slim_layer *layers, int k, int batch) {
   if (l->inputs < 1 || l->outputs < 1 || l->outputs > SLIM_MOST_WIDE) return 0;
   if (k && layers[k - 1].outputs != l->inputs) return 0;
   if (l->kind == SLIM_LAYER_CELL) return is_good_cell(l, batch);
-  if (!holds(l->weights[0], l->inputs, l->outputs)) return 0;
-  if (l->kind == SLIM_LAYER_EMBEDDING) return k == 0;
-  return l->kind == SLIM_LAYER_DENSE && l->inputs <= SLIM_MOST_WIDE &&
-         l->activation >= 0 && l->activation <= SLIM_SOFTMAX &&
-         may_hold(l->weights[1], l->outputs);
+  if (l->kind == SLIM_LAYER_EMBEDDING)
+    return k == 0 && holds(l->weights[0], l->inputs, l->outputs);
+  if (l->inputs > SLIM_MOST_WIDE || l->activation < 0 || l->activation > SLIM_SOFTMAX)
+    return 0;
+  if (l->kind == SLIM_LAYER_DENSE)
+    return holds(l->weights[0], l->inputs, l->outputs) &&
+           may_hold(l->weights[1], l->outputs);
+  if (l->inputs != l->outputs) return 0;
+  if (l->kind == SLIM_LAYER_POINTWISE)
+    return may_hold(l->weights[0], l->inputs) && may_hold(l->weights[1], l->inputs) &&
+           !l->weights[0].at == !l->weights[1].at;
+  return l->kind == SLIM_LAYER_MASKING && holds(l->weights[0], 1, 1);
 }
 
 static int are_good(const slim_layer *layers, int count, int batch, slim_buffer x,
@@ -160,6 +167,18 @@ static int embed(slim_stream *s, const part *p) {
   return 0;
 }
 
+/* Which rows are live: those with a number that is not the value. Others become 0. */
+static void mask(slim_stream *s, const part *p, const float *x, ptrdiff_t row) {
+  const int n = p->layer.inputs;
+  const float value = *(const float *)p->layer.weights[0].at;
+  for (int r = 0; r < s->batch; r++, x += row) {
+    float *out = p->out + (ptrdiff_t)r * p->row;
+    s->live[r] = 0;
+    for (int j = 0; j < n; j++) s->live[r] |= x[j] != value;
+    for (int j = 0; j < n; j++) out[j] = s->live[r] ? x[j] : 0;
+  }
+}
+
 static int step(slim_stream *s) {
   const float *x = s->x;
   ptrdiff_t row = s->parts[0].layer.inputs;
@@ -174,6 +193,12 @@ static int step(slim_stream *s) {
     } else if (l->kind == SLIM_LAYER_DENSE) {
       s->kernels->dense(p->packed, x, row, p->out, l->inputs, l->outputs, s->batch,
                         l->activation);
+    } else if (l->kind == SLIM_LAYER_POINTWISE) {
+      s->kernels->pointwise(l->weights[0].at, l->weights[1].at, x, row, p->out,
+                            l->outputs, s->batch, l->activation);
+    } else if (l->kind == SLIM_LAYER_MASKING) {
+      mask(s, p, x, row);
+      live = s->live;
     } else {
       s->kernels->stream_step(p->plan, s->batch, x, row, l->states[0].at, l->states[1].at,
                               live, p->scratch);

@@ -1,0 +1,263 @@
+"""The kinds of layers, each a frozen dataclass that checks itself.
+
+Sizes: m numbers go into a layer at a step, n come out of it. Arrays are float32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from slimrnn.errors import InputError
+from slimrnn.ir.data import Data, finite, frozen, one_of
+from slimrnn.ir.weights import RecurrentWeights
+from slimrnn.utils import checks
+from slimrnn.variants import ACTIVATIONS as CELL_ACTIVATIONS
+
+Array = np.ndarray
+
+ACTIVATIONS = (*CELL_ACTIVATIONS, "softmax")
+MERGES = ("concat", "sum", "mul", "ave")
+
+
+@dataclass(frozen=True, eq=False)
+class Layer(Data):
+    """What all kinds of layers have."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({type(self).__name__})"
+
+    @property
+    def inputs(self) -> int:
+        """M."""
+        raise NotImplementedError
+
+    @property
+    def outputs(self) -> int:
+        """n; as many as it gets, where a kind does not say."""
+        return self.inputs
+
+    @property
+    def makes_mask(self) -> bool:
+        """Whether it masks steps."""
+        return False
+
+    @property
+    def why_no_step(self) -> str:
+        """Why it cannot go one step at a time; empty where it can."""
+        return ""
+
+    def recurrent(self) -> tuple[Recurrent, ...]:
+        """The recurrent layers in it: itself, or those of both directions."""
+        return ()
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding(Layer):
+    """``y = table[index]``; index 0 masks a step where ``mask_zero`` is set.
+
+    ``table``: (words, n).
+    """
+
+    table: Array
+    mask_zero: bool = False
+
+    def __post_init__(self) -> None:
+        self._hold(table=frozen(f"The layer {self}", "table", self.table, (None, None)))
+
+    @property
+    def inputs(self) -> int:
+        return 1
+
+    @property
+    def outputs(self) -> int:
+        return self.table.shape[1]
+
+    @property
+    def makes_mask(self) -> bool:
+        return self.mask_zero
+
+
+@dataclass(frozen=True, eq=False)
+class _AsWide(Layer):
+    """A layer of ``width`` numbers, in and out."""
+
+    width: int
+
+    def __post_init__(self) -> None:
+        checks.whole(f"width of {self}", self.width, least=1)
+
+    @property
+    def inputs(self) -> int:
+        return self.width
+
+
+@dataclass(frozen=True, eq=False)
+class Masking(_AsWide):
+    """A step whose features all equal ``value`` is skipped."""
+
+    value: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        finite(f"The layer {self}", self.value)
+
+    @property
+    def makes_mask(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, eq=False)
+class Activation(_AsWide):
+    """A function of each number; of all of them for softmax."""
+
+    activation: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of(f"The layer {self} has the activation", self.activation, ACTIVATIONS)
+
+
+@dataclass(frozen=True, eq=False)
+class Affine(Layer):
+    """``y = scale * x + offset``, both (m,): Rescaling and Normalization."""
+
+    scale: Array
+    offset: Array
+
+    def __post_init__(self) -> None:
+        what = f"The layer {self}"
+        self._hold(scale=frozen(what, "scale", self.scale, (None,)))
+        self._hold(offset=frozen(what, "offset", self.offset, self.scale.shape))
+
+    @property
+    def inputs(self) -> int:
+        return len(self.scale)
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(Layer):
+    """``y = activation(x kernel + bias)``, at each step where there are steps.
+
+    ``kernel``: (m, n). ``bias``: (n,), or None.
+    """
+
+    kernel: Array
+    bias: Array | None = None
+    activation: str = "linear"
+
+    def __post_init__(self) -> None:
+        what = f"The layer {self}"
+        self._hold(kernel=frozen(what, "kernel", self.kernel, (None, None)))
+        if self.bias is not None:
+            self._hold(bias=frozen(what, "bias", self.bias, (self.outputs,)))
+        one_of(f"{what} has the activation", self.activation, ACTIVATIONS)
+
+    @property
+    def inputs(self) -> int:
+        return self.kernel.shape[0]
+
+    @property
+    def outputs(self) -> int:
+        return self.kernel.shape[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Recurrent(Layer):
+    """A recurrent layer: one direction.
+
+    ``masked``: a masked step leaves the states, and so the output, as they were; with
+    ``zero_masked`` its output is 0 instead. ``go_backwards``: the last step is taken
+    first, and the outputs stand in the order in which they were computed.
+    """
+
+    cell: RecurrentWeights
+    return_sequences: bool = False
+    go_backwards: bool = False
+    masked: bool = False
+    zero_masked: bool = False
+
+    def __post_init__(self) -> None:
+        if self.zero_masked and not self.masked:
+            raise InputError(
+                f"The layer {self} has zero_masked=True; allowed only with masked=True."
+            )
+
+    @property
+    def inputs(self) -> int:
+        return self.cell.features
+
+    @property
+    def outputs(self) -> int:
+        return self.cell.units
+
+    @property
+    def why_no_step(self) -> str:
+        if not self.go_backwards:
+            return ""
+        return f"{self.name} has go_backwards=True and begins at the end"
+
+    def recurrent(self) -> tuple[Recurrent, ...]:
+        return (self,)
+
+
+@dataclass(frozen=True, eq=False)
+class Bidirectional(Layer):
+    """Two layers over the same steps, the second one backwards.
+
+    ``merge`` is one of :data:`MERGES`. The second layer's outputs are put in the order
+    of the first one's before they are merged.
+    """
+
+    forward: Recurrent
+    backward: Recurrent
+    merge: str = "concat"
+
+    def __post_init__(self) -> None:
+        one, other = self.forward, self.backward
+        one_of(f"The layer {self} has merge_mode", self.merge, MERGES)
+        if (one.go_backwards, other.go_backwards) != (False, True):
+            raise InputError(
+                f"The layer {self} must have a first layer that goes forwards and a "
+                f"second one that goes backwards; received go_backwards="
+                f"{one.go_backwards} and {other.go_backwards}."
+            )
+        fits = {(d.inputs, d.return_sequences, d.masked) for d in (one, other)}
+        widths = {d.outputs for d in (one, other)}
+        if len(fits) > 1 or (len(widths) > 1 and self.merge != "concat"):
+            raise InputError(
+                f"The layer {self} has directions that do not fit together: they must "
+                f"have the same features, return_sequences and mask, and the same "
+                f"units unless merge_mode is concat."
+            )
+
+    @property
+    def return_sequences(self) -> bool:
+        """Whether there is an output for each step."""
+        return self.forward.return_sequences
+
+    @property
+    def inputs(self) -> int:
+        return self.forward.inputs
+
+    @property
+    def outputs(self) -> int:
+        widths = [layer.outputs for layer in self.recurrent()]
+        return sum(widths) if self.merge == "concat" else widths[0]
+
+    @property
+    def why_no_step(self) -> str:
+        return f"{self.name} is Bidirectional and needs the whole sequence"
+
+    def recurrent(self) -> tuple[Recurrent, ...]:
+        return (self.forward, self.backward)
+
+
+#: all kinds; each table by kind has them all
+KINDS: tuple[type[Layer], ...] = (
+    *(Embedding, Masking, Affine, Dense, Activation),
+    *(Recurrent, Bidirectional),
+)

@@ -1,0 +1,80 @@
+"""A recurrent layer's cell with its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from slimrnn.errors import InputError
+from slimrnn.ir.data import Data, finite, frozen, one_of
+from slimrnn.variants import ACTIVATIONS, CellSpec, Variant
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class RecurrentWeights(Data):
+    """A recurrent layer's cell and weights.
+
+    Args:
+        spec: what the cell computes, with the layer's own constants and without what is
+            not there.
+        weights: by name, packed and shaped as ``variant.shapes(m, n)`` tells.
+        reset_bias: (n,), of ``reset_after``, where there is one.
+
+    Raises:
+        InputError: weights of other names, types or shapes, numbers that are not
+            finite, an unknown activation, a reset that the variant does not have.
+    """
+
+    spec: CellSpec
+    weights: Mapping[str, Array]
+    reset_bias: Array | None = None
+
+    def __post_init__(self) -> None:
+        what = f"The cell of {self.variant.name}"
+        for function in (self.spec.activation, self.spec.recurrent_activation):
+            one_of(f"{what} has the activation", function.name, ACTIVATIONS)
+        wanted = self.variant.shapes(1, 1)
+        if set(self.weights) != set(wanted):
+            raise InputError(
+                f"{what} must have the weights {', '.join(wanted)}; received "
+                f"{', '.join(map(str, self.weights)) or 'none'}."
+            )
+        kernel = frozen(what, "kernel", self.weights["kernel"], (None, None))
+        shapes = self.variant.shapes(
+            len(kernel), kernel.shape[1] // wanted["kernel"][1]
+        )
+        self._hold(
+            weights={
+                name: frozen(what, name, self.weights[name], shape)
+                for name, shape in shapes.items()
+            }
+        )
+        finite(what, list(self.variant.constants.values()))
+        resets = self.spec.reset_after or self.reset_bias is not None
+        if resets and not (self.spec.reset_after and self.spec.family.reset):
+            raise InputError(
+                f"{what} resets behind the product; allowed with reset_after=True, in "
+                f"a cell with a reset gate."
+            )
+        if self.reset_bias is not None:
+            bias = frozen(what, "reset_bias", self.reset_bias, (self.units,))
+            self._hold(reset_bias=bias)
+
+    @property
+    def variant(self) -> Variant:
+        """The terms of each gate."""
+        return self.spec.variant
+
+    @property
+    def features(self) -> int:
+        """M."""
+        return self.weights["kernel"].shape[0]
+
+    @property
+    def units(self) -> int:
+        """N."""
+        return self.weights["kernel"].shape[1] // len(self.variant.blocks("kernel"))
