@@ -1,0 +1,138 @@
+"""A model of the IR as a Keras model, on any backend: to train it further, to slim it.
+
+``from_keras(to_keras(model)) == model`` where the names of its layers differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from slimrnn import layers as slim
+from slimrnn.errors import InputError
+from slimrnn.ir import layers as ir
+from slimrnn.ir.keras_layers import ACTIVATIONS
+from slimrnn.ir.model import Model
+from slimrnn.ir.weights import RecurrentWeights
+from slimrnn.variants import get
+
+Array = np.ndarray
+#: a layer, and what it takes for weights once it is built
+Made = tuple[keras.layers.Layer, list[Array]]
+
+_FUNCTIONS = {name: function for function, name in ACTIVATIONS.items()}
+#: no matrix is made orthogonal only to be overwritten
+_ZEROS = dict.fromkeys(("kernel_initializer", "recurrent_initializer"), "zeros")
+
+
+def to_keras(model: Model) -> keras.Sequential:
+    """The model in Keras, with the same weights; recurrent layers are slim layers.
+
+    Raises:
+        InputError: a cell with ``reset_after`` that is no GRU of Keras.
+    """
+    shape = (model.steps,) if model.takes_indices else (model.steps, model.inputs)
+    made = [_LAYERS[type(layer)](layer) for layer in model.layers]
+    last = [keras.layers.Flatten()] if model.flatten else []
+    inside = [keras.Input(shape), *(layer for layer, _ in made), *last]
+    built = keras.Sequential(inside, name=model.name)
+    for layer, weights in made:
+        layer.set_weights(weights)
+    return built
+
+
+def _embedding(layer: ir.Embedding) -> Made:
+    made = keras.layers.Embedding(
+        *layer.table.shape,
+        embeddings_initializer="zeros",
+        mask_zero=layer.mask_zero,
+        name=layer.name,
+    )
+    return made, [layer.table]
+
+
+def _masking(layer: ir.Masking) -> Made:
+    return keras.layers.Masking(layer.value, name=layer.name), []
+
+
+def _affine(layer: ir.Affine) -> Made:
+    scale, offset = layer.scale.tolist(), layer.offset.tolist()
+    return keras.layers.Rescaling(scale, offset, name=layer.name), []
+
+
+def _activation(layer: ir.Activation) -> Made:
+    function = _FUNCTIONS[layer.activation]
+    return keras.layers.Activation(function, name=layer.name), []
+
+
+def _dense(layer: ir.Dense) -> Made:
+    made = keras.layers.Dense(
+        layer.outputs,
+        _FUNCTIONS[layer.activation],
+        use_bias=layer.bias is not None,
+        kernel_initializer="zeros",
+        name=layer.name,
+    )
+    return made, [layer.kernel, *([] if layer.bias is None else [layer.bias])]
+
+
+def _recurrent(layer: ir.Recurrent) -> Made:
+    cell = layer.cell
+    settings: dict[str, Any] = {
+        "units": cell.units,
+        "activation": _FUNCTIONS[cell.spec.activation.name],
+        "recurrent_activation": _FUNCTIONS[cell.spec.recurrent_activation.name],
+        "return_sequences": layer.return_sequences,
+        "go_backwards": layer.go_backwards,
+        "zero_output_for_mask": layer.zero_masked,
+        "name": layer.name,
+        **_ZEROS,
+    }
+    weights = list(cell.weights.values())
+    if not cell.spec.reset_after:
+        return slim.layer(variant=cell.variant, **settings), weights
+    with_bias = cell.reset_bias is not None
+    gru = get("GRU") if with_bias else get("GRU").without_bias()
+    if cell.variant.gates != gru.gates:
+        raise InputError(
+            f"The layer {layer} has reset_after=True, with which Keras has only the "
+            f"full GRU; received {cell.variant.name}."
+        )
+    if with_bias:
+        weights[-1] = _two_biases(cell)
+    return keras.layers.GRU(reset_after=True, use_bias=with_bias, **settings), weights
+
+
+def _two_biases(cell: RecurrentWeights) -> Array:
+    """(2, 3n): of all gates, and behind the product."""
+    behind = np.zeros(3 * cell.units, "float32")
+    behind[2 * cell.units :] = cell.reset_bias
+    return np.stack([cell.weights["bias"], behind])
+
+
+def _bidirectional(layer: ir.Bidirectional) -> Made:
+    pair = [_recurrent(direction) for direction in layer.recurrent()]
+    (forward, weights), (backward, others) = pair
+    made = keras.layers.Bidirectional(
+        forward, layer.merge, backward_layer=backward, name=layer.name
+    )
+    for inner, direction in zip(
+        (made.forward_layer, made.backward_layer), layer.recurrent(), strict=True
+    ):
+        inner.name = direction.name  # Keras gives them its own
+        inner.zero_output_for_mask = direction.zero_masked
+    return made, weights + others
+
+
+_LAYERS: dict[type, Callable[[Any], Made]] = {
+    ir.Embedding: _embedding,
+    ir.Masking: _masking,
+    ir.Affine: _affine,
+    ir.Activation: _activation,
+    ir.Dense: _dense,
+    ir.Recurrent: _recurrent,
+    ir.Bidirectional: _bidirectional,
+}

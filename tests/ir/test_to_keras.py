@@ -1,0 +1,107 @@
+"""A model of the IR in Keras, and back: the same model, number by number."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ir_models import affine, cell, dense, embedding, masking, normal
+from problems import ROWS
+from slimrnn.errors import InputError
+from slimrnn.ir.from_keras import from_keras
+from slimrnn.ir.layers import ACTIVATIONS as FUNCTIONS
+from slimrnn.ir.layers import MERGES, Activation, Bidirectional, Recurrent
+from slimrnn.ir.model import Model
+from slimrnn.ir.to_keras import to_keras
+from slimrnn.variants import ACTIVATIONS, get
+
+BIASED = [row for row in ROWS.values() if all(g.terms != ("bias",) for g in row.gates)]
+WIDTHS = st.integers(1, 3)
+FUNCTION = st.sampled_from(sorted({*FUNCTIONS} - {"linear"}))
+
+
+@st.composite
+def cells(draw, features, units):
+    """The weights of any variant, of its own constants, or of Keras's GRU."""
+    functions = st.sampled_from([*ACTIVATIONS.values()])
+    spec = {k: draw(functions) for k in ("activation", "recurrent_activation")}
+    if draw(st.booleans()):
+        variant = draw(st.sampled_from(BIASED)).without_bias()
+    else:
+        variant = draw(st.sampled_from([*ROWS.values()]))
+    variant = variant.with_constants(dict.fromkeys(variant.constants, 0.25))
+    if draw(st.integers(0, 4)) == 0:
+        variant, spec["reset_after"] = get("GRU"), True
+    reset_bias = normal(units) if "reset_after" in spec else None
+    return cell(variant, features, units, reset_bias, **spec)
+
+
+@st.composite
+def recurrent_layers(draw, name, features, sequences, masked):
+    """A recurrent layer, one or both ways."""
+
+    def direction(units, backwards, zeros, end=""):
+        known = draw(cells(features, units))
+        return Recurrent(name + end, known, sequences, backwards, masked, zeros)
+
+    units, backwards, zeros, both = draw(WIDTHS), *draw(st.tuples(*[st.booleans()] * 3))
+    if not both:
+        return direction(units, backwards, zeros and masked)
+    merge = draw(st.sampled_from(MERGES))
+    other = draw(WIDTHS) if merge == "concat" else units
+    pair = (
+        direction(units, False, masked and zeros),
+        direction(other, True, masked and zeros, " back"),
+    )
+    return Bidirectional(name, *pair, merge)
+
+
+@st.composite
+def models(draw):
+    """Chains of all kinds of layers."""
+    width, masked, layers = draw(WIDTHS), draw(st.booleans()), []
+    if draw(st.booleans()):
+        layers.append(embedding(4, width, masked))
+    else:
+        fronts = [affine(width), dense(width, width, "relu", "first")]
+        layers += [layer for layer in fronts if draw(st.booleans())]
+        layers += [masking(width)] if masked else []
+    count, last = draw(st.integers(0, 2)), draw(st.booleans())
+    for k in range(count):
+        sequences = last or k < count - 1
+        layers.append(draw(recurrent_layers(f"r{k}", width, sequences, masked)))
+        width = layers[-1].outputs
+    if draw(st.booleans()) or not layers:
+        layers.append(Activation("function", width, draw(FUNCTION)))
+    if draw(st.booleans()):
+        layers.append(
+            dense(width, draw(WIDTHS), draw(FUNCTION), bias=draw(st.booleans()))
+        )
+    steps, flatten = draw(st.none() | WIDTHS), draw(st.booleans())
+    return Model("small", layers, steps, flatten and (last or not count))
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(models())
+def test_there_and_back(model):
+    assert from_keras(to_keras(model)) == model
+
+
+def test_a_file_has_it_all(tmp_path):
+    """Saved by Keras and read again, arrays of a Rescaling too."""
+    layers = (
+        affine(3),
+        masking(3),
+        Recurrent("r", cell("LSTM4a", 3, 4), masked=True, zero_masked=True),
+        dense(4, 2, "softmax"),
+    )
+    model = Model("small", layers, steps=5)
+    to_keras(model).save(tmp_path / "small.keras")
+    assert from_keras(keras.saving.load_model(tmp_path / "small.keras")) == model
+
+
+def test_what_keras_does_not_have():
+    layer = Recurrent("r", cell("GRU3", 3, 4, np.ones(4, "f4"), reset_after=True))
+    with pytest.raises(InputError, match="only the full GRU; received GRU3"):
+        to_keras(Model("small", [layer]))
