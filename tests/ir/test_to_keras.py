@@ -82,6 +82,7 @@ def models(draw):
     return Model("small", layers, steps, flatten and (last or not count))
 
 
+@pytest.mark.filterwarnings("ignore:Layer .flatten")
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(models())
 def test_there_and_back(model):
