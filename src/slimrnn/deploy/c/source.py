@@ -15,7 +15,7 @@ from slimrnn.deploy.program.c_expression import number, remark
 from slimrnn.deploy.program.functions import TANH_TABLE
 from slimrnn.deploy.program.program import Lowered, Program
 from slimrnn.deploy.program.step import Structure
-from slimrnn.ir.model import Embedding
+from slimrnn.ir.layers import Embedding
 
 #: of the generated files; it changes when their interface does
 FORMAT = 1
