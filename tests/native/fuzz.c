@@ -104,9 +104,10 @@ static void stream(bytes *b) {
   int32_t inputs = size32(b);
   for (int k = 0; k < count; k++) {
     slim_layer *l = &layers[k];
-    l->kind = k && byte(b) < 250 ? 1 + below(b, 2) : below(b, 4);
+    l->kind = k && byte(b) < 250 ? 1 + below(b, SLIM_LAYERS - 1) : below(b, SLIM_LAYERS + 1);
     l->inputs = inputs;
-    l->outputs = inputs = size32(b);
+    const int is_wide = l->kind == SLIM_LAYER_POINTWISE || l->kind == SLIM_LAYER_MASKING;
+    l->outputs = inputs = is_wide && byte(b) < 250 ? inputs : size32(b);
     l->activation = below(b, SLIM_SOFTMAX + 1);
     l->mask_zero = below(b, 2);
     if (byte(b) > 250) l->inputs = size32(b);
@@ -117,7 +118,9 @@ static void stream(bytes *b) {
     const int64_t matrix = (int64_t)l->inputs * l->outputs;
     for (int w = 0; w < SLIM_WEIGHTS; w++) {
       const int64_t wanted = is_cell  ? slim_elements(&cells[k], 1, 1, SLIM_WEIGHT + w)
-                             : w == 0 ? matrix
+                             : l->kind == SLIM_LAYER_MASKING ? w == 0
+                             : is_wide ? (w < 2 && l->mask_zero ? l->inputs : 0)
+                             : w == 0  ? matrix
                              : w == 1 && l->kind == SLIM_LAYER_DENSE ? l->outputs
                                                                     : 0;
       if (wanted > 0) l->weights[w] = buffer(b, wanted, sizeof(float));
