@@ -23,10 +23,10 @@ KNOWN_TO = {
     "slimrnn.reference": "",
 }
 #: What breaks the rules still; it must be empty at the end.
-_GRAPH = {
-    (f"deploy.graph.{x}", "deploy.exporters.EXPORTERS") for x in ("litert", "onnx")
+OFFENDERS = {
+    (f"deploy.graph.{name}", "deploy.exporters.EXPORTERS")
+    for name in ("litert", "onnx")
 }
-OFFENDERS = {("stream.layers", "keras"), *_GRAPH}
 
 
 def imports(path):
