@@ -65,7 +65,6 @@ def keras_pair(name):
     return ours, theirs
 
 
-@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("name", FULL_ROWS)
 def test_the_full_rows_are_keras_layers(name):
     ours, theirs = keras_pair(name)

@@ -25,7 +25,6 @@ from layer_problems import (
 from problems import ROWS, masks
 
 MASK = masks(TIME)
-pytestmark = pytest.mark.usefixtures("eager")
 
 
 def pair(name, merge_mode, **options):

@@ -1,7 +1,6 @@
 """Configurations and files: what is written down comes back as it was."""
 
 import json
-import os
 import subprocess
 import sys
 
@@ -26,7 +25,6 @@ from layer_problems import (
 from problems import OWN, ROWS
 from slimrnn.activations import hard_sigmoid_keras2
 
-pytestmark = pytest.mark.usefixtures("eager")
 OPTIONS = {
     "gate constants": ("LSTM4a", {"gate_constants": {"f": 0.59}}),
     "Keras 2's sigmoid": ("LSTM5", {"recurrent_activation": hard_sigmoid_keras2}),
@@ -155,13 +153,7 @@ numpy.save("{}.npy", y)
 def test_a_new_process_only_has_to_import_slimrnn_to_load_a_model(order, saved):
     folder, _, expected = saved
     command = [sys.executable, "-c", ELSEWHERE.format(*order, order[0])]
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, "JAX_DISABLE_JIT": "1"},  # it computes once
-        capture_output=True,
-        text=True,
-    )
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     assert_same(np.load(folder / f"{order[0]}.npy"), expected[0])
 

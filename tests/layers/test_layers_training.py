@@ -77,7 +77,7 @@ def hold(name, **options):
 
 
 @pytest.fixture(params=["whole sequence", "unrolled", "plain Keras"])
-def way(request, eager):
+def way(request):
     """Three ways to compute a layer with dropout."""
     ways = {
         "whole sequence": lambda layer: layer,
