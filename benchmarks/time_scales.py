@@ -19,10 +19,12 @@ from slimrnn.errors import InputError
 from slimrnn.experiments.run.settings import Settings
 
 VARIANTS = ("LSTM6", "LSTM3", "GRU3", "MGU3", "LSTM", "GRU")
-#: name -> exponent and shift; the shift is of the LSTM's input gate
+#: name -> exponent and shift; the shift is of the LSTM's input gate, and "one T" is
+#: the same constant for all units, where the others have a vector
 STARTS = {
     "none": None,
     "p=1": (1, 0.0),
+    "p=1 one T": (1, 0.0),
     "p=0": (0, 0.0),
     "p=2": (2, 0.0),
     "p=1 shift=.5": (1, 0.5),
@@ -78,6 +80,8 @@ def settings_of(args, name, variant, start, seed, length):
     if STARTS[start] is not None:
         exponent, shift = STARTS[start]
         scale = {"low": 1, "high": length, "exponent": exponent, "shift": shift}
+        if start.endswith("one T"):
+            scale = length**0.5  # the geometric middle
     source = {"data": name} if name.endswith(".npz") else {"dataset": name}
     return Settings.of(
         variant,
@@ -93,6 +97,8 @@ def settings_of(args, name, variant, start, seed, length):
 
 def variants_of(start):
     """The variants for which a start is another than those before it."""
+    if start.endswith("one T"):
+        return ["LSTM6"]
     return [v for v in VARIANTS if v.startswith("LSTM") or "shift" not in start]
 
 

@@ -170,6 +170,7 @@ class LSTMs(SlimRNN):
         cell = PackedCell(
             **{k: settings.pop(k) for k in list(settings) if k in names},
             variant=row,
+            time_scale=None,
             dtype=kwargs.get("dtype"),
             trainable=kwargs.get("trainable", True),
             seed=kwargs.pop("seed", None),

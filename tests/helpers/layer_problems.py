@@ -39,8 +39,11 @@ STATES = [0.5 * normal(BATCH, UNITS, seed=k) for k in (1, 2)]
 
 
 def make(name, units=UNITS, **options):
-    """The layer of a row, also of a row that is not in the table; no weights yet."""
-    return slimrnn.layer(units, ROWS[name], **options)
+    """The layer of a row, also of a row that is not in the table; no weights yet.
+
+    Its constants are the row's.
+    """
+    return slimrnn.layer(units, ROWS[name], **{"time_scale": None, **options})
 
 
 def built(name, shape=X.shape, values=3, **options):

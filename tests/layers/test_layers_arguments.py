@@ -24,7 +24,7 @@ from slimrnn.activations import hard_sigmoid_keras2
 
 OWN_OPTIONS = {
     "gate_constants": None,
-    "time_scale": None,
+    "time_scale": "auto",
     "recurrent_vector_initializer": None,
     "recurrent_vector_regularizer": None,
     "recurrent_vector_constraint": None,
@@ -181,7 +181,7 @@ def test_cudnn_may_be_left_out(value):
 
 
 def _called(**options):
-    layer = SlimLSTM(UNITS, "LSTM6", **options)
+    layer = SlimLSTM(UNITS, "LSTM6", time_scale=None, **options)
     layer.build(X.shape)
     return layer
 

@@ -66,6 +66,7 @@ def hold(name, **options):
         name,
         activation="linear",
         gate_constants={"f": 0.0},
+        time_scale=None,
         return_sequences=True,
         **options,
     )

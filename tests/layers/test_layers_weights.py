@@ -7,7 +7,7 @@ import pytest
 import slimrnn
 from layer_problems import FEATURES, UNITS, X, make
 from problems import ROWS
-from slimrnn import SlimLSTM
+from slimrnn import SlimLSTM, reference
 from slimrnn.variants import ACTIVATIONS, get
 from slimrnn.variants.time_scales import TimeScales
 
@@ -121,7 +121,9 @@ def weight(request):
 
 def layer_with(**options):
     """LSTM5, which has all four kinds of weights."""
-    layer = slimrnn.SlimLSTM(UNITS, "LSTM5", unit_forget_bias=False, **options)
+    layer = slimrnn.SlimLSTM(
+        UNITS, "LSTM5", unit_forget_bias=False, time_scale=None, **options
+    )
     layer.build((None, None, FEATURES))
     return layer
 
@@ -186,14 +188,51 @@ def test_time_scales_start_the_biases_of_the_gates_that_set_the_pace(name):
 def test_time_scales_know_the_length_and_stay_what_they_were():
     layer = make("LSTM6", time_scale="auto")
     layer.build((None, 25, FEATURES))
-    constants = layer.cell.spec.variant.constants
-    assert constants == {"i": 0.2, "f": 0.8, "o": 1.0}
+    assert layer.cell.time_scales == TimeScales(1, 25)
     again = type(layer).from_config(layer.get_config())
     again.build((None, 900, FEATURES))
+    assert layer.cell.spec.variant.constants == {"i": 0.2, "f": 0.8, "o": 1.0}
     assert again.cell.spec == layer.cell.spec
-    given = make("LSTM6", time_scale="auto", gate_constants={"f": 0.5})
-    given.build((None, 25, FEATURES))
+    assert again.cell.time_scales == layer.cell.time_scales
+
+
+def test_a_number_sets_constants_and_gate_constants_win():
+    layer = make("LSTM6", time_scale=5)
+    assert layer.cell.spec.variant.constants == {"i": 0.2, "f": 0.8, "o": 1.0}
+    given = make("LSTM6", time_scale=5, gate_constants={"f": 0.5})
     assert given.cell.spec.variant.constants == {"i": 0.2, "f": 0.5, "o": 1.0}
+    given = make("LSTM6", time_scale=(2, 50), gate_constants={"f": 0.5})
+    assert given.cell.spec.variant.constants == {"f": 0.5, "o": 1.0}
+
+
+@pytest.mark.parametrize("engine", ["ops", "auto"])
+@pytest.mark.parametrize("name", ["LSTM6", "LSTM4a", "LSTM_C6"])
+def test_constants_for_each_unit_are_stored_and_not_trained(name, engine, tmp_path):
+    layer = make(name, time_scale=(2, 50), engine=engine, seed=3)
+    plain = make(name)
+    for built in (layer, plain):
+        built.build(X.shape)
+    assert len(layer.trainable_weights) == len(plain.weights)
+    (constants,) = layer.non_trainable_weights
+    scales = TimeScales(2, 50)
+    values = ACTIVATIONS["sigmoid"].function(keras.ops.convert_to_numpy(constants))
+    gates = scales.gates("lstm", scales.quantiles(UNITS))
+    expected = [gates[gate] for gate in layer.cell.vectors]
+    np.testing.assert_allclose(
+        np.sort(values.reshape(len(expected), -1)), np.sort(expected), rtol=1e-5
+    )
+    # What the layer computes: the oracle, with those gates as biases.
+    given = {
+        k: keras.ops.convert_to_numpy(w).astype("f8")
+        for k, w in layer.cell.packed_weights().items()
+    }
+    wanted = reference.run(layer.cell.spec.variant, X.astype("f8"), given)
+    found = keras.ops.convert_to_numpy(layer(X))
+    np.testing.assert_allclose(found, wanted.outputs[:, -1], atol=1e-6)
+    model = keras.Sequential([keras.Input(X.shape[1:]), layer])
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(again(X)), found)
 
 
 def test_a_configuration_from_before_time_scales_has_none():

@@ -6,7 +6,7 @@ import pytest
 from problems import ROWS
 from slimrnn import InputError, Variant
 from slimrnn.variants import ACTIVATIONS, get
-from slimrnn.variants.time_scales import TimeScales, constants_of
+from slimrnn.variants.time_scales import TimeScales, paced_constants
 
 U = (np.arange(1000) + 0.5) / 1000  # what the published codes draw: quantiles of it
 
@@ -65,26 +65,22 @@ def test_each_family_forgets_with_the_time_constant(name):
     np.testing.assert_allclose(kept[family](gates), 1 - 1 / scales)
 
 
-CONSTANTS = {
-    "LSTM6": {"f": 0.9, "i": 0.1},
-    "LSTM_C6": {"f": 0.9, "i": 0.1},
-    "LSTM4a": {"f": 0.9},
-    "LSTM": {},
-    "GRU3": {},
-}
+PACED = {"LSTM6": ("i", "f"), "LSTM4a": ("f",), "LSTM": (), "GRU3": ()}
 
 
-@pytest.mark.parametrize("name", CONSTANTS)
-def test_constants_are_those_of_the_middle(name):
+@pytest.mark.parametrize("name", PACED)
+def test_the_constant_gates_that_time_scales_set(name):
     scales = TimeScales.of("auto")
-    assert constants_of(get(name), "auto", scales) == CONSTANTS[name]
-    assert constants_of(get(name), None, None) == {}
+    assert paced_constants(get(name), "auto", scales) == PACED[name]
+    assert paced_constants(get(name), None, None) == ()
+    assert scales.constants("lstm") == {"f": 0.9, "i": 0.1}
 
 
 def test_auto_leaves_the_constants_of_a_variant_of_ones_own():
     mine = Variant("Mine", "lstm", dict(get("LSTM6").items()))
-    assert constants_of(mine, "auto", TimeScales.of("auto")) == {}
-    assert constants_of(mine, 10, TimeScales.of(10)) == {"f": 0.9, "i": 0.1}
+    for auto in ("auto", {"length": 9}):
+        assert paced_constants(mine, auto, TimeScales.of(auto)) == ()
+    assert paced_constants(mine, 10, TimeScales.of(10)) == ("i", "f")
 
 
 @pytest.mark.parametrize(

@@ -66,17 +66,18 @@ def recurrence(layer: Any) -> RecurrentWeights:
     """
     cell = layer.cell
     if type(cell) in _SLIM_CELLS:
-        variant = cell.spec.variant
+        variant, found = cell.spec.variant, cell.packed_weights()
     elif type(cell) in _KERAS_CELLS:
         variant = _KERAS_CELLS[type(cell)]
         variant = variant if cell.use_bias else variant.without_bias()
+        found = {name: getattr(cell, name) for name in variant.shapes(1, 1)}
     else:
         kinds = (*_KERAS_CELLS, *_SLIM_CELLS)
         raise InputError(
             f"The cell {named(cell)} cannot be read; allowed: "
             f"{', '.join(kind.__name__ for kind in kinds)}."
         )
-    weights = {name: array(getattr(cell, name)) for name in variant.shapes(1, 1)}
+    weights = {name: array(found[name]) for name in variant.shapes(1, 1)}
     reset_after = bool(getattr(cell, "reset_after", False))
     reset_bias = None
     if reset_after and cell.use_bias:

@@ -7,7 +7,6 @@ units.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -16,12 +15,12 @@ from keras import activations, constraints, initializers, ops, regularizers
 
 from slimrnn import variants
 from slimrnn.activations import describe
-from slimrnn.engines.step import Step
+from slimrnn.engines.step import Step, columns, join
 from slimrnn.errors import InputError
 from slimrnn.layers.initializers import by_blocks, paced_biases
 from slimrnn.utils.checks import whole
 from slimrnn.variants import FAMILIES, WEIGHTS, CellSpec, Variant
-from slimrnn.variants.time_scales import TimeScales, constants_of
+from slimrnn.variants.time_scales import TimeScales, is_auto, paced_constants
 
 # What holds a cell's dropout masks for a whole sequence has no public name in Keras,
 # but is a base of its public cells.
@@ -85,15 +84,25 @@ class _SlimCell(keras.layers.Layer, _DropoutCell):
         """
         if self.built:
             return
+        if self.time_scale == "auto":
+            self._length = length
         scales = self.time_scales = TimeScales.of(self.time_scale, length)
-        constants = constants_of(self.variant, self.time_scale, scales)
-        used = self.variant.with_constants(constants)
+        used = self.variant if self.use_bias else self.variant.without_bias()
+        paced = paced_constants(self.variant, self.time_scale, scales)
+        paced = tuple(gate for gate in paced if gate not in (self.gate_constants or {}))
+        functions = describe(self.activation), describe(self.recurrent_activation)
+        self.vectors: tuple[str, ...] = ()
+        # One constant served LSTM6 as well as a vector (docs/results/time-scales), and
+        # computes faster; so "auto" takes it.
+        one_for_all = is_auto(self.time_scale) or functions[1].inverse is None
+        if scales is not None and scales.low < scales.high and not one_for_all:
+            self.vectors = paced
+        elif scales is not None:
+            constants = scales.constants(self.family)
+            used = used.with_constants({gate: constants[gate] for gate in paced})
         used = used.with_constants(self.gate_constants)
-        self.spec = CellSpec(
-            used if self.use_bias else used.without_bias(),
-            describe(self.activation),
-            describe(self.recurrent_activation),
-        )
+        self.trained = used
+        self.spec = CellSpec(used.with_biases(self.vectors), *functions)
 
     def build(self, input_shape):
         """Create the weights that the variant has, in the order of ``WEIGHTS``.
@@ -110,35 +119,58 @@ class _SlimCell(keras.layers.Layer, _DropoutCell):
                 constraint=getattr(self, f"{word}_constraint"),
             )
             setattr(self, weight, created)
+        if self.vectors:
+            fill = [self._paced()[gate] for gate in self.vectors]
+            self.constant_vectors = self.add_weight(
+                shape=(len(self.vectors) * self.units,),
+                name="constant_vectors",
+                initializer=by_blocks(fill),
+                trainable=False,
+            )
         self.built = True
 
     def _shapes(self, features: int) -> dict[str, tuple[int, ...]]:
         """The shape of each weight, by name."""
-        return self.spec.variant.shapes(features, self.units)
+        return self.trained.shapes(features, self.units)
+
+    def _paced(self) -> dict[str, Callable]:
+        """What fills the biases of the gates that set the pace, by gate."""
+        return paced_biases(self.spec, self.time_scales, self.units, self.seed)
 
     def _initializer(self, weight: str) -> Callable:
         """What fills a weight: each gate's block by itself."""
         given = getattr(self, f"{_WORDS[weight]}_initializer")
         if given is None:
             given = initializers.RandomNormal(stddev=self.units**-0.5)
-        blocks = dict.fromkeys(self.spec.variant.blocks(weight), given)
+        blocks = dict.fromkeys(self.trained.blocks(weight), given)
         if weight == "bias":
             forget = FAMILIES[self.family].forget
             if forget in blocks and getattr(self, "unit_forget_bias", False):
                 blocks[forget] = initializers.Ones()
-            if self.time_scale != "auto" or isinstance(given, initializers.Zeros):
-                paced = paced_biases(self.spec, self.time_scales, self.units, self.seed)
+            if not is_auto(self.time_scale) or isinstance(given, initializers.Zeros):
+                paced = self._paced()
                 blocks |= {gate: paced[gate] for gate in blocks if gate in paced}
         return by_blocks(list(blocks.values()))
 
     def packed_weights(self) -> dict[str, Any]:
-        """The weights as the engines take them: by name, in the compute dtype."""
-        return {
+        """The weights as the engines take them: by name, in the compute dtype.
+
+        To them a vector of constants is the bias of a gate without other terms.
+        """
+        names = [*self._shapes(1), *(["constant_vectors"] if self.vectors else [])]
+        given = {
             name: ops.cast(
                 ops.convert_to_tensor(getattr(self, name)), self.compute_dtype
             )
-            for name in self._shapes(1)
+            for name in names
         }
+        if self.vectors:
+            biases = [given[k] for k in ("bias", "constant_vectors") if k in given]
+            del given["constant_vectors"]
+            have = (*self.trained.blocks("bias"), *self.vectors)
+            want = self.spec.variant.blocks("bias")
+            given["bias"] = join([columns(join(biases), have, (k,)) for k in want])
+        return given
 
     def call(self, inputs, states, training=False):
         """One step: (B, m) and the states (B, n) to h (B, n) and the next states."""
@@ -170,8 +202,8 @@ class _SlimCell(keras.layers.Layer, _DropoutCell):
             role = _ROLES.get(name.rpartition("_")[2])
             config[name] = role.serialize(value) if role else value
         config["variant"] = variants.serialize(self.variant)
-        if self.built and self.time_scales is not None:  # however long the next are
-            config["time_scale"] = dataclasses.asdict(self.time_scales)
+        if self.built and self.time_scale == "auto":  # however long the next are
+            config["time_scale"] = {"length": self._length}
         return {**super().get_config(), **config}
 
     @classmethod
@@ -193,10 +225,12 @@ class SlimLSTMCell(_SlimCell):
         gate_constants: other values for constant gates, such as ``{"f": 0.59}``;
             they win over the time scale.
         time_scale: how long units remember at the start, in steps: a number, a pair
-            (low, high), over which they are spread evenly in the logarithm, or
-            ``"auto"``: up to the length of the sequences, or 100 where that is not
-            known. It starts the biases of the forget, input and update gates, and
-            sets those of these gates that are constant; None leaves both.
+            (low, high), over which they are spread evenly, or ``"auto"``: from 1 to
+            the length of the sequences, or to 100 where that is not known. It starts
+            the biases of the forget, input and update gates. Those of these gates that
+            are constant get one value by the number or, with ``"auto"``, by the
+            geometric middle, and one for each unit by a pair, stored and not trained.
+            None leaves biases and constants as Keras and the variant have them.
         recurrent_vector_initializer: of the pointwise recurrent vectors; by default
             normal with standard deviation 1/sqrt(n).
         recurrent_vector_regularizer: of the same.
@@ -244,7 +278,7 @@ class SlimLSTMCell(_SlimCell):
         seed=None,
         *,
         gate_constants=None,
-        time_scale=None,
+        time_scale="auto",
         recurrent_vector_initializer=None,
         recurrent_vector_regularizer=None,
         recurrent_vector_constraint=None,
@@ -290,7 +324,7 @@ class SlimGRUCell(_SlimCell):
         seed=None,
         *,
         gate_constants=None,
-        time_scale=None,
+        time_scale="auto",
         recurrent_vector_initializer=None,
         recurrent_vector_regularizer=None,
         recurrent_vector_constraint=None,
@@ -335,7 +369,7 @@ class SlimMGUCell(_SlimCell):
         seed=None,
         *,
         gate_constants=None,
-        time_scale=None,
+        time_scale="auto",
         recurrent_vector_initializer=None,
         recurrent_vector_regularizer=None,
         recurrent_vector_constraint=None,

@@ -195,10 +195,12 @@ class SlimLSTM(_SlimLayer):
         gate_constants: other values for constant gates, such as ``{"f": 0.59}``;
             they win over the time scale.
         time_scale: how long units remember at the start, in steps: a number, a pair
-            (low, high), over which they are spread evenly in the logarithm, or
-            ``"auto"``: up to the length of the sequences, or 100 where that is not
-            known. It starts the biases of the forget, input and update gates, and
-            sets those of these gates that are constant; None leaves both.
+            (low, high), over which they are spread evenly, or ``"auto"``: from 1 to
+            the length of the sequences, or to 100 where that is not known. It starts
+            the biases of the forget, input and update gates. Those of these gates that
+            are constant get one value by the number or, with ``"auto"``, by the
+            geometric middle, and one for each unit by a pair, stored and not trained.
+            None leaves biases and constants as Keras and the variant have them.
         engine: how the sequence is computed: ``"auto"``, ``"ops"`` or ``"native"``.
         recurrent_vector_initializer: of the pointwise recurrent vectors; by default
             normal with standard deviation 1/sqrt(n).
@@ -263,7 +265,7 @@ class SlimLSTM(_SlimLayer):
         use_cudnn="auto",
         *,
         gate_constants=None,
-        time_scale=None,
+        time_scale="auto",
         recurrent_vector_initializer=None,
         recurrent_vector_regularizer=None,
         recurrent_vector_constraint=None,
@@ -321,7 +323,7 @@ class SlimGRU(_SlimLayer):
         use_cudnn="auto",
         *,
         gate_constants=None,
-        time_scale=None,
+        time_scale="auto",
         recurrent_vector_initializer=None,
         recurrent_vector_regularizer=None,
         recurrent_vector_constraint=None,
@@ -374,7 +376,7 @@ class SlimMGU(_SlimLayer):
         use_cudnn="auto",
         *,
         gate_constants=None,
-        time_scale=None,
+        time_scale="auto",
         recurrent_vector_initializer=None,
         recurrent_vector_regularizer=None,
         recurrent_vector_constraint=None,

@@ -167,6 +167,7 @@ class _Rebuilder:
         return kind(
             variant=self.variant,
             gate_constants=self._constants(layer),
+            time_scale=None,  # the weights are trained
             **{k: v for k, v in settings.items() if k in known - ours},
         )
 

@@ -217,6 +217,11 @@ class Variant:
             ),
         )
 
+    def with_biases(self, gates: Iterable[str]) -> Variant:
+        """The same variant with a bias alone in these gates: s(b), n numbers each."""
+        chosen = {gate: Gate(bias=True) for gate in gates}
+        return replace(self, gates={**dict(self.items()), **chosen}) if chosen else self
+
     def without_bias(self) -> Variant:
         """The same variant with no bias in any gate (Keras's ``use_bias=False``).
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +17,7 @@ from slimrnn.data import Batches, Dataset, Part
 from slimrnn.errors import InputError
 from slimrnn.experiments.run import data_parallel
 from slimrnn.experiments.run.keras_names import KERAS_2, optimizers
-from slimrnn.experiments.run.settings import Settings
+from slimrnn.experiments.run.settings import Settings, time_scale
 from slimrnn.layers.packed import PackedCell
 from slimrnn.variants import BASELINE
 
@@ -82,12 +83,11 @@ def recurrent(settings: Settings, length: int | None = None) -> keras.layers.Lay
     }
     if settings.init == "packed":
         return _packed(settings, options)
-    scale = settings.time_scale
     layer = layers.layer(
         settings.units,
         settings.variant,
         gate_constants=settings.gate_constants,
-        time_scale=None if scale == "none" else scale,
+        time_scale=time_scale(settings.time_scale),
         **options,
     )
     layer.cell.spread(length)
@@ -101,7 +101,7 @@ def typical_length(dataset: Dataset) -> int:
 
 def _packed(settings: Settings, options: dict[str, Any]) -> keras.layers.Layer:
     """A layer that starts as the original's did."""
-    if settings.time_scale != "none":
+    if settings.time_scale not in ("auto", "none"):
         raise InputError(
             f"init packed starts as the original did, which knew no time scales; "
             f"received the time scale {settings.time_scale!r}: leave one out."
@@ -112,6 +112,7 @@ def _packed(settings: Settings, options: dict[str, Any]) -> keras.layers.Layer:
         gate_constants=settings.gate_constants,
         # The original's slim LSTMs ignore it; its full one is Keras's.
         unit_forget_bias=settings.name == BASELINE,
+        time_scale=None,
         name="lstm_cell",
         **options,
     )
@@ -229,6 +230,6 @@ def counts(model: keras.Model) -> dict[str, int]:
     """The parameters of the recurrent layer and of the whole model."""
     (layer,) = (x for x in model.layers if isinstance(x, keras.layers.RNN))
     return {
-        "layer_parameters": layer.count_params(),
+        "layer_parameters": sum(math.prod(w.shape) for w in layer.trainable_weights),
         "model_parameters": model.count_params(),
     }

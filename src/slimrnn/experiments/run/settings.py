@@ -32,18 +32,34 @@ from slimrnn.utils.settings import (
 )
 from slimrnn.variants import Variant, get, serialize
 
-if TYPE_CHECKING:
-    from slimrnn.variants.time_scales import TimeScales
-
 DEFAULT_DATASET = "digits"
 KEY = re.compile(r"[A-Za-z0-9_.-]*-seed\d+-[0-9a-f]{12}")  # as `Settings.key` gives it
 
 
-def time_scales(given: Any, length: int | None = None) -> TimeScales | None:
-    """What the setting of that name means for sequences of this length."""
+def time_scale(given: Any) -> Any:
+    """The setting of that name as layers take it.
+
+    Example:
+        >>> time_scale("1:60"), time_scale("none")
+        ((1.0, 60.0), None)
+    """
+    if not isinstance(given, str) or given == "auto":
+        return given
+    if given == "none":
+        return None
+    allowed = "auto, none, a number of steps above 1, or a range such as 1:60"
+    try:
+        bounds = tuple(float(part) for part in given.split(":"))
+    except ValueError:
+        bounds = ()
+    check("time_scale", given, len(bounds) in (1, 2), allowed)
+    return bounds if len(bounds) == 2 else bounds[0]
+
+
+def _check_time_scale(name: str, value: Any) -> None:
     from slimrnn.variants.time_scales import TimeScales  # which needs NumPy
 
-    return TimeScales.of(None if given == "none" else given, length)
+    TimeScales.of(time_scale(value))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,12 +147,12 @@ class Settings:
         "layer",
         usual="the variant's",
     )
-    time_scale: str | float | tuple[float, float] = setting(
-        "none",
-        "how long units remember at the start: auto (up to the length of the "
-        "sequences), none, a number of steps, or in a study a pair of them",
-        lambda name, value: time_scales(value),
-        "STEPS",
+    time_scale: Any = setting(
+        "auto",
+        "steps that units remember at the start: auto (up to a sequence's length), "
+        "none, a number, or a range such as 1:60",
+        _check_time_scale,
+        "T",
         "layer",
     )
     activation: str = setting(
@@ -269,6 +285,8 @@ class Settings:
                 f"Received the data set {self.dataset!r} together with the file "
                 f"{self.data!r}; give exactly one: --dataset NAME or --data FILE."
             )
+        if isinstance(self.time_scale, (list, tuple)):
+            object.__setattr__(self, "time_scale", ":".join(map(str, self.time_scale)))
         check_all(self)
 
     @classmethod
