@@ -9,12 +9,12 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slimrnn.data.table import DATASETS
 from slimrnn.errors import InputError
 from slimrnn.experiments.run import keras_names
-from slimrnn.utils.checks import numbers
+from slimrnn.utils.checks import check, numbers
 from slimrnn.utils.settings import (
     ABOVE_0,
     BELOW_1,
@@ -147,7 +147,7 @@ class Settings:
         "layer",
         usual="the variant's",
     )
-    time_scale: Any = setting(
+    time_scale: str | float | Mapping[str, float] = setting(
         "auto",
         "steps that units remember at the start: auto (up to a sequence's length), "
         "none, a number, or a range such as 1:60",
