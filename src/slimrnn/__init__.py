@@ -54,5 +54,5 @@ __all__ = [
 
 
 # Keras finds the layers of a saved model only once they are imported.
-if "keras" in sys.modules:
+if sys.modules.get("keras"):
     import_module("slimrnn.layers")
