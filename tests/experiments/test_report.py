@@ -1,9 +1,14 @@
 """The terminal's table, comparison.png, the text of report.html, and exports."""
 
+import base64
 import csv
+import hashlib
 import json
 import math
 import re
+import tomllib
+from html import escape
+from importlib import resources
 
 import pytest
 from rich.console import Console
@@ -17,8 +22,11 @@ from made_runs import (
     write_page,
 )
 from slimrnn.cli import comparison as terminal
+from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.grouping import by_dataset
+from slimrnn.experiments.analysis.statistics import Spread
 from slimrnn.experiments.analysis.summary import summarize
+from slimrnn.experiments.report import html
 from slimrnn.experiments.report.csv_latex import latex, write_csv, write_latex
 from slimrnn.experiments.report.figure import comparison, write_comparison
 from slimrnn.experiments.run.settings import Settings
@@ -45,7 +53,10 @@ def test_the_image_has_a_line_a_variant(tmp_path):
     runs = make_runs(tmp_path, SITUATIONS["three seeds"])
     figure = comparison(runs)
     labels = [axes.get_ylabel() for axes in figure.axes]
-    assert labels == ["training accuracy", "test accuracy"]
+    assert labels == [
+        "training accuracy (fraction correct)",
+        "test accuracy (fraction correct)",
+    ]
     assert [len(axes.lines) for axes in figure.axes] == [5, 5]
     assert [len(axes.collections) for axes in figure.axes] == [5, 5]
 
@@ -61,10 +72,12 @@ def test_the_image_shows_any_name_as_it_is(name, tmp_path):
 
 def test_a_variant_has_one_colour_in_both(tmp_path):
     runs = make_runs(tmp_path, SITUATIONS["twenty"])
-    styles = problem_data(runs, tmp_path)["styles"].values()
-    drawn = {line.get_color() for line in comparison(runs).axes[0].lines}
-    assert drawn == {style["color"] for style in styles}
-    assert len({tuple(map(str, style.values())) for style in styles}) == 20
+    page = write_page(runs, tmp_path).read_text()
+    colors = re.findall(r"--v\d+:light-dark\((#\w+),", page)
+    assert colors == [line.get_color() for line in comparison(runs).axes[0].lines]
+    rows = problem_data(runs, tmp_path)["rows"]
+    looks = {(row["color"], row["dash"], row["marker"]) for row in rows}
+    assert len(looks) == 20
 
 
 def test_the_image_of_a_sweep_has_the_best_points(swept):
@@ -78,8 +91,10 @@ def test_the_image_has_a_column_a_data_set(tmp_path):
     runs = make_runs(tmp_path, SITUATIONS["two data sets"])
     labels = [axes.get_ylabel() for axes in comparison(runs).axes]
     assert labels == [
-        *("training accuracy", "test accuracy"),
-        *("training mean absolute error", "test mean absolute error"),
+        "training accuracy (fraction correct)",
+        "test accuracy (fraction correct)",
+        "training mean absolute error (target's unit)",
+        "test mean absolute error (target's unit)",
     ]
 
 
@@ -102,8 +117,9 @@ def test_the_terminal_shows_all_at_any_width(situation, width):
         for row in summarize(own).best:
             assert row.variant[:12] in text
             if row.difference and row.difference.low is not None:
-                low, high = row.difference.low, row.difference.high
-                assert f"{low:+.3f}, {high:+.3f}" in text
+                least = 3 if summarize(own).metric == "accuracy" else None
+                _, low, high = numbers.difference(row.difference, least)
+                assert f"{low}, {high}" in text
 
 
 def test_the_terminal_shows_what_was_chosen(swept):
@@ -115,14 +131,10 @@ def test_the_terminal_shows_what_was_chosen(swept):
     assert len(chosen) == 5
 
 
-def page_data(runs, folder):
+def problem_data(runs, folder):
     page = write_page(runs, folder).read_text()
     start = page.index('id="data">') + len('id="data">')
-    return json.loads(page[start : page.index("</script>", start)])
-
-
-def problem_data(runs, folder):
-    (problem,) = page_data(runs, folder)["problems"]
+    (problem,) = json.loads(page[start : page.index("</script>", start)])
     return problem
 
 
@@ -131,11 +143,10 @@ def test_the_page_escapes_what_users_name(tmp_path):
     page = write_page(runs, tmp_path).read_text()
     assert HOSTILE not in page
     assert "<title>Slim &amp; &lt;b&gt;small&lt;/b&gt;</title>" in page
-    assert page.count("</script>") == 2
-    rows = problem_data(runs, tmp_path)["rows"]
-    assert rows[2]["variant"] == HOSTILE
-    assert rows[2]["runs"][0]["command"] is None
-    assert rows[0]["runs"][0]["folder"] == "run-00"
+    assert page.count("</script>") == 2 + len(html.libraries())
+    assert problem_data(runs, tmp_path)["rows"][2]["name"] == HOSTILE
+    commands = page.count("<pre")
+    assert commands == 1 + len(runs) - 1, "a user's own variant has no command"
 
 
 def test_numbers_that_json_lacks_do_not_break_the_page(tmp_path):
@@ -147,37 +158,72 @@ def test_numbers_that_json_lacks_do_not_break_the_page(tmp_path):
         {"status": "diverged", "test_loss": math.nan},
     )
     (row,) = problem_data([lost], tmp_path)["rows"]
-    assert row["runs"][0]["result"]["test_loss"] is None
+    assert row["score"] == {"mean": None, "std": None, "text": "–"}
 
 
 def test_the_page_names_no_other_place(tmp_path):
     page = write_page(make_runs(tmp_path, SITUATIONS["custom"]), tmp_path).read_text()
-    page = page.replace("http://www.w3.org/2000/svg", "")
+    for library in html.libraries():
+        assert library in page
+        page = page.replace(library, "")
     for sign in ("http:", "https:", "src=", "@import", "url(//"):
         assert sign not in page
 
 
-def test_a_point_tells_where_it_differs_and_how_to_repeat_it(swept, tmp_path):
-    problem = problem_data(swept, tmp_path)
-    row = problem["rows"][-1]
-    assert row["settings"] == {
-        "variant": "LSTM10",
-        "activation": "tanh",
-        "learning_rate": 0.1,
-    }
-    assert not problem["settings"].keys() & {"seed", *row["settings"]}
-    commands = [run["command"] for run in row["runs"]]
-    assert len(set(commands)) == 3
-    settings = Settings.from_config(swept[0].config)
-    assert settings.command() in [
-        run["command"] for row in problem["rows"] for run in row["runs"]
-    ]
+def test_only_the_pages_own_scripts_may_run(tmp_path):
+    page = write_page(
+        make_runs(tmp_path, SITUATIONS["one epoch"]), tmp_path
+    ).read_text()
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digests = [hashlib.sha256(script.encode()).digest() for script in scripts]
+    hashes = [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
+    assert f"script-src {' '.join(hashes)};" in policy
+    assert policy.startswith("default-src 'none';")
+    assert "eval" not in policy
+
+
+def test_the_vendored_libraries_are_as_they_were_released():
+    folder = resources.files("slimrnn.experiments.report") / "vendor"
+    libraries = tomllib.loads((folder / "vendored.toml").read_text())["library"]
+    known = {"vendored.toml"}
+    for each in libraries:
+        file = (folder / each["file"]).read_bytes()
+        assert hashlib.sha256(file).hexdigest() == each["sha256"]
+        assert f"v{each['version']} Copyright".encode() in file[:100]
+        assert "Permission to use, copy" in (folder / each["license"]).read_text()
+        known |= {each["file"], each["license"]}
+    assert {path.name for path in folder.iterdir()} == known
+
+
+def test_the_page_says_how_to_repeat_each_run(swept, tmp_path):
+    page = write_page(swept, tmp_path).read_text()
+    for run in swept:
+        command = Settings.from_config(run.config).command()
+        assert f">{escape(command)}</pre>" in page
 
 
 def test_a_page_of_hundreds_of_points_is_no_large_file(swept, tmp_path):
     one = write_page(swept[:1], tmp_path).stat().st_size
     per_run = (write_page(swept, tmp_path).stat().st_size - one) / len(swept)
     assert per_run < 3000
+    assert one < 600_000
+
+
+@pytest.mark.parametrize(
+    ("spread", "least", "text"),
+    [
+        (Spread(0.93, 0.006, 3), 3, "0.930 ± 0.006"),
+        (Spread(0.93, 0.00042, 3), 3, "0.9300 ± 0.0004"),
+        (Spread(0.93, 0.0, 3), 3, "0.930 ± 0.000"),
+        (Spread(189.26, 32.7, 3), None, "189 ± 33"),
+        (Spread(1.6404, 0.0021, 2), None, "1.640 ± 0.002"),
+        (Spread(0.5, None, 1), None, "0.500"),
+        (Spread(), 3, "–"),
+    ],
+)
+def test_a_deviation_is_rounded_as_its_mean_and_never_to_zero(spread, least, text):
+    assert numbers.spread(spread, least) == text
 
 
 def exported(write, runs, path):

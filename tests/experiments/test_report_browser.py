@@ -2,22 +2,25 @@
 
 import csv
 import functools
+import re
 import shutil
 import tempfile
 import time
+from xml.etree import ElementTree
 
 import pytest
 
 from made_runs import FIVE, SITUATIONS, make_runs, sweep, write_page
 from slimrnn.experiments.analysis.grouping import by_dataset
 from slimrnn.experiments.analysis.summary import summarize
+from slimrnn.experiments.report.charts import place
 from slimrnn.experiments.run.settings import Settings
 
-LEFT, ESCAPE = "\ue012", "\ue00c"
+LEFT, ENTER, ESCAPE = "\ue012", "\ue007", "\ue00c"
 FITS = "return document.documentElement.scrollWidth <= window.innerWidth"
 OVERLAPS = """
 const boxes = [...document.querySelectorAll(arguments[0])]
-  .map(node => node.getBoundingClientRect());
+  .map(node => node.getBoundingClientRect()).filter(box => box.width > 0);
 return boxes.flatMap((a, i) => boxes.slice(i + 1).filter(b =>
   a.left < b.right - 1 && b.left < a.right - 1 &&
   a.top < b.bottom - 2 && b.top < a.bottom - 2)).length
@@ -75,24 +78,63 @@ def open_page(browser, path, width=1280):
         "mobile": width < 500,
     }
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    touch = {"enabled": width < 500}
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", touch)
     browser.get(path.as_uri())
 
 
+# What the page shows, of the data set that is chosen.
+SHOWN = (
+    "const shown = s => [...document.querySelectorAll(`article:not([hidden]) ${s}`)];"
+)
+
+
+def ask(browser, expression, *arguments):
+    return browser.execute_script(f"{SHOWN} return {expression}", *arguments)
+
+
 def count(browser, selector):
-    script = "return document.querySelectorAll(arguments[0]).length"
-    return browser.execute_script(script, selector)
+    return ask(browser, "shown(arguments[0]).length", selector)
 
 
 def texts(browser, selector):
-    script = (
-        "return [...document.querySelectorAll(arguments[0])].map(n => n.textContent)"
-    )
-    return browser.execute_script(script, selector)
+    return ask(browser, "shown(arguments[0]).map(n => n.textContent)", selector)
 
 
 def press(browser, selector, index=0):
-    script = "document.querySelectorAll(arguments[0])[arguments[1]].click()"
-    browser.execute_script(script, selector, index)
+    ask(browser, "shown(arguments[0]).at(arguments[1]).click()", selector, index)
+
+
+def choose(browser, selector, value):
+    """Sets an input or a select as a user does."""
+    script = """
+    const node = document.querySelector(arguments[0]);
+    node.value = arguments[1];
+    node.dispatchEvent(new Event("input", {bubbles: true}));
+    """
+    browser.execute_script(script, selector, value)
+
+
+def lines(browser, part="curves"):
+    return count(browser, f".{part} [aria-label=line] path")
+
+
+def points(browser, part):
+    return count(browser, f".{part} [aria-label=point]")
+
+
+def table_rows(browser):
+    """Of each row that is shown: its variant, whether it is the best, where it is."""
+    script = """shown(".results tbody tr:not([hidden])").map(row =>
+      ["name", "star", "where"].map(kind =>
+        row.querySelector("." + kind)?.textContent ?? null))"""
+    return ask(browser, script)
+
+
+def expected(rows):
+    return [
+        [row.variant, "★" if row.is_best else None, place(row) or None] for row in rows
+    ]
 
 
 def first_problem(runs):
@@ -109,16 +151,17 @@ def test_the_page_shows_its_figures(browser, made, situation, width):
     best = summary.best
     has_curves = any(run.metrics for run in runs)
     unfinished = sum(len(row.runs) - row.done for row in best)
-    lines = sum(row.done > 0 for row in best) + (unfinished if has_curves else 0)
+    drawn = sum(row.done > 0 for row in best) + (unfinished if has_curves else 0)
     scored = sum(row.score.mean is not None for row in best)
     all_unfinished = sum(len(row.runs) - row.done for row in summary.rows)
-    assert count(browser, "#curves svg") == (2 if has_curves else 0)
-    assert count(browser, "#curves polyline") == 2 * lines
-    assert count(browser, "#curves .end") == 2 * unfinished * has_curves
-    assert count(browser, "#costs .point") == 2 * scored
-    assert count(browser, "#table tbody tr") == len(best)
-    assert count(browser, "#unfinished li") == all_unfinished
-    assert "NaN" not in browser.execute_script("return document.body.innerHTML")
+    assert count(browser, ".curves svg") == (2 if has_curves else 0)
+    assert lines(browser) == 2 * drawn
+    assert count(browser, ".curves [aria-label=area] path") == 2 * drawn
+    assert count(browser, ".curves [aria-label=end]") == 2 * unfinished * has_curves
+    assert points(browser, "costs") == 2 * scored
+    assert len(table_rows(browser)) == len(best)
+    assert count(browser, ".notice li") == all_unfinished
+    assert "NaN" not in ask(browser, "shown('')[0].innerHTML")
     assert browser.execute_script(FITS)
     requests = "return performance.getEntriesByType('resource').length"
     assert browser.execute_script(requests) == 0
@@ -132,59 +175,87 @@ def test_no_text_lies_on_another(browser, made, situation, width):
     open_page(browser, page, width)
     for part in ("curves", "costs", "sensitivity"):
         for number in (1, 2):
-            selector = f"#{part} figure:nth-child({number}) svg text"
-            assert browser.execute_script(OVERLAPS, selector) == 0
+            figure = f"article .{part} figure:nth-child({number})"
+            assert browser.execute_script(OVERLAPS, f"{figure} svg text") == 0
     if len(summarize(runs).rows) == 5:
-        assert count(browser, "#costs .label") == 10
+        assert count(browser, ".costs .label") == 10
+
+
+def test_the_axes_say_their_units(browser, made):
+    open_page(browser, made("sweep")[1])
+    labels = ask(
+        browser,
+        """shown("svg [aria-label$='axis label'] text")
+      .map(n => n.textContent)""",
+    )
+    assert [label for label in labels if "(" not in label] == [
+        *("epoch", "epoch"),
+        *("learning rate", "learning rate"),
+    ]
+    assert len(labels) == 12
 
 
 def test_the_table_sorts(browser, made):
     open_page(browser, made("diverged")[1])
-    names = "#table tbody .name"
-    press(browser, "#table thead button", 1)
-    assert texts(browser, names)[0] == "LSTM3"
-    press(browser, "#table thead button", 1)
-    assert texts(browser, names)[0] == "LSTM"
+    press(browser, ".results thead button", 1)
+    assert table_rows(browser)[0][0] == "LSTM3"
+    press(browser, ".results thead button", 1)
+    assert table_rows(browser)[0][0] == "LSTM"
     assert count(browser, "th[aria-sort=descending]") == 1
-    press(browser, "#table thead button", 0)
-    assert texts(browser, names) == [
-        "LSTM",
-        "LSTM3",
-        "LSTM4",
-        "LSTM5a",
-        "LSTM6",
-        "LSTM10",
-    ]
+    press(browser, ".results thead button", 0)
+    names = [name for name, *_ in table_rows(browser)]
+    assert names == ["LSTM", "LSTM3", "LSTM4", "LSTM5a", "LSTM6", "LSTM10"]
+
+
+def test_the_bars_of_the_table_grow_from_the_left(browser, made):
+    open_page(browser, made("three seeds")[1])
+    script = """shown(".share").map(bar => [getComputedStyle(bar).backgroundImage,
+      bar.style.getPropertyValue("--share")])"""
+    bars = ask(browser, script)
+    assert len(bars) == 5 * 4
+    for image, share in bars:
+        left, right = re.findall(r"rgb\(\S+ \S+ \S+\) (\S+?)[,)]", image)
+        assert image.startswith("linear-gradient(90deg, ")
+        assert float(left.rstrip("%")) == float(share.rstrip("%"))
+        assert right == "0px"
 
 
 def test_the_legend_hides_and_the_switches_switch(browser, made):
     open_page(browser, made("three seeds")[1])
-    press(browser, "#legend button", 1)
-    assert count(browser, "#legend [aria-pressed=false]") == 1
-    assert count(browser, "#curves polyline") == 8
-    assert count(browser, "#costs .point") == 8
-    press(browser, "#legend button", 1)
-    assert count(browser, "#curves polyline") == 10
+    press(browser, ".legend input", 1)
+    assert count(browser, ".legend :not(:checked)[type=checkbox]") == 1
+    assert lines(browser) == 8
+    assert points(browser, "costs") == 8
+    press(browser, ".legend input", 1)
+    assert lines(browser) == 10
     press(browser, "input[value=loss]")
-    assert texts(browser, "#curves h3") == ["training loss", "test loss"]
+    assert texts(browser, ".curves h3") == ["training loss", "test loss"]
     press(browser, "input[value=validation]")
-    assert texts(browser, "#curves h3") == ["training loss", "validation loss"]
+    assert texts(browser, ".curves h3") == ["training loss", "validation loss"]
     for index in range(5):
-        press(browser, "#legend button", index)
-    assert count(browser, "#costs svg") == 0
-    press(browser, "#legend button", 0)
-    assert count(browser, "#costs .point") == 2
+        press(browser, ".legend input", index)
+    assert count(browser, ".costs svg") == 0
+    press(browser, ".legend input", 0)
+    assert points(browser, "costs") == 2
     assert browser.get_log("browser") == []
+
+
+def frame(browser, part):
+    return browser.find_element("css selector", f".{part} .frame")
+
+
+def tooltips(browser, part):
+    return list(filter(None, texts(browser, f".{part} .tooltip")))
 
 
 def test_the_tooltips_stay_inside_on_a_phone(browser, made):
     open_page(browser, made("twenty")[1], width=390)
-    svg = browser.find_element("css selector", "#curves svg")
-    svg.send_keys(LEFT)
+    frame(browser, "curves").send_keys(LEFT)
     tip, chart = (
-        browser.find_element("css selector", f"#curves {part}").rect
-        for part in (".tooltip", ".chart")
+        browser.find_element("css selector", f".curves {part}").rect
+        for part in (".tooltip", "figure")
     )
+    assert tip["width"] > 100
     assert chart["x"] <= tip["x"]
     assert tip["x"] + tip["width"] <= chart["x"] + chart["width"]
     assert browser.execute_script(FITS)
@@ -192,67 +263,60 @@ def test_the_tooltips_stay_inside_on_a_phone(browser, made):
 
 def test_the_arrow_keys_read_the_curves(browser, made):
     open_page(browser, made("three seeds")[1])
-    svg = browser.find_element("css selector", "#curves svg")
-    browser.execute_script("arguments[0].focus()", svg)
-    svg.send_keys(LEFT)
-    (tip,) = filter(None, texts(browser, "#curves .tooltip"))
-    assert tip.startswith("Epoch 12")
+    chart = frame(browser, "curves")
+    chart.send_keys(LEFT)
+    (tip,) = tooltips(browser, "curves")
+    assert tip.startswith("Epoch 12LSTM0.9")
     assert tip.count("±") == 5
-    svg.send_keys(LEFT)
-    assert any(tip.startswith("Epoch 11") for tip in texts(browser, ".tooltip"))
-    svg.send_keys(ESCAPE)
-    assert not any(texts(browser, ".tooltip"))
+    chart.send_keys(LEFT)
+    assert any(tip.startswith("Epoch 11") for tip in tooltips(browser, "curves"))
+    chart.send_keys(ESCAPE)
+    assert not tooltips(browser, "curves")
+
+
+def test_the_arrow_keys_read_the_costs_and_open_a_point(browser, made):
+    open_page(browser, made("three seeds")[1])
+    chart = frame(browser, "costs")
+    chart.send_keys(LEFT)
+    (tip,) = tooltips(browser, "costs")
+    assert tip.startswith("LSTMtest accuracy0.9")
+    assert tip.endswith("parameters of the layer8,256")
+    chart.send_keys(LEFT)
+    chart.send_keys(ENTER)
+    assert texts(browser, "dialog[open] h2") == ["LSTM4"]
 
 
 # -------------------------------------------------------------------------- a sweep
-
-
-def choose(browser, selector, value):
-    """Sets an input or a select as a user does."""
-    script = """
-    const node = document.querySelector(arguments[0]);
-    node.value = arguments[1];
-    for (const kind of ["input", "change"]) node.dispatchEvent(new Event(kind));
-    """
-    browser.execute_script(script, selector, value)
-
-
-def table_rows(browser):
-    script = """
-    return [...document.querySelectorAll("#table tbody tr")]
-      .map(row => [...row.cells].slice(0, 3).map(cell => cell.textContent));
-    """
-    return browser.execute_script(script)
 
 
 def test_a_sweep_shows_the_best_points_or_all(browser, made):
     runs, page = made("sweep")
     open_page(browser, page)
     summary = first_problem(runs)
-    expected = [[f"{r.variant}★", *map(str, r.values.values())] for r in summary.best]
-    assert table_rows(browser) == expected
+    assert table_rows(browser) == expected(summary.best)
     press(browser, "input[value=all]")
-    assert len(table_rows(browser)) == len(summary.rows)
+    assert table_rows(browser) == expected(summary.rows)
     scored = sum(row.score.mean is not None for row in summary.rows)
-    assert count(browser, "#costs .point") == 2 * scored
-    assert count(browser, "#curves polyline") == 10, "the curves stay legible"
-    assert count(browser, "#table .star") == 5
+    assert points(browser, "costs") == 2 * scored
+    assert lines(browser) == 10, "the curves stay legible"
+    assert count(browser, ".results .star") == 5
     assert browser.execute_script(FITS)
 
 
 def test_filters_and_search_leave_what_they_say(browser, made):
     runs, page = made("sweep")
     open_page(browser, page)
-    choose(browser, "select[data-axis=learning_rate]", "0.1")
-    assert {row[2] for row in table_rows(browser)} == {"0.1"}
-    assert [row[1] for row in table_rows(browser)] == ["tanh"] * 5
-    choose(browser, "select[data-axis=activation]", "relu")
-    assert [row[1:] for row in table_rows(browser)] == [["relu", "0.1"]] * 5
-    press(browser, "#legend button", 0)
+    choose(browser, "select[data-axis=learning_rate]", "5")
+    places = [where for *_, where in table_rows(browser)]
+    assert places == ["activation tanh, learning rate 0.1"] * 5
+    choose(browser, "select[data-axis=activation]", "0")
+    places = [where for *_, where in table_rows(browser)]
+    assert places == ["activation relu, learning rate 0.1"] * 5
+    press(browser, ".legend input", 0)
     assert len(table_rows(browser)) == 4
-    assert "4 of 60 points" in texts(browser, "#shown")[0]
+    assert "4 of 60 configurations" in texts(browser, ".shown")[0]
     for axis in ("learning_rate", "activation"):
-        choose(browser, f"select[data-axis={axis}]", "all")
+        choose(browser, f"select[data-axis={axis}]", "")
     press(browser, "input[value=all]")
     choose(browser, "input[type=search]", "Diverged lstm6")
     lost = [r for r in summarize(runs).rows if r.diverged and r.variant == "LSTM6"]
@@ -267,69 +331,72 @@ def test_a_search_over_many_values_is_filtered_by_its_range(browser, tmp_path):
     runs = make_runs(tmp_path, sweep(FIVE[:2], rates, ("tanh",), seeds=(1,)))
     open_page(browser, write_page(runs, tmp_path))
     press(browser, "input[value=all]")
-    choose(browser, "input[type=number]", "0.001")
+    choose(browser, "[data-end=lowest]", "0.001")
     assert len(table_rows(browser)) == 2 * sum(rate >= 0.001 for rate in rates)
-    assert count(browser, "#sensitivity polyline") == 0
-    assert count(browser, "#sensitivity .point") == 2 * len(table_rows(browser))
+    choose(browser, "[data-end=highest]", "0.002")
+    within = [rate for rate in rates if 0.001 <= rate <= 0.002]
+    assert len(table_rows(browser)) == 2 * len(within) > 0
+    assert lines(browser, "sensitivity") == 0
+    assert points(browser, "sensitivity") == 2 * len(table_rows(browser))
+
+
+FRONT = "figure:first-child [aria-label=front]"
 
 
 def test_the_front_is_that_of_pareto(browser, made):
     open_page(browser, made("three seeds")[1])
-    assert count(browser, "#costs figure:first-child .halo") == 5
-    labels = "[...document.querySelectorAll('#costs .front')].map(n => n.tagName)"
-    assert browser.execute_script(f"return {labels}") == ["path", "path"]
+    assert count(browser, f".costs {FRONT}") == 5
+    assert lines(browser, "costs") == 2
     open_page(browser, made("diverged")[1])
     # LSTM3 is both larger and worse than LSTM4.
-    assert count(browser, "#costs figure:first-child .point") == 6
-    assert count(browser, "#costs figure:first-child .halo") == 5
+    assert points(browser, "costs figure:first-child") == 6
+    assert count(browser, f".costs {FRONT}") == 5
 
 
 def test_the_sensitivity_is_shown_along_an_axis(browser, made):
     open_page(browser, made("sweep")[1])
-    assert texts(browser, "#sensitivity h3") == [
+    assert texts(browser, ".sensitivity h3") == [
         "validation accuracy against learning rate",
         "test accuracy against learning rate",
     ]
-    assert count(browser, "#sensitivity polyline") == 10
-    assert count(browser, "#sensitivity .point") == 2 * 5 * 6
-    choose(browser, "select[data-axis=activation]", "relu")
-    browser.find_elements("css selector", "#sensitivity svg")[1].send_keys(LEFT)
-    (tip,) = filter(None, texts(browser, "#sensitivity .tooltip"))
+    assert lines(browser, "sensitivity") == 10
+    assert points(browser, "sensitivity") == 2 * 5 * 6
+    choose(browser, "select[data-axis=activation]", "0")
+    browser.find_elements("css selector", ".sensitivity .frame")[1].send_keys(LEFT)
+    (tip,) = tooltips(browser, "sensitivity")
     assert tip.startswith("learning rate 0.1LSTM")
     open_page(browser, made("three seeds")[1])
-    hidden = "return document.getElementById('sensitivity-section').hidden"
-    assert browser.execute_script(hidden)
+    assert count(browser, ".sensitivity") == 0
 
 
 def test_where_nothing_ended_well_is_a_cross(browser, tmp_path):
     trials = sweep(FIVE[:2], (0.001, 1.0), ("tanh",), seeds=(1, 2))
     runs = make_runs(tmp_path, trials)
     open_page(browser, write_page(runs, tmp_path))
-    assert count(browser, "#sensitivity figure:first-child .end") == 2
-    assert count(browser, "#unfinished li") == 4
-    assert "no finite number" in texts(browser, "#unfinished li")[0]
+    crosses = ".sensitivity figure:first-child [aria-label=end]"
+    assert count(browser, crosses) == 2
+    assert count(browser, ".notice li") == 4
+    assert "no finite number" in texts(browser, ".notice li")[0]
 
 
 @pytest.mark.parametrize(
-    "selector", ["#table tbody tr", "#costs .point", "#unfinished button"]
+    "selector", [".results tbody tr", ".results tbody button", ".notice button"]
 )
 def test_a_point_opens_its_settings_and_commands(browser, made, selector):
     runs, page = made("sweep")
     open_page(browser, page)
     press(browser, "input[value=all]")
-    script = """
-    const node = [...document.querySelectorAll(arguments[0])].at(-1);
-    node.dispatchEvent(new MouseEvent("click", {bubbles: true}));
-    """
-    browser.execute_script(script, selector)
-    dialog = browser.find_element("css selector", "#point")
+    press(browser, selector, -1)
+    dialog = browser.find_element("css selector", "dialog[open]")
     assert dialog.is_displayed()
-    terms = texts(browser, "#point dl:nth-of-type(2) dt")
+    terms = texts(browser, "dialog[open] dl:nth-of-type(2) dt")
     assert terms == ["variant", "activation", "learning rate"]
-    commands = texts(browser, "#point pre")
+    commands = texts(browser, "dialog[open] pre")
     known = {Settings.from_config(run.config).command() for run in runs}
     assert len(commands) == 3
     assert set(commands) <= known
+    seeds = texts(browser, "dialog[open] table tr:first-child td")
+    assert seeds == ["1", "2", "3"]
     browser.switch_to.active_element.send_keys(ESCAPE)
     assert not dialog.is_displayed()
 
@@ -337,11 +404,12 @@ def test_a_point_opens_its_settings_and_commands(browser, made, selector):
 def test_the_curves_of_a_point_can_be_added(browser, made):
     open_page(browser, made("sweep")[1])
     press(browser, "input[value=all]")
-    press(browser, "#table tbody tr")
-    press(browser, "#point .pin input")
-    assert count(browser, "#curves polyline") == 12
-    press(browser, "#legend button")
-    assert count(browser, "#curves polyline") == 8
+    press(browser, ".results tbody tr")
+    press(browser, "dialog[open] .pin")
+    assert lines(browser) == 12
+    press(browser, "dialog[open] .close")
+    press(browser, ".legend input")
+    assert lines(browser) == 8
 
 
 def drag(browser, node, begin, end):
@@ -360,46 +428,50 @@ def drag(browser, node, begin, end):
 
 
 def first_ticks(browser, part):
-    return texts(browser, f"#{part} figure:first-child [aria-hidden] text")
+    labels = "[aria-label*='axis tick label'] text"
+    return texts(browser, f".{part} figure:first-child {labels}")
+
+
+def is_zoomed(browser, part):
+    return count(browser, f".{part} .tools button:first-child:not([hidden])") == 1
 
 
 @pytest.mark.parametrize("part", ["curves", "costs", "sensitivity"])
 def test_dragging_zooms_and_a_button_shows_all_again(browser, made, part):
     open_page(browser, made("sweep")[1])
     before = first_ticks(browser, part)
-    svg = browser.find_element("css selector", f"#{part} svg")
-    drag(browser, svg, (0.3, 0.2), (0.6, 0.5))
+    drag(browser, frame(browser, part), (0.3, 0.2), (0.6, 0.5))
     assert first_ticks(browser, part) != before
-    assert count(browser, f"#{part} .reset") == 1
-    assert count(browser, f"#{part} .drag") == 0
-    assert count(browser, "#point[open]") == 0
-    press(browser, f"#{part} .reset")
+    assert is_zoomed(browser, part)
+    assert count(browser, "dialog[open]") == 0
+    press(browser, f".{part} .tools button:first-child")
     assert first_ticks(browser, part) == before
+    assert not is_zoomed(browser, part)
     assert browser.get_log("browser") == []
 
 
 def test_wheel_and_keys_zoom(browser, made):
     open_page(browser, made("three seeds")[1])
-    turn = """
-    document.querySelector("#curves svg").dispatchEvent(new WheelEvent("wheel",
-      {deltaY: -50, ctrlKey: arguments[0], bubbles: true, cancelable: true}));
-    """
-    browser.execute_script(turn, False)
-    assert count(browser, "#curves .reset") == 0, "without Ctrl, the page scrolls"
-    browser.execute_script(turn, True)
-    assert count(browser, "#curves .reset") == 1
-    svg = browser.find_element("css selector", "#curves svg")
-    svg.send_keys("0")
-    assert count(browser, "#curves .reset") == 0
-    browser.find_element("css selector", "#curves svg").send_keys("+")
-    assert count(browser, "#curves .reset") == 1
+    turn = """(({left, top}) => shown(".curves svg")[0].dispatchEvent(
+      new WheelEvent("wheel", {deltaY: -50, ctrlKey: arguments[0], bubbles: true,
+      cancelable: true, clientX: left + 200, clientY: top + 100})))(
+      shown(".curves svg")[0].getBoundingClientRect())"""
+    ask(browser, turn, False)
+    assert not is_zoomed(browser, "curves"), "without Ctrl, the page scrolls"
+    ask(browser, turn, True)
+    assert is_zoomed(browser, "curves")
+    chart = frame(browser, "curves")
+    chart.send_keys("0")
+    assert not is_zoomed(browser, "curves")
+    chart.send_keys("+")
+    assert is_zoomed(browser, "curves")
     browser.switch_to.active_element.send_keys("-")
-    assert count(browser, "#curves .reset") == 0
+    assert not is_zoomed(browser, "curves")
 
 
 def test_two_fingers_zoom(browser, made):
     open_page(browser, made("three seeds")[1], width=390)
-    svg = browser.find_element("css selector", "#curves svg")
+    svg = browser.find_element("css selector", ".curves svg")
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", svg)
     box = browser.execute_script("return arguments[0].getBoundingClientRect()", svg)
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -413,38 +485,66 @@ def test_two_fingers_zoom(browser, made):
         fingers += [] if apart is None else [{"x": x + apart, "y": y, "id": 1}]
         event = {"type": kind, "touchPoints": fingers}
         browser.execute_cdp_cmd("Input.dispatchTouchEvent", event)
-    assert count(browser, "#curves .reset") == 1
+    assert is_zoomed(browser, "curves")
+
+
+def downloaded(browser, folder, name, selector, index=0):
+    where = {"behavior": "allow", "downloadPath": str(folder)}
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", where)
+    press(browser, selector, index)
+    path, patience = folder / name, 100
+    while not path.exists() and (patience := patience - 1):
+        time.sleep(0.05)
+    return path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("kind", ["csv", "tex"])
 def test_the_table_is_downloaded_as_it_is_shown(browser, made, kind, tmp_path):
     open_page(browser, made("sweep")[1])
-    where = {"behavior": "allow", "downloadPath": str(tmp_path)}
-    browser.execute_cdp_cmd("Browser.setDownloadBehavior", where)
-    choose(browser, "select[data-axis=learning_rate]", "0.03")
-    press(browser, "#table thead button", 5)
-    press(browser, "#exports button", ["csv", "tex"].index(kind))
-    path, patience = tmp_path / f"results.{kind}", 100
-    while not path.exists() and (patience := patience - 1):
-        time.sleep(0.05)
-    text, shown = path.read_text(encoding="utf-8"), table_rows(browser)
-    names = [row[0].removesuffix("★") for row in shown]
+    choose(browser, "select[data-axis=learning_rate]", "4")
+    press(browser, ".results thead button", 5)
+    name, selector = f"results.{kind}", f"[data-exports={kind}]"
+    text = downloaded(browser, tmp_path, name, selector)
+    names = [name for name, *_ in table_rows(browser)]
     if kind == "csv":
-        lines = list(csv.DictReader(text.splitlines()))
-        assert [line["variant"] for line in lines] == names
-        assert {line["learning_rate"] for line in lines} == {"0.03"}
+        rows = list(csv.DictReader(text.splitlines()))
+        assert [row["variant"] for row in rows] == names
+        assert {row["learning_rate"] for row in rows} == {"0.03"}
     else:
         rows = [line for line in text.splitlines() if " & 0.03 & " in line]
         assert [row.split(" & ")[0] for row in rows] == names
         assert text.startswith("\\begin{tabular}")
 
 
+def test_a_chart_is_downloaded_with_its_legend_and_colours(browser, made, tmp_path):
+    open_page(browser, made("three seeds")[1])
+    name, selector = "training accuracy.svg", ".curves .tools button:last-child"
+    root = ElementTree.fromstring(downloaded(browser, tmp_path, name, selector))
+    words = [node.text for node in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert "training accuracy (fraction correct)" in words
+    assert [word.removeprefix("■ ") for word in words[-5:]] == list(FIVE)
+    drawn = ElementTree.tostring(root, encoding="unicode")
+    assert "stroke: rgb(0, 114, 178)" in drawn
+    assert "var(" not in re.sub(r"<[^>]*style[^>]*>", "", drawn)
+
+
 def test_data_sets_are_shown_one_at_a_time(browser, made):
     open_page(browser, made("two data sets")[1])
-    assert texts(browser, "#curves h3") == ["training accuracy", "test accuracy"]
-    choose(browser, "#controls select", "mine.npz")
-    assert texts(browser, "#curves h3")[1] == "test mean absolute error"
+    assert texts(browser, ".curves h3") == ["training accuracy", "test accuracy"]
+    choose(browser, "#problem", "1")
+    assert texts(browser, ".curves h3")[1] == "test mean absolute error"
     assert len(table_rows(browser)) == 3
-    assert "mine.npz" in texts(browser, "#lead")[0]
-    assert count(browser, "#legend button") == 3
+    assert "mine.npz" in texts(browser, ".lead")[0]
+    assert count(browser, ".legend input") == 3
     assert browser.get_log("browser") == []
+
+
+def test_the_page_prints_without_what_is_pressed(browser, made):
+    open_page(browser, made("sweep")[1])
+    media = [{"name": "prefers-color-scheme", "value": "dark"}]
+    emulate = functools.partial(browser.execute_cdp_cmd, "Emulation.setEmulatedMedia")
+    emulate({"media": "print", "features": media})
+    assert ask(browser, "getComputedStyle(document.body).color") == "rgb(29, 32, 36)"
+    for part in (".controls", ".switches", ".tools"):
+        assert ask(browser, "shown(arguments[0])[0].checkVisibility()", part) is False
+    emulate({"media": "", "features": []})

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from slimrnn.cli.console import plain
+from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.grouping import (
     VARIANT,
     by_dataset,
@@ -106,12 +107,15 @@ def _on_one_dataset(runs: Sequence[Run], width: int) -> list[Table | str]:
 def _chosen(summary: Summary) -> Table:
     """In which settings the best configurations differ."""
     table = plain()
+    least = numbers.DECIMALS.get(summary.metric)
     names = [name for name in summary.axes if name != VARIANT]
     for head in (VARIANT, *map(title, names), f"validation {summary.metric}"):
         table.add_column(escape(head))
     for row in summary.best:
         values = [escape(text(row.values[name])) for name in names]
-        table.add_row(escape(row.variant), *values, _score(row.validation))
+        table.add_row(
+            escape(row.variant), *values, numbers.spread(row.validation, least)
+        )
     return table
 
 
@@ -148,7 +152,7 @@ def _comparison(summary: Summary, layout: _Layout) -> Table:
         head = _FIGURES[name].format(metric=summary.metric, reference=reference)
         table.add_column(head, justify="right", no_wrap=True)
     for row in summary.best:
-        cells = _figures(row, layout.apart)
+        cells = _figures(row, layout.apart, numbers.DECIMALS.get(summary.metric))
         table.add_row(_name(row, layout), *(cells[name] for name in layout.figures))
     return table
 
@@ -160,11 +164,11 @@ def _name(row: Row, layout: _Layout) -> str:
     return escape(shortened(row.variant, layout.longest)) + "".join(notes)
 
 
-def _figures(row: Row, apart: str) -> dict[str, str]:
+def _figures(row: Row, apart: str, least: int | None) -> dict[str, str]:
     texts = {
         "layer_parameters": _count(row.layer_parameters),
         "model_parameters": _count(row.model_parameters),
-        "score": _score(row.score),
+        "score": numbers.spread(row.score, least),
         "seconds_per_epoch": _seconds(row.seconds_per_epoch, 1),
         "prediction_seconds": _seconds(row.prediction_seconds, 1000),
     }
@@ -173,31 +177,24 @@ def _figures(row: Row, apart: str) -> dict[str, str]:
         name: shown + ("" if ratio is None else f"{apart}[dim]×{ratio:.2f}[/]")
         for (name, shown), ratio in zip(texts.items(), ratios, strict=True)
     }
-    return {**cells, "difference": _difference(row.difference, apart)}
+    return {**cells, "difference": _difference(row.difference, apart, least)}
 
 
-def _difference(difference: Difference | None, apart: str) -> str:
+def _difference(difference: Difference | None, apart: str, least: int | None) -> str:
     if difference is None:
-        return "-"
-    mean = f"{difference.mean:+.3f}"
-    if difference.low is None:
+        return numbers.NONE
+    mean, *ends = numbers.difference(difference, least)
+    if not ends:
         return mean
-    interval = f"{difference.low:+.3f}, {difference.high:+.3f}"
+    interval = ", ".join(ends)
     interval = f"({interval})" if apart == " " else interval
     weight = "bold" if difference.is_clear else "none"
     return f"[{weight}]{mean}[/]{apart}[dim]{interval}[/]"
 
 
 def _count(value: int | None) -> str:
-    return "-" if value is None else f"{value:,}"
-
-
-def _score(spread: Spread) -> str:
-    if spread.mean is None:
-        return "-"
-    mean = f"{spread.mean:.3f}"
-    return mean if spread.std is None else f"{mean} ± {spread.std:.3f}"
+    return numbers.NONE if value is None else f"{value:,}"
 
 
 def _seconds(spread: Spread, scale: float) -> str:
-    return "-" if spread.mean is None else f"{spread.mean * scale:.3g}"
+    return numbers.NONE if spread.mean is None else f"{spread.mean * scale:.3g}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.statistics import Spread, finite
 from slimrnn.experiments.analysis.summary import METRICS, Summary, status
 from slimrnn.experiments.run.store import Run
@@ -105,6 +106,7 @@ class Panel:
     """One diagram: a metric of one part of the data against the epoch."""
 
     title: str
+    label: str  # of the axis of values, with the unit
     curves: tuple[Curve, ...]
     axis: Axis
 
@@ -127,7 +129,8 @@ def panels(summary: Summary, metric: str) -> dict[str, Panel]:
         shown = [line for line in lines if summary.rows[line.row].is_best] or lines
         if shown:
             axis = _axis(shown, bounded=metric == "accuracy")
-            found[part] = Panel(f"{part} {METRICS[metric]}", lines, axis)
+            label = f"{part} {numbers.with_unit(metric, summary.metric)}"
+            found[part] = Panel(f"{part} {METRICS[metric]}", label, lines, axis)
     return found
 
 

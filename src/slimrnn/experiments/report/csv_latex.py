@@ -1,4 +1,4 @@
-"""The table of the points as text: CSV to go on with, LaTeX to print.
+"""The table of the configurations as text: CSV to compute with, LaTeX to print.
 
 The page offers the same lines, so that a row reads alike wherever it is exported.
 """
@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.grouping import VARIANT, by_dataset, text, title
 from slimrnn.experiments.analysis.statistics import Spread
 from slimrnn.experiments.analysis.summary import (
@@ -57,7 +58,7 @@ class Lines:
 
 
 def write_csv(runs: Sequence[Run], path: Path) -> None:
-    """Write a CSV file with a row for each point.
+    """Write a CSV file with a row for each configuration.
 
     Args:
         runs: at least one.
@@ -71,7 +72,7 @@ def write_csv(runs: Sequence[Run], path: Path) -> None:
 
 
 def write_latex(runs: Sequence[Run], path: Path) -> None:
-    """Write a LaTeX table (booktabs) of each variant's best point.
+    """Write a LaTeX table (booktabs) of each variant's best configuration.
 
     Args:
         runs: at least one; those on several data sets get a table each.
@@ -163,34 +164,31 @@ def latex_lines(summary: Summary) -> Lines:
         f"\\begin{{tabular}}{{{columns}}}\n\\toprule\n"
         f"{' & '.join(map(latex, heads))} \\\\\n\\midrule\n"
     )
-    rows = (" & ".join(_latex_cells(row)) + " \\\\\n" for row in summary.rows)
+    least = numbers.DECIMALS.get(summary.metric)
+    rows = (" & ".join(_latex_cells(row, least)) + " \\\\\n" for row in summary.rows)
     return Lines(head, tuple(rows), "\\bottomrule\n\\end{tabular}\n")
 
 
-def _latex_cells(row: Row) -> list[str]:
+def _latex_cells(row: Row, least: int | None) -> list[str]:
     count = row.layer_parameters
-    difference = "--"
-    if row.difference:
-        d = row.difference
-        difference = f"${d.mean:+.3f}$"
-        if d.low is not None and d.high is not None:
-            difference += f" $[{d.low:+.3f}, {d.high:+.3f}]$"
+    mean, *interval = numbers.difference(row.difference, least) or ["--"]
+    difference = f"${mean}$" if row.difference else mean
+    if interval:
+        difference += f" $[{', '.join(interval)}]$"
     return [
         latex(row.variant),
         *(latex(text(value)) for value in row.values.values()),
         "--" if count is None else f"{count:,}".replace(",", "{,}"),
-        _math(row.score, "{:.3f}".format),
+        _math(row.score, least),
         difference,
-        _math(row.seconds_per_epoch, "{:.3g}".format),
+        _math(row.seconds_per_epoch, None),
     ]
 
 
-def _math(spread: Spread, shown: Callable[[float], str]) -> str:
+def _math(spread: Spread, least: int | None) -> str:
     if spread.mean is None:
         return "--"
-    if spread.std is None:
-        return f"${shown(spread.mean)}$"
-    return rf"${shown(spread.mean)} \pm {shown(spread.std)}$"
+    return "$" + numbers.spread(spread, least, sign=r"\pm") + "$"
 
 
 def latex(words: str) -> str:

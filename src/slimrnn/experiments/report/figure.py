@@ -32,7 +32,7 @@ LONGEST_NAME, LONGEST_TITLE, WIDEST_LINE = 24, 60, 96
 
 
 def write_comparison(runs: Sequence[Run], path: Path) -> None:
-    """Draw the learning curves of each variant's best point into an image file.
+    """Draw the learning curves of each variant's best configuration into an image file.
 
     Args:
         runs: at least one; those on several data sets get a column each.
@@ -53,7 +53,7 @@ def comparison(runs: Sequence[Run]) -> Figure:
 
 
 def _column(figure: SubFigure, runs: Sequence[Run]) -> None:
-    """The runs on one data set: the best point of each variant."""
+    """The runs on one data set: the best configuration of each variant."""
     summary = summarize(runs)
     looks = curves.styles(summary)
     parts = curves.panels(summary, summary.metric)
@@ -90,7 +90,7 @@ def _draw(
             _mark_end(ax, curve, panel.axis, look.color)
     ax.set_yscale("log" if panel.axis.log else "linear")
     ax.set_ylim(panel.axis.low, panel.axis.high)
-    ax.set_ylabel(panel.title, color=MUTED)
+    ax.set_ylabel(panel.label, color=MUTED)
     ax.grid(color=GRID, linewidth=0.8)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
@@ -137,7 +137,7 @@ def _mark_end(ax: Axes, curve: curves.Curve, axis: curves.Axis, color: str) -> N
 def _title(ax: Axes, runs: Sequence[Run], summary: Summary) -> None:
     data, *rest = describe(runs)
     if len(summary.rows) > len(summary.best):
-        rest.append("each variant at its best point")
+        rest.append("each variant at its best configuration")
     metric = METRICS[summary.metric].capitalize()
     if any(row.score.n > 1 for row in summary.rows):
         rest.append("mean ± standard deviation")
