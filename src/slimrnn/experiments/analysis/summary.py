@@ -51,21 +51,22 @@ class Ratios:
 
 @dataclass(frozen=True)
 class Row:
-    """One point over its seeds.
+    """One configuration over its seeds.
 
     Attributes:
         variant: its name.
-        values: the point's value on each further axis, by the axis's name.
+        values: its value of each setting that varies, by the setting's name.
         runs: its runs, however they ended.
-        rank: its place among the points of its variant; the best has 0.
+        rank: its place among the configurations of its variant; the best has 0.
         layer_parameters: trainable parameters of the recurrent layer.
         model_parameters: those of the whole model.
         validation: the validation metric that :attr:`Summary.metric` names.
         score: the same metric of the test data.
         seconds_per_epoch: time of one epoch of training.
         prediction_seconds: time of one prediction.
-        ratios: each of these, relative to the reference's best point.
-        difference: of the score to the reference's best point; None for that itself.
+        ratios: each of these, relative to the reference's best configuration.
+        difference: of the score to the reference's best configuration; None for that
+            itself.
         done: how many runs ended well; the other three counts make up the rest.
         diverged: how many were stopped because their loss was not finite.
         interrupted: how many were stopped, killed, or are still under way.
@@ -91,20 +92,20 @@ class Row:
 
     @property
     def is_best(self) -> bool:
-        """Whether it is its variant's best point."""
+        """Whether it is its variant's best configuration."""
         return self.rank == 0
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A row for each point, the variants in the order of the runs.
+    """A row for each configuration, the variants in the order of the runs.
 
     Attributes:
         rows: the rows.
-        axes: the settings in which points differ, and their values.
+        axes: the settings in which they differ, and their values.
         metric: ``"accuracy"``, or for regression ``"mae"`` (or else ``"loss"``).
-        reference: the variant whose best point the others relate to: the LSTM, or the
-            first variant where there is no LSTM.
+        reference: the variant whose best configuration the others relate to: the LSTM,
+            or the first variant where there is no LSTM.
     """
 
     rows: tuple[Row, ...]
@@ -114,21 +115,22 @@ class Summary:
 
     @property
     def best(self) -> tuple[Row, ...]:
-        """The best point of each variant."""
+        """The best configuration of each variant."""
         return tuple(row for row in self.rows if row.is_best)
 
     @property
     def base(self) -> str:
         """What the others relate to, in words."""
-        several = len(self.rows) > len(self.best)
-        return f"the best point of {self.reference}" if several else self.reference
+        if len(self.rows) == len(self.best):
+            return self.reference
+        return f"the best configuration of {self.reference}"
 
 
 def summarize(runs: Sequence[Run]) -> Summary:
     """Aggregate runs, at least one, on the same data.
 
-    The best point of a variant is the one with the best mean validation score, among
-    those with the most seeds that ended well. Test scores have no say in it.
+    The best configuration of a variant is the one with the best mean validation score,
+    among those with the most seeds that ended well. Test scores have no say in it.
 
     Example:
         >>> result = {"status": "done", "test_accuracy": 0.9, "layer_parameters": 40}
@@ -246,7 +248,7 @@ def _endings(runs: Sequence[Run]) -> dict[str, Any]:
 def _ranks(
     names: Sequence[str], measures: Sequence[Mapping[str, Any]], metric: str
 ) -> list[int]:
-    """For each point, how many of its variant's are better on the validation data."""
+    """For each configuration, how many of its variant's validate better."""
     sign = -1 if metric == "accuracy" else 1
 
     def order(index: int) -> tuple[float, float]:

@@ -46,7 +46,7 @@ def notes(runs: Sequence[Run], summary: Summary) -> dict[str, str]:
     lost = [row for row in rows if row.score.mean is None]
     better = "above" if summary.metric == "accuracy" else "below"
     differences = [row.difference for row in summary.best]
-    said = {
+    said: dict[str, list[str | bool]] = {
         "curves": [
             repeated
             and "Lines: means over the seeds; bands: ± one standard deviation.",
@@ -61,8 +61,8 @@ def notes(runs: Sequence[Run], summary: Summary) -> dict[str, str]:
             "Mean ± standard deviation over the runs that ended well; × and bars: "
             f"relative to {summary.base}.",
             is_sweep
-            and "★: the best configuration of its variant, by the mean validation score "
-            "among those with the most finished seeds; test scores have no say in it.",
+            and "★: the best configuration of its variant, by the mean validation "
+            "score among those with the most finished seeds; test scores have no say.",
             any(each and each.is_clear for each in differences)
             and "Bold: the interval leaves out zero.",
             statistics.note(differences, summary.base),
@@ -73,7 +73,7 @@ def notes(runs: Sequence[Run], summary: Summary) -> dict[str, str]:
             f"cheaper and better. Dotted: {summary.base}; what is {better} and to the "
             "left of it is better.",
             repeated and "Bars: ± one standard deviation.",
-            lost and f"Without a result, not shown: {_named(lost)}.",
+            bool(lost) and f"Without a result, not shown: {_named(lost)}.",
         ],
         "sensitivity": [
             len(summary.axes) > 2
@@ -82,7 +82,9 @@ def notes(runs: Sequence[Run], summary: Summary) -> dict[str, str]:
             "Large marks: the variant's best of all. Crosses below: no run ended well.",
         ],
     }
-    return {name: " ".join(each for each in own if each) for name, own in said.items()}
+    return {
+        name: " ".join(str(each) for each in own if each) for name, own in said.items()
+    }
 
 
 def _named(rows: Sequence[Row], most: int = 5) -> str:
