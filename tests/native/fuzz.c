@@ -4,7 +4,7 @@
  * out of bounds, and nothing may be undefined.
  *
  * With clang: -fsanitize=fuzzer,address,undefined. Else with main() below, which makes
- * the bytes from a seed: fuzz SECONDS [SEED]. */
+ * the bytes from a seed: fuzz SECONDS SEED [FILE ...]; the files come first. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,12 +32,12 @@ static int64_t size(bytes *b) {
 
 static int32_t size32(bytes *b) { return (int32_t)size(b); }
 
-enum { MOST = 1 << 16 }; /* elements of a buffer */
+enum { MOST = 1 << 13 }; /* elements of a buffer */
 
 /* As many floats as wanted, or some more or fewer, or none. */
 static slim_buffer buffer(bytes *b, int64_t wanted, size_t of_one) {
   const uint32_t kind = byte(b);
-  int64_t count = kind >= 240 ? wanted + (int64_t)(kind - 248) : kind == 1 ? 0 : wanted;
+  int64_t count = kind >= 240 ? wanted + (int64_t)kind - 248 : kind == 1 ? 0 : wanted;
   if (kind == 0 || wanted > MOST) return (slim_buffer){NULL, count};
   count = count < 0 ? 0 : count;
   const float specials[] = {NAN, INFINITY, -INFINITY, 1e38f, -1e38f, 1e-45f, 0, 1};
@@ -150,7 +150,7 @@ static void stream(bytes *b) {
 static void others(bytes *b) {
   char name[4] = {(char)byte(b), (char)byte(b), (char)byte(b), 0};
   slim_use_isa(byte(b) < 128 ? slim_isa(size32(b)) : name);
-  slim_set_num_threads(below(b, 3) ? below(b, 3) : size32(b));
+  slim_set_num_threads(below(b, 3) ? (int)below(b, 3) : size32(b));
   if (slim_num_threads() > 3) slim_set_num_threads(2);
   slim_padded(size32(b));
   const int64_t wanted = size(b);
@@ -172,12 +172,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length) {
 #ifdef SLIM_FUZZ_MAIN
 #include <time.h>
 
-/* Inputs from a seed for so many seconds; prints how many. */
+static void from_file(const char *path) {
+  uint8_t data[4096];
+  FILE *file = fopen(path, "rb");
+  if (!file) abort();
+  LLVMFuzzerTestOneInput(data, fread(data, 1, sizeof data, file));
+  fclose(file);
+}
+
+/* Inputs from files, and from a seed for so many seconds; prints how many. */
 int main(int count, char **arguments) {
-  const double seconds = count > 1 ? atof(arguments[1]) : 5;
+  const double seconds = count > 1 ? atof(arguments[1]) : 5; /* one input at least */
   uint64_t state = count > 2 ? strtoull(arguments[2], NULL, 10) : 1, runs = 0;
+  for (int k = 3; k < count; k++, runs++) from_file(arguments[k]);
   const time_t start = time(NULL);
-  for (; difftime(time(NULL), start) < seconds; runs++) {
+  for (; !runs || difftime(time(NULL), start) < seconds; runs++) {
     uint8_t data[512];
     for (size_t k = 0; k < sizeof data; k++) {
       state = state * 6364136223846793005u + 1442695040888963407u;

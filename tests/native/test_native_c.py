@@ -21,6 +21,9 @@ OPTIONS = {
 }
 
 
+FOUND = sorted((Path(__file__).parent / "fuzz").iterdir())
+
+
 def needs(*programs: str) -> None:
     for program in programs:
         if shutil.which(program) is None:
@@ -37,7 +40,9 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def build(folder: Path, *options: str, sanitizer: str = "") -> Path:
+def build(
+    folder: Path, *options: str, sanitizer: str = "", program: str = "native_check"
+) -> Path:
     needs("cmake")
     generator = ["-G", "Ninja"] if shutil.which("ninja") else []
     options = ("-DSLIMRNN_TESTS=ON", f"-DSLIMRNN_SANITIZE={sanitizer}", *options)
@@ -45,14 +50,14 @@ def build(folder: Path, *options: str, sanitizer: str = "") -> Path:
     if "needs gcc or clang" in made.stderr:
         pytest.skip("the compiler is neither gcc nor clang")
     assert made.returncode == 0, made.stdout + made.stderr
-    made = run("cmake", "--build", folder)
+    made = run("cmake", "--build", folder, "--target", program)
     if (
         sanitizer and f"lib{sanitizer[0]}san" in made.stdout
     ):  # cannot find /usr/lib64/libasan...
         pytest.skip(f"the compiler lacks its -fsanitize={sanitizer}")
     assert made.returncode == 0, made.stdout + made.stderr
     assert "warning" not in made.stdout + made.stderr, made.stdout + made.stderr
-    return folder / "native_check"
+    return folder / program
 
 
 @pytest.mark.parametrize(
@@ -74,6 +79,18 @@ def test_the_engine_is_clean(tmp_path, sanitizer, count):
     done = run(*command)
     assert done.returncode == 0, (done.stdout + done.stderr)[-20000:]
     assert "serves a forked child: ok" in done.stdout
+
+
+def test_no_entry_reads_or_writes_beyond_a_buffer(tmp_path):
+    """Inputs from a seed, and those that once found something: see fuzz.c.
+
+    SLIMRNN_FUZZ_SECONDS=600 for longer.
+    """
+    needs(os.environ.get("CC") or "cc")
+    fuzz = build(tmp_path, sanitizer="address,undefined", program="native_fuzz")
+    done = run(fuzz, os.environ.get("SLIMRNN_FUZZ_SECONDS", "5"), "1", *FOUND)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-20000:]
+    assert int(done.stdout.split()[0]) > len(FOUND)
 
 
 ARM = {

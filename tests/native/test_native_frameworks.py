@@ -65,64 +65,22 @@ def test_what_the_engine_was_built_for_is_saved(name, tmp_path):
     np.testing.assert_array_equal(arrays(model(X))[0], arrays(again(X))[0])
 
 
-SHARDED = """
-import jax, keras, numpy as np, sys
-from jax.sharding import Mesh, NamedSharding, PartitionSpec as P
-from problems import problem
-from test_native_frameworks import cell_of
-from slimrnn.engines import native, ops
-
-name = sys.argv[1]
-p = problem(name, "one feature", mask=True, dropout=True)
-cell = cell_of(p)
-single = lambda tree: jax.tree.map(lambda a: jax.numpy.array(a, "float32"), tree)
-inputs = single((p.x, p.weights, tuple(p.initial.values()), p.recurrent_mask))
-mask = jax.numpy.array(p.mask)
-
-def loss(engine, x, weights, states, recurrent_mask, mask):
-    outputs, last = engine.run(cell, x, states, weights, mask=mask,
-                               recurrent_mask=recurrent_mask, return_sequences=True)
-    return (outputs**3).sum() + sum((a**2).sum() for a in last)
-
-def gradients(engine):
-    function = lambda *a: loss(engine, *a)
-    return jax.jit(jax.value_and_grad(function, argnums=(0, 1, 2)))
-
-assert jax.device_count() == 2
-mesh = Mesh(np.array(jax.devices()), ("batch",))
-split, whole = NamedSharding(mesh, P("batch")), NamedSharding(mesh, P())
-x, weights, states, recurrent_mask = inputs
-placed = (jax.device_put(x, split), jax.device_put(weights, whole),
-          *jax.device_put((states, recurrent_mask, mask), split))
-text = gradients(native).lower(*placed).compile().as_text()
-assert "slimrnn_backward" in text
-assert "all-gather" not in text  # no device computes another's rows
-found = gradients(native)(*placed)
-assert found[1][0].sharding.spec[0] == "batch"
-expected = gradients(ops)(*inputs, mask)
-for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-    assert abs(a - b).max() <= 1e-5 * max(abs(b).max(), 1e-3)
-print("sharded")
-"""
-
-
 @on_jax
-@pytest.mark.parametrize("name", ["LSTM", "LSTM6", "LSTM11", "GRU1"])
-def test_a_sharded_batch_on_two_devices(name):
-    environment = {
-        **os.environ,
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
-        "PYTHONPATH": f"{HELPERS}:{Path(__file__).parent}",
-        "KERAS_BACKEND": "jax",
-    }
+def test_sharded_mapped_and_refused_on_two_devices():
     ran = subprocess.run(
-        [sys.executable, "-c", SHARDED, name],
-        env=environment,
+        [sys.executable, Path(__file__).with_name("two_devices.py")],
+        env={
+            **os.environ,
+            "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+            "PYTHONPATH": str(HELPERS),
+            "KERAS_BACKEND": "jax",
+        },
         capture_output=True,
         text=True,
         timeout=600,
     )
-    assert ran.stdout.strip() == "sharded", ran.stderr[-2000:]
+    held = ran.stdout.split()
+    assert held == ["sharded", "mapped", "shard_mapped", "refused"], ran.stderr[-3000:]
 
 
 @on_jax

@@ -117,7 +117,7 @@ static void make_plan(plan *p, arena *a, const slim_cell *cell,
     gate_plan *g = &p->gate[k];
     const float *block[SLIM_WEIGHTS];
     for (int w = 0; w < SLIM_WEIGHTS; w++) {
-      block[w] = has[w] ? weights[w] + first[w] : NULL;
+      block[w] = has[w] && weights[w] ? weights[w] + first[w] : NULL; /* counting */
       first[w] += has[w] * n;
     }
     int is_candidate = k == cell->candidate;
