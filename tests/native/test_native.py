@@ -168,8 +168,9 @@ def test_x_without_a_gradient(name):
 
 def test_a_tape_of_another_batch_is_refused():
     p = problem("LSTM6")
-    cell = library.cell(CellSpec(p.variant), 4, 6)
-    tape = np.zeros(library.elements(cell, 3, 5, "tape"), "float32")
+    batch, time, features = p.x.shape
+    cell = library.cell(CellSpec(p.variant), features, p.doutputs.shape[-1])
+    tape = np.zeros(library.elements(cell, batch, time, "tape"), "float32")
     single = {"x": p.x, **p.weights}
     arrays = {k: a.astype("float32") for k, a in single.items()}
     with pytest.raises(InputError, match="tape was not made by a forward pass"):

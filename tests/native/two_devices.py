@@ -132,7 +132,8 @@ def refused(name):
         bad = x[..., :-1]
         with pytest.raises(InputError) as error:
             function(jnp.stack([bad, bad]) if k == 3 else bad)
-        assert "x must have the shape (3, 5, 4); received (3, 5, 3)" in str(error.value)
+        wanted = f"must have the shape {x.shape}; received {bad.shape}"
+        assert f"x {wanted}" in str(error.value)
 
 
 CHECKS = {
