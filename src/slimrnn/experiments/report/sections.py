@@ -122,7 +122,11 @@ class Section:
     def _unfinished(self) -> Markup | None:
         """The runs that did not end well and why, the first of them at once."""
         lines = [
-            tag("li", tag("button", row.variant, **_opens(i)), _ending(row, run))
+            tag(
+                "li",
+                tag("button", tag("u", row.variant), **_opens(i)),
+                _ending(row, run),
+            )
             for i, row in enumerate(self.summary.rows)
             for run in row.runs
             if status(run) != "done"
@@ -308,7 +312,7 @@ class Section:
         figures = {
             f"test {METRICS[metric]}": shown(row, "score", metric),
             f"validation {METRICS[metric]}": shown(row, "validation", metric),
-            f"difference to {self.summary.base}": " ".join(
+            f"difference to {self.summary.base}": ", ".join(
                 difference(row.difference, metric)
             ),
             "parameters of the layer": shown(row, "layer_parameters", metric),
@@ -321,7 +325,7 @@ class Section:
         return tag(
             "dialog",
             tag("form", close, method="dialog"),
-            tag("h2", tag("span", class_="swatch"), row.variant, self._star(row)),
+            tag("h2", tag("span", class_="swatch"), " ", row.variant, self._star(row)),
             tag("p", place(row), class_="lead"),
             tag("p", _badges(row)),
             definitions(figures),

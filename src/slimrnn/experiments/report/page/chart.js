@@ -46,7 +46,7 @@ function drawChart(spec) {
     const ticks = d3.ticks(...view.x, width / 65).filter(Number.isInteger);
     const common = { tickSize: 0, labelArrow: "none" };
     svg = Plot.plot({
-      width, height: width < 400 ? 250 : 300, marginLeft: 48, marginTop: 30, marginBottom: 44,
+      width, height: width < 400 ? 250 : 300, marginLeft: 48, marginTop: 30, marginBottom: 48,
       inset: 6, grid: true, r: { type: "identity" }, style: { fontSize: "12px" },
       x: { ...common, ...(spec.isWhole && { ticks }), ...spec.x, domain: view.x },
       y: { ...common, ...spec.y, domain: view.y },
