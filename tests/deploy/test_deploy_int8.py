@@ -62,7 +62,7 @@ def test_no_sum_leaves_32_bits(name):
 def test_c_has_the_bits_of_its_bound():
     """|c| <= 1 / (1 - f): 1.67 with f = 0.4, 25 with f = 0.96."""
     for name, bits in {"LSTM6": 14, "LSTM_C6": 14, "LSTM4a": 10, "LSTM5a": 10}.items():
-        model = model_of(slimrnn.SlimLSTM(4, name))
+        model = model_of(slimrnn.SlimLSTM(4, name, time_scale=None))
         (cell,) = program_of(model, "int8", data_for(model)).cells()
         assert (cell.bits, cell.saturates) == (bits, False)
 

@@ -68,7 +68,7 @@ class Watcher:
         self.retries = []
         self.counts = Counter()
 
-    def begins(self, total):
+    def opens(self, total):
         pass
 
     def started(self, settings, path):
