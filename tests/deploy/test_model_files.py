@@ -79,7 +79,7 @@ def test_a_missing_package(written, tmp_path, monkeypatch):
 
 
 def test_no_model(written, tmp_path):
-    assert "Keras" in refused(written, "model.keras", tmp_path / "model")
+    assert "no file model.keras" in refused(written, "model.keras", tmp_path / "model")
 
 
 def test_an_unsupported_layer(written, tmp_path):
