@@ -24,7 +24,7 @@ from slimrnn.experiments.analysis.summary import Summary, summarize
 from slimrnn.experiments.report import csv_latex
 from slimrnn.experiments.report.charts import charts
 from slimrnn.experiments.report.markup import Markup, definitions, join, tag
-from slimrnn.experiments.report.sections import Section
+from slimrnn.experiments.report.sections import section
 from slimrnn.experiments.run.store import Run
 from slimrnn.utils import files
 
@@ -44,7 +44,7 @@ def write_report(runs: Sequence[Run], path: Path, *, title: str, command: str) -
     summaries = {name: summarize(own) for name, own in problems.items()}
     environment = shared([run.environment for run in runs])
     sections = [
-        Section(number, problems[name], summary, path.parent, environment).html()
+        section(number, problems[name], summary, path.parent, environment)
         for number, (name, summary) in enumerate(summaries.items())
     ]
     scripts = [*libraries(), "\n".join(_file(f"page/{name}") for name in SCRIPTS)]

@@ -1,0 +1,138 @@
+"""The table of the configurations, as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from slimrnn.experiments.analysis import numbers
+from slimrnn.experiments.analysis.grouping import VARIANT, text, title
+from slimrnn.experiments.analysis.statistics import Difference, Spread
+from slimrnn.experiments.analysis.summary import METRICS, STATUSES, Row, Summary
+from slimrnn.experiments.report.charts import place, shown
+from slimrnn.experiments.report.markup import Markup, join, tag
+
+BARS = (
+    "layer_parameters",
+    "model_parameters",
+    "seconds_per_epoch",
+    "prediction_seconds",
+)
+
+
+def table(summary: Summary, colors: Mapping[str, str]) -> Markup:
+    """The most wanted columns come first: a phone shows no others at once.
+
+    Args:
+        summary: of the runs.
+        colors: the style that gives a row the colour of its variant.
+    """
+    metric = METRICS[summary.metric]
+    heads = {
+        "score": f"test {metric}",
+        "difference": f"difference to {summary.reference}",
+        "layer_parameters": "parameters of the layer",
+        "seconds_per_epoch": "time of an epoch",
+        "validation": f"validation {metric}",
+        "model_parameters": "parameters of the model",
+        "prediction_seconds": "time of a prediction",
+    }
+    settings = [title(axis) for axis in summary.axes if axis != VARIANT]
+    sort = [
+        tag("th", tag("button", head, type="button"), scope="col")
+        for head in (VARIANT, *heads.values(), *settings, "runs")
+    ]
+    rows = [
+        _row(i, row, list(heads), summary, colors[row.variant])
+        for i, row in enumerate(summary.rows)
+    ]
+    return tag("table", tag("thead", tag("tr", sort)), tag("tbody", rows))
+
+
+def _row(
+    number: int, row: Row, names: Sequence[str], summary: Summary, color: str
+) -> Markup:
+    where = place(row)
+    return tag(
+        "tr",
+        tag(
+            "th",
+            tag(
+                "button",
+                tag("span", class_="swatch"),
+                tag("span", row.variant, class_="name", title=row.variant),
+                star(row, summary),
+                **opens(number),
+            ),
+            tag("small", where, class_="where") if where else None,
+            scope="row",
+            data_value=row.variant,
+        ),
+        [_figure(row, name, summary) for name in names],
+        [tag("td", text(v), data_value=v) for v in row.values.values()],
+        tag("td", badges(row), data_value=row.done),
+        data_row=number,
+        style=color,
+    )
+
+
+def _figure(row: Row, name: str, summary: Summary) -> Markup:
+    """A cell: a number, its ratio to the reference, and a bar."""
+    if name == "difference":
+        return _difference(row.difference, summary.metric)
+    value = getattr(row, name)
+    mean = value.mean if isinstance(value, Spread) else value
+    ratio = getattr(row.ratios, name, None)
+    bar = None
+    if ratio is not None and name in BARS:
+        most = max(getattr(other.ratios, name) or 0 for other in summary.rows)
+        bar = tag("span", class_="share", style=f"--share:{ratio / most:.1%}")
+    return tag(
+        "td",
+        shown(row, name, summary.metric),
+        None if ratio is None else tag("small", f"× {ratio:.2f}"),
+        bar,
+        data_value=mean,
+    )
+
+
+def _difference(value: Difference | None, metric: str) -> Markup:
+    words, *interval = difference(value, metric)
+    return tag(
+        "td",
+        tag("b", words) if value and value.is_clear else words,
+        [tag("small", each) for each in interval],
+        data_value=value and value.mean,
+    )
+
+
+def difference(value: Difference | None, metric: str) -> list[str]:
+    """A difference as text and, where it is known, its interval."""
+    found = numbers.difference(value, numbers.DECIMALS.get(metric))
+    mean, *interval = (each.replace("-", "−") for each in found or [numbers.NONE])
+    return [mean, " to ".join(interval)] if interval else [mean]
+
+
+def star(row: Row, summary: Summary) -> Markup | None:
+    """Marks the best of several configurations of a variant."""
+    own = [other for other in summary.rows if other.variant == row.variant]
+    if not row.is_best or len(own) == 1:
+        return None
+    words = "the best of its variant by the mean validation score"
+    return tag("span", "★", class_="star", title=words)
+
+
+def badge(how: str, words: str) -> Markup:
+    """How a run ended."""
+    return tag("span", words, class_="badge done" if how == "done" else "badge")
+
+
+def badges(row: Row) -> Markup:
+    """How many runs ended how."""
+    counts = {how: getattr(row, how) for how in STATUSES}
+    return join([[badge(how, f"{n} {how}"), " "] for how, n in counts.items() if n])
+
+
+def opens(number: int) -> dict[str, Any]:
+    """The attributes of a button that opens the details of a configuration."""
+    return {"type": "button", "class_": "link", "data_row": number}
