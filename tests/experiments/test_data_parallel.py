@@ -22,6 +22,7 @@ from slimrnn.experiments.run.store import MODEL
 from slimrnn.experiments.run.trainer import Trainer
 
 BACKEND = keras.backend.backend()
+HERE = Path(__file__).parent
 BATCH_SIZE = 256
 ROWS = ["LSTM", "LSTM6", "GRU1"]
 on_jax = pytest.mark.skipif(BACKEND != "jax", reason="of JAX alone")
@@ -39,7 +40,7 @@ def on_two_devices(code):
     environment = {
         **os.environ,
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
-        "PYTHONPATH": str(Path(__file__).parents[1] / "helpers"),
+        "PYTHONPATH": os.pathsep.join(map(str, (HERE, HERE.parent / "helpers"))),
     }
     ran = subprocess.run(
         [sys.executable, "-c", f"from test_data_parallel import *; {code}"],
@@ -66,8 +67,8 @@ def compare_engine(engine):
     """In the process with two devices: one of them, then both."""
     made = build.recurrent
 
-    def recurrent(settings):
-        layer = made(settings)
+    def recurrent(*given):
+        layer = made(*given)
         layer.engine = engine
         return layer
 
