@@ -91,11 +91,14 @@ def test_stacked_layers():
 
 
 def test_cells_in_keras_own_stack():
-    cells = [slimrnn.SlimLSTMCell(UNITS, "LSTM6"), slimrnn.SlimGRUCell(2, "GRU1")]
+    cells = [
+        slimrnn.SlimLSTMCell(UNITS, "LSTM6", time_scale=None),
+        slimrnn.SlimGRUCell(2, "GRU1"),
+    ]
     stacked = keras.layers.RNN(cells)
     stacked.build(X.shape)
     randomised(stacked)
-    first = make("LSTM6", return_sequences=True)
+    first = make("LSTM6", time_scale=None, return_sequences=True)
     second = make("GRU1", units=2)
     model = keras.Sequential([first, second])
     model.build(X.shape)

@@ -93,7 +93,8 @@ def _recurrent(layer: ir.Recurrent) -> Made:
     }
     weights = list(cell.weights.values())
     if not cell.spec.reset_after:
-        return slim.layer(variant=cell.variant, **settings), weights
+        # Trained: nothing of it starts anew.
+        return slim.layer(variant=cell.variant, time_scale=None, **settings), weights
     with_bias = cell.reset_bias is not None
     gru = get("GRU") if with_bias else get("GRU").without_bias()
     if cell.variant.gates != gru.gates:
