@@ -160,7 +160,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=600)
     assert process.returncode == 130
-    assert f"go on with: slimrnn sweep --resume {folder}" in err
+    assert f"Go on with: slimrnn sweep --resume {folder}" in err
     assert "Traceback" not in err + out
     assert not workers(process)
     assert not list(folder.glob("trials/*/unfinished-*"))
