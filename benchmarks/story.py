@@ -74,7 +74,7 @@ class OnDevice:
         accuracy: by the outputs after the last step of each recording.
     """
 
-    build: Exported
+    model: Exported
     run: Run
     flash: int
     accuracy: float
