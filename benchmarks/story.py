@@ -98,6 +98,7 @@ class OnDevice:
 def settings_of(data_dir: str | None, **given: int) -> Settings:
     """Those of the LSTM's training; what is given goes before what is usual."""
     usual = {"dataset": DATASET, "data_dir": data_dir, "units": UNITS, "keep": "best"}
+    usual["time_scale"] = "none"  # docs/story.md tells of the published constants
     return Settings.of(TRAINED, **{**usual, **given})
 
 

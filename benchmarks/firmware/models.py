@@ -38,7 +38,11 @@ def model_of(row: str) -> keras.Model:
     layers = keras.layers
     head = layers.Dense(CLASSES, "softmax")
     return keras.Sequential(
-        [layers.Input((None, FEATURES)), slimrnn.layer(UNITS, row), head]
+        [
+            layers.Input((None, FEATURES)),
+            slimrnn.layer(UNITS, row, time_scale=None),
+            head,
+        ]
     )
 
 
