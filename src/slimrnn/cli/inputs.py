@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,38 +14,14 @@ if TYPE_CHECKING:
     import numpy as np
 
 ENDING = ".keras"
-_DAMAGED = (
-    *(ValueError, TypeError, KeyError, OSError, EOFError),
-    *(zipfile.BadZipFile, zlib.error),
-)
 
 
 def load(file: str) -> Any:
-    """A saved model.
-
-    Raises:
-        InputError: no such file, or one that is no Keras model.
-    """
-    path = Path(file)
-    if not path.is_file():
-        raise InputError(f"There is no file {path}; give a model saved by model.save.")
-    if path.suffix != ENDING or not zipfile.is_zipfile(path):
-        raise InputError(
-            f"{path} is not a saved Keras model; give a .keras file, as "
-            f"model.save('NAME.keras') writes it."
-        )
+    """The Keras model of a file: see ``slimrnn.ir.from_keras.load``."""
     backends.settle()
-    import keras
+    from slimrnn.ir.from_keras import load
 
-    import slimrnn.layers  # noqa: F401 (Keras finds the layers of the file)
-
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except _DAMAGED as error:
-        first = str(error).strip().partition("\n")[0]
-        raise InputError(
-            f"{path} cannot be read as a Keras model ({first})."
-        ) from error
+    return load(file)
 
 
 def new_model_file(file: str) -> Path:
