@@ -177,7 +177,7 @@ def run(models: list[Exported], labels: Array, folder: Path) -> list[OnDevice]:
         found.append(OnDevice(model, done, flash, right))
         if wrong := found[-1].wrong():
             name = model.source.name
-            raise RuntimeError(f"{name} is not its simulator on recordings {wrong}")
+            raise RuntimeError(f"{name} differs from its simulator on {wrong}")
         if right != model.promised:
             raise RuntimeError(
                 f"{model.source.name}: {right} on the device, {model.promised} promised"
@@ -241,7 +241,7 @@ def main(arguments: list[str] | None = None) -> None:
     data = build.load(settings)
     with TemporaryDirectory() as folder:
         found = tell(settings, data, Path(folder))
-    about = environment.from_keras()
+    about = environment.describe()
     parts = {"Keras": about["keras"], about["backend"]: about["backend_version"]}
     versions = [f"{k} {v}" for k, v in (parts | emulator.versions()).items()]
     print(f"{table(found).markdown()}\nSeed {settings.seed}; {', '.join(versions)}.")
