@@ -28,6 +28,7 @@ enum { VL = 4 };
 
 typedef float vec __attribute__((vector_size(4 * VL)));
 typedef int32_t ivec __attribute__((vector_size(4 * VL)));
+typedef uint32_t uvec __attribute__((vector_size(4 * VL)));
 
 /* In memory, at any multiple of 4 bytes. A vector of floats is no alias of anything but
  * floats, which keeps the compiler from reading all else again after each store. */
@@ -127,7 +128,7 @@ ALWAYS_INLINE exponential exp2_parts(const int Q, lanes y) {
   EACH {
     vec shifted = y.v[q] + shift;
     r.v[q] = y.v[q] - (shifted - shift);
-    e.power.v[q] = (vec)(((ivec)shifted << 23) + 0x3f800000);
+    e.power.v[q] = (vec)(((uvec)shifted << 23) + 0x3f800000u); /* of a NaN: wraps */
   }
   EACH p.v[q] = 1.540351223e-04f * r.v[q] + 1.339073526e-03f;
   EACH p.v[q] = p.v[q] * r.v[q] + 9.618237615e-03f;
