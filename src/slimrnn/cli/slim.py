@@ -20,7 +20,7 @@ OPTIONS = settings_of(Options)
 
 
 if TYPE_CHECKING:
-    from slimrnn.slimming.measure import Figures
+    from slimrnn.slimming.measurement import Figures
 
 
 def add(commands: Any) -> None:
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     backends.start(args.backend)
     from slimrnn import data
     from slimrnn.data.adapter import layers_in
-    from slimrnn.slimming.measure import measure
+    from slimrnn.slimming.measurement import measure
     from slimrnn.slimming.training import slim
 
     model = inputs.load(args.model)

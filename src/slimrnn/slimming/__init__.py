@@ -1,7 +1,7 @@
 """A trained model with slim layers: rebuilt, started from its weights, and distilled.
 
 `conversion` makes the model and starts it, `distillation` is what it is trained by,
-`training` puts them together, `measure` measures before and after.
+`training` puts them together, `measurement` measures before and after.
 """
 
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from slimrnn.utils.optional import lazy
 if TYPE_CHECKING:
     from slimrnn.slimming.conversion import rebuild
     from slimrnn.slimming.distillation import Distillation
-    from slimrnn.slimming.measure import Figures, measure
+    from slimrnn.slimming.measurement import Figures, measure
     from slimrnn.slimming.training import slim
 
 # Imported when first asked for: they import Keras, and `slimrnn --help` does not.
@@ -21,7 +21,7 @@ __getattr__ = lazy(
     {
         "conversion": ("rebuild",),
         "distillation": ("Distillation",),
-        "measure": ("Figures", "measure"),
+        "measurement": ("Figures", "measure"),
         "training": ("slim",),
     },
 )
