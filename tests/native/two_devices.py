@@ -15,7 +15,6 @@ from slimrnn import InputError
 from slimrnn.engines import native, ops
 from slimrnn.variants import CellSpec
 
-assert jax.device_count() == 2
 MESH = Mesh(np.array(jax.devices()), ("batch",))
 SPLIT, WHOLE = NamedSharding(MESH, P("batch")), NamedSharding(MESH, P())
 
@@ -142,7 +141,9 @@ CHECKS = {
     shard_mapped: ("LSTM6", "GRU1"),
     refused: ("LSTM6",),
 }
-for check, names in CHECKS.items():
-    for name in names:
-        check(name)
-    print(check.__name__, flush=True)
+if __name__ == "__main__":
+    assert jax.device_count() == 2
+    for check, names in CHECKS.items():
+        for name in names:
+            check(name)
+        print(check.__name__, flush=True)
