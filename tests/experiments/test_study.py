@@ -4,10 +4,12 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from slimrnn import cli
 from slimrnn.errors import InputError
+from slimrnn.experiments.run import build
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.sweep import published, scheduler
 from slimrnn.experiments.sweep import study as studies
@@ -152,6 +154,23 @@ def test_one_gate_constant_concerns_the_variants_that_have_it():
     study = study_of(grid={"variant": ["LSTM", "LSTM6"]})
     trials = list(study.changed({"gate_constants.f": [0.5]}).trials())
     assert [x.gate_constants for x in trials] == [None, {"f": 0.5}]
+
+
+def test_own_data_are_found_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    whole = str(tmp_path / "mine.npz")
+    settings = Settings.of("LSTM6", data="mine.npz")
+    assert settings.data == whole
+    own = study_of(settings={"data": "mine.npz"})
+    assert own.settings["data"] == whole
+    both = study_of(grid={"variant": ["LSTM6"], "data": ["mine.npz", "b/c.npz"]})
+    assert both.grid["data"] == [whole, str(tmp_path / "b" / "c.npz")]
+    x, y = np.zeros((4, 2, 3)), np.arange(4) % 2
+    (tmp_path / "new").mkdir()
+    np.savez("new/mine.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    with pytest.raises(InputError, match="does not exist"):
+        build.load(settings)
+    assert build.load(replace(settings, data_dir="new")).classes == 2
 
 
 def test_the_command_of_a_run_repeats_it():

@@ -175,6 +175,9 @@ def test_only_the_same_data_are_one_problem(tmp_path):
     assert list(problems) == ["digits", "mine.npz"]
     metrics = [summarize(own).metric for own in problems.values()]
     assert metrics == ["accuracy", "mae"]
+    files = ["/a/mine.npz", "/b/mine.npz", "/b/other.npz"]
+    runs = [configured(dataset=None, data=file) for file in files]
+    assert list(by_dataset(runs)) == [*files[:2], "other.npz"]
 
 
 def trial(variant, rate, seed, validation, test, metric="accuracy", status="done"):

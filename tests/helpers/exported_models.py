@@ -217,6 +217,14 @@ CASES = {
         "masked numbers",
         ("step", "lstm"),
     ),
+    "masked, backwards, with a layer behind": Case(
+        lambda: [
+            SlimGRU(UNITS, "GRU1", go_backwards=True, **ALL),
+            SlimLSTM(UNITS, zero_output_for_mask=True),
+        ],
+        "masked numbers",
+        ("step", "lstm"),
+    ),
     "stack": Case(
         lambda: [
             layers.Dropout(0.5),

@@ -90,6 +90,17 @@ def test_stacked_layers():
     assert_same(keras.Sequential(layers)(X), expected)
 
 
+@pytest.mark.parametrize("name", KINDS.values())
+@pytest.mark.parametrize("engine", ["auto", "ops"])
+def test_the_mask_goes_on_in_the_order_of_the_outputs(name, engine):
+    backwards = make(name, engine=engine, go_backwards=True, return_sequences=True)
+    behind = make("LSTM5", engine=engine)
+    mask = keras.layers.Masking(0.0)
+    padded = np.where(np.arange(TIME)[:, None] < 3, X, 0)
+    found = keras.Sequential([mask, backwards, behind])(padded)
+    assert_same(found, behind(backwards(X[:, :3])))
+
+
 def test_cells_in_keras_own_stack():
     cells = [
         slimrnn.SlimLSTMCell(UNITS, "LSTM6", time_scale=None),

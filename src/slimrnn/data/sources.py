@@ -36,7 +36,8 @@ def load(
 
     Args:
         name: one of `DATASETS`.
-        file: an .npz file instead of a name.
+        file: an .npz file instead of a name; where it is not, one of the same name is
+            looked for in `data_dir`.
         data_dir: a folder of .npz files.
         words: token ids to keep, the most frequent first; those from `words` on
             become 2, the unknown word. None: the name's default, or all.
@@ -65,6 +66,8 @@ def load(
         arrays, where = _arrays(name, source, data_dir)
         return _dataset(name, arrays, where, words, length, source)
     if file is not None and name is None:
+        if data_dir is not None and not os.path.exists(file):
+            file = Path(data_dir, Path(file).name)  # of a run that came from elsewhere
         return _dataset(Path(file).stem, read_npz(file), str(file), words, length)
     raise InputError(
         f"got name={name!r} and file={file!r}: exactly one of them says what to load; "

@@ -27,6 +27,7 @@ from slimrnn.ir.layers import (
     Recurrent,
 )
 from slimrnn.ir.model import Model
+from slimrnn.layers import SlimRNN
 
 #: from here on, x / deviation - mean / deviation would lose digits
 _CANCELS = 8
@@ -96,6 +97,7 @@ class _Importer:
         self.layers: list[Layer] = []
         self.sequence = True  # whether there is an output for each step
         self.mask = False  # whether a mask comes with it
+        self.astray = ""  # the layer that handed the mask on in the wrong order
         self.flatten = False
 
     def take(self, layer: Any) -> None:
@@ -200,6 +202,8 @@ class _Importer:
 
     def recurrent(self, layer: Any) -> None:
         found = self.direction(layer)
+        if found.masked and found.turns and not isinstance(layer, SlimRNN):
+            self.astray = named(layer)
         self.layers.append(found)
         self.after(found.return_sequences)
 
@@ -219,6 +223,12 @@ class _Importer:
 
     def direction(self, layer: Any) -> Recurrent:
         keras_layers.check(layer)
+        if self.mask and self.astray:
+            raise InputError(
+                f"{named(layer)} gets the mask of {self.astray}, which hands it on in "
+                f"the order of its inputs, while its outputs are in the opposite one; "
+                f"allowed there are slimrnn's layers, which turn the mask."
+            )
         return Recurrent(
             layer.name,
             keras_layers.recurrence(layer),

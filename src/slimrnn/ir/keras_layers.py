@@ -8,11 +8,13 @@ from typing import Any
 import keras
 import numpy as np
 
+import slim22
 from slimrnn.activations import NAMES
 from slimrnn.errors import InputError
 from slimrnn.ir.weights import RecurrentWeights
 from slimrnn.layers import SlimGRU, SlimLSTM, SlimMGU, SlimRNN
 from slimrnn.layers.cells import SlimGRUCell, SlimLSTMCell, SlimMGUCell
+from slimrnn.layers.packed import PackedCell
 from slimrnn.variants import ACTIVATIONS as FACTS
 from slimrnn.variants import CellSpec, Gate, Variant, get
 from slimrnn.variants.table import FULL
@@ -28,11 +30,11 @@ _KERAS_CELLS: dict[type, Variant] = {
         "SimpleRNN", "mgu", {"f": Gate(constant=1.0), "c": FULL}
     ),
 }
-_SLIM_CELLS = (SlimLSTMCell, SlimGRUCell, SlimMGUCell)
+_SLIM_CELLS = (SlimLSTMCell, SlimGRUCell, SlimMGUCell, PackedCell)
 
 #: the layers that hold one of these cells
 RECURRENT: tuple[type, ...] = (
-    *(SlimLSTM, SlimGRU, SlimMGU, SlimRNN),
+    *(SlimLSTM, SlimGRU, SlimMGU, SlimRNN, slim22.LSTMs),
     keras.layers.LSTM,
     keras.layers.GRU,
     keras.layers.SimpleRNN,

@@ -46,6 +46,11 @@ class Layer(Data):
         return False
 
     @property
+    def turns(self) -> bool:
+        """Whether its outputs stand in the opposite order of its inputs."""
+        return False
+
+    @property
     def why_no_step(self) -> str:
         """Why it cannot go one step at a time; empty where it can."""
         return ""
@@ -193,6 +198,10 @@ class Recurrent(Layer):
     @property
     def outputs(self) -> int:
         return self.cell.units
+
+    @property
+    def turns(self) -> bool:
+        return self.go_backwards and self.return_sequences
 
     @property
     def why_no_step(self) -> str:

@@ -71,14 +71,20 @@ class SlimRNN(keras.layers.RNN):
             nested = isinstance(initial_state, (list, tuple))
             given = initial_state if nested else [initial_state]
             initial_state = [_of_batch(state, sequences) for state in given]
-        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
+        mask = _of_steps(mask)
         if mask is not None:
-            mask = ops.cast(mask, "bool")
-            # Of words in sentences, say: a sentence counts if it has a word.
-            if len(mask.shape) > 2:
-                mask = ops.any(mask, axis=tuple(range(2, len(mask.shape))))
             mask = _of_batch(mask, sequences)
         return super().call(sequences, initial_state, mask, training)
+
+    def compute_mask(self, inputs, mask=None):
+        """The mask of the outputs, in their order: turned where they go backwards.
+
+        Keras's own layers hand on the mask in the order of the inputs.
+        """
+        mask = _of_steps(mask)
+        if mask is not None and self.go_backwards:
+            mask = ops.flip(mask, axis=1)
+        return super().compute_mask(inputs, mask)
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         """Compute the sequence: called by ``keras.layers.RNN.call``."""
@@ -128,6 +134,18 @@ class SlimRNN(keras.layers.RNN):
 def _arguments(cls: type) -> set[str]:
     """The names of a constructor's arguments."""
     return {*inspect.signature(cls).parameters} - {"kwargs"}
+
+
+def _of_steps(mask):
+    """A mask, or the first of several, as booleans (B, T); None for None."""
+    mask = mask[0] if isinstance(mask, (list, tuple)) else mask
+    if mask is None:
+        return None
+    if keras.backend.standardize_dtype(mask.dtype) != "bool":
+        mask = ops.cast(mask, "bool")
+    # Of words in sentences, say: a sentence counts if it has a word.
+    inner = tuple(range(2, len(mask.shape)))
+    return ops.any(mask, axis=inner) if inner else mask
 
 
 def _of_batch(tensor, sequences):

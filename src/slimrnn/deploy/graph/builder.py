@@ -115,6 +115,10 @@ class Graph(ABC):
         """X with one axis more, of size 1."""
 
     @abstractmethod
+    def turned(self, x: Node) -> Node:
+        """The steps of (batch, time, ...) from the last one to the first."""
+
+    @abstractmethod
     def _store(self, array: Array, name: str) -> Node:
         """Make an array part of the file."""
 

@@ -70,6 +70,7 @@ def forward(graph: Graph, model: Model, x: Node, recurrent: Writer) -> Node:
         skipped = (skips and skips(layer, x)) or skipped
         write = _WRITERS.get(type(layer))
         x = write(layer, x) if write else recurrent(layer, x, skipped)
+        skipped = graph.turned(skipped) if layer.turns and skipped else skipped
     return x
 
 

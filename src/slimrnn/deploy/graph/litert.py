@@ -96,7 +96,7 @@ def _lstm(layer: Recurrent, x: Node, skipped: Node | None, in_order: bool) -> No
     """A recurrent layer as the fused operator."""
     graph, n, gates = x.graph, layer.outputs, _fused_gates(layer)
     if layer.go_backwards:
-        x = _reversed(x)
+        x = graph.turned(x)
     order = [gates[name] for name in ("i", "f", "c", "o")]
     none = [None]
     outputs = graph.operator(
@@ -120,7 +120,7 @@ def _lstm(layer: Recurrent, x: Node, skipped: Node | None, in_order: bool) -> No
     )
     if not layer.return_sequences:
         return _last(outputs)
-    return _reversed(outputs) if layer.go_backwards and in_order else outputs
+    return graph.turned(outputs) if layer.go_backwards and in_order else outputs
 
 
 def _fused_gates(layer: Recurrent) -> dict[str, FullGate]:
@@ -133,11 +133,6 @@ def _fused_gates(layer: Recurrent) -> dict[str, FullGate]:
             f"another mode."
         )
     return full_gates(layer)
-
-
-def _reversed(x: Node) -> Node:
-    axis = x.graph.constant(np.array([_TIME_AXIS]), "axis")
-    return x.graph.operator("REVERSE_V2", [x, axis], x.shape)
 
 
 def _last(x: Node) -> Node:

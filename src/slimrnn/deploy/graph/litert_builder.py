@@ -146,6 +146,11 @@ class LiteRTGraph(Graph):
         axis = self.constant(len(x.shape))
         return self.operator("EXPAND_DIMS", [x, axis], (*x.shape, 1), dtype=x.dtype)
 
+    def turned(self, x: Node) -> Node:
+        """The steps, from the last one to the first."""
+        axis = self.constant(np.array([1]), "axis")
+        return self.operator("REVERSE_V2", [x, axis], x.shape, dtype=x.dtype)
+
     def finish(self, name: str, description: str, origin: Mapping[str, str]) -> bytes:
         """The file.
 

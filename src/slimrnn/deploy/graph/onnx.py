@@ -169,11 +169,9 @@ def _lstm(layer: Recurrent, x: Node, skipped: Node | None, in_order: bool) -> No
     )
     if not layer.return_sequences:
         return graph.operator("Squeeze", [last, graph.vector(0)], (batch, n))
-    if layer.go_backwards and not in_order:
-        ends = [graph.vector(k) for k in (-1, np.iinfo("int64").min, 0, -1)]
-        outputs = graph.operator("Slice", [outputs, *ends], outputs.shape)
     outputs = graph.operator("Squeeze", [outputs, graph.vector(1)], (time, batch, n))
-    return graph.operator("Transpose", [outputs], (batch, time, n), perm=[1, 0, 2])
+    outputs = graph.operator("Transpose", [outputs], (batch, time, n), perm=[1, 0, 2])
+    return graph.turned(outputs) if layer.go_backwards and not in_order else outputs
 
 
 def _activations(layer: Recurrent) -> dict[str, list]:

@@ -116,6 +116,11 @@ class OnnxGraph(Graph):
         axis = self.vector(-1)
         return self.operator("Unsqueeze", [x, axis], (*x.shape, 1), dtype=x.dtype)
 
+    def turned(self, x: Node) -> Node:
+        """The steps, from the last one to the first."""
+        ends = [self.vector(k) for k in (-1, np.iinfo("int64").min, 1, -1)]
+        return self.operator("Slice", [x, *ends], x.shape, dtype=x.dtype)
+
     def vector(self, *numbers: int) -> Node:
         """Whole numbers, as ONNX wants shapes and axes."""
         array = np.array(numbers, "int64")

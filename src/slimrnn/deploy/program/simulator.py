@@ -76,6 +76,8 @@ class _Run:
             layer = lowered.layer
             mask = inputs.masked(layer, values, mask)
             values = _RUN[type(layer)](self, layer, lowered, values, mask)
+            if layer.turns and mask is not None:
+                mask = mask[:, ::-1]
         return values
 
     def embedding(self, layer: Embedding, lowered: Lowered, x: Array, _: Any) -> Array:

@@ -8,6 +8,8 @@ are more. Only on the same data set can configurations be compared.
 from __future__ import annotations
 
 import json
+import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -33,11 +35,18 @@ def data_name(run: Run) -> str:
 
 
 def by_dataset(runs: Iterable[Run]) -> dict[str, list[Run]]:
-    """The runs of each data set, in the order of their first appearance."""
+    """The runs of each data set, in the order of their first appearance.
+
+    A user's file is called by its path's last part, where no other file is.
+    """
     found: dict[str, list[Run]] = {}
     for run in runs:
         found.setdefault(data_name(run), []).append(run)
-    return found
+    short = Counter(os.path.basename(name) for name in found)
+    return {
+        base if short[base := os.path.basename(name)] == 1 else name: group
+        for name, group in found.items()
+    }
 
 
 def settings(run: Run) -> dict[str, Value]:

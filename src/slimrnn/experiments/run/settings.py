@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shlex
 from collections.abc import Mapping
@@ -285,6 +286,8 @@ class Settings:
                 f"Received the data set {self.dataset!r} together with the file "
                 f"{self.data!r}; give exactly one: --dataset NAME or --data FILE."
             )
+        if isinstance(self.data, str):  # it is resumed from any folder
+            object.__setattr__(self, "data", os.path.abspath(self.data))
         if isinstance(self.time_scale, (list, tuple)):
             object.__setattr__(self, "time_scale", ":".join(map(str, self.time_scale)))
         check_all(self)

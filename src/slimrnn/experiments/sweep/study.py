@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -72,6 +73,8 @@ class Study:
     published: Sequence[Mapping[str, Any]] = ()
 
     def __post_init__(self):
+        for place in ("settings", "grid", "search"):
+            object.__setattr__(self, place, _with_whole_paths(getattr(self, place)))
         places = {
             "settings": self.settings,
             "grid": self.grid,
@@ -255,6 +258,21 @@ class Study:
             if not isinstance(config.get(name, {}), Mapping):
                 raise InputError(f"[{name}] of a study must be a table.")
         return cls(**config)
+
+
+def _with_whole_paths(names: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same with the path of each file of data from the root on.
+
+    A study is resumed from any folder.
+    """
+    data = names.get("data")
+    if isinstance(data, list):
+        return {**names, "data": [_whole_path(file) for file in data]}
+    return {**names, "data": _whole_path(data)} if data else names
+
+
+def _whole_path(file: Any) -> Any:
+    return os.path.abspath(file) if isinstance(file, str) else file
 
 
 def _is_range(space: Any) -> bool:
