@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from slimrnn.deploy.program.c_expression import check_name
 from slimrnn.errors import InputError
 from slimrnn.utils import files
 
@@ -77,8 +78,6 @@ class Exporter:
         Raises:
             InputError: those of the function; then nothing is written.
         """
-        from slimrnn.deploy.c.export import check_name
-
         if not self.ending:
             return self.load()(model, folder, name, **options)
         check_name(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from slimrnn.deploy.c.project import project
 from slimrnn.deploy.program import inputs, quantize, simulator
 from slimrnn.deploy.program import program as programs
 from slimrnn.deploy.program.arithmetic import ARITHMETICS
-from slimrnn.deploy.program.c_expression import KEYWORDS
+from slimrnn.deploy.program.c_expression import check_name
 from slimrnn.deploy.program.program import Program
 from slimrnn.errors import InputError
 from slimrnn.ir import read
@@ -153,26 +152,3 @@ def _unmasked(model: Model, x: Array) -> Array:
     if not mask[most].any():
         raise InputError("All steps of the data are masked; give some that are not.")
     return x[most : most + 1, mask[most]]
-
-
-#: whose names systems that do not tell capitals apart, or make, would confuse with its
-_FILES = ("main", "makefile", "gnumakefile")
-
-
-def check_name(name: Any) -> None:
-    """Refuses what is no name in C.
-
-    Raises:
-        InputError: it is none.
-    """
-    if (
-        not isinstance(name, str)
-        or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", name)
-        or name in KEYWORDS
-        or name.lower() in _FILES
-    ):
-        raise InputError(
-            f"The name must be a C identifier: letters, digits and _, beginning with a "
-            f"letter, no word of the language, and none of {', '.join(_FILES)}, which "
-            f"are files beside it; received {name!r}."
-        )

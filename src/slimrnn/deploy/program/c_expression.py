@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -97,3 +98,26 @@ def remark(text: str) -> str:
         'a * / b'
     """
     return " ".join(text.split()).replace("*/", "* /").replace("/*", "/ *")
+
+
+#: whose names systems that do not tell capitals apart, or make, would confuse with its
+_FILES = ("main", "makefile", "gnumakefile")
+
+
+def check_name(name: Any) -> None:
+    """Refuses what is no name in C.
+
+    Raises:
+        InputError: it is none.
+    """
+    if (
+        not isinstance(name, str)
+        or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", name)
+        or name in KEYWORDS
+        or name.lower() in _FILES
+    ):
+        raise InputError(
+            f"The name must be a C identifier: letters, digits and _, beginning with a "
+            f"letter, no word of the language, and none of {', '.join(_FILES)}, which "
+            f"are files beside it; received {name!r}."
+        )
