@@ -1,12 +1,27 @@
 """Before any test imports Keras: the backend is the one installed, as for a user."""
 
+import importlib.util
 import os
 from pathlib import Path
 
 from slimrnn import backends
 from slimrnn.native import BACKENDS
 
-# What JAX compiles in one process need not be compiled in another.
+
+def known_to_xla(flag: str) -> bool:
+    """Whether the XLA installed has a flag: it ends the process that names another."""
+    jaxlib = importlib.util.find_spec("jaxlib")
+    return jaxlib is not None and any(
+        flag.encode() in library.read_bytes()
+        for library in Path(jaxlib.origin).parent.glob("*_common.so")
+    )
+
+
+# JAX compiles many small programs: fast rather than well, and in one process what need
+# not be compiled in another.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+if "XLA_FLAGS" not in os.environ and known_to_xla("xla_cpu_use_fusion_emitters"):
+    os.environ["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false"
 CACHE = Path(__file__).parent / ".pytest_cache" / "jax"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")

@@ -6,6 +6,8 @@ from pathlib import Path
 import keras
 import pytest
 
+import drawn_weights
+
 
 def pytest_collection_modifyitems(items):
     """Begins with those that take minutes, so that no process waits for them."""
@@ -20,6 +22,20 @@ def data_dir():
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} is missing (set SLIMRNN_DATA_DIR)")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=keras.backend.backend() == "jax")
+def weights_by_numpy():
+    """Initial weights without a compiler; see ``weights_by_keras``."""
+    with pytest.MonkeyPatch.context() as patch:
+        drawn_weights.by_numpy(patch)
+        yield
+
+
+@pytest.fixture
+def weights_by_keras(monkeypatch):
+    """Initial weights as a user has them."""
+    drawn_weights.by_keras(monkeypatch)
 
 
 @pytest.fixture

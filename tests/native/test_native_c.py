@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
 
@@ -40,24 +41,37 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def build(
-    folder: Path, *options: str, sanitizer: str = "", program: str = "native_check"
-) -> Path:
-    needs("cmake")
+@pytest.fixture(scope="session")
+def build(tmp_path_factory):
+    """Builds the programs with a sanitizer or other options, once for all processes."""
+    mine = tmp_path_factory.getbasetemp()
+    shared = mine.parent if os.environ.get("PYTEST_XDIST_WORKER") else mine
+
+    def build(sanitizer: str = "", *options: str) -> Path:
+        needs(os.environ.get("CC") or "cc", "cmake")
+        name = sanitizer.replace(",", "-") or "plain"
+        folder = shared / f"native-{name}"
+        with filelock.FileLock(f"{folder}.lock"):
+            make(folder, sanitizer, *options)
+        return folder
+
+    return build
+
+
+def make(folder: Path, sanitizer: str, *options: str) -> None:
     generator = ["-G", "Ninja"] if shutil.which("ninja") else []
     options = ("-DSLIMRNN_TESTS=ON", f"-DSLIMRNN_SANITIZE={sanitizer}", *options)
     made = run("cmake", "-S", HOME, "-B", folder, *generator, *options)
     if "needs gcc or clang" in made.stderr:
         pytest.skip("the compiler is neither gcc nor clang")
     assert made.returncode == 0, made.stdout + made.stderr
-    made = run("cmake", "--build", folder, "--target", program)
+    made = run("cmake", "--build", folder)
     if (
         sanitizer and f"lib{sanitizer[0]}san" in made.stdout
     ):  # cannot find /usr/lib64/libasan...
         pytest.skip(f"the compiler lacks its -fsanitize={sanitizer}")
     assert made.returncode == 0, made.stdout + made.stderr
     assert "warning" not in made.stdout + made.stderr, made.stdout + made.stderr
-    return folder / program
 
 
 @pytest.mark.parametrize(
@@ -68,10 +82,8 @@ def build(
         for count, marks in ((few, ()), (many, pytest.mark.exhaustive))
     ],
 )
-def test_the_engine_is_clean(tmp_path, sanitizer, count):
-    needs(os.environ.get("CC") or "cc")
-    check = build(tmp_path, sanitizer=sanitizer)
-    command = [check, str(count)]
+def test_the_engine_is_clean(build, sanitizer, count):
+    command = [build(sanitizer) / "native_check", str(count)]
     # ThreadSanitizer cannot live with as many random bits in addresses as some kernels
     # have.
     if sanitizer == "thread" and run("setarch", "-R", "true").returncode == 0:
@@ -81,14 +93,16 @@ def test_the_engine_is_clean(tmp_path, sanitizer, count):
     assert "serves a forked child: ok" in done.stdout
 
 
-def test_no_entry_reads_or_writes_beyond_a_buffer(tmp_path):
+@pytest.mark.parametrize(
+    "seconds", ["1", pytest.param("10", marks=pytest.mark.exhaustive)]
+)
+def test_no_entry_reads_or_writes_beyond_a_buffer(build, seconds):
     """Inputs from a seed, and those that once found something: see fuzz.c.
 
     SLIMRNN_FUZZ_SECONDS=600 for longer.
     """
-    needs(os.environ.get("CC") or "cc")
-    fuzz = build(tmp_path, sanitizer="address,undefined", program="native_fuzz")
-    done = run(fuzz, os.environ.get("SLIMRNN_FUZZ_SECONDS", "5"), "1", *FOUND)
+    fuzz = build("address,undefined") / "native_fuzz"
+    done = run(fuzz, os.environ.get("SLIMRNN_FUZZ_SECONDS", seconds), "1", *FOUND)
     assert done.returncode == 0, (done.stdout + done.stderr)[-20000:]
     assert int(done.stdout.split()[0]) > len(FOUND)
 
@@ -100,10 +114,11 @@ ARM = {
 }
 
 
-def test_an_emulated_arm_computes_the_same(tmp_path):
-    needs(os.environ.get("CC") or "cc", "aarch64-linux-gnu-gcc", "qemu-aarch64")
-    here = build(tmp_path / "here")
-    there = build(tmp_path / "there", *(f"-D{k}={v}" for k, v in ARM.items()))
+@pytest.mark.exhaustive
+def test_an_emulated_arm_computes_the_same(build):
+    needs("aarch64-linux-gnu-gcc", "qemu-aarch64")
+    here = build("address,undefined") / "native_check"
+    there = build("", *(f"-D{k}={v}" for k, v in ARM.items())) / "native_check"
     emulator = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"]
     whole = run(*emulator, there, "8")
     assert whole.returncode == 0, (whole.stdout + whole.stderr)[-20000:]

@@ -15,7 +15,11 @@
 #include <arm_neon.h>
 #endif
 
+#ifdef SLIM_POISON /* sanitized and inlined, the kernels take minutes to compile */
+#define ALWAYS_INLINE static __attribute__((unused))
+#else
 #define ALWAYS_INLINE static inline __attribute__((always_inline, unused))
+#endif
 
 /* VL: floats in a vector. WIDE_ROWS: rows of a tile; see gemm.h. */
 #if defined(__AVX512F__)
