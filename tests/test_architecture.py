@@ -10,16 +10,16 @@ ROOT = Path(__file__).parents[1] / "src" / "slimrnn"
 HOUSE = (
     "errors < utils backends < data variants < activations native loggers reference < "
     "engines < layers < ir < stream deploy.program < deploy.exporters < "
-    "deploy.c deploy.graph < deploy < slimming < experiments.run < "
+    "deploy.c deploy.graph < deploy < timing < slimming < experiments.run < "
     "experiments.analysis < experiments.report experiments.sweep < cli < __main__"
 )
 LEVELS = {room: n for n, line in enumerate(HOUSE.split("<")) for room in line.split()}
 #: Who may import it; the oracle is for tests and documentation alone.
 KNOWN_TO = {
     **dict.fromkeys(("argparse", "rich"), "cli"),
-    "keras": "activations backends loggers layers engines slimming experiments.run "
-    "ir.from_keras ir.keras_layers ir.keras_graph ir.to_keras data.batches "
-    "data.sources cli.inputs",
+    "keras": "activations backends loggers layers engines timing slimming "
+    "experiments.run ir.from_keras ir.keras_layers ir.keras_graph ir.to_keras "
+    "data.batches data.sources cli.inputs",
     "slimrnn.reference": "",
 }
 

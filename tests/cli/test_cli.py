@@ -18,7 +18,7 @@ from slimrnn.data import DATASETS
 from slimrnn.experiments.run.store import Run
 from slimrnn.variants import TABLE
 
-QUICK = ["--epochs", "1", "--units", "4", "--batch-size", "256"]
+QUICK = ["--epochs", "1", "--units", "4", "--batch-size", "256", "--timing", "0.01"]
 
 
 @pytest.fixture
@@ -265,7 +265,7 @@ def test_compare_prints_a_table_and_writes_a_page(here, capsys):
     (folder,) = (here / "runs").iterdir()
     names = {path.name for path in folder.iterdir()}
     published = ("comparison.png", "report.html", "table.csv", "table.tex")
-    assert names == {*published, "study.json", "trials", ".sweep.lock"}
+    assert names == {*published, "study.json", "times.json", "trials", ".sweep.lock"}
     runs = sorted(path.name[:-13] for path in (folder / "trials").iterdir())
     assert runs == ["LSTM-seed1", "LSTM-seed2", "LSTM6-seed1", "LSTM6-seed2"]
     assert len(re.findall(r"^  epoch 1/1 ", out, re.M)) == 4
@@ -273,12 +273,19 @@ def test_compare_prints_a_table_and_writes_a_page(here, capsys):
         row = next(x for x in out.splitlines() if x.split()[:2] == [name, count])
         assert row.split()[2] == f"×{share}"
         assert "±" in row
-        assert row.count("×") == 5
+        assert row.count("×") == 3
+    _, _, times = out.partition("Times\n")
+    for work in ("forward", "training", "prediction", "Stream"):
+        assert work in times
+    for name in ("LSTM", "LSTM6"):
+        row = next(x for x in times.splitlines() if x.split()[:1] == [name])
+        assert len(re.findall(r"[\d.]+ / [\d.]+ (?:s|ms|µs)", row)) == 4
+    assert "Minimum / median of rounds in which each variant had its turn" in times
     assert "Validation was done on 10 % of the training data" in out
     assert str(folder.relative_to(here) / "report.html") in out
-    assert "slimrnn compare LSTM LSTM6 --seeds 2" in (
-        (folder / "report.html").read_text(encoding="utf-8")
-    )
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "slimrnn compare LSTM LSTM6 --seeds 2" in page
+    assert "<h2>Times</h2>" in page
 
 
 def test_compare_says_when_validated_on_test(here, capsys):

@@ -76,9 +76,15 @@ def test_the_constant_gates_that_time_scales_set(name):
     assert scales.constants("lstm") == {"f": 0.9, "i": 0.1}
 
 
+def test_short_sequences_keep_the_published_start():
+    for known in (1, 8, 15):
+        assert TimeScales.of("auto", known) is TimeScales.of({"length": known}) is None
+    assert TimeScales.of("auto", 16) == TimeScales(1, 16)
+
+
 def test_auto_leaves_the_constants_of_a_variant_of_ones_own():
     mine = Variant("Mine", "lstm", dict(get("LSTM6").items()))
-    for auto in ("auto", {"length": 9}):
+    for auto in ("auto", {"length": 90}):
         assert paced_constants(mine, auto, TimeScales.of(auto)) == ()
     assert paced_constants(mine, 10, TimeScales.of(10)) == ("i", "f")
 

@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
     groups = run_flags.add(command, but=["seed"])
     what = "runs of each variant, with the seeds 1 to N"
     flags.flag(groups["training"], "--seeds", "N", what, 3, applied=True)
-    flags.run(command.add_argument_group("run"))
+    flags.run(command.add_argument_group("run"), timing=20)
 
 
 def run(args: argparse.Namespace) -> int:

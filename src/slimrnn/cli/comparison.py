@@ -59,20 +59,23 @@ _LAYOUTS = (
 )
 
 
-def comparison(runs: Sequence[Run], width: int) -> list[Table | str]:
+def comparison(
+    runs: Sequence[Run], width: int, seconds: bool = True
+) -> list[Table | str]:
     """The table of each variant's best configuration, and how to read it.
 
     Args:
         runs: at least one; those on several data sets get a table each.
         width: of the screen; on a narrow one, the ratios go below the figures.
+        seconds: whether it has the times that were taken while training.
     """
     datasets = by_dataset(runs)
     parts: list[Table | str] = []
     for name, own in datasets.items():
         if len(datasets) > 1:
             parts.append(f"[bold]{escape(name)}[/]")
-        parts += _on_one_dataset(own, width)
-    if max(len(run.metrics) for run in runs) == 1:
+        parts += _on_one_dataset(own, width, seconds)
+    if seconds and max(len(run.metrics) for run in runs) == 1:
         parts.append(
             "The seconds are those of the first epoch, in which a variant's first run "
             "compiles; with two epochs or more, it is left out."
@@ -80,7 +83,9 @@ def comparison(runs: Sequence[Run], width: int) -> list[Table | str]:
     return parts
 
 
-def _on_one_dataset(runs: Sequence[Run], width: int) -> list[Table | str]:
+def _on_one_dataset(
+    runs: Sequence[Run], width: int, seconds: bool
+) -> list[Table | str]:
     """The comparison on one data set."""
     summary = summarize(runs)
     seeds = max(len(row.runs) for row in summary.rows)
@@ -94,7 +99,7 @@ def _on_one_dataset(runs: Sequence[Run], width: int) -> list[Table | str]:
         escape(note([row.difference for row in summary.best], summary.base)),
         validation_note(runs),
     ]
-    tables: list[Table | str] = [_fitting(summary, width)]
+    tables: list[Table | str] = [_fitting(summary, width, seconds)]
     if len(summary.rows) > len(summary.best):
         tables += [
             f"Of {len(summary.rows)} configurations, these are each variant's best by "
@@ -135,25 +140,26 @@ def outcome(run: Run) -> str:
     )
 
 
-def _fitting(summary: Summary, width: int) -> Table:
+def _fitting(summary: Summary, width: int, seconds: bool) -> Table:
     """The fullest form of the table that fits the screen."""
     console = Console(width=10_000)
-    layouts = [_comparison(summary, layout) for layout in _LAYOUTS]
+    layouts = [_comparison(summary, layout, seconds) for layout in _LAYOUTS]
     fits = (table for table in layouts if console.measure(table).maximum <= width)
     return next(fits, layouts[-1])
 
 
-def _comparison(summary: Summary, layout: _Layout) -> Table:
+def _comparison(summary: Summary, layout: _Layout, seconds: bool) -> Table:
     """The figures of the best configurations."""
     table = plain()
+    figures = [k for k in layout.figures if seconds or "seconds" not in k]
     table.add_column("variant", no_wrap=True)
     reference = escape(shortened(summary.reference, layout.longest - 2))
-    for name in layout.figures:
+    for name in figures:
         head = _FIGURES[name].format(metric=summary.metric, reference=reference)
         table.add_column(head, justify="right", no_wrap=True)
     for row in summary.best:
         cells = _figures(row, layout.apart, numbers.DECIMALS.get(summary.metric))
-        table.add_row(_name(row, layout), *(cells[name] for name in layout.figures))
+        table.add_row(_name(row, layout), *(cells[name] for name in figures))
     return table
 
 

@@ -75,8 +75,13 @@ def spelled(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def run(group: Any) -> None:
-    """Adds the flags of all that trains: the backend, the folder, the loggers."""
+def run(group: Any, timing: float) -> None:
+    """Adds the flags of all that trains: the backend, the folder, the loggers.
+
+    Args:
+        group: to which they are added.
+        timing: seconds of measuring, where the command line does not say.
+    """
     backend(group)
     place = group.add_mutually_exclusive_group()
     out(place)
@@ -90,6 +95,15 @@ def run(group: Any) -> None:
         "--data-parallel",
         action="store_true",
         help="share each batch out over all devices (JAX)",
+    )
+    group.add_argument(
+        "--timing",
+        metavar="SECONDS",
+        type=number,
+        default=timing,
+        help="when all are trained, measure for so long what each variant's layer, "
+        "training, prediction and Stream take, in turns; 0: do not (default: "
+        "%(default)s)",
     )
     group.add_argument(
         "--log-to",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from slimrnn import backends
-from slimrnn.cli import flags, inputs
+from slimrnn.cli import flags, inputs, time_table
 from slimrnn.cli.console import console, plain
 from slimrnn.slimming.options import Options
 from slimrnn.utils.files import atomic_file
@@ -81,8 +81,9 @@ def run(args: argparse.Namespace) -> int:
     variant, constants = get(args.to), _gate_constants(args.gate_constants)
     out = inputs.new_model_file(args.out)
     backends.start(args.backend)
-    from slimrnn import data
-    from slimrnn.data.adapter import layers_in
+    from slimrnn import data, timing
+    from slimrnn.data.adapter import Adapter, layers_in
+    from slimrnn.experiments.run.times import Times
     from slimrnn.slimming.measurement import measure
     from slimrnn.slimming.training import slim
 
@@ -108,6 +109,10 @@ def run(args: argparse.Namespace) -> int:
     with atomic_file(out) as unfinished:
         slimmed.save(unfinished)
     screen.print(table(before, after))
+    one = Adapter.of(model, dataset).one(dataset.test).x.padded()
+    works = timing.measure({"before": model, "after": slimmed}, one, seconds=10)
+    for part in time_table.tables({"": Times(works, timing.is_quiet(works))}):
+        screen.print(part)
     for layer in layers_in(slimmed):
         found = getattr(layer, "gate_constants", None) or {}
         if found:
@@ -131,7 +136,7 @@ def table(before: Figures, after: Figures) -> Table:
     return found
 
 
-SCORE, COUNT, TIME = "{:.3f}", "{:,}", "{:.3g}"
+SCORE, COUNT = "{:.3f}", "{:,}"
 
 
 def _shown(figures: Figures) -> dict[str, tuple[float, str]]:
@@ -144,7 +149,6 @@ def _shown(figures: Figures) -> dict[str, tuple[float, str]]:
             f"flash of a Cortex-M4 in bytes, {dtype}": (count, COUNT)
             for dtype, count in figures.flash.items()
         },
-        "ms a prediction, in Keras": (1000 * figures.seconds, TIME),
     }
 
 

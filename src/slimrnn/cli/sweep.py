@@ -84,7 +84,7 @@ def add_common(command: Any) -> None:
         help="run the trials on a Ray cluster: its address, or local; --out must be a "
         "folder that all its machines share (default: as processes of this machine)",
     )
-    flags.run(group)
+    flags.run(group, timing=0)
 
 
 def run(args: argparse.Namespace) -> int:

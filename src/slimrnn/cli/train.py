@@ -38,7 +38,7 @@ def add(commands: Any) -> None:
             help=f"the same as {flags.spelled(name)}",
         )
     run_flags.add(command)
-    flags.run(command.add_argument_group("run"))
+    flags.run(command.add_argument_group("run"), timing=5)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from slimrnn import backends
-from slimrnn.cli import comparison, progress, reproduce
+from slimrnn.cli import comparison, progress, reproduce, time_table
 from slimrnn.cli.console import STOPPED, complain, console, out_folder
 from slimrnn.errors import InputError
+from slimrnn.experiments.analysis.grouping import by_dataset
 from slimrnn.experiments.run import store
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ def carry_out(
         code = STOPPED
         command = shlex.join(["slimrnn", args.command, "--resume", str(path)])
         complain(f"stopped by Ctrl-C; this is what there is. Go on with: {command}")
+    if code == 0 and args.timing > 0:
+        measure(path, study, args.timing)
     show(path, study, str(about.get("command", "")), screen)
     return code or int(where.watcher.failed)
 
@@ -142,20 +145,40 @@ def in_process(
     return Place(InProcess(watcher, loggers.callbacks(args.log_to)), watcher)
 
 
+def measure(path: Path, study: Study, seconds: float) -> None:
+    """Measures the trained variants in turns, where that has not been done."""
+    from slimrnn.experiments.run import times
+    from slimrnn.experiments.sweep import scheduler
+
+    if times.read(path):
+        return
+    problems = by_dataset(scheduler.runs(path, study.trials()))
+    found = {
+        name: times.Times.measure(runs, seconds / len(problems))
+        for name, runs in problems.items()
+    }
+    times.write(path, {name: each for name, each in found.items() if each})
+
+
 def show(path: Path, study: Study, command: str, screen: Console) -> None:
     """Prints what came out so far, and draws the picture, the page and the tables."""
     from slimrnn.experiments.report.publish import publish
+    from slimrnn.experiments.run import times
     from slimrnn.experiments.sweep import scheduler
 
     runs = scheduler.runs(path, study.trials())
     if not runs:
         return
+    measured = times.read(path)
     if runs[0].path == path:  # the one trial of all
         screen.print(comparison.outcome(runs[0]), markup=False)
-        screen.print(f"Run: {path}", soft_wrap=True, markup=False)
     else:
-        for part in comparison.comparison(runs, screen.width):
+        for part in comparison.comparison(runs, screen.width, not measured):
             screen.print(part)
+    for part in time_table.tables(measured):
+        screen.print(part)
+    if runs[0].path == path:
+        screen.print(f"Run: {path}", soft_wrap=True, markup=False)
     if study.published:
         for part in reproduce.side_by_side(study, runs):
             screen.print(part)

@@ -226,8 +226,9 @@ class SlimLSTMCell(_SlimCell):
             they win over the time scale.
         time_scale: how long units remember at the start, in steps: a number, a pair
             (low, high), over which they are spread evenly, or ``"auto"``: from 1 to
-            the length of the sequences, or to 100 where that is not known. It starts
-            the biases of the forget, input and update gates. Those of these gates that
+            the length of the sequences, or to 100 where that is not known; sequences
+            shorter than 16 steps have none. It starts the biases of the forget, input
+            and update gates. Those of these gates that
             are constant get one value by the number or, with ``"auto"``, by the
             geometric middle, and one for each unit by a pair, stored and not trained.
             None leaves biases and constants as Keras and the variant have them.

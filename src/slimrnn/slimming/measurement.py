@@ -13,7 +13,6 @@ from slimrnn.data.adapter import Adapter, layers_in
 from slimrnn.deploy.size import Size, sizes
 from slimrnn.errors import InputError
 from slimrnn.slimming.distillation import ENDS, Distillation, end_of
-from slimrnn.utils.timing import median_seconds
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,6 @@ class Figures:
         flash: bytes on a microcontroller by dtype, see
             :func:`slimrnn.deploy.size.sizes`; of a model that cannot be exported
             there is none.
-        seconds: a prediction of one sequence of median length, in Keras.
     """
 
     score: float
@@ -36,7 +34,6 @@ class Figures:
     recurrent_parameters: int
     parameters: int
     flash: Mapping[str, int]
-    seconds: float
 
 
 def measure(model: keras.Model, data: Dataset) -> Figures:
@@ -47,7 +44,6 @@ def measure(model: keras.Model, data: Dataset) -> Figures:
     """
     adapter = Adapter.of(model, data)
     answers = adapter.answers(model, data.test)
-    one = adapter.one(data.test).x.padded()
     end = end_of(answers, data.test.y)
     loss = Distillation(end)
     found = loss.score(loss.targets(answers, data.test.y), answers)
@@ -61,7 +57,6 @@ def measure(model: keras.Model, data: Dataset) -> Figures:
         ),
         model.count_params(),
         _flash(model),
-        median_seconds(lambda: model.predict_on_batch(one)),
     )
 
 

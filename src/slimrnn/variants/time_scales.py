@@ -30,6 +30,9 @@ TimeScale = float | tuple[float, float] | Mapping[str, float] | Literal["auto"] 
 EXPONENT, SHIFT = 0.0, 0.0
 #: of "auto", where the sequences' length is not known
 RANGE = (1.0, 100.0)
+#: shorter sequences start as published with "auto": the study's digits of 8 steps
+#: gained nothing, and slim variants lost up to two points
+SHORTEST = 16
 _ALLOWED = (
     "None, a number of steps above 1, a pair (low, high) with 1 <= low <= high and "
     'high > 1, or "auto"'
@@ -75,13 +78,16 @@ class TimeScales:
 
         Args:
             given: what the layer got.
-            length: steps of a sequence, where known; ``"auto"`` goes up to it.
+            length: steps of a sequence, where known; ``"auto"`` goes up to it, and
+                means None below :data:`SHORTEST`.
         """
         if given is None:
             return None
         if is_auto(given):
             length = length if given == "auto" else given["length"]
-            return cls(*RANGE) if length is None else cls(1, max(length, 2))
+            if length is None:
+                return cls(*RANGE)
+            return cls(1, length) if length >= SHORTEST else None
         try:
             if isinstance(given, Mapping):
                 return cls(**given)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from slimrnn.experiments.analysis.statistics import Difference, Spread
 from slimrnn.experiments.analysis.summary import METRICS
+
+if TYPE_CHECKING:
+    from slimrnn.timing import Time
 
 DIGITS = 3  # of a mean, where nothing else is said
 DECIMALS = {"accuracy": 3}  # of a metric that has as many whatever its size
@@ -64,9 +68,45 @@ def seconds(value: Spread) -> str:
     if value.mean is None:
         return NONE
     mean = value.mean
-    size, unit = next((each for each in _TIMES if mean >= each[0]), _TIMES[-1])
+    size, unit = _unit(mean)
     std = None if value.std is None else value.std / size
     return f"{spread(Spread(mean / size, std, value.n))} {unit}"
+
+
+def timed(time: Time) -> tuple[str, str, str]:
+    """A time's minimum and median, its ratio, and the ratio's interval.
+
+    Example:
+        >>> from slimrnn.timing import Ratio, Time
+        >>> timed(Time(1.2e-3, 1.63e-3, Ratio(0.5, 0.45, 0.52)))
+        ('1.20 / 1.63 ms', '×0.50', '0.45 to 0.52')
+        >>> timed(Time(1.2e-6, 1.63e-6, Ratio(1.02, 0.9, 1.1)))[1:]
+        ('', 'no difference')
+    """
+    size, unit = _unit(time.median)
+    shown = (spread(Spread(x / size)) for x in (time.minimum, time.median))
+    both = f"{' / '.join(shown)} {unit}"
+    if time.ratio is None:
+        return both, "", ""
+    if not time.ratio.is_clear:
+        return both, "", "no difference"
+    low, high = time.ratio.low, time.ratio.high
+    return both, f"×{time.ratio.median:.2f}", f"{low:.2f} to {high:.2f}"
+
+
+def how_timed(reference: str) -> str:
+    """A sentence: what the times are; of one variant alone there is no reference."""
+    how = "Minimum / median of rounds"
+    if not reference:
+        return f"{how}, after training."
+    return (
+        f"{how} in which each variant had its turn, after training; × the ratio to "
+        f"{reference} within a round: its median and 95 % interval."
+    )
+
+
+def _unit(seconds: float) -> tuple[float, str]:
+    return next((each for each in _TIMES if seconds >= each[0]), _TIMES[-1])
 
 
 def difference(value: Difference | None, least: int | None = None) -> list[str]:

@@ -12,7 +12,7 @@ import base64
 import hashlib
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -26,17 +26,26 @@ from slimrnn.experiments.report.charts import charts
 from slimrnn.experiments.report.markup import Markup, definitions, join, tag
 from slimrnn.experiments.report.sections import section
 from slimrnn.experiments.run.store import Run
+from slimrnn.experiments.run.times import Times
 from slimrnn.utils import files
 
 SCRIPTS = ("page.js", "chart.js", "charts.js", "table.js")  # in this order
 
 
-def write_report(runs: Sequence[Run], path: Path, *, title: str, command: str) -> None:
+def write_report(
+    runs: Sequence[Run],
+    path: Path,
+    measured: Mapping[str, Times] | None = None,
+    *,
+    title: str,
+    command: str,
+) -> None:
     """Write the page.
 
     Args:
         runs: of a comparison or a sweep, at least one.
         path: the HTML file to write.
+        measured: the times of each data set, where they were measured.
         title: the page's heading.
         command: the command line that made the runs.
     """
@@ -44,7 +53,14 @@ def write_report(runs: Sequence[Run], path: Path, *, title: str, command: str) -
     summaries = {name: summarize(own) for name, own in problems.items()}
     environment = shared([run.environment for run in runs])
     sections = [
-        section(number, problems[name], summary, path.parent, environment)
+        section(
+            number,
+            problems[name],
+            summary,
+            path.parent,
+            environment,
+            (measured or {}).get(name),
+        )
         for number, (name, summary) in enumerate(summaries.items())
     ]
     scripts = [*libraries(), "\n".join(_file(f"page/{name}") for name in SCRIPTS)]

@@ -9,6 +9,7 @@ from slimrnn.experiments.analysis.grouping import by_dataset
 from slimrnn.experiments.report.csv_latex import write_csv, write_latex
 from slimrnn.experiments.report.figure import write_comparison
 from slimrnn.experiments.report.html import write_report
+from slimrnn.experiments.run import times
 from slimrnn.experiments.run.store import Run
 
 
@@ -32,7 +33,8 @@ def publish(
     write_comparison(runs, files["Picture"])
     names = ", ".join(by_dataset(runs))
     title = title or f"Slim recurrent layers on {names}"
-    write_report(runs, files["Report"], title=title, command=command)
+    measured = times.read(path)
+    write_report(runs, files["Report"], measured, title=title, command=command)
     write_csv(runs, files["Table"])
     write_latex(runs, files["Table for LaTeX"])
     return files

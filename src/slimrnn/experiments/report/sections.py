@@ -24,6 +24,7 @@ from slimrnn.experiments.report.details import Page, details
 from slimrnn.experiments.report.markup import Markup, definitions, tag
 from slimrnn.experiments.report.table import opens, table
 from slimrnn.experiments.run.store import Run
+from slimrnn.experiments.run.times import Times
 
 MOST_UNFINISHED = 3  # runs that are named at once
 
@@ -34,6 +35,7 @@ def section(
     summary: Summary,
     folder: Path,
     known: Mapping[str, Any],
+    times: Times | None,
 ) -> Markup:
     """The runs on one data set as HTML.
 
@@ -43,6 +45,7 @@ def section(
         summary: of them.
         folder: the page's, to which paths are relative.
         known: the environment that the page shows for all runs.
+        times: of the variants, where they were measured in turns.
     """
     said = notes.notes(runs, summary)
     looks = curves.styles(summary)
@@ -69,6 +72,7 @@ def section(
             tag("p", said["table"], class_="note"),
         ),
         _part("What it costs", "costs", said),
+        _times(times) if times else None,
         _sensitivity(number, summary, said),
         tag(
             "details",
@@ -81,6 +85,33 @@ def section(
         ],
         style=colors,
         hidden=number > 0,
+    )
+
+
+def _times(times: Times) -> Markup:
+    """What each variant takes, measured in turns."""
+    reference, *others = next(iter(times.works.values()))
+    said = numbers.how_timed(reference if others else "")
+    if not times.quiet:
+        said += " The machine was not quiet: some rounds took much longer."
+    heads = [tag("th", title, scope="col") for title in ("variant", *times.works)]
+    lines = [
+        tag(
+            "tr",
+            tag("th", name, scope="row"),
+            [
+                tag("td", " ".join(filter(None, numbers.timed(of[name]))))
+                for of in times.works.values()
+            ],
+        )
+        for name in (reference, *others)
+    ]
+    shown = tag("table", tag("thead", tag("tr", heads)), tag("tbody", lines))
+    return tag(
+        "section",
+        tag("div", tag("h2", "Times"), class_="bar"),
+        tag("div", shown, class_="scroll times", tabindex="0"),
+        tag("p", said, class_="note"),
     )
 
 

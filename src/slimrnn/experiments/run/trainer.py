@@ -17,8 +17,8 @@ from slimrnn.experiments.run.environment import describe
 from slimrnn.experiments.run.recorder import RunRecorder, Watcher, state
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Record, Run
+from slimrnn.timing import in_turns
 from slimrnn.utils import interrupts
-from slimrnn.utils.timing import median_seconds
 
 EVALUATION_BATCH = 256  # larger than in training: there are no gradients to keep
 
@@ -68,7 +68,7 @@ class Trainer:
             OSError: the disk is full; the last whole checkpoint is still there.
         """
         part, held = parts(settings, self.dataset)
-        batches = _Batching(settings, self.dataset)
+        batches = Batching(settings, self.dataset)
         training = batches.shuffled(part)
         model = self._model(settings)
         with Record(path).open(settings.config(), describe()) as record:
@@ -140,7 +140,8 @@ class Trainer:
             return {"status": "diverged", "reason": recorder.diverged}
         recorder.keep()
         one = self.dataset.test.median().x.padded()
-        seconds = median_seconds(lambda: model.predict_on_batch(one))
+        calls = {"prediction": lambda: model.predict_on_batch(one)}
+        seconds = in_turns(calls, seconds=0.5)["prediction"].median
         recorder.record.save(model)
         head = head_of(settings, self.dataset)
         recorder.record.save_scores(scores(model, recorder.test, head))
@@ -163,7 +164,7 @@ class Trainer:
         return compiled
 
 
-class _Batching:
+class Batching:
     """How the settings make batches of a part of the data."""
 
     def __init__(self, settings: Settings, dataset: Dataset):

@@ -1,0 +1,44 @@
+"""The times of variants, measured in turns, as the command line prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table
+
+from slimrnn.cli.console import plain
+from slimrnn.experiments.analysis import numbers
+
+if TYPE_CHECKING:
+    from slimrnn.experiments.run.times import Times
+    from slimrnn.timing import Time
+
+
+def tables(measured: Mapping[str, Times]) -> Iterator[Table | str]:
+    """A table for each data set, and how to read it."""
+    for name, times in measured.items():
+        yield f"[bold]Times{f' on {escape(name)}' if len(measured) > 1 else ''}[/]"
+        yield table(times)
+        reference, *others = next(iter(times.works.values()))
+        yield escape(numbers.how_timed(reference if others else ""))
+        if not times.quiet:
+            yield "[yellow]The machine was not quiet: some rounds took much longer.[/]"
+
+
+def table(times: Times) -> Table:
+    """A line for each variant and a column for each work."""
+    found = plain("variant")
+    for title in times.works:
+        head = title.replace(", ", ",\n").replace(" in ", "\nin ")
+        found.add_column(head.replace("step of ", "step of\n"), justify="right")
+    for name in next(iter(times.works.values())):
+        found.add_row(escape(name), *(_cell(of[name]) for of in times.works.values()))
+    return found
+
+
+def _cell(time: Time) -> str:
+    both, ratio, interval = numbers.timed(time)
+    below = f"\n[dim]{interval}[/]" if interval else ""
+    return f"{both}{ratio and f' {ratio}'}{below}"
