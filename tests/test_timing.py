@@ -57,7 +57,7 @@ def test_what_is_short_is_called_more_often_at_once(clock):
     called = []
     short = clock(timing.SHORTEST / 10)
     found = in_turns({"a": lambda: called.append(short())}, seconds=1)["a"]
-    assert len(called) == 6 + 10 * timing.FEWEST_ROUNDS
+    assert 6 + 10 * timing.FEWEST_ROUNDS <= len(called) <= 6 + 11 * timing.FEWEST_ROUNDS
     assert found.median == pytest.approx(timing.SHORTEST / 10)
 
 
