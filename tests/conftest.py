@@ -38,6 +38,15 @@ def weights_by_keras(monkeypatch):
     drawn_weights.by_keras(monkeypatch)
 
 
+@pytest.fixture(scope="session")
+def models_dir(data_dir):
+    """The folder of models that other people trained, beside that of the data."""
+    folder = data_dir.parent / "models"
+    if not folder.is_dir():
+        pytest.skip(f"no models of other people: {folder} is missing")
+    return folder
+
+
 @pytest.fixture
 def eager():
     """JAX computes one operation after the other, where to compile takes longer."""

@@ -18,7 +18,7 @@ LEVELS = {room: n for n, line in enumerate(HOUSE.split("<")) for room in line.sp
 KNOWN_TO = {
     **dict.fromkeys(("argparse", "rich"), "cli"),
     "keras": "activations backends loggers layers engines timing slimming "
-    "experiments.run ir.from_keras ir.keras_layers ir.keras_graph ir.to_keras "
+    "experiments.run ir.from_keras ir.keras_layers ir.to_keras "
     "data.batches data.sources cli.inputs",
     "slimrnn.reference": "",
 }

@@ -17,17 +17,20 @@ from slimrnn.ir.layers import (
     Layer,
     Masking,
     Recurrent,
+    Skip,
 )
 
 #: the kinds that a table does without: they have nothing there
 WITHOUT = {
     "slimrnn.deploy.c.flow._TAKE": {Bidirectional},  # never goes step by step
-    "slimrnn.deploy.c.layout._CALLS": {Masking, Affine, Recurrent, Bidirectional},
+    "slimrnn.deploy.c.layout._CALLS": {
+        *(Masking, Affine, Skip, Recurrent, Bidirectional),
+    },
     "slimrnn.deploy.graph.layers._SKIPS": {*KINDS} - {Embedding, Masking},
     "slimrnn.deploy.graph.layers._WRITERS": {Recurrent, Bidirectional},
     "slimrnn.deploy.program.inputs._FRONT": {*KINDS} - {Affine, Masking},
     "slimrnn.deploy.program.inputs._MASKS": {*KINDS} - {Embedding, Masking},
-    "slimrnn.deploy.size._COUNTS": {Masking, Activation, Bidirectional},
+    "slimrnn.deploy.size._COUNTS": {Masking, Activation, Skip, Bidirectional},
 }
 
 

@@ -20,13 +20,13 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "export",
         help=f"write a trained model as {' or '.join(titles)}",
-        description="Write a trained Keras model for a device: C99 without any "
+        description="Write a trained model for a device: C99 without any "
         "library, in float32 or in\nintegers; ONNX; or LiteRT.",
         epilog="Examples:\n  slimrnn export model.keras --to c --out firmware\n"
         "  slimrnn export model.keras --to c --dtype int8 --calibrate data.npz --out "
         "fw\n  slimrnn export model.keras --to onnx --out served --name voice",
     )
-    command.add_argument("model", metavar="MODEL.keras", help="a saved Keras model")
+    inputs.model(command)
     command.add_argument(
         "--to", metavar="FORMAT", required=True, help=f"one of {', '.join(EXPORTERS)}"
     )
@@ -84,7 +84,7 @@ def export(args: argparse.Namespace) -> str:
         )
     exporter = EXPORTERS[args.to]
     options = dict(_options(args, exporter))
-    path = exporter.write(inputs.load(args.model), args.out, args.name, **options)
+    path = exporter.write(inputs.read(args), args.out, args.name, **options)
     test = f" (make -C {path} test)" if path.is_dir() else ""
     return f"{exporter.title}, {options.get('dtype', exporter.dtypes[0])}: {path}{test}"
 

@@ -2,26 +2,61 @@
 
 from __future__ import annotations
 
+import argparse
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slimrnn import backends
+from slimrnn.cli.console import complain
 from slimrnn.errors import InputError
 from slimrnn.utils.files import require_new
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from slimrnn.ir import Model
+
 ENDING = ".keras"
 
 
-def load(file: str) -> Any:
-    """The Keras model of a file: see ``slimrnn.ir.from_keras.load``."""
-    backends.settle()
-    from slimrnn.ir.from_keras import load
+def model(command: Any) -> None:
+    """Adds the model that a command takes, and how a state_dict is read."""
+    from slimrnn.ir.formats import FORMATS
 
-    return load(file)
+    names = ", ".join(known.name for known in FORMATS)
+    command.add_argument("model", metavar="MODEL", help=f"a trained model: {names}")
+    command.add_argument(
+        "--torch",
+        metavar="LAYERS",
+        default="",
+        help="the layers of a PyTorch state_dict whose names do not tell them, such as "
+        "lstm:3x64x2,last,linear (default: as its names and shapes tell)",
+    )
+
+
+def read(args: argparse.Namespace) -> Model:
+    """The model of the command as data; says on stderr what was translated."""
+    backends.settle()
+    from slimrnn.ir import read
+
+    found = read(args.model, torch=args.torch)
+    if found.translated:
+        complain(f"{args.model} ({found.origin}): read {found.translated}.")
+    return found
+
+
+def load(args: argparse.Namespace) -> Any:
+    """The model of the command in Keras: as it was saved, or translated."""
+    if args.model.endswith(ENDING):
+        backends.settle()
+        from slimrnn.ir import formats, from_keras
+
+        return from_keras.load(formats.existing(args.model))
+    found = read(args)
+    from slimrnn.ir.to_keras import to_keras
+
+    return to_keras(found)
 
 
 def new_model_file(file: str) -> Path:

@@ -21,19 +21,19 @@ def add(commands: Any) -> None:
         "size",
         help="show what a trained model takes on a microcontroller, now and slimmer",
         description="Show the flash, the RAM, the multiply-adds and the instructions a "
-        "step that a trained\nKeras model takes on a microcontroller, in float32 and "
+        "step that a trained\nmodel takes on a microcontroller, in float32 and "
         "in integers: as it is, and as\n`slimrnn slim` would make it, a line for each "
         "variant.",
         epilog="Example:  slimrnn size model.keras",
     )
-    command.add_argument("model", metavar="MODEL.keras", help="a saved Keras model")
+    inputs.model(command)
 
 
 def run(args: argparse.Namespace) -> int:
     """Carries out `slimrnn size`."""
     backends.start()
     screen = console()
-    for part in table(inputs.load(args.model)):
+    for part in table(inputs.load(args)):
         screen.print(part)
     return 0
 

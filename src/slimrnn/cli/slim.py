@@ -28,13 +28,13 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "slim",
         help="make a trained model slim: replace its recurrent layers, train again",
-        description="Replace the LSTM or GRU layers of a trained Keras model by slim "
+        description="Replace the LSTM or GRU layers of a trained model by slim "
         "ones, which start\nfrom the trained weights, and train the model to answer as "
         "before. Prints accuracy,\nparameters, flash and time before and after.",
         epilog="Example:\n  slimrnn slim model.keras --to LSTM6 --dataset digits "
         "--out slim.keras",
     )
-    command.add_argument("model", metavar="MODEL.keras", help="the trained model")
+    inputs.model(command)
     command.add_argument(
         "--to",
         metavar="VARIANT",
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     from slimrnn.slimming.measurement import measure
     from slimrnn.slimming.training import slim
 
-    model = inputs.load(args.model)
+    model = inputs.load(args)
     dataset = data.load(
         args.dataset,
         file=args.data,

@@ -21,7 +21,8 @@ class Data:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return all(_same(getattr(self, f), getattr(other, f)) for f in names(self))
+        compared = [field.name for field in fields(self) if field.compare]
+        return all(_same(getattr(self, f), getattr(other, f)) for f in compared)
 
     __hash__ = None  # type: ignore[assignment]
 

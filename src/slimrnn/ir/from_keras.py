@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from slimrnn.errors import InputError
-from slimrnn.ir import keras_layers
-from slimrnn.ir.keras_graph import layers_of
-from slimrnn.ir.keras_layers import ACTIVATIONS, PASSIVE, RECURRENT, named
-from slimrnn.ir.layers import (
-    Activation,
-    Affine,
-    Bidirectional,
-    Dense,
-    Embedding,
-    Layer,
-    Masking,
-    Recurrent,
-)
+from slimrnn.ir import graph
+from slimrnn.ir.chain import model_of
+from slimrnn.ir.described import Described
+from slimrnn.ir.keras_layers import described
 from slimrnn.ir.model import Model
-from slimrnn.layers import SlimRNN
-
-#: from here on, x / deviation - mean / deviation would lose digits
-_CANCELS = 8
-
+from slimrnn.utils import files
 
 _DAMAGED = (
     *(ValueError, TypeError, KeyError, OSError, EOFError),
@@ -39,27 +25,29 @@ _DAMAGED = (
 )
 
 
-def load(file: str | os.PathLike) -> Any:
-    """The Keras model of a file; nothing in the file is run.
+def load(path: Path) -> Any:
+    """The Keras model of a ``.keras`` file; nothing in the file is run.
 
     Raises:
-        InputError: no such file, or one that is no Keras model.
+        InputError: one that is no Keras model.
     """
-    path = Path(file)
-    if not path.is_file():
-        raise InputError(f"There is no file {path}; give a model saved by model.save.")
-    if path.suffix != ".keras" or not zipfile.is_zipfile(path):
-        raise InputError(
-            f"{path} is not a saved Keras model; give a .keras file, as "
-            f"model.save('NAME.keras') writes it."
-        )
     try:
+        with zipfile.ZipFile(path) as archive:
+            claimed = sum(member.file_size for member in archive.infolist())
+        files.check_claim(str(path), claimed, path.stat().st_size)
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except _DAMAGED as error:
-        first = str(error).strip().partition("\n")[0]
-        raise InputError(
-            f"{path} cannot be read as a Keras model ({first})."
-        ) from error
+        raise files.unreadable(path, "a Keras model", error) from error
+
+
+def from_file(path: Path) -> Model:
+    """The model of a ``.keras`` file.
+
+    Raises:
+        InputError: one that cannot be read; see :func:`load`, :func:`from_keras`.
+    """
+    origin = f"Keras {keras.__version__}, {path.suffix}"
+    return replace(from_keras(load(path)), origin=origin)
 
 
 def from_keras(model: Any) -> Model:
@@ -80,179 +68,48 @@ def from_keras(model: Any) -> Model:
         >>> [layer.outputs for layer in from_keras(model).layers]
         [4, 2]
     """
-    reading = _Importer()
-    for layer in layers_of(model):
-        if type(layer) not in PASSIVE:
-            reading.take(layer)
+    layers = list(_layers_of(model))
     shape: Any = getattr(model, "input_shape", None) or ()
-    of_indices = any(isinstance(layer, Embedding) for layer in reading.layers[:1])
+    of_indices = any(layer.kind == "Embedding" for layer in layers[:2])
     steps = shape[1] if len(shape) == (2 if of_indices else 3) else None
-    return Model(model.name, tuple(reading.layers), steps, reading.flatten)
+    return model_of(model.name, layers, steps)
 
 
-class _Importer:
-    """The layers so far, and what the next one gets."""
+def _layers_of(model: Any) -> Iterator[Described]:
+    """The layers of a model, in order; models inside it are opened.
 
-    def __init__(self) -> None:
-        self.layers: list[Layer] = []
-        self.sequence = True  # whether there is an output for each step
-        self.mask = False  # whether a mask comes with it
-        self.astray = ""  # the layer that handed the mask on in the wrong order
-        self.flatten = False
+    Raises:
+        InputError: no layer and no model, a model with branches, an operation that is
+            not a layer.
+    """
+    if not isinstance(model, keras.layers.Layer):
+        raise InputError(
+            f"Give a Keras layer, a keras.Sequential or a functional model that is a "
+            f"chain; received {type(model).__name__}."
+        )
+    if isinstance(model, keras.Sequential):
+        for layer in model.layers:
+            yield from _layers_of(layer)
+    elif isinstance(model, keras.Model):
+        yield from _chain(model)
+    else:
+        yield described(model)
 
-    def take(self, layer: Any) -> None:
-        """Read one layer more."""
-        if self.flatten:
-            raise InputError(
-                f"The layer {named(layer)} stands behind Flatten; Flatten is allowed "
-                f"at the end only."
-            )
-        read = _READERS.get(type(layer))
-        if read is None:
-            names = ", ".join(kind.__name__ for kind in _READERS)
-            raise InputError(
-                f"The layer {named(layer)} cannot be read; allowed: {names}, and "
-                f"layers that only act in training, such as Dropout."
-            )
-        keras_layers.check(layer)
-        self.mask = self.mask and layer.supports_masking
-        read(self, layer)
 
-    def width(self, layer: Any) -> int:
-        """How many numbers the layer gets at a step."""
-        if self.layers:
-            return self.layers[-1].outputs
-        try:
-            return int(layer.input.shape[-1])
-        except (AttributeError, TypeError) as error:
-            raise InputError(
-                f"How many features the model has is not known at its layer "
-                f"{named(layer)}; begin the model with keras.Input((None, features))."
-            ) from error
-
-    def embedding(self, layer: Any) -> None:
-        table = keras_layers.array(layer.embeddings)
-        self.layers.append(Embedding(layer.name, table, layer.mask_zero))
-        self.mask = layer.mask_zero
-
-    def masking(self, layer: Any) -> None:
-        width, value = self.width(layer), float(layer.mask_value)
-        self.layers.append(Masking(layer.name, width, value))
-        self.mask = True
-
-    def rescaling(self, layer: Any) -> None:
-        self.affine(layer, layer.scale, layer.offset)
-
-    def normalization(self, layer: Any) -> None:
-        mean, variance = (keras_layers.array(a) for a in (layer.mean, layer.variance))
-        deviation = np.maximum(np.sqrt(variance), keras.config.epsilon())
-        if layer.invert:
-            self.affine(layer, deviation, mean)
-        elif abs(mean / deviation).max() < _CANCELS:
-            self.affine(layer, 1 / deviation, -mean / deviation)
+def _chain(model: keras.Model) -> Iterator[Described]:
+    """The layers of a functional model, each fed by the one before alone."""
+    try:
+        config = model.get_config()
+    except NotImplementedError:
+        config = {}
+    known = {layer.name: layer for layer in model.layers}
+    for link in graph.links(model.name, config):
+        if link.adds:
+            yield Described("Add", link.name, link.added)
+        elif link.name in known:
+            yield from _layers_of(known[link.name])
         else:
-            self.affine(layer, 1, -mean)
-            self.affine(layer, 1 / deviation, 0)
-
-    def affine(self, layer: Any, scale: Any, offset: Any) -> None:
-        width, arrays = self.width(layer), []
-        for given in (scale, offset):
-            array = np.asarray(given, "float32")
-            if array.size != 1 and (array.size != width or array.shape[-1] != width):
-                raise InputError(
-                    f"{named(layer)} has numbers of the shape {array.shape}; allowed: "
-                    f"one for all, or one for each of the {width} features (axis=-1)."
-                )
-            arrays.append(np.broadcast_to(array.reshape(-1), width).copy())
-        self.layers.append(Affine(layer.name, *arrays))
-
-    def dense(self, layer: Any) -> None:
-        bias = keras_layers.array(layer.bias) if layer.use_bias else None
-        function = keras_layers.activation(layer, layer.activation, ACTIVATIONS)
-        self.layers.append(
-            Dense(layer.name, keras_layers.array(layer.kernel), bias, function)
-        )
-
-    def distributed(self, layer: Any) -> None:
-        if type(layer.layer) is not keras.layers.Dense:
             raise InputError(
-                f"{named(layer)} is over {named(layer.layer)}; allowed is "
-                f"TimeDistributed(Dense)."
+                f"The model {model.name} has the operation {link.name}, which is not a "
+                f"layer; make a keras.Sequential of its layers."
             )
-        keras_layers.check(layer.layer)
-        self.dense(layer.layer)
-
-    def activation(self, layer: Any) -> None:
-        self.function(layer, layer.activation)
-
-    def softmax(self, layer: Any) -> None:
-        if layer.axis not in (-1, (-1,), [-1]):
-            raise InputError(
-                f"{named(layer)} has axis={layer.axis}; allowed is -1, the features."
-            )
-        self.function(layer, keras.activations.softmax)
-
-    def function(self, layer: Any, function: Any) -> None:
-        name = keras_layers.activation(layer, function, ACTIVATIONS)
-        if name != "linear":
-            self.layers.append(Activation(layer.name, self.width(layer), name))
-
-    def flattened(self, layer: Any) -> None:
-        self.flatten = self.sequence
-
-    def recurrent(self, layer: Any) -> None:
-        found = self.direction(layer)
-        if found.masked and found.turns and not isinstance(layer, SlimRNN):
-            self.astray = named(layer)
-        self.layers.append(found)
-        self.after(found.return_sequences)
-
-    def bidirectional(self, layer: Any) -> None:
-        pair = (layer.forward_layer, layer.backward_layer)
-        for inner in pair:
-            if type(inner) not in RECURRENT:
-                raise InputError(
-                    f"{named(layer)} is over {named(inner)}; allowed: "
-                    f"{', '.join(kind.__name__ for kind in RECURRENT)}."
-                )
-        forward, backward = (self.direction(inner) for inner in pair)
-        self.layers.append(
-            Bidirectional(layer.name, forward, backward, layer.merge_mode)
-        )
-        self.after(forward.return_sequences)
-
-    def direction(self, layer: Any) -> Recurrent:
-        keras_layers.check(layer)
-        if self.mask and self.astray:
-            raise InputError(
-                f"{named(layer)} gets the mask of {self.astray}, which hands it on in "
-                f"the order of its inputs, while its outputs are in the opposite one; "
-                f"allowed there are slimrnn's layers, which turn the mask."
-            )
-        return Recurrent(
-            layer.name,
-            keras_layers.recurrence(layer),
-            bool(layer.return_sequences),
-            bool(layer.go_backwards),
-            self.mask,
-            self.mask and bool(layer.zero_output_for_mask),
-        )
-
-    def after(self, return_sequences: bool) -> None:
-        self.sequence = return_sequences
-        self.mask = self.mask and return_sequences
-
-
-_READERS: dict[type, Callable[[_Importer, Any], None]] = {
-    keras.layers.Embedding: _Importer.embedding,
-    keras.layers.Masking: _Importer.masking,
-    keras.layers.Rescaling: _Importer.rescaling,
-    keras.layers.Normalization: _Importer.normalization,
-    **dict.fromkeys(RECURRENT, _Importer.recurrent),
-    keras.layers.Bidirectional: _Importer.bidirectional,
-    keras.layers.TimeDistributed: _Importer.distributed,
-    keras.layers.Dense: _Importer.dense,
-    keras.layers.Activation: _Importer.activation,
-    keras.layers.Softmax: _Importer.softmax,
-    keras.layers.Flatten: _Importer.flattened,
-}

@@ -1,8 +1,8 @@
-"""A trained layer as data: its row of the table and its weights, read off Keras."""
+"""Keras's layers in memory, described; and the cell of a recurrent one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -11,24 +11,23 @@ import numpy as np
 import slim22
 from slimrnn.activations import NAMES
 from slimrnn.errors import InputError
+from slimrnn.ir.cells import cell_of, keras_cell
+from slimrnn.ir.data import one_of
+from slimrnn.ir.described import Described
 from slimrnn.ir.weights import RecurrentWeights
 from slimrnn.layers import SlimGRU, SlimLSTM, SlimMGU, SlimRNN
 from slimrnn.layers.cells import SlimGRUCell, SlimLSTMCell, SlimMGUCell
 from slimrnn.layers.packed import PackedCell
 from slimrnn.variants import ACTIVATIONS as FACTS
-from slimrnn.variants import CellSpec, Gate, Variant, get
-from slimrnn.variants.table import FULL
+from slimrnn.variants import CellSpec
 
 Array = np.ndarray
 
-#: the rows of Keras's own cells; their weights are packed like ours
-_KERAS_CELLS: dict[type, Variant] = {
-    keras.layers.LSTMCell: get("LSTM"),
-    keras.layers.GRUCell: get("GRU"),
-    # h = 0 * h + 1 * g(W x + U (1 * h) + b)
-    keras.layers.SimpleRNNCell: Variant(
-        "SimpleRNN", "mgu", {"f": Gate(constant=1.0), "c": FULL}
-    ),
+#: Keras's own cells, by the layer's class
+_KERAS_CELLS: dict[type, str] = {
+    keras.layers.LSTMCell: "LSTM",
+    keras.layers.GRUCell: "GRU",
+    keras.layers.SimpleRNNCell: "SimpleRNN",
 }
 _SLIM_CELLS = (SlimLSTMCell, SlimGRUCell, SlimMGUCell, PackedCell)
 
@@ -41,20 +40,62 @@ RECURRENT: tuple[type, ...] = (
     keras.layers.RNN,
 )
 
-#: layers that hand on what they get, except in training
-PASSIVE: tuple[type, ...] = (
-    keras.layers.InputLayer,
-    keras.layers.Identity,
-    keras.layers.Dropout,
-    keras.layers.SpatialDropout1D,
-    keras.layers.AlphaDropout,
-    keras.layers.GaussianDropout,
-    keras.layers.GaussianNoise,
-    keras.layers.ActivityRegularization,
-)
-
 #: the activations of any other layer, by function
-ACTIVATIONS = {**NAMES, keras.activations.softmax: "softmax"}
+ACTIVATIONS: Mapping[Any, str] = {**NAMES, keras.activations.softmax: "softmax"}
+
+
+def described(layer: Any) -> Described:
+    """A layer in memory, with its weights.
+
+    Raises:
+        InputError: one without weights yet, or that does not compute in float32.
+    """
+    kind = type(layer).__name__
+    own = type(layer) not in (*RECURRENT, getattr(keras.layers, kind, None))
+    if not isinstance(layer, keras.layers.InputLayer):
+        check(layer)
+    try:
+        settings = dict(layer.get_config())
+    except NotImplementedError:
+        settings = {}
+    if hasattr(layer, "activation"):
+        settings["activation"] = activation(layer.activation, ACTIVATIONS)
+    more = _MORE.get(type(layer), _weights)(layer)
+    return Described(
+        f"{kind}, a class of your own" if own else kind,
+        layer.name,
+        features=_features(layer),
+        masks=bool(layer.supports_masking),
+        **{"settings": settings, **more},
+    )
+
+
+def _features(layer: Any) -> int | None:
+    """How many numbers the layer gets."""
+    try:
+        return int(layer.input.shape[-1])
+    except (AttributeError, TypeError, IndexError):
+        return None
+
+
+def _weights(layer: Any) -> dict[str, Any]:
+    return {"weights": [array(weight) for weight in layer.weights]}
+
+
+def _pair(layer: Any) -> dict[str, Any]:
+    return {"inner": (described(layer.forward_layer), described(layer.backward_layer))}
+
+
+#: what else is described, by the type of a layer; of others, the weights
+_MORE: dict[type, Callable[[Any], dict[str, Any]]] = {
+    **dict.fromkeys(RECURRENT, lambda layer: {"cell": recurrence(layer)}),
+    keras.layers.Normalization: lambda layer: {
+        "weights": [array(layer.mean), array(layer.variance)],
+        "settings": {"invert": layer.invert, "epsilon": keras.config.epsilon()},
+    },
+    keras.layers.Bidirectional: _pair,
+    keras.layers.TimeDistributed: lambda layer: {"inner": (described(layer.layer),)},
+}
 
 
 def recurrence(layer: Any) -> RecurrentWeights:
@@ -67,41 +108,25 @@ def recurrence(layer: Any) -> RecurrentWeights:
         InputError: a cell or an activation that is not known.
     """
     cell = layer.cell
-    if type(cell) in _SLIM_CELLS:
-        variant, found = cell.spec.variant, cell.packed_weights()
-    elif type(cell) in _KERAS_CELLS:
-        variant = _KERAS_CELLS[type(cell)]
-        variant = variant if cell.use_bias else variant.without_bias()
-        found = {name: getattr(cell, name) for name in variant.shapes(1, 1)}
-    else:
+    used = (getattr(cell, f"{what}activation", None) for what in ("", "recurrent_"))
+    g, s = (activation(f, NAMES) if f else "linear" for f in used)
+    if type(cell) in _KERAS_CELLS:
+        functions = {"activation": g, "recurrent_activation": s}
+        settings = {**cell.get_config(), **functions}
+        weights = [array(weight) for weight in cell.weights]
+        kind = _KERAS_CELLS[type(cell)]
+        return keras_cell(Described(kind, layer.name, settings, weights))
+    if type(cell) not in _SLIM_CELLS:
         kinds = (*_KERAS_CELLS, *_SLIM_CELLS)
         raise InputError(
             f"The cell {named(cell)} cannot be read; allowed: "
             f"{', '.join(kind.__name__ for kind in kinds)}."
         )
-    weights = {name: array(found[name]) for name in variant.shapes(1, 1)}
-    reset_after = bool(getattr(cell, "reset_after", False))
-    reset_bias = None
-    if reset_after and cell.use_bias:
-        weights["bias"], reset_bias = _two_biases(weights["bias"])
-    used = (cell.activation, getattr(cell, "recurrent_activation", None))
-    g, s = (activation(layer, f, NAMES) if f else "linear" for f in used)
-    spec = CellSpec(variant, FACTS[g], FACTS[s], reset_after)
-    try:
-        return RecurrentWeights(spec, weights, reset_bias)
-    except InputError as error:
-        raise InputError(f"The layer {named(layer)} cannot be read. {error}") from error
-
-
-def _two_biases(biases: Array) -> tuple[Array, Array]:
-    """The biases (2, 3n) of a GRU with reset_after: of all gates, and behind r.
-
-    z and r add both of theirs; of the candidate, r resets the second one.
-    """
-    outer, inner = biases
-    n = len(inner) // 3
-    outer[: 2 * n] += inner[: 2 * n]
-    return outer, inner[2 * n :]
+    for name in (g, s):
+        one_of(f"The layer {named(layer)} has the activation", name, FACTS)
+    packed, variant = cell.packed_weights(), cell.spec.variant
+    found = {name: array(packed[name]) for name in variant.shapes(1, 1)}
+    return cell_of(named(layer), CellSpec(variant, FACTS[g], FACTS[s]), found)
 
 
 def check(layer: Any) -> None:
@@ -129,25 +154,12 @@ def check(layer: Any) -> None:
         )
 
 
-def activation(layer: Any, function: Any, known: Mapping[Any, str]) -> str:
-    """The name of an activation.
-
-    Args:
-        layer: whose it is.
-        function: Keras's.
-        known: those that are allowed.
-
-    Raises:
-        InputError: none of them.
-    """
-    name = known.get(function)
-    if name is None:
-        received = getattr(function, "__name__", function)
-        raise InputError(
-            f"The activation {received} of the layer {named(layer)} is not known "
-            f"outside Keras; allowed: {', '.join(known.values())}."
-        )
-    return name
+def activation(function: Any, known: Mapping[Any, str]) -> str:
+    """The name of an activation; one that is not known gets none that is."""
+    if function in known:
+        return known[function]
+    name = getattr(function, "__name__", str(function))
+    return f"{name}, a function of your own" if name in known.values() else name
 
 
 def array(tensor: Any) -> Array:

@@ -5,6 +5,7 @@ Sizes: m numbers go into a layer at a step, n come out of it. Arrays are float32
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,6 +145,23 @@ class Affine(Layer):
 
 
 @dataclass(frozen=True, eq=False)
+class Skip(Layer):
+    """``y = x + scale * input[:n]``, where ``input`` is the model's.
+
+    ``scale``: (n,).
+    """
+
+    scale: Array
+
+    def __post_init__(self) -> None:
+        self._hold(scale=frozen(f"The layer {self}", "scale", self.scale, (None,)))
+
+    @property
+    def inputs(self) -> int:
+        return len(self.scale)
+
+
+@dataclass(frozen=True, eq=False)
 class Dense(Layer):
     """``y = activation(x kernel + bias)``, at each step where there are steps.
 
@@ -177,6 +195,7 @@ class Recurrent(Layer):
     ``masked``: a masked step leaves the states, and so the output, as they were; with
     ``zero_masked`` its output is 0 instead. ``go_backwards``: the last step is taken
     first, and the outputs stand in the order in which they were computed.
+    ``initial``: (n,) for each state, by name, before the first step; None for zeros.
     """
 
     cell: RecurrentWeights
@@ -184,8 +203,21 @@ class Recurrent(Layer):
     go_backwards: bool = False
     masked: bool = False
     zero_masked: bool = False
+    initial: Mapping[str, Array] | None = None
 
     def __post_init__(self) -> None:
+        if self.initial is not None:
+            what, names = f"The layer {self}", self.cell.spec.family.states
+            if set(self.initial) != set(names):
+                raise InputError(
+                    f"{what} must have initial states for {', '.join(names)}; received "
+                    f"{', '.join(map(str, self.initial)) or 'none'}."
+                )
+            held = {
+                name: frozen(what, name, self.initial[name], (self.outputs,))
+                for name in names
+            }
+            self._hold(initial=held)
         if self.zero_masked and not self.masked:
             raise InputError(
                 f"The layer {self} has zero_masked=True; allowed only with masked=True."
@@ -267,6 +299,6 @@ class Bidirectional(Layer):
 
 #: all kinds; each table by kind has them all
 KINDS: tuple[type[Layer], ...] = (
-    *(Embedding, Masking, Affine, Dense, Activation),
+    *(Embedding, Masking, Affine, Dense, Activation, Skip),
     *(Recurrent, Bidirectional),
 )

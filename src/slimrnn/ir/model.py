@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from slimrnn.errors import InputError
 from slimrnn.ir.data import Data, arrays
-from slimrnn.ir.layers import Embedding, Layer, Masking, Recurrent
+from slimrnn.ir.layers import Embedding, Layer, Masking, Recurrent, Skip
 from slimrnn.utils import checks
 
 
@@ -21,6 +21,8 @@ class Model(Data):
         layers: those that compute something, in order.
         steps: T, where the model fixes it.
         flatten: whether the outputs of all steps are one row of T * n numbers.
+        origin: where it was read from, in words; models are equal without it.
+        translated: what was read as something else, in words; likewise.
 
     Raises:
         InputError: no layer, layers whose sizes do not fit, an Embedding or a Masking
@@ -43,6 +45,8 @@ from head (Dense).
     layers: tuple[Layer, ...]
     steps: int | None = None
     flatten: bool = False
+    origin: str = field(default="", compare=False)
+    translated: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         self._hold(layers=tuple(self.layers))
@@ -126,6 +130,8 @@ def _check(layers: tuple[Layer, ...]) -> None:
                 f"Masking must stand before the recurrent layers, once, and not behind "
                 f"an Embedding; {layer} does not."
             )
+        if isinstance(layer, Skip):
+            _check_skip(layer, layers, k, sequence and not masks)
         masks = masks or layer.makes_mask
         for cell in layer.recurrent():
             if not sequence:
@@ -144,3 +150,23 @@ def _check(layers: tuple[Layer, ...]) -> None:
                 )
         if layer.recurrent():
             sequence = layer.recurrent()[0].return_sequences
+
+
+def _check_skip(
+    layer: Skip, layers: tuple[Layer, ...], place: int, steps: bool
+) -> None:
+    """Refuse an input that cannot be added where a layer stands."""
+    late = any(other.recurrent() for other in layers[place:])
+    again = any(isinstance(other, Skip) for other in layers[:place])
+    first = layers[0]
+    if late or again or not steps or isinstance(first, Embedding):
+        raise InputError(
+            f"The layer {layer} adds the model's input; allowed is that once, behind "
+            f"the recurrent layers, with an output for each step, no mask and no "
+            f"Embedding."
+        )
+    if first is layer or layer.inputs > first.inputs:
+        raise InputError(
+            f"The layer {layer} adds {layer.inputs} numbers of the model's input; "
+            f"received {0 if first is layer else first.inputs}."
+        )

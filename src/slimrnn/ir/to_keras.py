@@ -28,20 +28,43 @@ _FUNCTIONS = {name: function for function, name in ACTIVATIONS.items()}
 _ZEROS = dict.fromkeys(("kernel_initializer", "recurrent_initializer"), "zeros")
 
 
-def to_keras(model: Model) -> keras.Sequential:
+def to_keras(model: Model) -> keras.Model:
     """The model in Keras, with the same weights; recurrent layers are slim layers.
 
     Raises:
-        InputError: a cell with ``reset_after`` that is no GRU of Keras.
+        InputError: a cell with ``reset_after`` that is no GRU of Keras, or initial
+            states.
     """
     shape = (model.steps,) if model.takes_indices else (model.steps, model.inputs)
     made = [_LAYERS[type(layer)](layer) for layer in model.layers]
     last = [keras.layers.Flatten()] if model.flatten else []
     inside = [keras.Input(shape), *(layer for layer, _ in made), *last]
-    built = keras.Sequential(inside, name=model.name)
+    if any(isinstance(layer, ir.Skip) for layer in model.layers):
+        built = _around(model, inside)
+    else:
+        built = keras.Sequential(inside, name=model.name)
     for layer, weights in made:
         layer.set_weights(weights)
     return built
+
+
+def _around(model: Model, inside: list[Any]) -> keras.Model:
+    """A functional model, in which an Add has the model's input too."""
+    x = given = inside[0]
+    for made, layer in zip(inside[1:], [*model.layers, None], strict=False):
+        if isinstance(layer, ir.Skip):
+            n = layer.outputs
+            side = given if n == model.inputs else given[..., :n]
+            if (layer.scale != 1).any():
+                side = keras.layers.Rescaling(layer.scale.tolist())(side)
+            x = made([side, x])
+        else:
+            x = made(x)
+    return keras.Model(given, x, name=model.name)
+
+
+def _skip(layer: ir.Skip) -> Made:
+    return keras.layers.Add(name=layer.name), []
 
 
 def _embedding(layer: ir.Embedding) -> Made:
@@ -81,6 +104,11 @@ def _dense(layer: ir.Dense) -> Made:
 
 def _recurrent(layer: ir.Recurrent) -> Made:
     cell = layer.cell
+    if layer.initial is not None:
+        raise InputError(
+            f"The layer {layer} has initial states of its own, which a layer of Keras "
+            f"does not hold; replace them by None."
+        )
     settings: dict[str, Any] = {
         "units": cell.units,
         "activation": _FUNCTIONS[cell.spec.activation.name],
@@ -133,6 +161,7 @@ _LAYERS: dict[type, Callable[[Any], Made]] = {
     ir.Masking: _masking,
     ir.Affine: _affine,
     ir.Activation: _activation,
+    ir.Skip: _skip,
     ir.Dense: _dense,
     ir.Recurrent: _recurrent,
     ir.Bidirectional: _bidirectional,

@@ -90,6 +90,8 @@ class Stream:
             for part, states in zip(parts, memory, strict=True)
             if states
         ]
+        self._initial = [part.initial or {} for part in parts if part.states]
+        self.reset()
         self._handle: _Handle | None = _Handle.new(parts, memory, x, y)
         long = sum(part.work for part in parts) > _LONG
         self._run: Callable = (native if long else library.quick()).slim_stream_step
@@ -156,10 +158,10 @@ class Stream:
                 array[...] = new[name]
 
     def reset(self) -> None:
-        """Begin anew: all states are 0."""
-        for states in self._state:
-            for array in states.values():
-                array.fill(0)
+        """Begin anew: all states are 0, or what the model has for them."""
+        for states, initial in zip(self._state, self._initial, strict=True):
+            for name, array in states.items():
+                array[...] = initial.get(name, 0)
 
     def measure(self, steps: int = 1000) -> float:
         """Time some steps inside C, without what calling them from Python costs.

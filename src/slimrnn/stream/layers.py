@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -17,7 +17,7 @@ from slimrnn.variants import WEIGHTS
 Array = np.ndarray
 
 #: slim_layer's kinds, in the order of slimrnn.h
-EMBEDDING, CELL, DENSE, POINTWISE, MASKING = range(5)
+EMBEDDING, CELL, DENSE, POINTWISE, MASKING, SKIP = range(6)
 
 #: by number, as slimrnn.h has them
 _NUMBERS = {name: k for k, name in enumerate(ir.ACTIVATIONS)}
@@ -36,6 +36,7 @@ class Part:
     cell: library.Cell | None = None
     reset_bias: Array | None = None
     states: tuple[str, ...] = ()
+    initial: Mapping[str, Array] | None = None  # (n,) for each state; None for 0
 
     @property
     def work(self) -> int:
@@ -90,6 +91,10 @@ def _activation(layer: ir.Activation) -> Part:
     return Part(POINTWISE, layer.inputs, layer.outputs, (), layer.activation)
 
 
+def _skip(layer: ir.Skip) -> Part:
+    return Part(SKIP, layer.inputs, layer.outputs, (layer.scale,))
+
+
 def _dense(layer: ir.Dense) -> Part:
     weights = (layer.kernel, layer.bias)
     return Part(DENSE, layer.inputs, layer.outputs, weights, layer.activation)
@@ -112,6 +117,7 @@ def _recurrent(layer: ir.Recurrent) -> Part:
         cell=library.cell(cell.spec, cell.features, cell.units),
         reset_bias=cell.reset_bias,
         states=cell.spec.family.states,
+        initial=layer.initial,
     )
 
 
@@ -120,6 +126,7 @@ _PARTS: dict[type, Callable[[Any], Part]] = {
     ir.Masking: _masking,
     ir.Affine: _affine,
     ir.Activation: _activation,
+    ir.Skip: _skip,
     ir.Dense: _dense,
     ir.Recurrent: _recurrent,
     ir.Bidirectional: _whole,

@@ -9,9 +9,17 @@ import numpy as np
 
 from slimrnn.deploy.c.arrays import NUMPY
 from slimrnn.deploy.c.layout import Part
-from slimrnn.deploy.program.c_expression import number
+from slimrnn.deploy.program.c_expression import Text, number
 from slimrnn.deploy.program.program import Program
-from slimrnn.ir.layers import Activation, Affine, Dense, Embedding, Masking, Recurrent
+from slimrnn.ir.layers import (
+    Activation,
+    Affine,
+    Dense,
+    Embedding,
+    Masking,
+    Recurrent,
+    Skip,
+)
 
 
 class Flow:
@@ -25,6 +33,7 @@ class Flow:
     def __init__(self, program: Program, leave: str):
         self.program, self.arithmetic = program, program.arithmetic
         self.leave = leave
+        self.given = ""  # the model's input of this step, where it is not at hand
         self.value, self.width = "x", 0
         self.arrays: dict[str, tuple[str, int]] = {}
         self.padded: set[str] = set()  # the arrays that end with zeros
@@ -119,6 +128,21 @@ class Flow:
         )
         self.value = to
 
+    def _skip(self, layer: Skip, part: Part, to: str) -> None:
+        to = to or self.vector(part.name, self.width)
+        given = self.given or f"state->{part.name}_x[j]"
+        numbers = Text(f"{self.value}[j]"), Text(f"{part.name}_scale[j]"), Text(given)
+        formulas = self.arithmetic.formulas(lambda *_: None)
+        value = formulas.skipped(*numbers, part.lowered)
+        cast = f"(int16_t)({value})" if self.arithmetic.scaled else str(value)
+        self._each(to, self.width, cast)
+        self.value = to
+
+    def keep(self, part: Part) -> None:
+        """Have the input for a Skip, which is computed after the step."""
+        count = part.lowered.outputs
+        self._each(f"state->{part.name}_x", count, f"{self.value}[j]")
+
     def _activation(self, layer: Activation, part: Part, to: str) -> None:
         to = to or self.vector("activation", self.width)
         if layer.activation == "softmax":
@@ -175,6 +199,7 @@ _TAKE: dict[type, Callable[[Flow, Any, Part, str], None]] = {
     Embedding: Flow._embedding,
     Masking: Flow._masking,
     Affine: Flow._affine,
+    Skip: Flow._skip,
     Dense: Flow._dense,
     Activation: Flow._activation,
     Recurrent: Flow._recurrent,

@@ -17,7 +17,7 @@ from slimrnn.deploy.program.c_expression import KEYWORDS
 from slimrnn.deploy.program.functions import TANH_TABLE
 from slimrnn.deploy.program.program import Lowered, Program
 from slimrnn.deploy.program.step import MATRICES, Structure
-from slimrnn.ir.layers import Activation, Dense, Embedding
+from slimrnn.ir.layers import Activation, Dense, Embedding, Skip
 
 Array = np.ndarray
 
@@ -60,7 +60,11 @@ class Layout:
     @property
     def table_bytes(self) -> int:
         """What the tables take in flash."""
-        tables = [table for part in self.parts for table in part.tables.values()]
+        tables = [
+            table
+            for part in self.parts
+            for table in (*part.tables.values(), *part.lowered.initial.values())
+        ]
         shared = TANH_TABLE.nbytes if self.has_tanh_table else 0
         return sum(table.nbytes for table in tables) + shared
 
@@ -145,12 +149,15 @@ _CALLS: dict[type, Callable[[Any, Arithmetic], set[str]]] = {
 
 def _states(lowered: Lowered) -> tuple[str, ...]:
     cells = lowered.cells
+    if isinstance(lowered.layer, Skip):
+        return ("x",)  # of the last step
     return cells[0].structure.spec.family.states if cells else ()
 
 
 def _derived(lowered: Lowered) -> list[str]:
     """What a part's other names end in: its tables, its states, its output."""
-    return ["table", "scale", "offset", "y", *_states(lowered), *lowered.tables]
+    first = [f"first_{state}" for state in lowered.initial]
+    return [*first, "table", "scale", "offset", "y", *_states(lowered), *lowered.tables]
 
 
 class _Names:

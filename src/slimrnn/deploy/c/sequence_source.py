@@ -93,7 +93,7 @@ class SequenceSource(Source):
         if not any(stage.kept for stage in stages):
             body.lines.append("(void)work;")
         body.lines.append("if (steps < 0) steps = 0;")
-        body.lines.append(f"*state = ({self.name}_state){{0}};")
+        body.lines += self.reset_lines().split("\n    ")
         rows, pitch = "x", f"{self.upper}_INPUTS"
         for place, stage in enumerate(stages):
             kept = f"rows_{place}"
@@ -152,6 +152,9 @@ class SequenceSource(Source):
         else:
             flow.value = f"state->{last.parts[0].name}_h"
         flow.width = last.layer.outputs
+        flow.given = f"x[t * {self.upper}_INPUTS + j]"
+        if self.arithmetic.scaled:
+            flow.given = f"{flow.given} * 256"
         _chain(flow, behind)
         heading = ""
         if last.kept:

@@ -89,6 +89,21 @@ typedef struct {{
 #endif
 """
 
+    def first_states(self) -> str:
+        """How a sequence begins, in words."""
+        some = any(part.lowered.initial for part in self.layout.parts)
+        return "the states are those of the model" if some else "all states are 0"
+
+    def reset_lines(self) -> str:
+        """The statements that begin a sequence."""
+        lines = [f"*state = ({self.name}_state){{0}};"]
+        for part in self.layout.parts:
+            for state in part.lowered.initial:
+                to, first = f"{part.name}_{state}", f"{part.name}_first_{state}"
+                heading = f"for (int j = 0; j < {part.lowered.outputs}; j++)"
+                lines.append(f"{heading} state->{to}[j] = {first}[j];")
+        return "\n    ".join(lines)
+
     @property
     def each(self) -> bool:
         """Whether the model gives an output for each step."""
@@ -234,6 +249,9 @@ static void {name}_step(const TABLE struct {name} *cell, const {vector} *x{state
 
     def _tables(self) -> Iterator[str]:
         for part in self.layout.parts:
+            for state, values in part.lowered.initial.items():
+                name = f"{part.name}_first_{state}"
+                yield table(c_type(values), name, values, f"({values.size})")
             if not part.tables:
                 continue
             for key, values in part.tables.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from slimrnn.deploy.c.flow import Flow
 from slimrnn.deploy.c.source import Source
+from slimrnn.ir.layers import Skip
 
 
 class StreamSource(Source):
@@ -17,7 +18,7 @@ class StreamSource(Source):
     def _prototypes(self) -> str:
         name, upper, out = self.name, self.upper, self.arithmetic.vector
         return f"""\
-/* Begin a sequence: all states are 0. */
+/* Begin a sequence: {self.first_states()}. */
 void {name}_reset({name}_state *state);
 
 /* Take a step: x ({upper}_INPUTS). */
@@ -36,6 +37,9 @@ void {name}_run({name}_state *state, const {self.input} *x, int32_t steps,
         """The body of NAME_step."""
         flow = Flow(self.program, "return")
         flow.begin("x")
+        for part in self.layout.parts:
+            if isinstance(part.lowered.layer, Skip):
+                flow.keep(part)
         for part in self.layout.parts[: self._split]:
             flow.take(part)
         return flow
@@ -67,7 +71,7 @@ void {name}_run({name}_state *state, const {self.input} *x, int32_t steps,
         return f"""\
 void {name}_reset({name}_state *state)
 {{
-    *state = ({name}_state){{0}};
+    {self.reset_lines()}
 }}
 
 void {name}_step({name}_state *state, const {self.input} *x)

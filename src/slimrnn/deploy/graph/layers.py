@@ -24,6 +24,7 @@ from slimrnn.ir.layers import (
     Embedding,
     Masking,
     Recurrent,
+    Skip,
 )
 from slimrnn.ir.model import Model
 from slimrnn.ir.weights import RecurrentWeights
@@ -62,14 +63,14 @@ def forward(graph: Graph, model: Model, x: Node, recurrent: Writer) -> Node:
         x: its input.
         recurrent: writes a recurrent layer.
     """
-    skipped = None
+    skipped, given = None, x
     layer: Any
     for layer in model.layers:
         graph.scope = layer.name
         skips = _SKIPS.get(type(layer))
         skipped = (skips and skips(layer, x)) or skipped
         write = _WRITERS.get(type(layer))
-        x = write(layer, x) if write else recurrent(layer, x, skipped)
+        x = write(layer, x, given) if write else recurrent(layer, x, skipped)
         skipped = graph.turned(skipped) if layer.turns and skipped else skipped
     return x
 
@@ -91,23 +92,30 @@ _SKIPS: dict[type, Callable[[Any, Node], Node | None]] = {
 }
 
 
-def _dense(layer: Dense, x: Node) -> Node:
+def _skip(layer: Skip, x: Node, given: Node) -> Node:
+    first = np.eye(given.width, layer.outputs, dtype="float32") * layer.scale
+    return x + x.graph.product(given, first, None, "scale")
+
+
+def _dense(layer: Dense, x: Node, _: Node) -> Node:
     product = x.graph.product(x, layer.kernel, layer.bias, "kernel")
     return x.graph.activation(layer.activation, product)
 
 
-def _affine(layer: Affine, x: Node) -> Node:
+def _affine(layer: Affine, x: Node, _: Node) -> Node:
     scaled = x * x.graph.constant(layer.scale, "scale")
     return scaled + x.graph.constant(layer.offset, "offset")
 
 
-_WRITERS: dict[type, Callable[[Any, Node], Node]] = {
-    Embedding: lambda layer, x: x.graph.look_up(layer.table, x),
+#: a layer from what it gets, and from the model's input
+_WRITERS: dict[type, Callable[[Any, Node, Node], Node]] = {
+    Embedding: lambda layer, x, _: x.graph.look_up(layer.table, x),
     # What it sets to 0 is what no recurrent layer sees.
-    Masking: lambda layer, x: x,
+    Masking: lambda layer, x, _: x,
     Affine: _affine,
     Dense: _dense,
-    Activation: lambda layer, x: x.graph.activation(layer.activation, x),
+    Skip: _skip,
+    Activation: lambda layer, x, _: x.graph.activation(layer.activation, x),
 }
 
 

@@ -47,7 +47,7 @@ def to_litert(
     The file has the signature ``serving_default``. With ``"step"``: ``x`` is (B, m), or
     (B,) int32 indices for an Embedding; ``y`` is the output; for each state, such as
     ``lstm_h``, there are an input and an output of that name, (B, n) each, which
-    begin as zeros. B is free.
+    begin as zeros, or as the metadata ``initial`` tells. B is free.
 
     With ``"lstm"``: ``x`` is (1, T, m) or (1, T). T is free, unless the model has it.
     The operator keeps its states from run to run: call the interpreter's
@@ -95,6 +95,11 @@ def _sequence(graph: LiteRTGraph, model: Model) -> None:
 def _lstm(layer: Recurrent, x: Node, skipped: Node | None, in_order: bool) -> Node:
     """A recurrent layer as the fused operator."""
     graph, n, gates = x.graph, layer.outputs, _fused_gates(layer)
+    if layer.initial is not None:
+        raise InputError(
+            f"The layer {layer.name} has initial states, and those of the fused "
+            f"operator are 0; use mode='step'."
+        )
     if layer.go_backwards:
         x = graph.turned(x)
     order = [gates[name] for name in ("i", "f", "c", "o")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import slimrnn
@@ -22,7 +23,13 @@ def save(path: Path, content: bytes) -> Path:
 
 def metadata(model: Model, mode: str) -> dict[str, str]:
     """What a file tells about its origin."""
+    initial = {
+        f"{layer.name}_{name}": values.tolist()
+        for layer in model.recurrent()
+        for name, values in (layer.initial or {}).items()
+    }
     return {
+        **({"initial": json.dumps(initial)} if initial else {}),
         "slimrnn": slimrnn.__version__,
         "model": model.name,
         "mode": mode,

@@ -56,7 +56,8 @@ def to_onnx(
     The input is ``x``: (B, T, m), or (B, T) int32 indices for an Embedding; the output
     is ``y``. B and T are free. With ``"step"`` there is no T, and for each state there
     are an input, such as ``lstm_h``, and an output, ``next_lstm_h``, (B, n) each; the
-    states begin as zeros, as they do in the other modes.
+    states begin as zeros, as they do in the other modes, or as the metadata
+    ``initial`` tells, by the names of the inputs.
 
     Returns:
         The path.
@@ -130,7 +131,7 @@ def _scan(layer: Recurrent, x: Node, skipped: Node | None, in_order: bool) -> No
     turned = backwards if in_order and layer.return_sequences else 0
     *last, outputs = graph.operators(
         "Scan",
-        [*([_zeros(x, layer.outputs)] * len(names)), *sequences],
+        [*(_initial(layer, x, name) for name in names), *sequences],
         [*([state] * len(names)), (*x.shape[:-1], layer.outputs)],
         body=body.finish(body.scope),
         num_scan_inputs=len(sequences),
@@ -154,6 +155,11 @@ def _lstm(layer: Recurrent, x: Node, skipped: Node | None, in_order: bool) -> No
     kernel = np.concatenate([gate.kernel.T for gate in order])
     recurrent = np.concatenate([gate.recurrent_kernel.T for gate in order])
     bias = np.concatenate([*(gate.bias for gate in order), np.zeros(4 * n, "float32")])
+    first: list[Node | None] = []
+    if layer.initial is not None:
+        axis, shape = graph.vector(0), (1, batch, n)
+        states = [_initial(layer, x, name) for name in ("h", "c")]
+        first = [None, *(graph.operator("Unsqueeze", [s, axis], shape) for s in states)]
     outputs, last = graph.operators(
         "LSTM",
         [
@@ -161,6 +167,7 @@ def _lstm(layer: Recurrent, x: Node, skipped: Node | None, in_order: bool) -> No
             graph.constant(kernel[None], "kernel"),
             graph.constant(recurrent[None], "recurrent_kernel"),
             graph.constant(bias[None], "bias"),
+            *first,
         ],
         [(time, 1, batch, n), (1, batch, n)],
         hidden_size=n,
@@ -190,13 +197,16 @@ def _activations(layer: Recurrent) -> dict[str, list]:
     }
 
 
-def _zeros(x: Node, units: int) -> Node:
-    """The states before the first step, (B, n)."""
-    graph = x.graph
+def _initial(layer: Recurrent, x: Node, name: str) -> Node:
+    """A state before the first step, (B, n)."""
+    graph, units = x.graph, layer.outputs
     batch = graph.operator("Shape", [x], (1,), dtype="int64", start=0, end=1)
     shape = [batch, graph.vector(units)]
     shape = graph.operator("Concat", shape, (2,), dtype="int64", axis=0)
-    return graph.operator("ConstantOfShape", [shape], (x.shape[0], units))
+    if layer.initial is None:
+        return graph.operator("ConstantOfShape", [shape], (x.shape[0], units))
+    first = graph.constant(layer.initial[name], f"initial_{name}")
+    return graph.operator("Expand", [first, shape], (x.shape[0], units))
 
 
 _SEQUENCES = {"scan": _scan, "lstm": _lstm}

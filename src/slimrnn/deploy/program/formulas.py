@@ -53,6 +53,10 @@ class Float32:
         """``gate * (U h + b)``."""
         return self.times(gate, total)
 
+    def skipped(self, y: Any, scale: Any, x: Any, lowered: Any) -> Any:
+        """``y + scale * x``."""
+        return y + scale * x
+
     def between(self, gate: Any, first: Any, second: Any) -> Any:
         """``gate * first + (1 - gate) * second``."""
         if _is(gate, 1):
@@ -96,6 +100,10 @@ class Int8:
     def times(self, gate: Any, value: Any) -> Any:
         """``gate * value``: Q15 times any."""
         return value if _is(gate, 1) else shifted(_whole(gate) * value, ONE_BITS)
+
+    def skipped(self, y: Any, scale: Any, x: Any, lowered: Any) -> Any:
+        """``y + scale * x``, brought to the same fraction bits, which hold the sum."""
+        return shifted(y, lowered.lost) + shifted(scale * x, lowered.shift)
 
     def reset(self, gate: Any, total: Any) -> Any:
         """``gate * (U h + b)``, the sum being kept within +-16."""

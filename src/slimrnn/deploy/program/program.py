@@ -22,6 +22,7 @@ from slimrnn.ir.layers import (
     Layer,
     Masking,
     Recurrent,
+    Skip,
 )
 from slimrnn.ir.model import Model
 from slimrnn.ir.weights import RecurrentWeights
@@ -44,6 +45,9 @@ class Lowered:
         bits: of integers, the fraction bits of a Dense's output, and of the state c.
         saturates: of integers, whether c can reach the end of its range.
         directions: of a Bidirectional, its two layers.
+        lost: of integers, by how many fraction bits a Skip's output is shorter than its
+            input; ``shift``: by how many its products are longer than its output.
+        initial: (n,) of each state that does not begin as 0, by name.
     """
 
     layer: Layer
@@ -51,6 +55,9 @@ class Lowered:
     bits: int = 0
     saturates: bool = False
     directions: tuple[Lowered, ...] = ()
+    lost: int = 0
+    shift: int = 0
+    initial: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -157,7 +164,7 @@ def dense_tables(layer: Dense) -> dict[str, Array]:
 
 
 def _recurrent(layer: Recurrent) -> Lowered:
-    return Lowered(layer, tables_of(layer.cell))
+    return Lowered(layer, tables_of(layer.cell), initial=layer.initial or {})
 
 
 def _bidirectional(layer: Bidirectional) -> Lowered:
@@ -171,6 +178,7 @@ _LOWER: dict[type, Callable[[Any], Lowered]] = {
     Affine: lambda layer: Lowered(
         layer, {"scale": layer.scale, "offset": layer.offset}
     ),
+    Skip: lambda layer: Lowered(layer, {"scale": layer.scale}),
     Dense: lambda layer: Lowered(layer, dense_tables(layer)),
     Activation: Lowered,
     Recurrent: _recurrent,

@@ -31,6 +31,7 @@ from slimrnn.ir.layers import (
     Layer,
     Masking,
     Recurrent,
+    Skip,
 )
 from slimrnn.ir.model import Model
 from slimrnn.variants import ACTIVATIONS, CANDIDATE, FAMILIES
@@ -82,7 +83,7 @@ class _Quantizer:
         return float(abs(values).max(initial=0)) or 1.0
 
     def program(self) -> Program:
-        input_scale = self.input_reach / _INT8
+        self.input_scale = input_scale = self.input_reach / _INT8
         self._vector(input_scale / 256, _INT8 * 256)
         layers = list(_joined(self.model.layers))
         for layer in layers:
@@ -122,6 +123,33 @@ class _Quantizer:
         table, scale = _rounded(layer.table, abs(layer.table).max(initial=0))
         self.layers.append(Lowered(layer, {"table": table}))
         self._vector(float(scale) / 256, _INT8 * 256)
+
+    def skip(self, layer: Skip) -> None:
+        """The fraction bits that hold the sum, and the scale as so many more."""
+        before = self.layers[-1]
+        if self.affine:
+            raise InputError(
+                f"int8 rounds the input behind Rescaling and Normalization, and the "
+                f"layer {layer} adds it before them; leave one of them out."
+            )
+        have = ONE_BITS if before.cells else before.bits
+        largest = abs(layer.scale).max() * self.input_reach
+        reach = 2.0**-have * _INT16 * 1.0 if before.cells else self.reach
+        bits = math.floor(math.log2((_INT16 - 7) / ((reach + largest) * 1.01)))
+        bits = min(have, bits)
+        if bits < 0:
+            raise InputError(
+                f"int8: the outputs of {layer.name} can reach {reach + largest:.0f}, "
+                f"and 16 bits hold {_INT16}; scale the inputs down."
+            )
+        factors = layer.scale.astype(float) * self.input_scale / 256 * 2.0**bits
+        shift = math.floor(math.log2(_INT16 / max(abs(factors).max(), 2.0**-30)))
+        shift = max(0, min(30, shift))
+        scale = np.round(factors * 2.0**shift).astype("int16")
+        self.layers.append(
+            Lowered(layer, {"scale": scale}, bits, lost=have - bits, shift=shift)
+        )
+        self._vector(2.0**-bits, _INT16)
 
     def dense(self, layer: Dense) -> None:
         if layer.activation == "softmax" and not self.is_last:
@@ -183,7 +211,22 @@ class _Quantizer:
                 tables[name] = np.minimum(ones, _INT16).astype("int16")
             else:
                 tables[name] = self._fixed(layer.name, name, table, SUM_BITS)
-        return Lowered(layer, tables, bits, saturates)
+        initial = self._initial(layer, {"h": ONE_BITS, "c": bits})
+        return Lowered(layer, tables, bits, saturates, initial=initial)
+
+    def _initial(self, layer: Recurrent, bits: Mapping[str, int]) -> dict[str, Array]:
+        """The initial states, which must lie where a step leaves them."""
+        found = {}
+        for name, values in (layer.initial or {}).items():
+            rounded = np.round(values.astype(float) * 2.0 ** bits[name])
+            if abs(rounded).max() > _INT16:
+                raise InputError(
+                    f"int8: the initial {name} of {layer.name} reaches "
+                    f"{abs(values).max():.3g}, and 16 bits hold "
+                    f"{_INT16 / 2 ** bits[name]:.3g}."
+                )
+            found[name] = rounded.astype("int16")
+        return found
 
     def _format(self, layer: Recurrent) -> tuple[int, bool]:
         """The fraction bits of c, and whether it can leave them."""
@@ -202,7 +245,8 @@ class _Quantizer:
                 f"int8: no bound of c is known in {layer.name}, whose forget gate is "
                 f"{forget}; allowed is one below 0.999."
             )
-        reach = max(self.c_reach.get(layer.name, 1.0), 2.0**-10) * _MARGIN
+        first = abs((layer.initial or {}).get("c", np.zeros(1))).max()
+        reach = max(self.c_reach.get(layer.name, 1.0), first, 2.0**-10) * _MARGIN
         bits = math.floor(math.log2(_INT16 / reach))
         return max(0, min(ONE_BITS - 1, bits)), True
 
@@ -292,6 +336,7 @@ _QUANTIZE: dict[type, Callable[[_Quantizer, Any], None]] = {
     Embedding: _Quantizer.embedding,
     Masking: _Quantizer.masking,
     Affine: _Quantizer.rescaling,
+    Skip: _Quantizer.skip,
     Dense: _Quantizer.dense,
     Activation: _Quantizer.activation,
     Recurrent: _Quantizer.recurrent,

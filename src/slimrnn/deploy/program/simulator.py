@@ -23,6 +23,7 @@ from slimrnn.ir.layers import (
     Embedding,
     Masking,
     Recurrent,
+    Skip,
 )
 
 Array = np.ndarray
@@ -72,6 +73,7 @@ class _Run:
         """All of them, each over all steps."""
         if not self.program.model.takes_indices:
             values = self.arithmetic.widened(values)
+        self.given = values
         for lowered in self.program.layers:
             layer = lowered.layer
             mask = inputs.masked(layer, values, mask)
@@ -94,6 +96,10 @@ class _Run:
         self, layer: Activation, lowered: Lowered, x: Array, _: Any
     ) -> Array:
         return self._activated(layer.activation, x)
+
+    def skip(self, layer: Skip, lowered: Lowered, x: Array, _: Any) -> Array:
+        given, scale = self.given[..., : layer.outputs], lowered.tables["scale"]
+        return self.formulas.skipped(x, scale.astype(self.dtype), given, lowered)
 
     def dense(self, layer: Dense, lowered: Lowered, x: Array, _: Any) -> Array:
         tables = lowered.tables
@@ -132,7 +138,10 @@ class _Run:
         layer, structure = cell.recurrent, cell.structure
         batch, steps = values.shape[:2]
         names = structure.spec.family.states
-        vectors = {k: np.zeros((batch, cell.outputs), self.dtype) for k in names}
+        vectors = {}
+        for name in names:
+            vectors[name] = np.zeros((batch, cell.outputs), self.dtype)
+            vectors[name] += cell.initial.get(name, np.zeros(1)).astype(self.dtype)
         backend = Simulator(cell, self.arithmetic, vectors)
         order = range(steps)[::-1] if layer.go_backwards else range(steps)
         outputs = []
@@ -160,6 +169,7 @@ _RUN: dict[type, Callable[..., Array]] = {
     Masking: _Run.masking,
     Affine: _Run.affine,
     Activation: _Run.activation,
+    Skip: _Run.skip,
     Dense: _Run.dense,
     Recurrent: _Run.recurrent,
     Bidirectional: _Run.bidirectional,

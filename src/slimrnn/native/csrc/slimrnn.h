@@ -147,6 +147,7 @@ enum {
   SLIM_LAYER_DENSE,
   SLIM_LAYER_POINTWISE, /* activation(scale * x + offset) */
   SLIM_LAYER_MASKING,   /* rows whose numbers all equal a value keep the states */
+  SLIM_LAYER_SKIP,      /* x + scale * the first numbers of the stream's x */
   SLIM_LAYERS
 };
 enum { SLIM_SOFTMAX = SLIM_ACTIVATIONS };
@@ -162,7 +163,7 @@ typedef struct {
                                         (outputs) or NULL; embedding: (inputs,
                                         outputs); pointwise: scale and offset,
                                         (inputs) each, or neither; masking: the
-                                        value. Copied are a dense layer's and a
+                                        value; skip: scale, (inputs). Copied are a dense layer's and a
                                         cell's */
   slim_buffer reset_bias;
   slim_buffer states[SLIM_STATES]; /* of a cell: (B, slim_padded(n)), read and written by

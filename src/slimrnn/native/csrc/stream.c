@@ -47,6 +47,13 @@ static int is_good_cell(const slim_layer *l, int batch) {
   return cell->reset_after ? may_hold(l->reset_bias, cell->units) : !l->reset_bias.at;
 }
 
+/* Whether so many numbers of the stream's x can be added. */
+static int is_good_skip(const slim_layer *layers, int k) {
+  const slim_layer *l = &layers[k];
+  return k && layers[0].kind != SLIM_LAYER_EMBEDDING &&
+         l->inputs <= layers[0].inputs && holds(l->weights[0], 1, l->inputs);
+}
+
 static int is_good(const slim_layer *layers, int k, int batch) {
   const slim_layer *l = &layers[k];
   if (l->inputs < 1 || l->outputs < 1 || l->outputs > SLIM_MOST_WIDE) return 0;
@@ -63,6 +70,7 @@ static int is_good(const slim_layer *layers, int k, int batch) {
   if (l->kind == SLIM_LAYER_POINTWISE)
     return may_hold(l->weights[0], l->inputs) && may_hold(l->weights[1], l->inputs) &&
            !l->weights[0].at == !l->weights[1].at;
+  if (l->kind == SLIM_LAYER_SKIP) return is_good_skip(layers, k);
   return l->kind == SLIM_LAYER_MASKING && holds(l->weights[0], 1, 1);
 }
 
@@ -179,6 +187,16 @@ static void mask(slim_stream *s, const part *p, const float *x, ptrdiff_t row) {
   }
 }
 
+/* out = x + scale * the first numbers of each row of the stream's x */
+static void skip(const slim_stream *s, const part *p, const float *x, ptrdiff_t row) {
+  const int n = p->layer.inputs, m = s->parts[0].layer.inputs;
+  const float *scale = p->layer.weights[0].at, *input = s->x;
+  for (int r = 0; r < s->batch; r++, x += row, input += m) {
+    float *out = p->out + (ptrdiff_t)r * p->row;
+    for (int j = 0; j < n; j++) out[j] = x[j] + scale[j] * input[j];
+  }
+}
+
 static int step(slim_stream *s) {
   const float *x = s->x;
   ptrdiff_t row = s->parts[0].layer.inputs;
@@ -199,6 +217,8 @@ static int step(slim_stream *s) {
     } else if (l->kind == SLIM_LAYER_MASKING) {
       mask(s, p, x, row);
       live = s->live;
+    } else if (l->kind == SLIM_LAYER_SKIP) {
+      skip(s, p, x, row);
     } else {
       s->kernels->stream_step(p->plan, s->batch, x, row, l->states[0].at, l->states[1].at,
                               live, p->scratch);

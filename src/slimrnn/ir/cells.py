@@ -1,0 +1,168 @@
+"""Other libraries' cells as rows of the table, and how they pack their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from slimrnn.errors import InputError
+from slimrnn.ir.data import one_of
+from slimrnn.ir.described import Described
+from slimrnn.ir.weights import RecurrentWeights
+from slimrnn.variants import ACTIVATIONS, CellSpec, Gate, Variant, get
+from slimrnn.variants.table import FULL
+
+Array = np.ndarray
+
+#: h = 0 * h + 1 * g(W x + U (1 * h) + b)
+SIMPLE_RNN = Variant("SimpleRNN", "mgu", {"f": Gate(constant=1.0), "c": FULL})
+
+#: Keras's cells by the layer's class; the weights of the first three are packed as ours
+CELLS: dict[str, Variant] = {
+    "LSTM": get("LSTM"),
+    "GRU": get("GRU"),
+    "SimpleRNN": SIMPLE_RNN,
+    "CuDNNLSTM": get("LSTM"),
+    "CuDNNGRU": get("GRU"),
+}
+_NO_BIAS = {name: row.without_bias() for name, row in CELLS.items()}
+
+
+def keras_cell(layer: Described) -> RecurrentWeights:
+    """The cell of a recurrent layer of Keras.
+
+    Raises:
+        InputError: an activation that is not known, weights of other shapes.
+    """
+    use_bias = layer.get("use_bias", True)
+    names = ("kernel", "recurrent_kernel", *(("bias",) if use_bias else ()))
+    weights = dict(zip(names, layer.arrays(*names), strict=True))
+    variant = (CELLS if use_bias else _NO_BIAS)[layer.kind]
+    reset_after = bool(layer.get("reset_after", layer.kind == "CuDNNGRU"))
+    if layer.kind in _PACKED:
+        weights = _PACKED[layer.kind](layer, weights)
+    reset_bias = None
+    if variant.family == "gru" and reset_after and use_bias:
+        bias = weights["bias"]
+        if bias.ndim != 2 or len(bias) != 2 or bias.shape[1] % 3:
+            raise InputError(
+                f"The layer {layer} has reset_after=True and a bias of the shape "
+                f"{bias.shape}; expected (2, 3 units)."
+            )
+        weights["bias"], reset_bias = two_biases(*bias)
+    functions = {}
+    for what, usual in (("activation", "tanh"), ("recurrent_activation", "sigmoid")):
+        name = layer.get(what, usual)
+        one_of(f"The layer {layer} has the {what.replace('_', ' ')}", name, ACTIVATIONS)
+        functions[what] = ACTIVATIONS[name]
+    if layer.kind == "SimpleRNN":  # which has no gate
+        functions["recurrent_activation"] = ACTIVATIONS["linear"]
+    spec = CellSpec(variant, **functions, reset_after=reset_after)
+    return cell_of(layer, spec, weights, reset_bias)
+
+
+def cell_of(
+    layer: object,
+    spec: CellSpec,
+    weights: dict[str, Array],
+    reset_bias: Array | None = None,
+) -> RecurrentWeights:
+    """The cell, or a sentence that names the layer.
+
+    Raises:
+        InputError: weights that do not fit.
+    """
+    try:
+        return RecurrentWeights(spec, weights, reset_bias)
+    except InputError as error:
+        raise InputError(f"The layer {layer} cannot be read. {error}") from error
+
+
+def two_biases(outer: Array, inner: Array) -> tuple[Array, Array]:
+    """The biases (3n,) of a GRU with reset_after: of all gates, and behind r.
+
+    z and r add both of theirs; of the candidate, r resets the second one.
+    """
+    n = len(inner) // 3
+    outer = outer.copy()
+    outer[: 2 * n] += inner[: 2 * n]
+    return outer, inner[2 * n :]
+
+
+#: the layers of PyTorch: their cell, and where each of our gates stands among theirs
+TORCH: dict[str, tuple[Variant, tuple[int, ...]]] = {
+    "LSTM": (get("LSTM"), (0, 1, 2, 3)),
+    "GRU": (get("GRU"), (1, 0, 2)),
+    "RNN": (SIMPLE_RNN, (0,)),
+}
+
+
+def torch_cell(
+    layer: object,
+    kind: str,
+    weights: Iterable[Array],
+    biases: Iterable[Array] = (),
+    activation: str = "tanh",
+) -> RecurrentWeights:
+    """The cell of one layer and direction of PyTorch.
+
+    Args:
+        layer: what a message calls it.
+        kind: ``"LSTM"``, ``"GRU"`` or ``"RNN"``.
+        weights: ``weight_ih`` (k n, m) and ``weight_hh`` (k n, n).
+        biases: ``bias_ih`` and ``bias_hh``, (k n,) each; or none.
+        activation: of an RNN.
+
+    Raises:
+        InputError: weights of other shapes.
+    """
+    variant, order = TORCH[kind]
+
+    def packed(array: Array) -> Array:
+        if len(array) % len(order):
+            raise InputError(
+                f"The layer {layer} has a weight of {len(array)} rows; those of "
+                f"{kind} are a multiple of {len(order)}."
+            )
+        parts = np.split(array, len(order))
+        return np.ascontiguousarray(np.concatenate([parts[k] for k in order]).T)
+
+    kernel, recurrent_kernel = (packed(matrix) for matrix in weights)
+    found = {"kernel": kernel, "recurrent_kernel": recurrent_kernel}
+    both, reset_bias = [packed(bias) for bias in biases], None
+    if both and kind == "GRU":
+        found["bias"], reset_bias = two_biases(*both)
+    elif both:
+        found["bias"] = np.sum(both, axis=0, dtype="float32")
+    else:
+        variant = variant.without_bias()
+    recurrent = "linear" if kind == "RNN" else "sigmoid"
+    functions = ACTIVATIONS[activation], ACTIVATIONS[recurrent]
+    spec = CellSpec(variant, *functions, reset_after=kind == "GRU")
+    return cell_of(layer, spec, found, reset_bias)
+
+
+def _cudnn(layer: Described, weights: dict[str, Array]) -> dict[str, Array]:
+    """What cuDNN's layers save: each gate's matrix lies as (n, m), under (m, n)."""
+    gates = 4 if layer.kind == "CuDNNLSTM" else 3
+    found = {}
+    for name in ("kernel", "recurrent_kernel"):
+        matrix = weights[name]
+        if matrix.ndim != 2 or matrix.shape[1] % gates:
+            raise InputError(
+                f"The layer {layer} has a {name} of the shape {matrix.shape}; expected "
+                f"{gates} blocks side by side."
+            )
+        blocks = np.split(matrix, gates, axis=1)
+        found[name] = np.hstack([b.reshape(b.shape[::-1]).T for b in blocks])
+    if "bias" in weights:
+        two = weights["bias"].reshape(2, -1)
+        found["bias"] = two if gates == 3 else two.sum(0)
+    return found
+
+
+_PACKED: dict[str, Callable[[Described, dict[str, Array]], dict[str, Array]]] = {
+    "CuDNNLSTM": _cudnn,
+    "CuDNNGRU": _cudnn,
+}

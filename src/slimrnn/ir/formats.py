@@ -1,0 +1,142 @@
+"""THE TABLE of what can be read: each format by how its files begin, and its reader."""
+
+from __future__ import annotations
+
+import os
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from slimrnn.errors import InputError
+from slimrnn.ir.model import Model
+
+#: read of a file to know its format
+_BEGINNING = 4096
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file.
+
+    Attributes:
+        name: what people call it.
+        endings: that its files usually have.
+        reader: the function, as ``module.function`` within ``slimrnn.ir``.
+        fits: from the path and its first bytes, whether a file is one.
+        options: those of :func:`slimrnn.ir.read` that the reader takes.
+    """
+
+    name: str
+    endings: str
+    reader: str
+    fits: Callable[[Path, bytes], bool]
+    options: tuple[str, ...] = ()
+
+    def read(self, path: Path, **options: Any) -> Model:
+        """The model of a file."""
+        module, _, function = self.reader.partition(".")
+        taken = {key: options[key] for key in self.options}
+        read = getattr(import_module(f"slimrnn.ir.{module}"), function)
+        return read(path, **taken)
+
+
+def _zipped(name: str) -> Callable[[Path, bytes], bool]:
+    """Whether a file is a zip with a member whose path ends so."""
+
+    def fits(path: Path, first: bytes) -> bool:
+        if not first.startswith(b"PK"):
+            return False
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return any(each.endswith(name) for each in archive.namelist())
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+            return False
+
+    return fits
+
+
+#: of a file before torch 1.6: a pickle of the number that it has for its magic
+_TORCH_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+FORMATS = (
+    Format("Keras", ".keras", "from_keras.from_file", _zipped("config.json")),
+    Format(
+        "Keras, HDF5",
+        ".h5, .hdf5",
+        "from_h5.from_h5",
+        lambda path, first: first.startswith(b"\x89HDF\r\n\x1a\n"),
+    ),
+    Format(
+        "PyTorch state_dict",
+        ".pth, .pt",
+        "from_torch.from_file",
+        lambda path, first: (
+            first.startswith(_TORCH_MAGIC) or _zipped("data.pkl")(path, first)
+        ),
+        ("torch",),
+    ),
+    Format(
+        "RTNeural, AIDA-X, GuitarML, Neural Amp Modeler",
+        ".json, .aidax, .nam",
+        "from_json.from_json",
+        lambda path, first: first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"),
+        ("torch",),
+    ),
+)
+
+
+def from_file(file: str | os.PathLike, **options: Any) -> Model:
+    """The model of a file; nothing in the file is run.
+
+    Raises:
+        InputError: no such file, one of no known format, or one that cannot be read.
+    """
+    path = existing(file)
+    return format_of(path).read(path, **options)
+
+
+def existing(file: str | os.PathLike) -> Path:
+    """The path of a file that is there.
+
+    Raises:
+        InputError: it is not.
+    """
+    path = Path(file)
+    if not path.is_file():
+        raise InputError(f"There is no file {path}; give the path of a saved model.")
+    return path
+
+
+def format_of(path: Path) -> Format:
+    """The format of a file that is there.
+
+    Raises:
+        InputError: none that is known.
+    """
+    try:
+        with open(path, "rb") as opened:
+            first = opened.read(_BEGINNING)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}).") from error
+    for known in FORMATS:
+        if known.fits(path, first):
+            return known
+    names = "; ".join(f"{known.name} ({known.endings})" for known in FORMATS)
+    raise InputError(f"{path} is no model that can be read; allowed: {names}.")
+
+
+def from_object(model: Any) -> Model:
+    """The model of an object in memory: a Keras layer or model, or a PyTorch module."""
+    torch = sys.modules.get("torch")  # whoever has a module has imported it
+    if torch is not None and isinstance(model, torch.nn.Module):
+        keras = sys.modules.get("keras")
+        if keras is None or not isinstance(model, keras.layers.Layer):
+            from slimrnn.ir.torch_module import from_module
+
+            return from_module(model)
+    from slimrnn.ir.from_keras import from_keras
+
+    return from_keras(model)

@@ -1,0 +1,174 @@
+"""The reader of PyTorch: modules in memory, and state_dicts in files.
+
+A state_dict has names and shapes, in the order in which its modules were made. What
+they do not tell, a text does: ``"lstm:3x64x2,last,linear,relu,linear"``, in the order
+of the computation. Modules take the next tensors; of ``KIND:AxBx...`` the numbers are
+checked (features, units and layers; of linear, features and outputs). ``last`` hands on
+the last step of the module before, and tanh, relu, sigmoid, softmax or hard_sigmoid are
+computed. A module that the text leaves out at its end may be a single Linear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from slimrnn.errors import InputError
+from slimrnn.ir import torch_layers
+from slimrnn.ir.chain import model_of
+from slimrnn.ir.described import Described
+from slimrnn.ir.layers import ACTIVATIONS
+from slimrnn.ir.model import Model
+from slimrnn.ir.torch_file import tensors_of
+
+Array = np.ndarray
+#: the words of the text for modules
+_WORDS = {
+    **{kind.lower(): kind for kind in torch_layers.TORCH},
+    **{"linear": "Linear", "embedding": "Embedding", "batchnorm": "BatchNorm1d"},
+}
+LAST = "last"
+
+
+def from_file(path: Path, torch: str = "") -> Model:
+    """The model of a state_dict that ``torch.save`` wrote; no pickle is run.
+
+    Args:
+        path: the file.
+        torch: the layers, see above; as names and shapes tell, where empty.
+
+    Raises:
+        InputError: another file, a damaged one, one that holds more than tensors, or
+            tensors that do not tell which layers they belong to.
+    """
+    model = from_tensors(tensors_of(path), path.stem, torch)
+    return replace(model, origin="PyTorch state_dict")
+
+
+def from_tensors(tensors: Mapping[str, Array], name: str, torch: str = "") -> Model:
+    """The model of a state_dict; see :func:`from_file`.
+
+    Example:
+        >>> zeros = np.zeros((16, 3), "f4"), np.zeros((16, 4), "f4")
+        >>> names = "rnn.weight_ih_l0", "rnn.weight_hh_l0"
+        >>> from_tensors(dict(zip(names, zeros)), "small", "lstm:3x4,last").outputs
+        4
+    """
+    modules = torch_layers.groups(_plain(tensors))
+    words = [word.strip() for word in torch.split(",")] if torch else []
+    found = list(_spelled(modules, words) if words else _guessed(modules))
+    kinds = ", ".join(f"{name or 'the tensors'} as {kind}" for name, kind, _ in found)
+    how = "as --torch says" if words else "with an output for each step"
+    layers = [layer for *_, its in found for layer in its]
+    return model_of(name, layers, translated=f"{kinds}, {how}")
+
+
+#: a module's name, its kind, and its layers
+_Found = tuple[str, str, Iterable[Described]]
+
+
+def _plain(tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """Float32, without what is counted."""
+    return {
+        name: np.asarray(array, "float32")
+        for name, array in tensors.items()
+        if not name.endswith("num_batches_tracked")
+    }
+
+
+def _kind(name: str, own: Mapping[str, Array], behind: int | None) -> str:
+    """The kind of a module; the first one may be an Embedding.
+
+    Args:
+        name: the module's.
+        own: its tensors.
+        behind: how many numbers the next module takes, of the first one.
+    """
+    kind = torch_layers.kind_of(name, own)
+    if kind != "Linear" or behind is None or set(own) != {"weight"}:
+        return kind
+    rows, columns = own["weight"].shape
+    if rows == columns == behind:
+        raise InputError(
+            f"The module {name} can be an Embedding or a Linear; say which, such as "
+            f"--torch embedding,lstm,linear."
+        )
+    return "Embedding" if columns == behind else kind
+
+
+def _taken(own: Mapping[str, Array]) -> int | None:
+    """How many numbers a recurrent module takes."""
+    first = own.get("weight_ih_l0", own.get("weight_ih"))
+    return None if first is None else first.shape[-1]
+
+
+def _guessed(modules: Mapping[str, dict[str, Array]]) -> Iterator[_Found]:
+    before, behind = "", [_taken(own) for own in modules.values()]
+    for place, (name, own) in enumerate(modules.items()):
+        following = behind[1] if not place and len(behind) > 1 else None
+        kind = _kind(name, own, following)
+        if kind == before == "Linear":
+            raise InputError(
+                f"The state_dict does not tell what stands between two Linear, before "
+                f"{name}; say it, such as --torch lstm,last,linear,relu,linear."
+            )
+        yield name, kind, torch_layers.layers(name, kind, own)
+        before = kind
+
+
+def _spelled(
+    modules: Mapping[str, dict[str, Array]], words: list[str]
+) -> Iterator[_Found]:
+    """The layers in the order of the words, and a Linear that is left."""
+    left = dict(modules)
+    for place, word in enumerate(words):
+        what, _, sizes = word.partition(":")
+        if what in _WORDS:
+            if not left:
+                raise InputError(f"The state_dict has no tensors left for {word}.")
+            name = next(iter(left))
+            own, kind = left.pop(name), _WORDS[what]
+            _check_kind(name, own, kind, sizes, word)
+            last = {LAST: True} if LAST in words[place + 1 : place + 2] else {}
+            yield name, kind, torch_layers.layers(name, kind, own, **last)
+        elif what in ACTIVATIONS:
+            layer = Described("Activation", f"{what}_{place}", {"activation": what})
+            yield layer.name, what, [layer]
+        elif what != LAST or not place or words[place - 1].split(":")[0] not in _CELLS:
+            raise InputError(
+                f"--torch has {word!r}; allowed: {', '.join([*_WORDS, *ACTIVATIONS])}, "
+                f"and {LAST} behind {', '.join(_CELLS)}."
+            )
+    for name, own in left.items():
+        if len(left) > 1 or torch_layers.kind_of(name, own) != "Linear":
+            raise InputError(
+                f"--torch leaves out the modules {', '.join(left)}; name all but a "
+                f"last Linear."
+            )
+        yield name, "Linear", torch_layers.layers(name, "Linear", own)
+
+
+_CELLS = tuple(kind.lower() for kind in torch_layers.TORCH)
+
+
+def _check_kind(
+    name: str, own: Mapping[str, Array], kind: str, sizes: str, word: str
+) -> None:
+    """Refuse a word that the tensors do not fit."""
+    found = torch_layers.kind_of(name, own)
+    one = {found, "Embedding"} if found == "Linear" else {found}
+    if kind not in one:
+        raise InputError(
+            f"--torch has {word}, and the module {name} there is of {found}."
+        )
+    if not sizes:
+        return
+    have = torch_layers.sizes(own, kind)
+    if sizes not in ("x".join(map(str, have[:k])) for k in (2, 3)):
+        raise InputError(
+            f"--torch has {word}, and the module {name} there is of "
+            f"{'x'.join(map(str, have))}."
+        )

@@ -1,0 +1,202 @@
+"""The tensors of a file of ``torch.save``, read without torch and without a pickle.
+
+A pickle is a program. This one is followed by an allow-list: it can make a dict, and
+say where tensors lie in the file; anything else is refused by its name.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import struct
+import zipfile
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slimrnn.errors import InputError
+from slimrnn.utils import files
+
+Array = np.ndarray
+
+_TYPES = {
+    **{"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2"},
+    **{"LongStorage": "<i8", "IntStorage": "<i4", "ShortStorage": "<i2"},
+    **{"CharStorage": "i1", "ByteStorage": "u1", "BoolStorage": "?"},
+    "BFloat16Storage": "<u2",  # the upper half of a float32
+}
+#: under which a file of more than the weights has them
+_INSIDE = ("state_dict", "model_state_dict", "model", "net", "weights")
+#: what foreign bytes make pickle, zipfile and NumPy raise
+_DAMAGED = (
+    *(OSError, LookupError, TypeError, ValueError, AttributeError, EOFError),
+    *(RuntimeError, RecursionError, ArithmeticError, AssertionError, MemoryError),
+    *(pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error),
+    NotImplementedError,
+)
+
+
+@dataclass(frozen=True)
+class _Storage:
+    """Where numbers lie: their type, the name of their piece, and how many."""
+
+    dtype: str
+    key: str
+    count: int
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    """A tensor of a file, before its numbers are read."""
+
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+def tensors_of(path: Path) -> dict[str, Array]:
+    """The tensors of a state_dict, by name.
+
+    Raises:
+        InputError: no such file, a damaged one, one that holds more than tensors.
+    """
+    try:
+        size = path.stat().st_size
+        if zipfile.is_zipfile(path):
+            found, piece = _zipped(path, size)
+        else:
+            found, piece = _legacy(path.read_bytes())
+        state = _state_dict(path, found)
+        return {name: _read(name, one, piece, size) for name, one in state.items()}
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except _DAMAGED as error:
+        raise files.unreadable(path, "a state_dict of PyTorch", error) from error
+
+
+Piece = Callable[[_Storage], bytes]
+
+
+def _zipped(path: Path, size: int) -> tuple[Any, Piece]:
+    with zipfile.ZipFile(path) as archive:
+        claimed = sum(member.file_size for member in archive.infolist())
+        files.check_claim("The archive", claimed, size)
+        names = archive.namelist()
+        root = next(n for n in names if n.endswith("data.pkl")).removesuffix("data.pkl")
+        pieces = {
+            name.removeprefix(f"{root}data/"): archive.read(name)
+            for name in names
+            if name.startswith(f"{root}data/")
+        }
+        little = f"{root}byteorder" not in names or (
+            archive.read(f"{root}byteorder") == b"little"
+        )
+        if not little:
+            raise InputError("It is of a big-endian machine; save it on another one.")
+        found = _Unpickler(io.BytesIO(archive.read(f"{root}data.pkl"))).load()
+    return found, lambda storage: pieces[storage.key]
+
+
+def _legacy(content: bytes) -> tuple[Any, Piece]:
+    """The format from before torch 1.6: pickles, one behind the other, and numbers."""
+    stream = io.BytesIO(content)
+    _magic, _protocol, _system = (_Unpickler(stream).load() for _ in range(3))
+    unpickler = _Unpickler(stream)
+    found = unpickler.load()
+    keys = _Unpickler(stream).load()
+    pieces = {}
+    for key in keys:
+        (count,) = struct.unpack("<q", stream.read(8))
+        storage = unpickler.storages[key]
+        if count != storage.count:
+            raise InputError(f"A storage of {storage.count} numbers has {count}.")
+        pieces[key] = stream.read(count * np.dtype(storage.dtype).itemsize)
+    return found, lambda storage: pieces[storage.key]
+
+
+class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined]
+    """Follows a pickle by the allow-list.
+
+    It is the one in Python: that in C takes memory for whatever place a damaged pickle
+    names.
+    """
+
+    def __init__(self, stream: io.BytesIO):
+        super().__init__(stream, encoding="utf-8")
+        self.storages: dict[str, _Storage] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in _ALLOWED:
+            return _ALLOWED[module, name]
+        if module in ("torch", "torch.storage") and name in _TYPES:
+            return _TYPES[name]
+        raise InputError(
+            f"It holds {module}.{name}, which is not read, since that would be run; "
+            f"save the tensors alone, with torch.save(model.state_dict(), FILE)."
+        )
+
+    def persistent_load(self, pid: Any) -> _Storage:
+        what, dtype, key, _device, count = pid[:5]
+        if what != "storage" or dtype not in _TYPES.values():
+            raise InputError("It holds a piece that is no storage of numbers.")
+        self.storages[str(key)] = storage = _Storage(dtype, str(key), int(count))
+        return storage
+
+
+def _tensor(
+    storage: _Storage, offset: int, shape: Any, strides: Any, *_: Any
+) -> _Tensor:
+    if not isinstance(storage, _Storage):
+        raise InputError("It holds a tensor of no storage.")
+    return _Tensor(storage, int(offset), tuple(shape), tuple(strides))
+
+
+_ALLOWED: dict[tuple[str, str], Any] = {
+    ("collections", "OrderedDict"): OrderedDict,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_parameter"): lambda data, *_: data,
+}
+
+
+def _state_dict(path: Path, found: Any) -> dict[str, _Tensor]:
+    """The tensors, which may lie one dict deeper."""
+    inside = [found[k] for k in _INSIDE if isinstance(found, Mapping) and k in found]
+    state = inside[0] if inside and isinstance(inside[0], Mapping) else found
+    if not isinstance(state, Mapping) or not state:
+        raise InputError("It holds no state_dict; save it with model.state_dict().")
+    for name, tensor in state.items():
+        if not isinstance(name, str) or not isinstance(tensor, _Tensor):
+            raise InputError(
+                f"It holds {name!r}, which is no tensor; save the tensors alone, with "
+                f"torch.save(model.state_dict(), FILE)."
+            )
+    return dict(state)
+
+
+def _read(name: str, tensor: _Tensor, piece: Piece, size: int) -> Array:
+    """The numbers of a tensor, as an array."""
+    storage, shape, strides = tensor.storage, tensor.shape, tensor.strides
+    sound = len(shape) == len(strides) <= 8 and min((*shape, *strides, 0)) >= 0
+    if not sound or tensor.offset < 0:
+        raise InputError(f"The tensor {name} says that it has the shape {shape}.")
+    count = int(np.prod(shape, dtype=object))
+    files.check_claim(f"The tensor {name}", count * 4, size)
+    numbers = np.frombuffer(piece(storage), storage.dtype)
+    reach = tensor.offset + sum(
+        (n - 1) * s for n, s in zip(shape, strides, strict=True)
+    )
+    if count and reach >= len(numbers):
+        raise InputError(
+            f"The tensor {name} reaches beyond its {len(numbers)} numbers."
+        )
+    if storage.dtype == _TYPES["BFloat16Storage"]:
+        numbers = (numbers.astype("<u4") << 16).view("<f4")
+    steps = [s * numbers.itemsize for s in strides]
+    view = np.lib.stride_tricks.as_strided(numbers[tensor.offset :], shape, steps)
+    return view.astype(numbers.dtype)  # a copy

@@ -1,0 +1,167 @@
+"""PyTorch's layers, described, from the names and shapes of a state_dict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from slimrnn.errors import InputError
+from slimrnn.ir.cells import TORCH, torch_cell
+from slimrnn.ir.described import Described
+
+Array = np.ndarray
+Tensors = Mapping[str, Array]  # of one module, by their names in it
+
+_GATES = {len(order): kind for kind, (_, order) in TORCH.items()}
+
+
+def groups(tensors: Tensors) -> dict[str, dict[str, Array]]:
+    """The tensors of each module, by the module's name, in the order of the file."""
+    found: dict[str, dict[str, Array]] = {}
+    for name, array in tensors.items():
+        module, _, own = name.rpartition(".")
+        found.setdefault(module, {})[own] = array
+    return found
+
+
+def kind_of(name: str, tensors: Tensors) -> str:
+    """What module has these tensors.
+
+    Raises:
+        InputError: none that is known.
+    """
+    first = tensors.get("weight_ih_l0", tensors.get("weight_ih"))
+    if any("weight_hr" in own for own in tensors):
+        raise InputError(f"The module {name} has proj_size; allowed is 0, without it.")
+    if first is not None:
+        second = tensors.get("weight_hh_l0", tensors.get("weight_hh"))
+        units = second.shape[-1] if second is not None and second.ndim == 2 else 0
+        kind = _GATES.get(len(first) // units if units else 0)
+        if kind and first.ndim == 2 and len(first) == len(second):  # type: ignore[arg-type]
+            return kind
+    elif "running_mean" in tensors:
+        return "BatchNorm1d"
+    elif "weight" in tensors and tensors["weight"].ndim == 2:
+        return "Linear" if set(tensors) <= {"weight", "bias"} else ""
+    shapes = ", ".join(f"{own} {array.shape}" for own, array in tensors.items())
+    raise InputError(
+        f"The module {name} has the tensors {shapes}; allowed are those of LSTM, GRU, "
+        f"RNN, Linear, Embedding and BatchNorm1d."
+    )
+
+
+def sizes(tensors: Tensors, kind: str) -> tuple[int, ...]:
+    """Features, units and layers of a recurrent module; of others, in and out."""
+    if kind in TORCH:
+        rows = tensors.get("weight_hh_l0", tensors.get("weight_hh", np.zeros((0, 0))))
+        first = tensors.get("weight_ih_l0", tensors.get("weight_ih", rows))
+        names = {own.removesuffix("_reverse") for own in tensors}
+        depth = len({own for own in names if own.startswith("weight_ih")})
+        return (first.shape[1], rows.shape[1], depth)
+    shape = tensors["weight"].shape
+    return shape if kind == "Embedding" else shape[::-1]
+
+
+def layers(
+    name: str, kind: str, tensors: Tensors, **settings: Any
+) -> Iterator[Described]:
+    """The layers that a module is.
+
+    Args:
+        name: the module's.
+        kind: its class.
+        tensors: its own, by name.
+        settings: ``activation`` of an RNN, ``last`` of any recurrent one: whether it
+            gives the last step alone.
+
+    Raises:
+        InputError: tensors that are missing, or do not fit.
+    """
+    yield from _LAYERS[kind](name, tensors, **settings)
+
+
+def _recurrent(
+    name: str, tensors: Tensors, last: bool = False, activation: str = "tanh"
+) -> Iterator[Described]:
+    kind, place = kind_of(name, tensors), 0
+    if "weight_ih" in tensors:  # a cell, which is a layer of one
+        tensors = {f"{own}_l0": array for own, array in tensors.items()}
+    depth = len({own for own in tensors if own.startswith("weight_ih")})
+    both = any(own.endswith("_reverse") for own in tensors)
+    depth //= 1 + both
+    for place in range(depth):
+        called = name if depth == 1 else f"{name}_{place}"
+        end = not (last and place == depth - 1)
+        directions = []
+        for suffix in ("", "_reverse")[: 1 + both]:
+            settings = {"return_sequences": end, "go_backwards": bool(suffix)}
+            cell = torch_cell(
+                called,
+                kind,
+                [_of(name, tensors, f"weight_{w}_l{place}{suffix}") for w in _INPUTS],
+                _biases(name, tensors, f"l{place}{suffix}"),
+                activation,
+            )
+            directions.append(Described(kind, called + suffix, settings, cell=cell))
+        if both:
+            inner = tuple(_in_keras(one) for one in directions)
+            yield Described("Bidirectional", called, inner=inner)
+        else:
+            yield _in_keras(directions[0])
+
+
+_INPUTS = ("ih", "hh")
+
+
+def _in_keras(layer: Described) -> Described:
+    """A recurrent layer by Keras's name; its cell is known."""
+    return Described("RNN", layer.name, layer.settings, cell=layer.cell)
+
+
+def _of(name: str, tensors: Tensors, own: str) -> Array:
+    if own not in tensors:
+        raise InputError(f"The module {name} lacks {own}.")
+    array = tensors[own]
+    if array.ndim != (2 if own.startswith("weight") else 1):
+        raise InputError(f"The module {name} has {own} of the shape {array.shape}.")
+    return array
+
+
+def _biases(name: str, tensors: Tensors, end: str) -> list[Array]:
+    if f"bias_ih_{end}" not in tensors:
+        return []
+    return [_of(name, tensors, f"bias_{which}_{end}") for which in _INPUTS]
+
+
+def _linear(name: str, tensors: Tensors) -> Iterator[Described]:
+    weights = [np.ascontiguousarray(_of(name, tensors, "weight").T)]
+    weights += [tensors["bias"]] if "bias" in tensors else []
+    use_bias = {"use_bias": "bias" in tensors}
+    yield Described("Dense", name, use_bias, weights, features=len(weights[0]))
+
+
+def _embedding(name: str, tensors: Tensors) -> Iterator[Described]:
+    yield Described("Embedding", name, weights=[_of(name, tensors, "weight")])
+
+
+def _batch_norm(
+    name: str, tensors: Tensors, epsilon: float = 1e-5
+) -> Iterator[Described]:
+    settings = {"epsilon": epsilon}
+    settings |= {"scale": "weight" in tensors, "center": "bias" in tensors}
+    names = ("weight", "bias", "running_mean", "running_var")
+    weights = [tensors[own] for own in names if own in tensors]
+    features = len(weights[0])
+    yield Described("BatchNormalization", name, settings, weights, features=features)
+
+
+_LAYERS: dict[str, Callable[..., Iterator[Described]]] = {
+    **dict.fromkeys(TORCH, _recurrent),
+    "Linear": _linear,
+    "Embedding": _embedding,
+    "BatchNorm1d": _batch_norm,
+}
+#: the modules that have tensors
+KINDS = tuple(_LAYERS)

@@ -1,0 +1,93 @@
+"""Files as they lie around: the numbers that their authors had, in every way out."""
+
+import numpy as np
+import pytest
+
+import slimrnn
+from deploy_problems import Compiled
+from other_models import LINES, traffic
+from slimrnn import ir, native
+from slimrnn.deploy.c.export import compile_model
+from slimrnn.deploy.graph.onnx import to_onnx
+from slimrnn.deploy.program import inputs, simulator
+from slimrnn.errors import InputError
+from slimrnn.ir.layers import Recurrent
+from slimrnn.variants import ACTIVATIONS
+
+
+def streamed(model, x, folder):
+    if native.reason():
+        pytest.skip(native.reason())
+    stream = slimrnn.Stream(model, batch_size=len(x))
+    outputs = [stream.step(x[:, t]) for t in range(x.shape[1])]
+    return np.stack(outputs, 1) if model.return_sequences else outputs[-1]
+
+
+def in_c(model, x, folder):
+    compiled = Compiled(compile_model(model, "float32", x)[0], folder)
+    return np.stack([compiled.run(sequence) for sequence in x])
+
+
+def in_onnx(model, x, folder, mode="scan"):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    path = to_onnx(model, folder / "model.onnx", mode=mode)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return session.run(["y"], {"x": x})[0]
+
+
+WAYS = {"stream": streamed, "C": in_c, "ONNX": in_onnx}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", LINES)
+def test_its_numbers_come_out(name, way, models_dir, tmp_path):
+    line = LINES[name](models_dir)
+    found = WAYS[way](line.read(models_dir), line.x, tmp_path)
+    np.testing.assert_allclose(found, line.y, atol=line.close, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_its_integers_come_near(name, models_dir, tmp_path):
+    """And the C has the simulator's bits."""
+    line = LINES[name](models_dir)
+    program, _ = compile_model(line.read(models_dir), "int8", line.x)
+    given = inputs.given(program, line.x)
+    found = simulator.run(program, given)
+    compiled = Compiled(program, tmp_path)
+    np.testing.assert_array_equal(compiled.run(given[0]), found[0])
+    difference = abs(found / 2.0**program.output_bits - line.y).mean()
+    assert difference < line.close_int8
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_traffic_of_2018(way, models_dir, tmp_path):
+    """The errors that its README printed."""
+    x, truth, scale = traffic(models_dir)
+    model = ir.read(models_dir / "traffic_lstm.h5")
+    found = scale * WAYS[way](model, x, tmp_path)[:, 0]
+    assert len(found) == 4308
+    assert ((found - truth) ** 2).mean() == pytest.approx(98.05, abs=0.01)
+    assert abs(found - truth).mean() == pytest.approx(7.21, abs=0.01)
+
+
+def test_another_hard_sigmoid_is_noticed(models_dir):
+    """Keras 3's function of the same name gives other engines another life."""
+    from dataclasses import replace
+
+    line = LINES["Keras 2.0.5, turbofan engines"](models_dir)
+    model = line.read(models_dir)
+    changed = []
+    for layer in model.layers:
+        if isinstance(layer, Recurrent):
+            function = ACTIVATIONS["hard_sigmoid"]
+            spec = replace(layer.cell.spec, recurrent_activation=function)
+            layer = replace(layer, cell=replace(layer.cell, spec=spec))
+        changed.append(layer)
+    program, _ = compile_model(replace(model, layers=tuple(changed)), "float32", line.x)
+    difference = abs(simulator.run(program, line.x) - line.y).mean()
+    assert difference == pytest.approx(8.7, abs=0.1)
+
+
+def test_what_is_damaged_is_told(models_dir):
+    with pytest.raises(InputError, match=r"16 numbers, and its first matrix .*80"):
+        ir.read(models_dir / "rtneural_bad_lstm.json")
