@@ -1,0 +1,131 @@
+"""`slimrnn show`: what a model is, what it costs, and what can be done with it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from slimrnn import backends
+from slimrnn.cli import inputs
+from slimrnn.cli.console import console, plain
+
+if TYPE_CHECKING:
+    from slimrnn.ir import Model
+    from slimrnn.ir import layers as ir
+
+
+def add(commands: Any) -> None:
+    """Adds `show`."""
+    command = commands.add_parser(
+        "show",
+        help="show a trained model: its layers, its cost, what can be done with it",
+        description="Show a trained model, whoever trained it: its layers and their "
+        "parameters, where it is\nfrom and what was translated, what a step costs on a "
+        "device, and what can be done with it.",
+        epilog="Example:  slimrnn show lstm_model.h5",
+    )
+    inputs.model(command)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carries out `slimrnn show`."""
+    backends.settle()
+    from slimrnn.ir import read
+
+    model, screen = read(args.model, torch=args.torch), console()
+    for part in page(model):
+        screen.print(part, soft_wrap=isinstance(part, str), markup=False)
+    return 0
+
+
+def page(model: Model) -> Iterator[Table | str]:
+    """What is shown, part by part."""
+    yield f"{model.name}: {model.origin or 'a model'}"
+    if model.translated:
+        yield f"read: {model.translated}"
+    yield _layers(model)
+    steps = f"{model.steps} steps" if model.steps else "any number of steps"
+    takes = "an index" if model.takes_indices else f"{model.inputs} numbers"
+    gives = "for each step" if model.return_sequences else "for the sequence"
+    yield f"{steps}; {takes} a step in, {model.outputs} numbers {gives} out"
+    yield _costs(model)
+    yield "\n".join(f"{what}: {how}" for what, how in _uses(model))
+
+
+def _layers(model: Model) -> Table:
+    from slimrnn.ir.data import arrays
+
+    table, total = plain(), 0
+    for title in ("layer", "kind", "in", "out", "parameters"):
+        table.add_column(
+            title, justify="left" if title in ("layer", "kind") else "right"
+        )
+    for layer in model.layers:
+        count = sum(array.size for array in arrays(layer))
+        total += count
+        sizes = (f"{number:,}" for number in (layer.inputs, layer.outputs, count))
+        kind = _KINDS.get(type(layer).__name__, _usual)(layer)
+        table.add_row(layer.name, kind, *sizes)
+    table.add_row("all", "", "", "", f"{total:,}")
+    return table
+
+
+def _usual(layer: ir.Layer) -> str:
+    function = getattr(layer, "activation", "linear")
+    return type(layer).__name__ + ("" if function == "linear" else f", {function}")
+
+
+def _recurrent(layer: ir.Recurrent) -> str:
+    spec = layer.cell.spec
+    said = [spec.variant.name, f"g {spec.activation}, s {spec.recurrent_activation}"]
+    said += ["reset_after"] * spec.reset_after
+    said += ["backwards"] * layer.go_backwards
+    said += ["masked"] * layer.masked
+    said += ["initial states"] * (layer.initial is not None)
+    said += ["each step"] * layer.return_sequences
+    return ", ".join(said)
+
+
+def _both(layer: ir.Bidirectional) -> str:
+    pair = " | ".join(_recurrent(direction) for direction in layer.recurrent())
+    return f"Bidirectional {layer.merge}: {pair}"
+
+
+#: how a kind of layer is told, by its class; others by their activation
+_KINDS: dict[str, Callable[[Any], str]] = {
+    "Recurrent": _recurrent,
+    "Bidirectional": _both,
+}
+
+
+def _costs(model: Model) -> Table | str:
+    from slimrnn.deploy.size import CORES, Size, sizes
+
+    table, reasons = plain(), []
+    for title in ("a step on a device", "flash", "RAM", "multiply-adds", *CORES):
+        left = title.startswith("a step")
+        table.add_column(title, justify="left" if left else "right", no_wrap=True)
+    for dtype, size in sizes(model).items():
+        if isinstance(size, Size):
+            numbers = (size.flash, size.ram, size.macs, *size.instructions.values())
+            table.add_row(dtype, *(f"{number:,}" for number in numbers))
+        else:
+            reasons.append(f"{dtype} is not available: {size}")
+    return table if table.row_count else "\n".join(reasons)
+
+
+def _uses(model: Model) -> Iterator[tuple[str, str]]:
+    """What can be done, and how or why not."""
+    from slimrnn.deploy import EXPORTERS
+    from slimrnn.slimming.conversion import why_not
+    from slimrnn.variants import TABLE
+
+    yield "Stream", model.why_no_stream() or "one step at a time"
+    cells = [layer.cell.variant for layer in model.recurrent()]
+    rows = [row.name for row in TABLE if any(not why_not(cell, row) for cell in cells)]
+    yield "slim", f"to {', '.join(rows)}" if rows else "to no row of the table"
+    for exporter in EXPORTERS.values():
+        yield f"export --to {exporter.name}", exporter.obstacle or exporter.title
