@@ -116,7 +116,7 @@ def ended(pool):
     return found[0]
 
 
-@pytest.mark.long
+@pytest.mark.exhaustive
 def test_a_machine_dies_and_no_trial_is_lost(tmp_path, machines, tasks):
     other = machines.add_node(num_cpus=1)
     pool = tasks()

@@ -12,7 +12,7 @@ import pytest
 HOME = Path(__file__).parents[2]
 
 # Sanitizers and numbers of sequences: the large ones take ThreadSanitizer long.
-CASES = {"address,undefined": (40, 200), "thread": (8, 32)}
+CASES = {"address,undefined": (20, 200), "thread": (4, 32)}
 
 # Fresh memory is all NaN, and nobody may lose any.
 OPTIONS = {
