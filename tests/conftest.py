@@ -24,7 +24,7 @@ def data_dir():
     return folder
 
 
-@pytest.fixture(scope="session", autouse=keras.backend.backend() == "jax")
+@pytest.fixture(scope="session", autouse=True)
 def weights_by_numpy():
     """Initial weights without a compiler; see ``weights_by_keras``."""
     with pytest.MonkeyPatch.context() as patch:
