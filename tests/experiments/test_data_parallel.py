@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from test_experiments import Quiet
 
+from processes import two_devices
 from slimrnn import data, native
 from slimrnn.data import Batches
 from slimrnn.errors import InputError
@@ -37,8 +38,7 @@ def settings_of(row):
 def on_two_devices(code):
     """What the process printed, which must end well."""
     environment = {
-        **os.environ,
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+        **two_devices(),
         "PYTHONPATH": os.pathsep.join(map(str, (HERE, HERE.parent / "helpers"))),
     }
     ran = subprocess.run(

@@ -18,6 +18,12 @@ def start(command, **environment):
     )
 
 
+def two_devices():
+    """A process's environment in which JAX has two, and what else XLA was told."""
+    flags = [os.environ.get("XLA_FLAGS"), "--xla_force_host_platform_device_count=2"]
+    return {**os.environ, "XLA_FLAGS": " ".join(filter(None, flags))}
+
+
 def _heed_ctrl_c():
     """Undo what a shell does to a command in its background: SIGINT is ignored."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)

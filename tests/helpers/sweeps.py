@@ -12,7 +12,7 @@ from slimrnn.experiments.sweep.scheduler import Grid, Sweep
 from slimrnn.experiments.sweep.study import Study
 
 TRIALS = {"variant": ["LSTM6", "GRU3"], "seed": [1, 2]}
-EPOCHS = 30
+EPOCHS = 10
 SETTINGS = {"units": 32, "epochs": EPOCHS, "batch_size": 64, "dropout": 0.2}
 
 
