@@ -32,3 +32,5 @@ backend = backends.start().backend
 collect_ignore = [
     f"src/slimrnn/native/{name}.py" for name in BACKENDS if name != backend
 ]
+if backend != "jax":
+    collect_ignore += ["tests/native/two_devices.py"]
