@@ -26,6 +26,9 @@ CACHE = Path(__file__).parent / ".pytest_cache" / "jax"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
+# A test computes little: threads would only be in each other's way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 backend = backends.start().backend
 
 # What another backend needs cannot be imported, not even for its doctests.
