@@ -13,7 +13,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from slimrnn.deploy.program.c_expression import check_name
 from slimrnn.errors import InputError
 from slimrnn.utils import files
 
@@ -80,6 +79,8 @@ class Exporter:
         """
         if not self.ending:
             return self.load()(model, folder, name, **options)
+        from slimrnn.deploy.program.c_expression import check_name  # needs NumPy
+
         check_name(name)
         folder = files.require_new(folder)
         with files.atomic_folder(folder) as unfinished:

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slimrnn.errors import InputError
-from slimrnn.ir.model import Model
+
+if TYPE_CHECKING:
+    from slimrnn.ir.model import Model
 
 #: read of a file to know its format
 _BEGINNING = 4096
