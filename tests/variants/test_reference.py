@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from problems import ROWS, problem
+from products import each_once
 from slimrnn import reference
 from slimrnn.variants import CANDIDATE, Gate, Variant, get
 
@@ -30,20 +31,19 @@ def central_difference(function, array, step=1e-6):
     return gradient
 
 
-@pytest.mark.parametrize("name", ROWS)
-@pytest.mark.parametrize(
-    ("mask", "dropout", "activation", "recurrent_activation"),
-    [
-        (False, False, "tanh", "sigmoid"),
-        (True, True, "tanh", "sigmoid"),
-        (False, False, "sigmoid", "hard_sigmoid_keras2"),
-        (False, False, "linear", "hard_sigmoid"),
-        (False, False, "relu", "tanh"),
-    ],
-)
-def test_gradients_are_central_differences(
-    name, mask, dropout, activation, recurrent_activation
-):
+#: mask, dropout, activation, recurrent activation
+SETTINGS = [
+    (False, False, "tanh", "sigmoid"),
+    (True, True, "tanh", "sigmoid"),
+    (False, False, "sigmoid", "hard_sigmoid_keras2"),
+    (False, False, "linear", "hard_sigmoid"),
+    (False, False, "relu", "tanh"),
+]
+
+
+@pytest.mark.parametrize(("name", "settings"), each_once(ROWS, SETTINGS))
+def test_gradients_are_central_differences(name, settings):
+    mask, dropout, activation, recurrent_activation = settings
     p = problem(name, "plain", mask, dropout, seed=1)
     settings = {
         "mask": p.mask,
