@@ -62,7 +62,7 @@ def run(
         array([0.7461, 0.8804])
     """
     variant = get(variant)
-    blocks = variant.split({k: np.asarray(w, float) for k, w in weights.items()})
+    blocks = _blocks(variant, {k: np.asarray(w, float) for k, w in weights.items()})
     units = next(iter(blocks[CANDIDATE].values())).shape[-1]
     batch, length, _ = x.shape
     spec = _spec(variant, activation, recurrent_activation)
@@ -81,6 +81,13 @@ def run(
     return Result(outputs, states, steps)
 
 
+def _blocks(variant: Variant, weights: Arrays) -> dict[str, Arrays]:
+    """Each gate's weights, as views; a shared gate has the candidate's but the bias."""
+    blocks = variant.split(weights)
+    lent = {k: block for k, block in blocks[CANDIDATE].items() if k != "bias"}
+    return {k: {**lent, **b} if variant[k].shared else b for k, b in blocks.items()}
+
+
 def _spec(variant, activation="tanh", recurrent_activation="sigmoid", **_) -> CellSpec:
     return CellSpec(
         variant, activation_of(activation), activation_of(recurrent_activation)
@@ -92,14 +99,16 @@ def _step(spec: CellSpec, blocks, x, states, recurrent_mask) -> Arrays:
     h, family = states["h"], spec.family
     seen = h if recurrent_mask is None else h * recurrent_mask
     step: Arrays = {"x": x, "h": h, "seen": seen}
-    order = [k for k in family.gates if k != CANDIDATE] + [CANDIDATE]
-    for gate in order:
+    for gate in _order(spec):
         is_reset = gate == CANDIDATE and family.reset
         read = step[family.reset] * seen if is_reset else seen
         step[f"{gate} read"] = read
-        constant = spec.variant[gate].constant
-        if constant is not None:
-            step[gate] = np.full_like(h, constant)
+        row = spec.variant[gate]
+        if row.constant is not None:
+            step[gate] = np.full_like(h, row.constant)
+            continue
+        if row.complement:
+            step[gate] = row.tied(step[row.complement])
             continue
         pre = np.zeros_like(h)
         for weight, block in blocks[gate].items():
@@ -108,12 +117,18 @@ def _step(spec: CellSpec, blocks, x, states, recurrent_mask) -> Arrays:
     if family.rule == "accumulate":
         step["old c"] = states["c"]
         step["new c"] = step["f"] * states["c"] + step["i"] * step[CANDIDATE]
-        step["activated"] = spec.activation.function(step["new c"])
+        step["activated"] = spec.of_state.function(step["new c"])
         step["new h"] = step["o"] * step["activated"]
     else:
         update = step[family.update] if family.keeps else 1 - step[family.update]
         step["new h"] = update * h + (1 - update) * step[CANDIDATE]
     return step
+
+
+def _order(spec: CellSpec) -> list[str]:
+    """The gates, each behind what it is computed from."""
+    late = (CANDIDATE, spec.variant.tied)
+    return [*(k for k in spec.family.gates if k not in late), *filter(None, late)]
 
 
 def _term(weight: str, block: Array, x: Array, read: Array) -> Array:
@@ -153,8 +168,8 @@ def gradients(
     spec = _spec(variant, **settings)
     mask, recurrent_mask = settings.get("mask"), settings.get("recurrent_mask")
     packed = {k: np.zeros(np.shape(w)) for k, w in weights.items()}
-    blocks = variant.split({k: np.asarray(w, float) for k, w in weights.items()})
-    dblocks = variant.split(packed)  # views: filling them fills what is packed
+    blocks = _blocks(variant, {k: np.asarray(w, float) for k, w in weights.items()})
+    dblocks = _blocks(variant, packed)  # views: filling them fills what is packed
     dx, d = np.zeros(x.shape), {k: np.array(v) for k, v in dstates.items()}
     for t in reversed(range(x.shape[1])):
         d["h"] = d["h"] + doutputs[:, t]
@@ -174,7 +189,7 @@ def _step_back(spec: CellSpec, blocks, dblocks, step, d, recurrent_mask):
     dgates = {gate: np.zeros_like(d["h"]) for gate in family.gates}
     before: Arrays = {}
     if family.rule == "accumulate":
-        dc = d["c"] + d["h"] * step["o"] * spec.activation.slope(step["activated"])
+        dc = d["c"] + d["h"] * step["o"] * spec.of_state.slope(step["activated"])
         dgates["o"] += d["h"] * step["activated"]
         dgates["i"] += dc * step[CANDIDATE]
         dgates["f"] += dc * step["old c"]
@@ -188,8 +203,13 @@ def _step_back(spec: CellSpec, blocks, dblocks, step, d, recurrent_mask):
         dgates[CANDIDATE] += d["h"] * (1 - update)
         before["h"] = d["h"] * update
     dx, dseen = np.zeros_like(step["x"]), np.zeros_like(d["h"])
-    for gate in [CANDIDATE, *(k for k in family.gates if k != CANDIDATE)]:
-        if spec.variant[gate].constant is not None:
+    for gate in reversed(_order(spec)):
+        row = spec.variant[gate]
+        if row.constant is not None:
+            continue
+        if row.complement:
+            slope = row.tied_slope(step[row.complement])
+            dgates[row.complement] += dgates[gate] * slope
             continue
         dpre = dgates[gate] * spec.used(gate).slope(step[gate])
         read, dread = step[f"{gate} read"], np.zeros_like(d["h"])

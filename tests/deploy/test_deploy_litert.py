@@ -1,6 +1,7 @@
 """LiteRT files in ai-edge-litert: as the model in Keras."""
 
 import json
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -49,8 +50,11 @@ def run(path, mode, x):
 )
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask attached")
 def test_as_keras(name, mode, tmp_path):
-    path = tmp_path / "model.tflite"
-    assert_exported(CASES[name], mode, to_litert, run, path, SIZES[mode])
+    path, case = tmp_path / "model.tflite", CASES[name]
+    row = ROWS.get(name)
+    if row and row.candidate_activation != row.state_activation:
+        case = replace(case, refused=("lstm",))  # which has one function for both
+    assert_exported(case, mode, to_litert, run, path, SIZES[mode])
 
 
 @pytest.mark.parametrize("mode", MODES)

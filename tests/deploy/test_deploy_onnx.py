@@ -22,7 +22,7 @@ from products import each_once
 from slimrnn.deploy import EXPORTERS
 from slimrnn.deploy.graph.onnx import to_onnx
 from slimrnn.ir.from_keras import from_keras
-from slimrnn.variants import CANDIDATE, FAMILIES
+from slimrnn.variants import CANDIDATE, CellSpec
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -79,15 +79,17 @@ def graphs_of(path):
 @pytest.mark.parametrize("name", ROWS)
 def test_what_a_row_leaves_out_is_not_there(name, tmp_path):
     graphs = graphs_of(to_onnx(CASES[name].model, tmp_path / "model.onnx"))
-    variant, family = ROWS[name], FAMILIES[ROWS[name].family]
+    spec = CellSpec(ROWS[name])
     kinds = Counter(node.op_type for graph in graphs for node in graph.node)
-    gates = [gate for key, gate in variant.items() if key != CANDIDATE]
+    moving = [key for key in spec.time_varying if key != CANDIDATE]
+    of_state = [spec.of_state] * ("c" in spec.family.states)
+    functions = [spec.used(CANDIDATE), *of_state]
     assert kinds["Scan"] == 1
-    assert kinds["Sigmoid"] == sum(not gate.is_static for gate in gates)
-    assert kinds["Tanh"] == 1 + ("c" in family.states)
+    assert kinds["Sigmoid"] == len(moving)
+    assert kinds["Tanh"] == sum(used.name == "tanh" for used in functions)
     held = [tensor for graph in graphs for tensor in graph.initializer]
     found = sum(math.prod(tensor.dims) for tensor in held if len(tensor.dims) == 2)
-    shapes = variant.shapes(FEATURES, UNITS).values()
+    shapes = spec.variant.shapes(FEATURES, UNITS).values()
     assert found == UNITS * 3 + sum(math.prod(k) for k in shapes if len(k) == 2)
 
 

@@ -29,7 +29,8 @@ static record run_case(uint64_t seed, int size) {
   const size_t states = s.batch * cell.units, all = states * s.time;
   const int count = 1 + (cell.forget >= 0);
   reset_after(&p, &cell, &at[SLIM_RESET_BIAS]);
-  if (smooth) cell.activation = SLIM_TANH, cell.recurrent_activation = SLIM_SIGMOID;
+  if (smooth) cell.activation = cell.state_activation = SLIM_TANH,
+              cell.recurrent_activation = SLIM_SIGMOID;
   /* x's last feature without weight: its gradient is 0 */
   const size_t m = cell.features, columns = at[SLIM_WEIGHT].count / m;
   if (seed % 2)
@@ -163,6 +164,9 @@ static void bad_ones_are_refused(void) {
   REFUSES(SLIM_BAD_CELL, cell.forget = cell.reset = 0);
   REFUSES(SLIM_BAD_CELL, cell.activation = SLIM_ACTIVATIONS);
   REFUSES(SLIM_BAD_CELL, cell.recurrent_activation = -1);
+  REFUSES(SLIM_BAD_CELL, cell.state_activation = SLIM_ACTIVATIONS);
+  REFUSES(SLIM_BAD_CELL, cell.tied = cell.candidate);
+  REFUSES(SLIM_BAD_CELL, cell.gate[cell.candidate].shared = 1);
   REFUSES(SLIM_BAD_CELL, cell.gate[cell.candidate].terms[SLIM_KERNEL] = 0);
   REFUSES(SLIM_BAD_CELL, cell.gate[cell.candidate].terms[SLIM_BIAS] = 2);
   REFUSES(SLIM_BAD_SIZE, bad.batch = 0);

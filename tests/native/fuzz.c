@@ -58,7 +58,7 @@ static slim_cell random_cell(bytes *b) {
   slim_cell cell = {.features = size32(b), .units = size32(b)};
   const int with_c = below(b, 2);
   cell.gates = with_c ? 4 : 2 + below(b, 2);
-  cell.input = cell.forget = cell.output = cell.update = cell.reset = -1;
+  cell.input = cell.forget = cell.output = cell.update = cell.reset = cell.tied = -1;
   if (with_c)
     cell.candidate = 2, cell.input = 0, cell.forget = 1, cell.output = 3;
   else
@@ -67,10 +67,16 @@ static slim_cell random_cell(bytes *b) {
   cell.reset_after = byte(b) > 200;
   cell.activation = below(b, SLIM_ACTIVATIONS);
   cell.recurrent_activation = below(b, SLIM_ACTIVATIONS);
+  cell.state_activation = below(b, SLIM_ACTIVATIONS);
+  if (with_c) cell.tied = (int)below(b, 3) - 1;
+  cell.ratio = below(b, 2) ? 1.0f : 0.25f;
   for (int k = 0; k < SLIM_GATES; k++) {
     const uint32_t kind = k == cell.candidate ? 1 | byte(b) : byte(b);
+    if (k == cell.tied) continue;
     for (int w = 0; w < SLIM_WEIGHTS; w++) cell.gate[k].terms[w] = kind >> w & 1;
     cell.gate[k].is_constant = !(kind & 15);
+    cell.gate[k].shared = with_c && k != cell.candidate && (kind & 15) == 1 << SLIM_BIAS &&
+                          kind >> 4 & 1;
     cell.gate[k].constant = (float)below(b, 5) / 2;
   }
   if (byte(b) > 224) { /* any field becomes anything */

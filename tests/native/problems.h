@@ -119,12 +119,13 @@ TOOL slim_cell random_cell(problem *p, int features, int units) {
     order[j] = was;
   }
   slim_cell cell = {.features = features, .units = units, .gates = gates, .input = -1,
-                    .forget = -1, .output = -1, .update = -1, .reset = -1};
+                    .forget = -1, .output = -1, .update = -1, .reset = -1, .tied = -1};
   cell.candidate = order[0];
   if (with_c) {
     cell.input = order[1];
     cell.forget = order[2];
     cell.output = order[3];
+    cell.tied = ANY_OF(p, -1, cell.input, cell.forget);
   } else {
     cell.update = order[1];
     cell.reset = order[gates - 1];
@@ -132,8 +133,19 @@ TOOL slim_cell random_cell(problem *p, int features, int units) {
   }
   cell.activation = below(p, SLIM_ACTIVATIONS);
   cell.recurrent_activation = below(p, SLIM_ACTIVATIONS);
+  cell.state_activation = below(p, SLIM_ACTIVATIONS);
+  /* Beyond a gate's values a shifted complement has a pole. */
+  const int is_gate = cell.recurrent_activation == SLIM_SIGMOID ||
+                      cell.recurrent_activation >= SLIM_HARD_SIGMOID;
+  cell.ratio = is_gate && below(p, 2) ? 0.3679f : 1.0f;
   for (int k = 0; k < gates; k++) {
     slim_gate *gate = &cell.gate[k];
+    if (k == cell.tied) continue;
+    gate->shared = with_c && k != cell.candidate && !below(p, 4);
+    if (gate->shared) {
+      gate->terms[SLIM_BIAS] = 1;
+      continue;
+    }
     const int kind = k == cell.candidate ? 1 | below(p, 8) << 1 : below(p, 16);
     for (int w = 0; w < SLIM_WEIGHTS; w++) gate->terms[w] = kind >> w & 1;
     gate->is_constant = !kind;
@@ -165,6 +177,8 @@ TOOL slim_sequence random_sequence(problem *p, int size, slim_cell *cell) {
   } while (size == LARGE ? work < 4000000 || work > 8000000 : work > 500000);
   *cell = random_cell(p, (int)m, (int)n);
   const int endless = cell->activation == SLIM_RELU || cell->activation == SLIM_LINEAR ||
+                      cell->state_activation == SLIM_RELU ||
+                      cell->state_activation == SLIM_LINEAR ||
                       cell->recurrent_activation == SLIM_RELU ||
                       cell->recurrent_activation == SLIM_LINEAR;
   if (endless && s.time > 8) s.time = 8; /* or states may grow without end */

@@ -122,8 +122,9 @@ void stream_of_several(void) {
   const float one = 1, zero = 0;
   float x = 1, y = 0, h[64] = {0}, c[64] = {0};
   slim_cell cell = {.features = 1, .units = 1, .gates = 4, .candidate = 2, .forget = 1,
-                    .output = 3, .update = -1, .reset = -1, .activation = SLIM_LINEAR,
-                    .recurrent_activation = SLIM_LINEAR};
+                    .output = 3, .update = -1, .reset = -1, .tied = -1,
+                    .activation = SLIM_LINEAR, .recurrent_activation = SLIM_LINEAR,
+                    .state_activation = SLIM_LINEAR};
   for (int k = 0; k < SLIM_GATES; k++) {
     cell.gate[k].is_constant = k != cell.candidate;
     cell.gate[k].constant = 1;

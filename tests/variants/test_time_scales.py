@@ -66,6 +66,7 @@ def test_each_family_forgets_with_the_time_constant(name):
 
 
 PACED = {"LSTM6": ("i", "f"), "LSTM4a": ("f",), "LSTM": (), "GRU3": ()}
+PACED |= {"NFG": ("f",), "UGRNN": (), "IndRNN": (), "Leaky": ()}
 
 
 @pytest.mark.parametrize("name", PACED)

@@ -27,17 +27,34 @@ COUNTS = {
     "LSTM10": lambda m, n: m * n + 5 * n,
     "LSTM11": lambda m, n: m * n + 8 * n,
     "LSTM_C6": lambda m, n: m * n + 2 * n,
+    "NIG": lambda m, n: 3 * (m * n + n**2 + n),
+    "NFG": lambda m, n: 3 * (m * n + n**2 + n),
+    "NOG": lambda m, n: 3 * (m * n + n**2 + n),
+    "CIFG": lambda m, n: 3 * (m * n + n**2 + n),
+    "JANET": lambda m, n: 2 * (m * n + n**2 + n),
+    "Leaky": lambda m, n: m * n + n**2 + 2 * n,
+    "FastGRNN_tied": lambda m, n: m * n + n**2 + 2 * n,
+    "RAN": lambda m, n: 3 * m * n + 2 * (n**2 + n),
     "GRU": lambda m, n: 3 * (m * n + n**2 + n),
     "GRU1": lambda m, n: m * n + 3 * n**2 + 3 * n,
     "GRU2": lambda m, n: m * n + 3 * n**2 + n,
     "GRU3": lambda m, n: m * n + n**2 + 3 * n,
+    "UGRNN": lambda m, n: 2 * (m * n + n**2 + n),
     "MGU": lambda m, n: 2 * (m * n + n**2 + n),
     "MGU1": lambda m, n: m * n + 2 * n**2 + 2 * n,
     "MGU2": lambda m, n: m * n + 2 * n**2 + n,
     "MGU3": lambda m, n: m * n + n**2 + 2 * n,
+    "minGRU": lambda m, n: 2 * (m * n + n),
+    "IndRNN": lambda m, n: m * n + 2 * n,
 }
 CELL = {"c": Gate(x="full")}
 ONE = Gate(constant=1.0)
+
+
+def lstm(candidate_activation=None, **gates):
+    """A variant of these gates, all others being 1."""
+    gates = {**dict.fromkeys("ifo", ONE), **CELL, **gates}
+    return Variant("A", "lstm", gates, candidate_activation=candidate_activation)
 
 
 def test_the_table_has_these_rows_in_this_order():
@@ -210,9 +227,59 @@ def test_what_describes_no_variant_is_refused(config):
 REFUSED = {
     "constant with terms": (
         lambda: Gate(h="full", bias=True, constant=0.5),
-        r"not both; received the constant 0\.5 together with recurrent_kernel, bias",
+        r"received the constant 0\.5 together with terms recurrent_kernel, bias",
     ),
-    "nothing": (lambda: Gate(), r"at least one term \(x, h or bias\) or a constant"),
+    "nothing": (lambda: Gate(), r"at least one term \(x, h or bias\), a constant or"),
+    "tie with terms": (
+        lambda: Gate(complement="f", bias=True),
+        "received the complement of f together with terms bias",
+    ),
+    "tie and shared": (
+        lambda: Gate(complement="f", shared=True),
+        "received the complement of f together with shared True",
+    ),
+    "shift alone": (lambda: Gate(bias=True, shift=1.0), r"the shift 1\.0 without one"),
+    "shift below 0": (
+        lambda: Gate(complement="f", shift=-1),
+        "shift must be a finite number from 0 on, received -1",
+    ),
+    "shared without bias": (lambda: Gate(shared=True), "needs a bias of its own"),
+    "shared with x": (
+        lambda: Gate(shared=True, x="full", bias=True),
+        "received shared True together with terms kernel, bias",
+    ),
+    "tie to itself": (
+        lambda: lstm(i=Gate(complement="i")),
+        "Gate i of A is tied to 'i'; one gate can be the complement of the other",
+    ),
+    "tie to an unknown gate": (
+        lambda: lstm(i=Gate(complement="z")),
+        "Gate i of A is tied to 'z'.*, of i and f",
+    ),
+    "ties in a circle": (
+        lambda: lstm(i=Gate(complement="f"), f=Gate(complement="i")),
+        "Gate i of A is tied to 'f'.*without a circle",
+    ),
+    "tie of another gate": (
+        lambda: lstm(o=Gate(complement="f")),
+        "Gate o of A is tied to 'f'.*, of i and f",
+    ),
+    "tie in a mix": (
+        lambda: Variant("A", "mgu", {"f": Gate(complement="c"), **CELL}),
+        "Gate f of A is tied to 'c'.*none: the update gate mixes both",
+    ),
+    "shared in a mix": (
+        lambda: Variant("A", "mgu", {"f": Gate(shared=True, bias=True), **CELL}),
+        "Gate f of A shares the candidate's sums; allowed in the family lstm",
+    ),
+    "unknown activation": (
+        lambda: lstm(candidate_activation="swish"),
+        "candidate_activation of A must be one of tanh, .*; received 'swish'",
+    ),
+    "activation of no state": (
+        lambda: Variant("A", "mgu", {"f": ONE, **CELL}, state_activation="linear"),
+        "has no state c, and so no state_activation; received 'linear'",
+    ),
     "NaN": (lambda: Gate(constant=float("nan")), "finite number, received nan"),
     "infinity": (lambda: Gate(constant=float("inf")), "finite number, received inf"),
     "text": (lambda: Gate(constant="1"), "finite number, received '1'"),
@@ -285,7 +352,7 @@ def test_copies_are_equal_and_rows_do_not_change():
         assert twin == row
         assert hash(twin) == hash(row)
         assert {row: 1}[twin] == 1
-    assert len({*slimrnn.variants(), *OWN}) == 20 + len(OWN)
+    assert len({*slimrnn.variants(), *OWN}) == len(COUNTS) + len(OWN)
     assert get("LSTM4") != get("LSTM5")
     with pytest.raises(dataclasses.FrozenInstanceError):
         get("LSTM").name = "other"

@@ -13,7 +13,7 @@ from slimrnn.cli.console import console, plain
 from slimrnn.cli.flags import flag
 from slimrnn.errors import InputError
 from slimrnn.utils.checks import whole
-from slimrnn.variants import BASELINE, TABLE, Gate, Variant, get
+from slimrnn.variants import BASELINE, CANDIDATE, TABLE, Gate, Variant, get
 
 WIDE = 100  # columns of a screen on which a source fits with its prefix
 
@@ -147,6 +147,7 @@ def legend(features: int, units: int) -> str:
         f"m = {features} features of the input x, n = {units} units of the state h. "
         "W: (m, n) matrix, U: (n, n) matrix, u and b: (n,) vectors; "
         "⊙: pointwise product; σ: recurrent activation, g: activation; "
+        "c's: the candidate's Wx+Uh; "
         f"share: of the {BASELINE}'s parameters."
     )
 
@@ -155,20 +156,28 @@ def _brief(variant: Variant) -> str:
     """The gates in short, those of the same form together."""
     forms: dict[str, list[str]] = {}
     for name, gate in variant.items():
-        forms.setdefault(_form(gate), []).append(name)
-    return "  ".join(f"{','.join(names)}={form}" for form, names in forms.items())
+        own = variant.candidate_activation if name == CANDIDATE else None
+        form = f"{own}({_form(gate)})" if own else _form(gate)
+        forms.setdefault(form, []).append(name)
+    parts = [f"{','.join(names)}={form}" for form, names in forms.items()]
+    if variant.state_activation:
+        parts.append(f"h=o⊙{variant.state_activation}(c)")
+    return "  ".join(parts)
 
 
 def _form(gate: Gate) -> str:
     if gate.constant is not None:
         return f"{gate.constant:g}"
+    if gate.complement:
+        return f"1-{gate.complement}" + (f" shifted {gate.shift:g}" * bool(gate.shift))
     signs = {
         "kernel": "Wx",
         "recurrent_kernel": "Uh",
         "recurrent_vector": "u⊙h",
         "bias": "b",
     }
-    return "+".join(signs[term] for term in gate.terms)
+    terms = [signs[term] for term in gate.terms]
+    return "+".join([*(["c's"] if gate.shared else []), *terms])
 
 
 def _share(variant: Variant, features: int, units: int) -> str:

@@ -61,7 +61,7 @@ def obstacle(request: Request) -> str | None:
             "with a model"
         )
     if cell is not None:
-        for function in (cell.activation, cell.recurrent_activation):
+        for function in cell.functions:
             if function.name not in ACTIVATIONS:
                 return (
                     f"the activation {function} is not one of {', '.join(ACTIVATIONS)}"

@@ -167,7 +167,7 @@ class _Sequence:
             "x": swap(ops.matmul(dz, ops.transpose(given["kernel"]))),
             "kernel": _outer(swap(given["x"]), dz),
         }
-        blocks = {key: ops.sum(total, axis=0) for key, total in sums.items()}
+        blocks: dict[tuple[str, str], Tensor] = {}
         for gates, dpre in zip(cell.groups, rows, strict=False):
             total = ops.sum(dpre, axis=(0, 1))
             blocks |= {("bias", k): columns(total, gates, (k,)) for k in gates}
@@ -180,6 +180,7 @@ class _Sequence:
                     for k in mine:
                         block = columns(product, mine, (k,))
                         blocks["recurrent_kernel", k] = block
+        blocks |= {key: ops.sum(total, axis=0) for key, total in sums.items()}
         for weight in ("recurrent_kernel", "recurrent_vector", "bias"):
             parts = [blocks[weight, k] for k in cell.variant.blocks(weight)]
             if parts:

@@ -73,13 +73,14 @@ class Step:
         # share is contiguous.
         self.stacked_vectors = self._stack(self.vectors)
         self.stacked_biases = self._stack(self.biases)
-        self.static = {
+        static: dict[str, Any] = {
             k: function(cell.used(k), self.biases[k])
             if gate.constant is None
             else gate.constant
             for k, gate in variant.items()
             if gate.is_static
         }
+        self.static = self._with_tied(static)
         rules = {
             "accumulate": (self._accumulate, self._accumulate_back),
             "mix": (self._mix, self._mix_back),
@@ -98,6 +99,8 @@ class Step:
         found["projected"] = join([v[k] for k in self.cell.projected])
         if self.cell.recurrent:
             found["recurrent"] = join([v[k] for k in self.cell.recurrent])
+        if self.cell.variant.shared:
+            found["shared"] = join([v[k] for k in self.cell.variant.shared])
         return new, tuple(found[name] for name in self.cell.saved)
 
     def backward(self, dstates: Tensors, after: Tensors, saved: Mapping[str, Tensor]):
@@ -115,40 +118,50 @@ class Step:
         """
         cell, h_read = self.cell, self.h_dropped(saved["h"])
         v = dict(self.static)
-        for name in ("projected", "recurrent"):
-            gates = getattr(cell, name)
+        kept = zip(
+            ("projected", "recurrent", "shared"),
+            (cell.projected, cell.recurrent, cell.variant.shared),
+            strict=True,
+        )
+        for name, gates in kept:
             v |= {k: columns(saved[name], gates, (k,)) for k in gates}
-        v |= self._vector_only(h_read)
+        v = self._with_tied({**v, **self._vector_only(h_read)})
         before, dpre, reset = self._backward(dstates, after, saved, v, h_read)
+        dsums = self._sums(dpre)
         terms = tuple(
-            dpre[k] * (reset if k in cell.after_reset else h_read)
+            dsums[k] * (reset if k in cell.after_reset else h_read)
             if weight == "recurrent_vector"
             else dpre[k]
             for weight, k in cell.summed
         )
-        rows = [join([dpre[k] for k in group]) for group in cell.groups]
+        rows = [join([dsums[k] for k in group]) for group in cell.groups]
         if any(k in cell.after_reset for gates in self.matrices for k in gates):
             rows.append(reset)
         return before, tuple(rows), terms
 
     def _accumulate(self, states, z):
         h, c = states
-        v = {**self.static, **self._gates(self.cell.time_varying, z, self.h_dropped(h))}
+        gates = self._gates(self.cell.time_varying, z, self.h_dropped(h))
+        v = self._with_tied({**self.static, **gates})
         new = times(v["f"], c) + times(v["i"], v[CANDIDATE])
-        return (times(v["o"], function(self.cell.activation, new)), new), v
+        return (times(v["o"], function(self.cell.of_state, new)), new), v
 
     def _accumulate_back(self, dstates, after, saved, v, h_read):
         dh, dc = dstates
-        use_c, activation = "c" in saved, self.cell.activation
+        use_c, activation = "c" in saved, self.cell.of_state
         activated = function(activation, after[1]) if use_c else after[0]
         dc = dc + times(v["o"], dh) * activation.slope(activated, ops)
         dvalues = {"i": dc * v[CANDIDATE], CANDIDATE: times(v["i"], dc)}
         dvalues["o"] = dh * activated
         if use_c:
             dvalues["f"] = dc * saved["c"]
+        if tied := self.cell.variant.tied:
+            gate = self.cell.variant[tied]
+            slope = gate.tied_slope(v[gate.complement])
+            dvalues[gate.complement] += dvalues.pop(tied) * slope
         dpre = self._slopes(dvalues, v)
         return (
-            (self.h_dropped(self._through(dpre, dh)), times(v["f"], dc)),
+            (self.h_dropped(self._through(self._sums(dpre), dh)), times(v["f"], dc)),
             dpre,
             h_read,
         )
@@ -180,6 +193,23 @@ class Step:
         """The shares of the old h and of the candidate in the new h."""
         update = v[self.cell.family.update]
         return (update, 1 - update) if self.cell.family.keeps else (1 - update, update)
+
+    def _with_tied(self, v: dict[str, Any]) -> dict[str, Any]:
+        """The gates' values with that of a gate that is tied to one of them."""
+        tied = self.cell.variant.tied
+        gate = self.cell.variant[tied] if tied else None
+        if gate is None or gate.complement not in v:
+            return v
+        return {**v, tied: gate.tied(v[gate.complement])}
+
+    def _sums(self, dpre: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The gradients of the gates' sums: the candidate's are in shared gates too."""
+        shared = self.cell.variant.shared
+        if not shared:
+            return dpre
+        own = {k: d for k, d in dpre.items() if k not in shared}
+        own[CANDIDATE] = reduce(add, [dpre[k] for k in (CANDIDATE, *shared)])
+        return own
 
     def h_dropped(self, h: Tensor) -> Tensor:
         """What the gates see of h: all, or what recurrent dropout leaves."""
@@ -216,12 +246,13 @@ class Step:
         values = {}
         for k in gates:
             terms = []
-            if k in cell.projected:
-                terms.append(columns(z, cell.projected, (k,)))
-            if k in full:
-                terms.append(columns(product, full, (k,)))
-            if k in self.vectors:
-                terms.append(read * self.vectors[k])
+            of = CANDIDATE if cell.variant[k].shared else k
+            if of in cell.projected:
+                terms.append(columns(z, cell.projected, (of,)))
+            if of in full:
+                terms.append(columns(product, full, (of,)))
+            if of in self.vectors:
+                terms.append(read * self.vectors[of])
             if k in self.biases:
                 terms.append(self.biases[k])
             values[k] = function(cell.used(k), reduce(add, terms))

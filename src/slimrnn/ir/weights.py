@@ -35,7 +35,7 @@ class RecurrentWeights(Data):
 
     def __post_init__(self) -> None:
         what = f"The cell of {self.variant.name}"
-        for function in (self.spec.activation, self.spec.recurrent_activation):
+        for function in self.spec.functions:
             one_of(f"{what} has the activation", function.name, ACTIVATIONS)
         wanted = self.variant.shapes(1, 1)
         if set(self.weights) != set(wanted):

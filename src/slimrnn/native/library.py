@@ -115,7 +115,8 @@ def quick() -> ctypes.PyDLL:
 
 def cell(spec: CellSpec, features: int, units: int) -> Cell:
     """A cell as the library takes it: data, no code."""
-    family = spec.family
+    family, variant = spec.family, spec.variant
+    functions = [_ACTIVATIONS.index(function.name) for function in spec.functions]
     index = {name: k for k, name in enumerate(family.gates)}
     described = Cell(
         features=features,
@@ -125,17 +126,21 @@ def cell(spec: CellSpec, features: int, units: int) -> Cell:
         input=index.get("i", -1),
         forget=index["f"] if family.rule == "accumulate" else -1,
         output=index.get("o", -1),
+        tied=index.get(variant.tied, -1),
+        ratio=variant[variant.tied].ratio if variant.tied else 1.0,
         update=index.get(family.update, -1),
         reset=index.get(family.reset, -1),
         keeps=family.keeps,
         reset_after=spec.reset_after,
-        activation=_ACTIVATIONS.index(spec.activation.name),
-        recurrent_activation=_ACTIVATIONS.index(spec.recurrent_activation.name),
+        activation=functions[0],
+        recurrent_activation=functions[1],
+        state_activation=functions[2],
     )
-    for k, (_, gate) in enumerate(spec.variant.items()):
+    for k, (_, gate) in enumerate(variant.items()):
         described.gate[k].terms = tuple(name in gate.terms for name in WEIGHTS)
         described.gate[k].is_constant = gate.constant is not None
         described.gate[k].constant = gate.constant or 0.0
+        described.gate[k].shared = gate.shared
     return described
 
 

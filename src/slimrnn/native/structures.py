@@ -34,6 +34,7 @@ class Gate(Structure):
         ("terms", c_int32 * len(WEIGHTS)),
         ("is_constant", c_int32),
         ("constant", c_float),
+        ("shared", c_int32),
     )
 
 
@@ -42,9 +43,10 @@ class Cell(Structure):
 
     _fields_ = (
         *((name, c_int32) for name in ("features", "units", "gates", "candidate")),
-        *((name, c_int32) for name in ("input", "forget", "output")),
+        *((name, c_int32) for name in ("input", "forget", "output", "tied")),
+        ("ratio", c_float),
         *((name, c_int32) for name in ("update", "reset", "keeps", "reset_after")),
-        *((name, c_int32) for name in ("activation", "recurrent_activation")),
+        *((f"{of}activation", c_int32) for of in ("", "recurrent_", "state_")),
         ("gate", Gate * _GATES),
     )
 

@@ -275,6 +275,8 @@ def _at_rest(source: RecurrentWeights, gate: str) -> Array:
     row = source.variant[gate]
     if row.constant is not None:
         return np.full(source.units, row.constant, "float32")
+    if row.complement:
+        return row.tied(_at_rest(source, row.complement))
     bias = np.zeros(source.units, "float32")
     if row.bias:
         bias = _trained(source, "bias", gate)

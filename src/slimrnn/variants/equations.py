@@ -20,7 +20,7 @@ NOTATION = {
         "reset": "({}ₜ ⊙ hₜ₋₁)",
         "bias": "b_{}",
         "s": "σ({})",
-        "g": "g({})",
+        "inverse": "σ⁻¹({})",
     },
     "latex": {
         "gate": "{}_t",
@@ -32,13 +32,13 @@ NOTATION = {
         "reset": r"({}_t \odot h_{{t-1}})",
         "bias": "b_{}",
         "s": r"\sigma({})",
-        "g": "g({})",
+        "inverse": r"\sigma^{{-1}}({})",
     },
 }
 
 
 def equation(
-    name: str, gate: Gate, style: Style, *, is_candidate: bool, reset: str
+    name: str, gate: Gate, style: Style, *, of: str, function: str, reset: str
 ) -> str:
     """The equation of one gate.
 
@@ -46,17 +46,43 @@ def equation(
         name: the gate's.
         gate: its terms.
         style: ``"unicode"`` or ``"latex"``.
-        is_candidate: whether it is the cell input, which has an activation of its own.
+        of: the gate whose weights it uses: itself, or that whose sums it shares.
+        function: its activation: s, or of the candidate g or a name.
         reset: the gate that multiplies the h which this one reads, if any.
     """
     sign = NOTATION[style]
-    left = sign["candidate"] if is_candidate else sign["gate"].format(name)
+    left = sign["gate"].format(name) if function == "s" else sign["candidate"]
     if gate.constant is not None:
         return f"{left} = {gate.constant:g}"
+    if gate.complement:
+        f = sign["gate"].format(gate.complement)
+        if gate.shift:
+            f = sign["s"].format(f"{sign['inverse'].format(f)} - {gate.shift:g}")
+        return f"{left} = 1 - {f}"
     h = sign["reset"].format(reset) if reset else sign["h"]
     terms = [
-        *([sign["x"].format(name)] if gate.x == "full" else []),
-        *([sign[gate.h].format(name, h=h)] if gate.h != "none" else []),
+        *([sign["x"].format(of)] if gate.x == "full" else []),
+        *([sign[gate.h].format(of, h=h)] if gate.h != "none" else []),
         *([sign["bias"].format(name)] if gate.bias else []),
     ]
-    return f"{left} = {sign['g' if is_candidate else 's'].format(' + '.join(terms))}"
+    total = " + ".join(terms)
+    if function == "s":
+        return f"{left} = {sign['s'].format(total)}"
+    return f"{left} = {applied(f'g({total})', function)}"
+
+
+def applied(text: str, function: str | None) -> str:
+    """An equation with ``g(...)``, in which this activation takes g's place.
+
+    Example:
+        >>> applied("h = o * g(c)", "linear"), applied("h = o * g(c)", None)
+        ('h = o * c', 'h = o * g(c)')
+    """
+    if function in (None, "g"):
+        return text
+    before, _, inside = text.partition("g(")
+    if not inside:
+        return text
+    if function == "linear":
+        return before + inside.removesuffix(")")
+    return f"{before}{function}({inside}"

@@ -18,7 +18,7 @@ RecurrentTerm = Literal["full", "pointwise", "none"]
 
 @dataclass(frozen=True)
 class Gate:
-    """The terms of one gate, or its constant.
+    """The terms of one gate, its constant, or the gate that it follows.
 
     A gate computes ``s(W x + U h + b)`` with the terms that it has; ``s`` is
     the recurrent activation (the activation ``g`` for the candidate).
@@ -29,10 +29,17 @@ class Gate:
             ``"pointwise"``: ``u * h`` with an (n,) vector; ``"none"``.
         bias: whether there is an (n,) bias.
         constant: the gate's fixed value; then it can have no terms.
+        complement: the gate f that this one is ``1 - f`` of: a tie, without terms.
+        shift: of a tie, what is taken from f's pre-activation before: of a sigmoid
+            ``1 - s(a - shift)``, and of any value f the number whose odds are
+            ``exp(shift)`` times those of ``1 - f``. From 0 on.
+        shared: whether ``W x + U h`` are the candidate's, without its bias: a gate
+            that costs its own bias and no product.
 
     Raises:
         InputError: a term is not one of those above, the constant is not a
-            finite number, a constant gate has terms, or there is neither.
+            finite number, a constant gate, a tie or a shared gate has terms that it
+            cannot have, or there is nothing at all.
 
     Example:
         >>> Gate(h="pointwise", bias=True).terms
@@ -43,32 +50,60 @@ class Gate:
     h: RecurrentTerm = "none"
     bias: bool = False
     constant: float | None = None
+    complement: str = ""
+    shift: float = 0.0
+    shared: bool = False
 
     def __post_init__(self):
         one_of("a gate's x", self.x, ("full", "none"))
         one_of("a gate's h", self.h, ("full", "pointwise", "none"))
-        if not isinstance(self.bias, bool):
-            raise InputError(
-                f"A gate's bias must be True or False, received {self.bias!r}."
-            )
-        if self.constant is None:
-            if not self.terms:
+        for name in ("bias", "shared"):
+            if not isinstance(getattr(self, name), bool):
                 raise InputError(
-                    "A gate needs at least one term (x, h or bias) or a constant; "
-                    "received none of them."
+                    f"A gate's {name} must be True or False, received "
+                    f"{getattr(self, name)!r}."
                 )
-            return
-        if not _is_finite(self.constant):
+        if self.constant is not None and not _is_finite(self.constant):
             raise InputError(
                 f"A gate's constant must be a finite number, received "
                 f"{self.constant!r}."
             )
-        if self.terms:
+        if not _is_finite(self.shift) or self.shift < 0:
             raise InputError(
-                f"A gate is a constant or has terms, not both; received the constant "
-                f"{self.constant} together with {', '.join(self.terms)}."
+                f"A gate's shift must be a finite number from 0 on, received "
+                f"{self.shift!r}."
             )
-        object.__setattr__(self, "constant", float(self.constant))
+        kinds = {
+            "the constant": self.constant,
+            "the complement of": self.complement or None,
+            "shared": self.shared or None,
+            "terms": ", ".join(self.terms) or None,
+        }
+        found = {kind: value for kind, value in kinds.items() if value is not None}
+        if not found:
+            raise InputError(
+                "A gate needs at least one term (x, h or bias), a constant or a gate "
+                "that it follows; received none of them."
+            )
+        if len(found) > 1 and not (self.shared and self.terms == ("bias",)):
+            raise InputError(
+                f"A gate is a constant, a complement, or has terms (a shared one its "
+                f"bias alone); received "
+                f"{' together with '.join(f'{k} {v}' for k, v in found.items())}."
+            )
+        if self.shared and not self.bias:
+            raise InputError(
+                "A gate that shares the candidate's sums needs a bias of its own; "
+                "received none."
+            )
+        if self.shift and not self.complement:
+            raise InputError(
+                f"A gate's shift is that of a complement; received the shift "
+                f"{self.shift} without one."
+            )
+        for name in ("constant", "shift"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, float(getattr(self, name)))
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -83,8 +118,23 @@ class Gate:
 
     @property
     def is_static(self) -> bool:
-        """Whether the gate is the same at each step: a constant, or s(b)."""
-        return self.x == self.h == "none"
+        """Whether the gate is by itself the same at each step: a constant, or s(b)."""
+        return self.constant is not None or (
+            self.terms == ("bias",) and not self.shared
+        )
+
+    @property
+    def ratio(self) -> float:
+        """Of a tie: by what its odds are divided, beside those of ``1 - f``."""
+        return math.exp(-self.shift)
+
+    def tied(self, f: Any) -> Any:
+        """The value of a tie to a gate that is worth f."""
+        return 1 - f if not self.shift else (1 - f) / (1 - f + self.ratio * f)
+
+    def tied_slope(self, f: Any) -> Any:
+        """Its derivative by f."""
+        return -self.ratio / (1 - f + self.ratio * f) ** 2 if self.shift else -1.0
 
 
 @dataclass(frozen=True)
@@ -104,6 +154,7 @@ class Family:
         keeps: whether the update gate weighs the old h (Keras's GRU) or the
             candidate (the MGU's paper).
         forget: the gate whose bias starts at 1.
+        pair: the two gates of which one can be tied to the other.
         unicode: the state's equations.
         latex: the same.
     """
@@ -118,6 +169,7 @@ class Family:
     update: str = ""
     keeps: bool = False
     forget: str = ""
+    pair: tuple[str, ...] = ()
 
 
 CANDIDATE = "c"
@@ -131,6 +183,7 @@ FAMILIES: dict[str, Family] = {
             states=("h", "c"),
             rule="accumulate",
             forget="f",
+            pair=("i", "f"),
             unicode=("cₜ = fₜ ⊙ cₜ₋₁ + iₜ ⊙ c̃ₜ", "hₜ = oₜ ⊙ g(cₜ)"),
             latex=(
                 r"c_t = f_t \odot c_{t-1} + i_t \odot \tilde c_t",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from slimrnn.variants.activations import SIGMOID, TANH, Activation
+from slimrnn.variants.activations import ACTIVATIONS, SIGMOID, TANH, Activation
 from slimrnn.variants.gates import CANDIDATE, FAMILIES, Family
 from slimrnn.variants.variant import Variant
 
@@ -21,8 +21,8 @@ class CellSpec:
     """A variant with its functions.
 
     Args:
-        variant: the terms of each gate.
-        activation: g, of the candidate and of c.
+        variant: the terms of each gate; held with its ties to constants as constants.
+        activation: g, of the candidate and of c where they have none of their own.
         recurrent_activation: s, of the gates.
         reset_after: whether the reset gate multiplies ``U h + reset_bias``, as in
             Keras's GRU, and not h.
@@ -38,6 +38,9 @@ class CellSpec:
     recurrent_activation: Activation = SIGMOID
     reset_after: bool = False
 
+    def __post_init__(self):
+        object.__setattr__(self, "variant", self.variant.folded())
+
     @property
     def family(self) -> Family:
         """The variant's family."""
@@ -45,17 +48,36 @@ class CellSpec:
 
     @property
     def differentiable(self) -> bool:
-        """Whether the slopes of both activations are known."""
-        return None not in (self.activation.slope, self.recurrent_activation.slope)
+        """Whether the slopes of all activations are known."""
+        return all(function.slope is not None for function in self.functions)
+
+    @property
+    def functions(self) -> tuple[Activation, ...]:
+        """The activations: of the candidate, of the gates, of the state."""
+        return (self.used(CANDIDATE), self.recurrent_activation, self.of_state)
 
     def used(self, gate: str) -> Activation:
         """The activation of a gate."""
-        return self.activation if gate == CANDIDATE else self.recurrent_activation
+        if gate != CANDIDATE:
+            return self.recurrent_activation
+        return self._or_own(self.variant.candidate_activation)
+
+    @property
+    def of_state(self) -> Activation:
+        """The activation of c in ``h = o * g(c)``."""
+        return self._or_own(self.variant.state_activation)
+
+    def _or_own(self, name: str | None) -> Activation:
+        return self.activation if name is None else ACTIVATIONS[name]
 
     @cached_property
     def time_varying(self) -> Gates:
         """The gates that change from step to step."""
-        return tuple(k for k, gate in self.variant.items() if not gate.is_static)
+        return tuple(
+            k
+            for k, gate in self.variant.items()
+            if not gate.is_static and not gate.complement
+        )
 
     @cached_property
     def projected(self) -> Gates:
@@ -80,8 +102,8 @@ class CellSpec:
         Saving one costs the first touch of T * B * n floats besides their way to
         memory and back; a sigmoid of a pointwise product costs less.
         """
-        matrices = {*self.projected, *self.recurrent}
-        return tuple(k for k in self.time_varying if k not in matrices)
+        others = {*self.projected, *self.recurrent, *self.variant.shared}
+        return tuple(k for k in self.time_varying if k not in others)
 
     @cached_property
     def after_reset(self) -> Gates:
@@ -91,12 +113,14 @@ class CellSpec:
     @cached_property
     def summed(self) -> tuple[tuple[str, str], ...]:
         """(weight, gate) of the vectors whose gradients the backward loop adds up."""
-        matrices = (*self.projected, *self.recurrent)
+        others = {*self.projected, *self.recurrent}
+        if self.variant.shared:  # then its sums are not its own
+            others.remove(CANDIDATE)
         vectors = self.variant.blocks("recurrent_vector")
         biases = self.variant.blocks("bias")
         return (
             *(("recurrent_vector", k) for k in vectors),
-            *(("bias", k) for k in biases if k not in matrices),
+            *(("bias", k) for k in biases if k not in others),
         )
 
     @cached_property
@@ -105,9 +129,10 @@ class CellSpec:
 
         ``projected`` and ``recurrent``: the values of these gates side by side; then
         the states before the step. c is left out where the backward pass can do
-        without: the forget gate is constant and h = g(c).
+        without: the forget gate is constant and h = g(c). ``shared``: as ``projected``.
         """
         names = ["projected", *(["recurrent"] if self.recurrent else []), "h"]
+        names += ["shared"] if self.variant.shared else []
         if self.family.rule == "accumulate":
             constants = self.variant.constants
             if "f" not in constants or constants.get("o") != 1.0:

@@ -26,10 +26,14 @@ SLIM3 = Gate(bias=True)
 SLIM4 = Gate(h="pointwise")
 SLIM5 = Gate(h="pointwise", bias=True)
 VECTOR_CELL = Gate(x="full", h="pointwise", bias=True)
+INPUT = Gate(x="full", bias=True)
+TIED = Gate(complement="f")
 
 
-def _lstm(name: str, source: str, i: Gate, f: Gate, c: Gate, o: Gate) -> Variant:
-    return Variant(name, "lstm", (i, f, c, o), source)
+def _lstm(
+    name: str, source: str, i: Gate, f: Gate, c: Gate, o: Gate, **own: str
+) -> Variant:
+    return Variant(name, "lstm", (i, f, c, o), source, **own)
 
 
 def _one(value: float) -> Gate:
@@ -42,6 +46,7 @@ _PART3 = "arXiv:1707.04626"
 _LU = "arXiv:1701.03441, arXiv:1707.04619"
 _GRU = "arXiv:1701.05923"
 _MGU = "arXiv:1701.03452"
+_ODYSSEY = "arXiv:1503.04069"
 
 TABLE: tuple[Variant, ...] = (
     _lstm("LSTM", "doi:10.1162/neco.1997.9.8.1735", FULL, FULL, FULL, FULL),
@@ -58,14 +63,47 @@ TABLE: tuple[Variant, ...] = (
     _lstm("LSTM11", _PART3, SLIM5, SLIM5, VECTOR_CELL, SLIM5),
     # Inferred from the paper's abstract and from LSTM10.
     _lstm("LSTM_C6", "arXiv:1901.06401", _one(1.0), _one(0.4), VECTOR_CELL, _one(1.0)),
+    # The LSTM without one gate, or with one for two; there it has peepholes.
+    _lstm("NIG", _ODYSSEY, _one(1.0), FULL, FULL, FULL),
+    _lstm("NFG", _ODYSSEY, FULL, _one(1.0), FULL, FULL),
+    _lstm("NOG", _ODYSSEY, FULL, FULL, FULL, _one(1.0)),
+    _lstm("CIFG", _ODYSSEY, TIED, FULL, FULL, FULL),
+    # The paper's beta is 1.
+    _lstm(
+        *("JANET", "arXiv:1804.04849", Gate(complement="f", shift=1.0)),
+        *(FULL, FULL, _one(1.0)),
+        state_activation="linear",
+    ),
+    _lstm(
+        *("Leaky", "doi:10.1016/j.neunet.2007.04.016", TIED, SLIM3, FULL, _one(1.0)),
+        state_activation="linear",
+    ),
+    # FastGRNN (arXiv:1901.02358) has i = zeta * (1 - f) + nu with two trained numbers;
+    # this is zeta = 1, nu = 0.
+    _lstm(
+        *("FastGRNN_tied", "arXiv:1901.02358", TIED, Gate(shared=True, bias=True)),
+        *(FULL, _one(1.0)),
+        state_activation="linear",
+    ),
+    _lstm(
+        *("RAN", "arXiv:1705.07393", FULL, FULL, Gate(x="full"), _one(1.0)),
+        candidate_activation="linear",
+    ),
     Variant("GRU", "gru", (FULL, FULL, FULL), "arXiv:1406.1078"),
     Variant("GRU1", "gru", (SLIM1, SLIM1, FULL), _GRU),
     Variant("GRU2", "gru", (SLIM2, SLIM2, FULL), _GRU),
     Variant("GRU3", "gru", (SLIM3, SLIM3, FULL), _GRU),
+    Variant("UGRNN", "gru", (FULL, _one(1.0), FULL), "arXiv:1611.09913"),
     Variant("MGU", "mgu", (FULL, FULL), "arXiv:1603.09420"),
     Variant("MGU1", "mgu", (SLIM1, FULL), _MGU),
     Variant("MGU2", "mgu", (SLIM2, FULL), _MGU),
     Variant("MGU3", "mgu", (SLIM3, FULL), _MGU),
+    Variant(
+        *("minGRU", "mgu", (INPUT, INPUT), "arXiv:2410.01201"),
+        candidate_activation="linear",
+    ),
+    # The update is the candidate alone; the paper takes activation="relu".
+    Variant("IndRNN", "mgu", (_one(1.0), VECTOR_CELL), "arXiv:1803.04831"),
 )
 ALIASES = {"LSTM0": "LSTM"}
 
@@ -74,8 +112,8 @@ def variants() -> tuple[Variant, ...]:
     """All rows of the table, in its order.
 
     Example:
-        >>> len(variants())
-        20
+        >>> [row.name for row in variants() if row.tied]
+        ['CIFG', 'JANET', 'Leaky', 'FastGRNN_tied']
     """
     return TABLE
 

@@ -139,5 +139,8 @@ def paced_constants(
     """
     if scales is None or (is_auto(given) and variant not in TABLE):
         return ()
+    family = FAMILIES[variant.family]
+    if variant.constants.get(family.update) == float(not family.keeps):
+        return ()  # the candidate takes the place of h: there is no pace to set
     paced = scales.gates(variant.family, scales.quantiles(1))
     return tuple(gate for gate in variant.constants if gate in paced)

@@ -11,8 +11,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from slimrnn.errors import InputError
-from slimrnn.variants.equations import NOTATION, Style, equation
+from slimrnn.variants.activations import ACTIVATIONS
+from slimrnn.variants.equations import NOTATION, Style, applied, equation
 from slimrnn.variants.gates import CANDIDATE, FAMILIES, WEIGHTS, Gate, one_of
+
+_OWN = ("candidate_activation", "state_activation")
 
 
 @dataclass(frozen=True)
@@ -25,10 +28,14 @@ class Variant:
         gates: a :class:`Gate` for each gate of the family, by name (a mapping),
             or in the family's order (a sequence).
         source: where it was published.
+        candidate_activation: the candidate's own, a key of
+            ``slimrnn.variants.ACTIVATIONS``; None: the layer's activation, g.
+        state_activation: likewise of c in ``h = o * g(c)``.
 
     Raises:
-        InputError: an unknown family, a missing or unknown gate, a cell input
-            without the product with x.
+        InputError: an unknown family or activation, a missing or unknown gate, a cell
+            input without the product with x, a tie that leads to no other gate, a
+            shared gate or a state's activation in a family that has none.
 
     Example:
         >>> mine = Variant("Mine", "lstm", {
@@ -44,6 +51,8 @@ class Variant:
     family: str
     gates: Any  # a mapping or a sequence when given, then a tuple[Gate, ...]
     source: str = ""
+    candidate_activation: str | None = None
+    state_activation: str | None = None
 
     def __post_init__(self):
         if not isinstance(self.name, str) or not self.name:
@@ -56,6 +65,34 @@ class Variant:
             raise InputError(
                 f"The cell input {CANDIDATE} of {self.name} must have the product "
                 f"with the input (x='full'), received {self[CANDIDATE]}."
+            )
+        self._check_traits()
+
+    def _check_traits(self) -> None:
+        """Refuse ties that lead nowhere, and what the family does not have."""
+        pair, with_c = FAMILIES[self.family].pair, "c" in FAMILIES[self.family].states
+        for name, gate in self.items():
+            if gate.complement:
+                others = [k for k in pair if k != name and name in pair]
+                if gate.complement not in others or self[gate.complement].complement:
+                    allowed = " and ".join(pair) or "none: the update gate mixes both"
+                    raise InputError(
+                        f"Gate {name} of {self.name} is tied to "
+                        f"{gate.complement!r}; one gate can be the complement of the "
+                        f"other, without a circle, of {allowed}."
+                    )
+            if gate.shared and (name == CANDIDATE or not with_c):
+                raise InputError(
+                    f"Gate {name} of {self.name} shares the candidate's sums; allowed "
+                    f"in the family lstm, for other gates than {CANDIDATE}."
+                )
+        for what in _OWN:
+            if (own := getattr(self, what)) is not None:
+                one_of(f"the {what} of {self.name}", own, tuple(ACTIVATIONS))
+        if self.state_activation is not None and not with_c:
+            raise InputError(
+                f"{self.name} is of the family {self.family}, which has no state c, "
+                f"and so no state_activation; received {self.state_activation!r}."
             )
 
     def _ordered(self, gates) -> tuple[Gate, ...]:
@@ -96,6 +133,16 @@ class Variant:
             for name, gate in self.items()
             if gate.constant is not None
         }
+
+    @property
+    def tied(self) -> str:
+        """The gate that is the complement of another one; empty for none."""
+        return next((name for name, gate in self.items() if gate.complement), "")
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """The gates that use the candidate's sums."""
+        return tuple(name for name, gate in self.items() if gate.shared)
 
     def blocks(self, weight: str) -> tuple[str, ...]:
         """The gates that have a block of this weight, in the order of packing."""
@@ -179,15 +226,20 @@ class Variant:
             *(
                 equation(
                     name,
-                    gate,
+                    replace(self[CANDIDATE], bias=gate.bias) if gate.shared else gate,
                     style,
-                    is_candidate=name == CANDIDATE,
+                    of=CANDIDATE if gate.shared else name,
+                    function=self._function(name),
                     reset=family.reset if name == CANDIDATE else "",
                 )
                 for name, gate in self.items()
             ),
-            *getattr(family, style),
+            *(applied(line, self.state_activation) for line in getattr(family, style)),
         ]
+
+    def _function(self, gate: str) -> str:
+        """How an equation calls the activation of a gate."""
+        return (self.candidate_activation or "g") if gate == CANDIDATE else "s"
 
     def with_constants(self, constants: Mapping[str, float] | None) -> Variant:
         """The same variant with other values for its constant gates.
@@ -209,18 +261,24 @@ class Variant:
                     f"gate_constants names {name!r}, which is not a constant gate of "
                     f"{self.name}; allowed: {allowed}."
                 )
-        return replace(
-            self,
-            gates=tuple(
-                Gate(constant=constants[name]) if name in constants else gate
-                for name, gate in self.items()
-            ),
-        )
+        fixed = {name: Gate(constant=value) for name, value in constants.items()}
+        return self._with(fixed)
+
+    def folded(self) -> Variant:
+        """The same variant with the constant that a tie to a constant gate is."""
+        if not self.tied or self[self[self.tied].complement].constant is None:
+            return self
+        tie = self[self.tied]
+        value = tie.tied(self[tie.complement].constant)
+        return self._with({self.tied: Gate(constant=value)})
 
     def with_biases(self, gates: Iterable[str]) -> Variant:
         """The same variant with a bias alone in these gates: s(b), n numbers each."""
-        chosen = {gate: Gate(bias=True) for gate in gates}
-        return replace(self, gates={**dict(self.items()), **chosen}) if chosen else self
+        return self._with({gate: Gate(bias=True) for gate in gates})
+
+    def _with(self, gates: Mapping[str, Gate]) -> Variant:
+        """The same variant with these gates in place of its own."""
+        return replace(self, gates={**dict(self.items()), **gates}) if gates else self
 
     def without_bias(self) -> Variant:
         """The same variant with no bias in any gate (Keras's ``use_bias=False``).
@@ -229,7 +287,7 @@ class Variant:
             InputError: a gate consists of its bias alone.
         """
         for name, gate in self.items():
-            if gate.terms == ("bias",):
+            if gate.terms == ("bias",) and not gate.shared:
                 raise InputError(
                     f"use_bias=False leaves nothing of gate {name} of {self.name}, "
                     f"which is s(b); keep use_bias=True or use a variant with "
@@ -245,6 +303,7 @@ class Variant:
             "family": self.family,
             "gates": {name: asdict(gate) for name, gate in self.items()},
             "source": self.source,
+            **{k: getattr(self, k) for k in _OWN if getattr(self, k) is not None},
         }
 
     @classmethod
@@ -252,7 +311,8 @@ class Variant:
         """The variant that :meth:`get_config` described."""
         try:
             gates = {name: Gate(**gate) for name, gate in config["gates"].items()}
-            return cls(config["name"], config["family"], gates, config["source"])
+            own = {k: config.get(k) for k in _OWN}
+            return cls(config["name"], config["family"], gates, config["source"], **own)
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"Not the description of a variant: {config!r} ({error}); expected "

@@ -49,11 +49,14 @@ class Node:
 
     __rmul__ = __mul__
 
+    def __truediv__(self, other: Node) -> Node:
+        return self.graph.elementwise("divide", self, other)
+
 
 class Graph(ABC):
     """What the formats share, and the operators that each of them has to offer."""
 
-    #: the format's names of add, subtract, multiply, equal, where
+    #: the format's names of add, subtract, multiply, divide, equal, where
     elementwise_operators: ClassVar[Mapping[str, str]]
 
     def __init__(self, scope: str = "") -> None:

@@ -1,7 +1,7 @@
 """A row of the table as the standard LSTM that other libraries have.
 
 All its gates have all terms. A term that the row does not have is a weight of 0, a
-pointwise vector is a diagonal matrix, and a constant gate is a bias.
+pointwise vector is a diagonal matrix, a constant gate is a bias, and 1 - s(a) is s(-a).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from slimrnn.deploy.graph.builder import Array
 from slimrnn.errors import InputError
 from slimrnn.ir.layers import Recurrent
+from slimrnn.variants import CANDIDATE, Gate
 
 #: from here on, an activation that only comes near to a value has it in float32
 _FAR = 40.0
@@ -50,19 +51,38 @@ def full_gates(layer: Recurrent) -> dict[str, FullGate]:
             f"use another mode, or a model without mask."
         )
     m, n = layer.inputs, layer.outputs
-    gates = {}
-    for name, blocks in variant.split(cell.weights).items():
+    gates: dict[str, FullGate] = {}
+    split = variant.split(cell.weights)
+    for name in sorted(split, key=lambda name: name == variant.tied):
+        gate, blocks = variant[name], split[name]
+        if gate.complement:
+            gates[name] = _complement(layer, gate, gates[gate.complement])
+            continue
+        if gate.shared:
+            blocks = {**split[CANDIDATE], "bias": blocks["bias"]}
         vector = np.diag(blocks.get("recurrent_vector", np.zeros(n, "float32")))
         bias = blocks.get("bias", np.zeros(n, "float32"))
-        constant = variant[name].constant
-        if constant is not None:
-            bias = np.full(n, _bias(layer, name, constant), "float32")
+        if gate.constant is not None:
+            bias = np.full(n, _bias(layer, name, gate.constant), "float32")
         gates[name] = FullGate(
             blocks.get("kernel", np.zeros((m, n), "float32")),
             blocks.get("recurrent_kernel", vector),
             bias,
         )
     return gates
+
+
+def _complement(layer: Recurrent, tie: Gate, other: FullGate) -> FullGate:
+    """The gate whose value is the complement of another one's."""
+    function = layer.cell.spec.recurrent_activation
+    if not function.is_gate or (tie.shift and function.name != "sigmoid"):
+        raise InputError(
+            f"The layer {layer.name} ties a gate to {tie.complement}, and no weights "
+            f"of {function} give it; use another mode."
+        )
+    return FullGate(
+        -other.kernel, -other.recurrent_kernel, np.float32(tie.shift) - other.bias
+    )
 
 
 def _bias(layer: Recurrent, gate: str, constant: float) -> float:

@@ -120,7 +120,7 @@ def _lstm(layer: Recurrent, x: Node, skipped: Node | None, in_order: bool) -> No
         (*x.shape[:-1], n),
         options="UnidirectionalSequenceLSTMOptions",
         fusedActivationFunction=getattr(
-            graph.schema.ActivationFunctionType, _FUSED[layer.cell.spec.activation.name]
+            graph.schema.ActivationFunctionType, _FUSED[layer.cell.spec.of_state.name]
         ),
     )
     if not layer.return_sequences:
@@ -130,12 +130,12 @@ def _lstm(layer: Recurrent, x: Node, skipped: Node | None, in_order: bool) -> No
 
 def _fused_gates(layer: Recurrent) -> dict[str, FullGate]:
     """The layer's gates, if the fused operator can compute them."""
-    g, s = layer.cell.spec.activation.name, layer.cell.spec.recurrent_activation.name
-    if s != "sigmoid" or g not in _FUSED:
+    g, s, of_state = (function.name for function in layer.cell.spec.functions)
+    if s != "sigmoid" or g not in _FUSED or of_state != g:
         raise InputError(
-            f"The layer {layer.name} has the activations {g} and {s} (recurrent); "
-            f"allowed with mode='lstm': {' or '.join(_FUSED)}, and sigmoid. Use "
-            f"another mode."
+            f"The layer {layer.name} has the activations {g}, {s} (recurrent) and "
+            f"{of_state} (of its state); allowed with mode='lstm': "
+            f"{' or '.join(_FUSED)} for both, and sigmoid. Use another mode."
         )
     return full_gates(layer)
 

@@ -34,6 +34,7 @@ class LiteRTGraph(Graph):
         "add": "ADD",
         "subtract": "SUB",
         "multiply": "MUL",
+        "divide": "DIV",
         "minimum": "MINIMUM",
         "maximum": "MAXIMUM",
         "equal": "EQUAL",

@@ -183,9 +183,9 @@ def _lstm(layer: Recurrent, x: Node, skipped: Node | None, in_order: bool) -> No
 
 def _activations(layer: Recurrent) -> dict[str, list]:
     """The attributes of the operator LSTM that name its functions."""
-    g, s = layer.cell.spec.activation.name, layer.cell.spec.recurrent_activation.name
+    g, s, of_state = (function.name for function in layer.cell.spec.functions)
     known = {**ACTIVATIONS, "linear": ("Affine", {"alpha": 1.0, "beta": 0.0})}
-    used = [known[name] for name in (s, g, g)]
+    used = [known[name] for name in (s, g, of_state)]
     # A list has an entry for those functions alone that have the parameter.
     parameters = {
         f"activation_{key}": [settings[key] for _, settings in used if settings]

@@ -31,6 +31,7 @@ class OnnxGraph(Graph):
         "add": "Add",
         "subtract": "Sub",
         "multiply": "Mul",
+        "divide": "Div",
         "minimum": "Min",
         "maximum": "Max",
         "equal": "Equal",

@@ -55,6 +55,11 @@ class Text:
         right = written(other)
         return Text(f"{self._in(_PRODUCT)} * {right._in(_ATOM)}", _PRODUCT)
 
+    def __truediv__(self, other: Any) -> Text:
+        return Text(f"{self._in(_PRODUCT)} / {written(other)._in(_ATOM)}", _PRODUCT)
+
+    __floordiv__ = __truediv__  # of whole numbers from 0 on
+
     def __rmul__(self, other: Any) -> Text:
         return written(other) * self
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-SUM_BITS, ONE_BITS = 12, 15
+from slimrnn.deploy.program.step import ONE_BITS, SUM_BITS
+
 ONE = 1 << ONE_BITS
 
 
@@ -41,7 +42,7 @@ class Float32:
         """The sum, from left to right."""
         return _sum(terms)
 
-    def weighed(self, weight: Any, h: Any) -> Any:
+    def weighed(self, weight: Any, h: Any, structure: Any) -> Any:
         """``u * h``."""
         return weight * h
 
@@ -66,6 +67,11 @@ class Float32:
         gate = _float(gate)
         return gate * first + (np.float32(1) - gate) * second
 
+    def complement(self, gate: Any, ratio: float) -> Any:
+        """``(1 - gate) / (1 - gate + ratio * gate)``; of a ratio of 1, 1 - gate."""
+        rest = np.float32(1) - gate
+        return rest if ratio == 1 else rest / (rest + np.float32(ratio) * gate)
+
     def accumulated(self, f: Any, c: Any, i: Any, g: Any, structure: Any) -> Any:
         """``f * c + i * g``."""
         return _sum([self.times(a, b) for a, b in _present((f, c), (i, g))])
@@ -82,20 +88,23 @@ class Int8:
         self.call = call
 
     def activated(self, function: str, value: Any) -> Any:
-        """Q12 to Q15."""
-        return self.call(f"slim_{function}", value)
+        """Q12 to Q15; where it is no function, to Q12 of 16 bits."""
+        name = "saturate" if function == "linear" else f"slim_{function}"
+        return self.call(name, value)
 
     def activated_state(self, function: str, c: Any, structure: Any) -> Any:
         """``g(c)``."""
+        if function == "linear":
+            return c
         return self.activated(function, shifted(c, structure.bits - SUM_BITS))
 
     def added(self, terms: list[Any]) -> Any:
         """The sum."""
         return _sum(terms)
 
-    def weighed(self, weight: Any, h: Any) -> Any:
-        """``u * h``: Q12 times Q15."""
-        return shifted(weight * h, ONE_BITS)
+    def weighed(self, weight: Any, h: Any, structure: Any) -> Any:
+        """``u * h``: Q12 times what h is."""
+        return shifted(weight * h, structure.h_bits)
 
     def times(self, gate: Any, value: Any) -> Any:
         """``gate * value``: Q15 times any."""
@@ -118,17 +127,24 @@ class Int8:
         gate = _whole(gate)
         return shifted(gate * first + (ONE - gate) * second, ONE_BITS)
 
+    def complement(self, gate: Any, ratio: float) -> Any:
+        """``(1 - gate) / (1 - gate + ratio * gate)``; of a ratio of 1, 1 - gate."""
+        rest = ONE - gate
+        if ratio == 1:
+            return rest
+        return rest * ONE // (rest + shifted(round(ratio * ONE) * gate, ONE_BITS))
+
     def accumulated(self, f: Any, c: Any, i: Any, g: Any, structure: Any) -> Any:
-        """``f * c + i * g``: Q15 times Q``bits``, and Q15 times Q15."""
-        bits = structure.bits
+        """``f * c + i * g``: Q15 times Q``bits``, and Q15 times the candidate's."""
+        bits, of_g = structure.bits, structure.candidate_bits
         terms = []
         for gate, value in _present((f, c), (i, g)):
             if value is c:
                 terms.append(_whole(gate) * value)
             elif isinstance(gate, float):
-                terms.append(round(gate * (1 << bits)) * value)
+                terms.append(round(gate * (1 << (ONE_BITS + bits - of_g))) * value)
             else:
-                terms.append(shifted(gate * value, ONE_BITS - bits))
+                terms.append(shifted(gate * value, of_g - bits))
         total = shifted(_sum(terms), ONE_BITS)
         return self.call("saturate", total) if structure.saturates else total
 

@@ -23,6 +23,11 @@ class Counted:
         self.counter.add("operations")
         return self
 
+    def _divided(self, *_: Any) -> Counted:
+        self.counter.add("divisions")
+        return self
+
+    __truediv__ = __floordiv__ = _divided
     __add__ = __rsub__ = __mul__ = __rmul__ = __rshift__ = _done
 
 
@@ -32,7 +37,8 @@ class OpCounter:
     ``counts`` has: ``macs`` in blocks of four rows and ``macs alone`` in rows that are
     left over, ``blocks`` of four rows and rows ``alone``, ``products``, elements that
     are ``set`` before products, and of the loops over units ``loops``, ``passes``,
-    ``operations``, ``numbers`` read or written, and each function by its name.
+    ``operations``, ``divisions``, ``numbers`` read or written, and each function by
+    its name.
     """
 
     def __init__(self, cell: Lowered, arithmetic: Arithmetic):

@@ -26,6 +26,7 @@ from slimrnn.ir.layers import (
 )
 from slimrnn.ir.model import Model
 from slimrnn.ir.weights import RecurrentWeights
+from slimrnn.variants import CANDIDATE
 
 Array = np.ndarray
 
@@ -145,6 +146,11 @@ def tables_of(cell: RecurrentWeights) -> dict[str, Array]:
     split = cell.variant.split(cell.weights)
     for weight in cell.weights:
         kept = [split[gate][weight] for gate in structure.blocks(weight)]
+        if weight == "bias" and weight in split[CANDIDATE]:
+            # A shared gate finds the candidate's bias in its sums.
+            other = split[CANDIDATE][weight]
+            shared = [cell.variant[gate].shared for gate in structure.blocks(weight)]
+            kept = [b - other * s for b, s in zip(kept, shared, strict=True)]
         if kept:
             tables[weight] = np.ascontiguousarray(np.concatenate(kept, -1).T)
         if weight == "bias" and structure.blocks("gate"):

@@ -18,9 +18,8 @@ import numpy as np
 from slimrnn.deploy.program import inputs, simulator
 from slimrnn.deploy.program import program as programs
 from slimrnn.deploy.program.arithmetic import INT8
-from slimrnn.deploy.program.formulas import ONE_BITS, SUM_BITS
 from slimrnn.deploy.program.program import Lowered, Program
-from slimrnn.deploy.program.step import MATRICES
+from slimrnn.deploy.program.step import MATRICES, ONE_BITS, SUM_BITS
 from slimrnn.errors import InputError
 from slimrnn.ir.layers import (
     Activation,
@@ -70,6 +69,7 @@ class _Quantizer:
         self.affine: list[Affine] = []
         self.layers: list[Lowered] = []
         self.scale, self.reach = 1.0, 1.0  # of the vector so far: a unit, the largest
+        self.bits = ONE_BITS  # of its fraction
         self.units = _INT16  # the largest integer in it
         self.c_reach: dict[str, float] = {}  # how far c goes, by layer
         simulator.run(programs.float32(model), x, reach=self.c_reach)
@@ -89,14 +89,13 @@ class _Quantizer:
         for layer in layers:
             self.is_last = layer is layers[-1]
             _QUANTIZE[type(layer)](self, layer)
-        last = self.layers[-1]
         return Program(
             INT8,
             self.model,
             tuple(self.layers),
             input_scale,
             tuple(self.affine),
-            ONE_BITS if last.cells else last.bits,
+            self.bits,
         )
 
     def rescaling(self, layer: Affine) -> None:
@@ -178,11 +177,16 @@ class _Quantizer:
             tables["bias"] = self._fixed(layer.name, "bias", layer.bias, bits)
         bits = bits if function in ("linear", "relu") else ONE_BITS
         self.layers.append(Lowered(replace(layer, activation=function), tables, bits))
+        self._fraction(bits)
+
+    def _fraction(self, bits: int) -> None:
+        """What comes out of the layer has so many fraction bits."""
+        self.bits = bits
         self._vector(2.0**-bits, _INT16)
 
     def recurrent(self, layer: Recurrent) -> None:
         self.layers.append(self._cell(layer))
-        self._vector(2.0**-ONE_BITS, _INT16)
+        self._fraction(self.layers[-1].structure.h_bits)
 
     def bidirectional(self, layer: Bidirectional) -> None:
         if layer.merge != "concat":
@@ -192,18 +196,26 @@ class _Quantizer:
             )
         pair = (self._cell(layer.forward), self._cell(layer.backward))
         self.layers.append(Lowered(layer, directions=pair))
-        self._vector(2.0**-ONE_BITS, _INT16)
+        bits = {cell.structure.h_bits for cell in pair}
+        if len(bits) > 1:
+            raise InputError(
+                f"int8 takes a Bidirectional whose directions have outputs of one "
+                f"range; those of {layer.name} have {min(bits)} and {max(bits)} "
+                f"fraction bits."
+            )
+        self._fraction(bits.pop())
 
     def _cell(self, layer: Recurrent) -> Lowered:
         _check_functions(layer)
         _check_constants(layer)
         bits, saturates = self._format(layer)
+        h_bits = Lowered(layer, bits=bits).structure.h_bits
         tables: dict[str, Array] = {}
         for name, table in programs.tables_of(layer.cell).items():
             if name in MATRICES:
                 kept = (self.scale, self.units)
                 if name == "recurrent_kernel":
-                    self.scale, self.units = 2.0**-ONE_BITS, _INT16
+                    self.scale, self.units = 2.0**-h_bits, _INT16
                 tables |= self._matrix(layer.name, name, table.astype(float), SUM_BITS)
                 self.scale, self.units = kept
             elif name == "gate":
@@ -233,12 +245,23 @@ class _Quantizer:
         variant = layer.cell.variant
         if FAMILIES[variant.family].rule != "accumulate":
             return 0, False
+        most = Lowered(layer).structure.candidate_bits
+        if variant.tied and most == ONE_BITS:
+            # |i g| <= top (1 - f), so c never leaves top, rounded or not.
+            shift = variant[variant.tied].shift
+            top = 1.001 * math.exp(shift) + 0.5 if shift else 1.0
+            if top > _INT16:
+                raise InputError(
+                    f"int8: c can reach {top:.3g} in {layer.name}, whose tied gate has "
+                    f"the shift {shift:g}; allowed is one below 10."
+                )
+            return most - math.ceil(math.log2(top)), False
         forget, gate = variant["f"].constant, variant["i"].constant
         if forget is not None and abs(forget) < 1:
             whole = min(abs(round(forget * 2**ONE_BITS)), 2**ONE_BITS - 1)
             keep = 1 - whole / 2**ONE_BITS
-            largest = 1.0 if gate is None else abs(gate)
-            for bits in range(ONE_BITS - 1, -1, -1):
+            largest = 2.0 ** (ONE_BITS - most) * (1.0 if gate is None else abs(gate))
+            for bits in range(min(ONE_BITS - 1, most), -1, -1):
                 if (largest * 2**bits + 2) / keep <= _INT16:
                     return bits, False
             raise InputError(
@@ -248,7 +271,7 @@ class _Quantizer:
         first = abs((layer.initial or {}).get("c", np.zeros(1))).max()
         reach = max(self.c_reach.get(layer.name, 1.0), first, 2.0**-10) * _MARGIN
         bits = math.floor(math.log2(_INT16 / reach))
-        return max(0, min(ONE_BITS - 1, bits)), True
+        return max(0, min(ONE_BITS - 1, most, bits)), True
 
     def _matrix(
         self, layer: str, name: str, matrix: Array, bits: int
@@ -308,7 +331,11 @@ def _check_functions(layer: Recurrent) -> None:
     cell = layer.cell
     gates = [gate for name, gate in cell.variant.items() if name != CANDIDATE]
     used: dict[str, tuple[str, tuple[str, ...]]]
-    used = {"activation": (cell.spec.activation.name, _BOUNDED)}
+    own, of_state = cell.variant.candidate_activation, cell.variant.state_activation
+    used = {"candidate_activation": (own or "linear", (*_BOUNDED, "linear"))}
+    used["state_activation"] = (of_state or "linear", (*_BOUNDED, "linear"))
+    if not own or (not of_state and cell.spec.family.rule == "accumulate"):
+        used["activation"] = (cell.spec.activation.name, _BOUNDED)
     if any(gate.constant is None for gate in gates):
         used["recurrent_activation"] = (cell.spec.recurrent_activation.name, _GATES)
     for what, (name, allowed) in used.items():

@@ -16,6 +16,8 @@ from typing import Any, Protocol
 
 from slimrnn.variants import CANDIDATE, CellSpec, Gate, Variant
 
+#: the fraction bits of integers: of a sum, and of what lies between -1 and 1
+SUM_BITS, ONE_BITS = 12, 15
 MATRICES = ("kernel", "recurrent_kernel")
 
 
@@ -26,7 +28,8 @@ class Structure:
     Attributes:
         spec: what the cell computes.
         reset_bias: whether there is one.
-        bits: of integers, the fraction bits of the state c.
+        bits: of integers, the fraction bits of the state c, and of h where nothing
+            bounds it.
         saturates: of integers, whether c can reach the end of its range.
     """
 
@@ -39,6 +42,18 @@ class Structure:
     def variant(self) -> Variant:
         """The terms of each gate."""
         return self.spec.variant
+
+    @property
+    def candidate_bits(self) -> int:
+        """Of integers, the fraction bits of the candidate."""
+        return SUM_BITS if self.spec.used(CANDIDATE).name == "linear" else ONE_BITS
+
+    @property
+    def h_bits(self) -> int:
+        """Of integers, the fraction bits of h: those of c where h = o * c."""
+        if self.spec.family.rule == "mix":
+            return self.candidate_bits
+        return self.bits if self.spec.of_state.name == "linear" else ONE_BITS
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -153,7 +168,9 @@ class _Step:
             self.backend.product(len(slots), 1, "recurrent_kernel", block, "h")
         self.backend.loop()
         names = [name for name in self.family.gates if self._reads(name)]
-        gates = {name: self._value(name) for name in names}
+        gates: dict[str, Any] = {}
+        for name in sorted(names, key=lambda name: name == self.variant.tied):
+            gates[name] = self._value(name, gates)
         self._update(gates, self._candidate(gates) if self._reads_it() else None)
         self.backend.end()
 
@@ -180,18 +197,21 @@ class _Step:
         """``reset_h = r * h``; where r is the update gate too, it is kept."""
         name, backend = self.structure.reset, self.backend
         backend.loop()
-        reset = self._value(name)
+        reset = self._value(name, {})
         if name == self.family.update and name in self.structure.slots:
             backend.store(self.structure.slots.index(name), reset)
             self.known.add(name)
         backend.store("reset_h", self.formulas.times(reset, backend.state("h")))
         backend.end()
 
-    def _value(self, name: str) -> Any:
+    def _value(self, name: str, others: dict[str, Any]) -> Any:
         """A gate's value; of a constant, the number."""
         gate, structure = self._gate(name), self.structure
         if gate.constant is not None:
             return gate.constant
+        if gate.complement:
+            value = self.formulas.complement(others[gate.complement], gate.ratio)
+            return self.backend.let(name, value)
         if gate.is_static:
             return self.backend.let(name, self._block("gate", name))
         if name in self.known:
@@ -208,14 +228,14 @@ class _Step:
     def _sum(self, name: str, h: Any) -> Any:
         """A gate's terms but those that wait for the reset gate."""
         gate, slots, terms = self._gate(name), self.structure.slots, []
-        if name in slots:
-            terms.append(self.backend.sum(slots.index(name)))
-        elif gate.bias:
+        of = CANDIDATE if gate.shared else name
+        if of in slots:
+            terms.append(self.backend.sum(slots.index(of)))
+        if gate.bias and name not in slots:
             terms.append(self._block("bias", name))
-        if gate.h == "pointwise":
-            terms.append(
-                self.formulas.weighed(self._block("recurrent_vector", name), h)
-            )
+        if self._gate(of).h == "pointwise":
+            u = self._block("recurrent_vector", of)
+            terms.append(self.formulas.weighed(u, h, self.structure))
         return self.formulas.added(terms)
 
     def _reads(self, name: str) -> bool:
@@ -243,7 +263,8 @@ class _Step:
             total = self.formulas.added(
                 [total, self.formulas.reset(gates[reset], product)]
             )
-        value = self.formulas.activated(self.structure.spec.activation.name, total)
+        function = self.structure.spec.used(CANDIDATE).name
+        value = self.formulas.activated(function, total)
         return self.backend.let("g", value)
 
     def _update(self, gates: dict[str, Any], candidate: Any) -> None:
@@ -259,7 +280,7 @@ class _Step:
         )
         c = backend.let("c_new", c)
         backend.store("c", c)
-        function = self.structure.spec.activation.name
+        function = self.structure.spec.of_state.name
         output = formulas.activated_state(function, c, self.structure)
         backend.store("h", formulas.times(gates["o"], output))
 

@@ -20,8 +20,10 @@ int64_t slim_weight_rows(const slim_cell *cell, int weight) {
 
 int64_t slim_tape_row(const slim_cell *cell, int64_t time) {
   int heavy = 0;
-  for (int k = 0; k < cell->gates; k++)
-    heavy += cell->gate[k].terms[SLIM_KERNEL] || cell->gate[k].terms[SLIM_RECURRENT_KERNEL];
+  for (int k = 0; k < cell->gates; k++) {
+    const slim_gate *gate = &cell->gate[k];
+    heavy += gate->terms[SLIM_KERNEL] || gate->terms[SLIM_RECURRENT_KERNEL] || gate->shared;
+  }
   const int64_t states = (1 + slim_keeps_c(cell)) * (time + 1);
   return SLIM_HEAD + (states + heavy * time) * slim_padded(cell->units);
 }
@@ -50,21 +52,36 @@ static int has_its_parts(const slim_cell *cell) {
   return used == (1u << cell->gates) - 1 && (!with_c || cell->gates == SLIM_GATES);
 }
 
+/* Whether one gate of a pair, and none of a cell without, follows the other. */
+static int is_tied_well(const slim_cell *cell) {
+  if (cell->tied == -1) return 1;
+  return cell->forget >= 0 && (cell->tied == cell->input || cell->tied == cell->forget) &&
+         cell->ratio > 0;
+}
+
+/* Whether a gate has terms, or something else instead. */
+static int has_its_terms(const slim_cell *cell, int k) {
+  const slim_gate *gate = &cell->gate[k];
+  int count = 0;
+  for (int w = 0; w < SLIM_WEIGHTS; w++) {
+    if (gate->terms[w] != 0 && gate->terms[w] != 1) return 0;
+    count += gate->terms[w];
+  }
+  if (gate->shared)
+    return gate->shared == 1 && cell->forget >= 0 && k != cell->candidate && count == 1 &&
+           gate->terms[SLIM_BIAS] && !gate->is_constant && k != cell->tied;
+  return (count != 0) + (gate->is_constant != 0) + (k == cell->tied) == 1;
+}
+
 int slim_check_cell(const slim_cell *cell) {
   if (!cell || cell->gates < 2 || cell->gates > SLIM_GATES) return SLIM_BAD_CELL;
   if (!is_width(cell->features) || !is_width(cell->units)) return SLIM_BAD_SIZE;
   if (!is_activation(cell->activation) || !is_activation(cell->recurrent_activation) ||
-      !has_its_parts(cell))
+      !is_activation(cell->state_activation) || !has_its_parts(cell) ||
+      !is_tied_well(cell))
     return SLIM_BAD_CELL;
-  for (int k = 0; k < cell->gates; k++) {
-    const int32_t *terms = cell->gate[k].terms;
-    int count = 0;
-    for (int w = 0; w < SLIM_WEIGHTS; w++) {
-      if (terms[w] != 0 && terms[w] != 1) return SLIM_BAD_CELL;
-      count += terms[w];
-    }
-    if (cell->gate[k].is_constant ? count != 0 : count == 0) return SLIM_BAD_CELL;
-  }
+  for (int k = 0; k < cell->gates; k++)
+    if (!has_its_terms(cell, k)) return SLIM_BAD_CELL;
   const int32_t *candidate = cell->gate[cell->candidate].terms;
   if (!candidate[SLIM_KERNEL]) return SLIM_BAD_CELL;
   if (cell->reset_after && (cell->forget >= 0 || !candidate[SLIM_RECURRENT_KERNEL] ||

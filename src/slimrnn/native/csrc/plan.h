@@ -10,18 +10,19 @@
 
 /* What a gate costs: STATIC is the same at each step (a constant, or s(b)); LIGHT has
  * vectors only, and is cheaper to compute again in the backward pass than to keep;
- * HEAVY has a matrix. */
-enum { STATIC, LIGHT, HEAVY };
+ * HEAVY has a matrix, or shares the candidate's sums; TIED follows another gate. */
+enum { STATIC, LIGHT, HEAVY, TIED };
 
 typedef struct {
   int kind;
   int slot;            /* of a HEAVY gate: its place among the values on the tape */
   int32_t function;    /* its activation */
-  int trained;         /* not a constant */
+  int trained;         /* not a constant, and not TIED */
+  int sums;            /* the gate in whose place its sums are found: it, or another */
   int after_reset;     /* reads r * h */
   const float *fixed;  /* (padded): the value of a STATIC gate */
-  const float *vector; /* (padded), or NULL */
-  const float *bias;   /* (padded), or NULL */
+  const float *vector; /* (padded), or NULL; where sums are shared, the candidate's */
+  const float *bias;   /* (padded), or NULL; where sums are shared, beside theirs */
   panels w;            /* W, K = m */
   panels u;            /* U, K = n */
   panels wt;           /* its transpose, K = n, one row of m floats; backward */
@@ -91,6 +92,16 @@ static const float *static_value(arena *a, const slim_gate *gate, const gate_pla
   return to;
 }
 
+/* A gate that shares the candidate's sums: the candidate's bias is in them. */
+static void share(arena *a, gate_plan *g, const gate_plan *candidate, int padded) {
+  float *to = take(a, padded);
+  if (to)
+    for (int j = 0; j < padded; j++)
+      to[j] = g->bias[j] - (candidate->bias ? candidate->bias[j] : 0.0f);
+  g->bias = to;
+  g->vector = candidate->vector;
+}
+
 /* Fills the plan from the arena. `rows` is the number of batch rows that the kernels
  * take at once in a step, `all_rows` that of several steps. */
 static void make_plan(plan *p, arena *a, const slim_cell *cell,
@@ -122,11 +133,13 @@ static void make_plan(plan *p, arena *a, const slim_cell *cell,
     }
     int is_candidate = k == cell->candidate;
     g->function = is_candidate ? cell->activation : cell->recurrent_activation;
-    g->trained = !gate->is_constant;
+    g->trained = !gate->is_constant && k != cell->tied;
+    g->sums = gate->shared ? cell->candidate : k;
     g->after_reset = is_candidate && p->resets;
-    g->kind = has[SLIM_KERNEL] || has[SLIM_RECURRENT_KERNEL] ? HEAVY
-              : has[SLIM_RECURRENT_VECTOR]                   ? LIGHT
-                                                             : STATIC;
+    g->kind = k == cell->tied                ? TIED
+              : gate->shared || has[SLIM_KERNEL] || has[SLIM_RECURRENT_KERNEL] ? HEAVY
+              : has[SLIM_RECURRENT_VECTOR] ? LIGHT
+                                           : STATIC;
     if (g->kind == HEAVY) g->slot = p->heavy++;
     if (has[SLIM_RECURRENT_VECTOR])
       g->vector = pad(a, block[SLIM_RECURRENT_VECTOR], n, p->padded);
@@ -144,6 +157,9 @@ static void make_plan(plan *p, arena *a, const slim_cell *cell,
       if (backward) g->ut = pack(a, block[SLIM_RECURRENT_KERNEL], 1, step, n, n, width);
     }
   }
+  for (int k = 0; k < cell->gates; k++)
+    if (cell->gate[k].shared)
+      share(a, &p->gate[k], &p->gate[cell->candidate], p->padded);
   p->keeps_c = slim_keeps_c(cell);
 }
 

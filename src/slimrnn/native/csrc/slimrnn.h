@@ -44,6 +44,7 @@ typedef struct {
   int32_t terms[SLIM_WEIGHTS]; /* 1 where the gate has a block of this weight */
   int32_t is_constant;
   float constant;
+  int32_t shared; /* beside its bias, its only term, the candidate's W x + U h */
 } slim_gate;
 
 /* A cell. Gates are named by their index in the order of packing, -1: none. */
@@ -52,10 +53,13 @@ typedef struct {
   int32_t gates;                /* how many */
   int32_t candidate;            /* the gate with the activation g */
   int32_t input, forget, output; /* a cell with the state c (LSTM): all three */
+  int32_t tied;                 /* of input and forget, the one without terms: the */
+  float ratio;                  /* complement of the other, (1 - f) / (1 - f + ratio f) */
   int32_t update, reset;        /* a cell that mixes h with the candidate */
   int32_t keeps;                /* the update gate weighs the old h */
   int32_t reset_after;          /* r * (U h + b'): Keras's GRU; forward only */
-  int32_t activation, recurrent_activation;
+  int32_t activation, recurrent_activation; /* of the candidate, of the other gates */
+  int32_t state_activation;                 /* of c in h = o * g(c) */
   slim_gate gate[SLIM_GATES];
 } slim_cell;
 

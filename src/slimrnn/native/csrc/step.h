@@ -21,18 +21,20 @@ ALWAYS_INLINE int is_live(const uint8_t *live, int r) { return !live || live[r];
 /* The activations. The kernels are compiled for Keras's own pair, known to the
  * compiler, and once more for any pair. */
 typedef struct {
-  int32_t candidate, gates;
+  int32_t candidate, gates, state;
 } functions;
 
-static const functions usual = {SLIM_TANH, SLIM_SIGMOID};
+static const functions usual = {SLIM_TANH, SLIM_SIGMOID, SLIM_TANH};
 
 ALWAYS_INLINE functions functions_of(const plan *p) {
-  return (functions){p->cell->activation, p->cell->recurrent_activation};
+  return (functions){p->cell->activation, p->cell->recurrent_activation,
+                     p->cell->state_activation};
 }
 
 ALWAYS_INLINE int are_usual(const plan *p) {
   return p->cell->activation == usual.candidate &&
-         p->cell->recurrent_activation == usual.gates;
+         p->cell->recurrent_activation == usual.gates &&
+         (!p->has_c || p->cell->state_activation == usual.state);
 }
 
 /* What is computed side by side: the column j of several rows from the one at `at` on,
@@ -71,14 +73,20 @@ ALWAYS_INLINE place along_row(const plan *p, int r, int j) {
   for (int j = 0; j < p->padded; j += VL)      \
     compute(LANES, p, s, by, down_rows(p, r, j));
 
-/* A gate's values by its activation; a HEAVY one's are kept in their place. */
+/* A gate's values by its activation; a HEAVY one's are kept in their place. Those that
+ * share the candidate's sums come before it, and a TIED one's from the other gate. */
 ALWAYS_INLINE lanes gate_value(const int Q, const plan *p, const step *s, int k,
                                int32_t function, place w, lanes read) {
   const gate_plan *g = &p->gate[k];
   if (g->kind == STATIC) return load_rows(Q, g->fixed + w.j, w.column);
-  lanes z = g->kind == HEAVY ? load_rows(Q, s->z[k] + w.at, w.step)
+  if (g->kind == TIED) return spread(Q, all(0));
+  lanes z = g->kind == HEAVY ? load_rows(Q, s->z[g->sums] + w.at, w.step)
             : g->bias        ? load_rows(Q, g->bias + w.j, w.column)
                              : spread(Q, all(0));
+  if (g->sums != k) {
+    lanes b = load_rows(Q, g->bias + w.j, w.column);
+    EACH z.v[q] += b.v[q];
+  }
   if (g->vector) {
     lanes u = load_rows(Q, g->vector + w.j, w.column);
     EACH z.v[q] += read.v[q] * u.v[q];
@@ -122,18 +130,39 @@ static void add_recurrent(const plan *p, const step *s, const float *read, int a
   }
 }
 
+/* What a tied gate is worth where the other one is f; see slimrnn.h. */
+ALWAYS_INLINE lanes complement(const int Q, const plan *p, lanes f) {
+  const float ratio = p->cell->ratio;
+  lanes i, part;
+  EACH i.v[q] = 1.0f - f.v[q];
+  if (ratio == 1.0f) return i;
+  EACH part.v[q] = reciprocal(i.v[q] + ratio * f.v[q]);
+  EACH i.v[q] *= part.v[q];
+  return i;
+}
+
+/* Sets the one of the two that is tied to the other. */
+ALWAYS_INLINE void tie(const int Q, const plan *p, lanes *i, lanes *f) {
+  if (p->cell->tied < 0) return;
+  if (p->cell->tied == p->cell->input)
+    *i = complement(Q, p, *f);
+  else
+    *f = complement(Q, p, *i);
+}
+
 ALWAYS_INLINE void lstm_rows(const int Q, const plan *p, const step *s, functions by,
                              place w) {
   const slim_cell *cell = p->cell;
   lanes seen = load_rows(Q, s->seen + w.at, w.step);
   lanes i = gate_value(Q, p, s, cell->input, by.gates, w, seen);
   lanes f = gate_value(Q, p, s, cell->forget, by.gates, w, seen);
-  lanes g = gate_value(Q, p, s, cell->candidate, by.candidate, w, seen);
   lanes o = gate_value(Q, p, s, cell->output, by.gates, w, seen);
+  lanes g = gate_value(Q, p, s, cell->candidate, by.candidate, w, seen);
   lanes c = load_rows(Q, s->c + w.at, w.step);
+  tie(Q, p, &i, &f);
   EACH c.v[q] = f.v[q] * c.v[q] + i.v[q] * g.v[q];
   store_rows(Q, s->c1 + w.at, w.step, c);
-  lanes h = activate(Q, by.candidate, c);
+  lanes h = activate(Q, by.state, c);
   EACH h.v[q] *= o.v[q];
   store_rows(Q, s->h1 + w.at, w.step, h);
 }

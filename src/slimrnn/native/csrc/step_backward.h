@@ -21,41 +21,66 @@ typedef struct {
   vec vector, bias;
 } column_sums;
 
+ALWAYS_INLINE int has_vector(const plan *p, int k) {
+  return p->gate[k].vector && p->gate[k].sums == k;
+}
+
 ALWAYS_INLINE column_sums open_sums(const plan *p, const slim_sums *sums, int k,
                                     ptrdiff_t j) {
   column_sums c = {all(0), all(0)};
-  if (p->gate[k].vector) c.vector = load(sums->of[k][SLIM_RECURRENT_VECTOR] + j);
+  if (has_vector(p, k)) c.vector = load(sums->of[k][SLIM_RECURRENT_VECTOR] + j);
   if (p->gate[k].bias) c.bias = load(sums->of[k][SLIM_BIAS] + j);
   return c;
 }
 
 ALWAYS_INLINE void close_sums(const plan *p, const slim_sums *sums, int k, ptrdiff_t j,
                               const column_sums *c) {
-  if (p->gate[k].vector) store(sums->of[k][SLIM_RECURRENT_VECTOR] + j, c->vector);
+  if (has_vector(p, k)) store(sums->of[k][SLIM_RECURRENT_VECTOR] + j, c->vector);
   if (p->gate[k].bias) store(sums->of[k][SLIM_BIAS] + j, c->bias);
 }
 
 /* From the gradients of a gate's values y to those of what they were made of; adds its
- * share to the gradient of what the gate read through its vector. */
+ * share to the gradient of what the gate read through its vector. `shared`: where the
+ * gates that share the candidate's sums add what the candidate takes, or NULL. */
 ALWAYS_INLINE void gate_back(const int Q, const plan *p, const back_step *b, int k,
                              int32_t function, place w, lanes dvalue, lanes y, lanes read,
-                             lanes *dread, column_sums *c) {
+                             lanes *dread, lanes *shared, column_sums *c) {
   const gate_plan *g = &p->gate[k];
   if (!g->trained) return;
   lanes d;
   EACH d.v[q] = dvalue.v[q] * slope(function, y.v[q]);
+  if (g->bias) EACH c->bias += d.v[q];
+  if (shared && g->sums != k) {
+    EACH shared->v[q] += d.v[q];
+    return;
+  }
+  if (shared && k == p->cell->candidate) EACH d.v[q] += shared->v[q];
   if (g->kind == HEAVY) store_rows(Q, b->dz[k] + w.at, p->padded, d);
   if (g->vector) {
     vec u = load(g->vector + w.j);
     EACH c->vector += d.v[q] * read.v[q];
     EACH dread->v[q] += d.v[q] * u;
   }
-  if (g->bias) EACH c->bias += d.v[q];
 }
 
 ALWAYS_INLINE lanes times(const int Q, lanes a, lanes b) {
   EACH a.v[q] *= b.v[q];
   return a;
+}
+
+/* Of a tied gate the gradient becomes a part of the other one's. */
+ALWAYS_INLINE void tie_back(const int Q, const plan *p, lanes i, lanes f, lanes *di,
+                            lanes *df) {
+  if (p->cell->tied < 0) return;
+  const float ratio = p->cell->ratio;
+  const int is_input = p->cell->tied == p->cell->input;
+  const lanes from = is_input ? f : i;
+  lanes d = is_input ? *di : *df, *to = is_input ? df : di, part;
+  if (ratio != 1.0f) {
+    EACH part.v[q] = reciprocal(1.0f - from.v[q] + ratio * from.v[q]);
+    EACH d.v[q] *= ratio * part.v[q] * part.v[q];
+  }
+  EACH to->v[q] -= d.v[q];
 }
 
 /* The gradient of h after the step. */
@@ -98,14 +123,18 @@ ALWAYS_INLINE void lstm_rows_back(const int Q, const plan *p, const back_step *b
   lanes o = gate_again(Q, p, s, O, by.gates, w, seen);
   lanes old = p->keeps_c ? load_rows(Q, s->c + w.at, row) : spread(Q, all(0));
   lanes active = p->keeps_c
-                     ? activate(Q, by.candidate, load_rows(Q, s->c1 + w.at, row))
+                     ? activate(Q, by.state, load_rows(Q, s->c1 + w.at, row))
                      : load_rows(Q, s->h1 + w.at, row);
-  lanes dc = load_rows(Q, b->dc + w.at, row), dseen = spread(Q, all(0));
-  EACH dc.v[q] += o.v[q] * dh.v[q] * slope(by.candidate, active.v[q]);
-  gate_back(Q, p, b, I, by.gates, w, times(Q, dc, g), i, seen, &dseen, &sums[I]);
-  gate_back(Q, p, b, F, by.gates, w, times(Q, dc, old), f, seen, &dseen, &sums[F]);
-  gate_back(Q, p, b, G, by.candidate, w, times(Q, dc, i), g, seen, &dseen, &sums[G]);
-  gate_back(Q, p, b, O, by.gates, w, times(Q, dh, active), o, seen, &dseen, &sums[O]);
+  lanes dc = load_rows(Q, b->dc + w.at, row), dseen = spread(Q, all(0)), shared = dseen;
+  tie(Q, p, &i, &f);
+  EACH dc.v[q] += o.v[q] * dh.v[q] * slope(by.state, active.v[q]);
+  lanes di = times(Q, dc, g), df = times(Q, dc, old), dO = times(Q, dh, active);
+  tie_back(Q, p, i, f, &di, &df);
+  gate_back(Q, p, b, I, by.gates, w, di, i, seen, &dseen, &shared, &sums[I]);
+  gate_back(Q, p, b, F, by.gates, w, df, f, seen, &dseen, &shared, &sums[F]);
+  gate_back(Q, p, b, O, by.gates, w, dO, o, seen, &dseen, &shared, &sums[O]);
+  gate_back(Q, p, b, G, by.candidate, w, times(Q, dc, i), g, seen, &dseen, &shared,
+            &sums[G]);
   if (b->direct != b->dseen) store_rows(Q, b->direct + w.at, row, spread(Q, all(0)));
   store_rows(Q, b->dseen + w.at, row, dseen);
   store_rows(Q, b->dc + w.at, row, times(Q, dc, f));
@@ -159,7 +188,7 @@ ALWAYS_INLINE void candidate_back(const int Q, const plan *p, const back_step *b
     dnew.v[q] = dh.v[q] * (1.0f - old);
     change.v[q] = dh.v[q] * difference;
   }
-  gate_back(Q, p, b, G, by.candidate, w, dnew, g, read, &dread, sums);
+  gate_back(Q, p, b, G, by.candidate, w, dnew, g, read, &dread, NULL, sums);
   store_rows(Q, s->read + w.at, row, read);
   store_rows(Q, b->dread + w.at, row, dread);
   store_rows(Q, b->dupdate + w.at, row, change);
@@ -210,9 +239,9 @@ ALWAYS_INLINE void gates_back(const int Q, const plan *p, const back_step *b,
   if (R == U)
     EACH dupdate.v[q] += dreset.v[q];
   else
-    gate_back(Q, p, b, R, by.gates, w, dreset, reset, seen, &dseen, &sums[R]);
+    gate_back(Q, p, b, R, by.gates, w, dreset, reset, seen, &dseen, NULL, &sums[R]);
   lanes update = gate_again(Q, p, s, U, by.gates, w, seen);
-  gate_back(Q, p, b, U, by.gates, w, dupdate, update, seen, &dseen, &sums[U]);
+  gate_back(Q, p, b, U, by.gates, w, dupdate, update, seen, &dseen, NULL, &sums[U]);
   if (b->direct == b->dseen) {
     lanes direct = load_rows(Q, b->direct + w.at, row);
     EACH dseen.v[q] += direct.v[q];
