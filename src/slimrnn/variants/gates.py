@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import numbers
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from slimrnn.errors import InputError
@@ -105,7 +106,7 @@ class Gate:
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, float(getattr(self, name)))
 
-    @property
+    @cached_property
     def terms(self) -> tuple[str, ...]:
         """The names of the weights that this gate has a share of."""
         present = {

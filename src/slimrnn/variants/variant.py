@@ -287,11 +287,11 @@ class Variant:
             InputError: a gate consists of its bias alone.
         """
         for name, gate in self.items():
-            if gate.terms == ("bias",) and not gate.shared:
+            if gate.terms == ("bias",):
                 raise InputError(
                     f"use_bias=False leaves nothing of gate {name} of {self.name}, "
-                    f"which is s(b); keep use_bias=True or use a variant with "
-                    f"constant gates."
+                    f"which {'shares its sums' if gate.shared else 'is s(b)'}; keep "
+                    f"use_bias=True or use a variant with constant gates."
                 )
         gates = tuple(replace(gate, bias=False) for gate in self.gates)
         return replace(self, gates=gates)
