@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1] / "src" / "slimrnn"
 #: A room imports those before a < alone; those beside it do not know each other.
 HOUSE = (
     "errors < utils backends < data variants < activations native loggers reference < "
-    "engines < layers < ir < stream deploy.program < deploy.exporters < "
+    "torch engines < layers < ir < stream deploy.program < deploy.exporters < "
     "deploy.c deploy.graph < deploy < timing < slimming < experiments.run < "
     "experiments.analysis < experiments.report experiments.sweep < cli < __main__"
 )

@@ -11,7 +11,7 @@ from products import some
 from slimrnn import native, reference
 from slimrnn.activations import FUNCTIONS, describe
 from slimrnn.engines import ENGINES, choose
-from slimrnn.engines.step import function as on_tensor
+from slimrnn.engines.ops import function as on_tensor
 from slimrnn.errors import InputError
 from slimrnn.native import library
 from slimrnn.variants import ACTIVATIONS, CellSpec

@@ -15,6 +15,7 @@ of units, h and c are (B, n).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -22,11 +23,22 @@ from keras import ops
 
 from slimrnn.engines import scan
 from slimrnn.engines.registry import Engine, Request
-from slimrnn.engines.step import Step, columns, join
-from slimrnn.variants import CellSpec, shapes
+from slimrnn.variants import CellSpec, shapes, step
 
 Tensor = Any
 Tensors = Sequence[Tensor]
+
+# XLA computes a relu and torch a sigmoid best by an operation of that name.
+OWN = {"relu": ops.relu}
+if keras.backend.backend() == "torch":
+    OWN["sigmoid"] = ops.sigmoid
+columns, join = partial(step.columns, ops), partial(step.join, ops)
+function = partial(step.function, ops, OWN)
+
+
+def bound(cell: CellSpec, given: Mapping[str, Tensor]) -> step.Step:
+    """A cell bound to its weights, on Keras's backend."""
+    return step.Step(cell, given, ops, OWN)
 
 
 def run(
@@ -98,11 +110,11 @@ class _Sequence:
     def forward(self, *tensors: Tensor) -> tuple[Tensors, Tensors]:
         """The outputs, and what the backward pass needs."""
         cell, given = self.cell, dict(zip(self.names, tensors, strict=True))
-        step = Step(cell, given)
+        one = bound(cell, given)
 
         def body(states, slices):
             z, *mask = slices
-            new, kept = step.forward(states, z)
+            new, kept = one.forward(states, z)
             return tuple(_choose(mask, new, states)), kept
 
         initial = tuple(given[name] for name in cell.family.states)
@@ -124,7 +136,7 @@ class _Sequence:
         kept = dict(zip(cell.saved, rows, strict=True))
         dys, dlast = _split(grads, int(self.return_sequences))
         masks = _time_mask(given)
-        step = Step(cell, given)
+        one = bound(cell, given)
 
         def body(carry, slices):
             dstates, after, sums = (
@@ -138,7 +150,7 @@ class _Sequence:
                 dstates = (dstates[0] + dy[0], *dstates[1:])
             zeros = [ops.zeros_like(d) for d in dstates] if mask else dstates
             chosen = _choose(mask, dstates, zeros)
-            before, rows, terms = step.backward(chosen, after, v)
+            before, rows, terms = one.backward(chosen, after, v)
             if mask:
                 held = _choose(mask, zeros, dstates)
                 before = [a + b for a, b in zip(before, held, strict=True)]
@@ -157,10 +169,10 @@ class _Sequence:
         carry, rows = self.scan(body, carry, xs, reverse=True, reuse=reuse)
         sums = dict(zip(cell.summed, carry[2 * count :], strict=True))
         found = dict(zip(cell.family.states, carry, strict=False))
-        found |= self._gradients(step, given, kept, rows, sums)
+        found |= self._gradients(one, given, kept, rows, sums)
         return [found.get(name) for name in self.names]
 
-    def _gradients(self, step: Step, given, kept, rows: Tensors, sums):
+    def _gradients(self, one: step.Step, given, kept, rows: Tensors, sums):
         """The gradients of x and of the weights, each matrix's as one product."""
         cell, dz = self.cell, rows[0]
         found = {
@@ -171,11 +183,11 @@ class _Sequence:
         for gates, dpre in zip(cell.groups, rows, strict=False):
             total = ops.sum(dpre, axis=(0, 1))
             blocks |= {("bias", k): columns(total, gates, (k,)) for k in gates}
-            for readers in step.matrices:
+            for readers in one.matrices:
                 mine = tuple(k for k in gates if k in readers)
                 if mine:
                     behind = readers[0] in cell.after_reset
-                    read = rows[-1] if behind else step.h_dropped(kept["h"])
+                    read = rows[-1] if behind else one.h_dropped(kept["h"])
                     product = _outer(read, columns(dpre, gates, mine))
                     for k in mine:
                         block = columns(product, mine, (k,))

@@ -15,7 +15,7 @@ from keras import activations, constraints, initializers, ops, regularizers
 
 from slimrnn import variants
 from slimrnn.activations import describe
-from slimrnn.engines.step import Step, columns, join
+from slimrnn.engines.ops import bound, columns, join
 from slimrnn.errors import InputError
 from slimrnn.layers.initializers import by_blocks, paced_biases
 from slimrnn.utils.checks import whole
@@ -182,7 +182,7 @@ class _SlimCell(keras.layers.Layer, _DropoutCell):
         if training and self.recurrent_dropout > 0:
             given["recurrent_mask"] = self.get_recurrent_dropout_mask(states[0])
         projected = ops.matmul(inputs, given["kernel"])
-        new, _ = Step(self.spec, given).forward(states, projected)
+        new, _ = bound(self.spec, given).forward(states, projected)
         return new[0], list(new) if nested else new[0]
 
     def get_initial_state(self, batch_size=None):

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from slimrnn.engines.step import join
+from slimrnn.engines.ops import join
 from slimrnn.layers.cells import SlimLSTMCell
 
 

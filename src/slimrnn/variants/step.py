@@ -7,56 +7,68 @@ gates; how gates become a state follows from its family: through a cell state c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from operator import add
+from types import MappingProxyType
 from typing import Any
 
-import keras
-from keras import ops
-
-from slimrnn.variants import CANDIDATE, Activation, CellSpec
-from slimrnn.variants.spec import Gates
+from slimrnn.variants.activations import Activation
+from slimrnn.variants.gates import CANDIDATE
+from slimrnn.variants.spec import CellSpec, Gates
 
 Tensor = Any
 Tensors = Sequence[Tensor]
+#: activations that a framework computes best by a function of its own
+Own = Mapping[str, Callable[[Tensor], Tensor]]
 
 
-# XLA computes a relu and torch a sigmoid best by an operation of that name.
-_OWN = {"relu": ops.relu}
-if keras.backend.backend() == "torch":
-    _OWN["sigmoid"] = ops.sigmoid
-
-
-def function(activation: Activation, x: Tensor) -> Tensor:
+def function(ops: Any, own: Own, activation: Activation, x: Tensor) -> Tensor:
     """An activation of a tensor."""
-    own = _OWN.get(activation.name)
-    return own(x) if own else activation.function(x, ops)
+    best = own.get(activation.name)
+    return best(x) if best else activation.function(x, ops)
 
 
-def columns(packed: Tensor, have: Gates, want: Gates) -> Tensor:
+def columns(ops: Any, packed: Tensor, have: Gates, want: Gates) -> Tensor:
     """The columns of the gates ``want`` of a tensor packed for gates ``have``."""
     if want == have:
         return packed
     n, first = packed.shape[-1] // len(have), have.index(want[0])
     if have[first : first + len(want)] == want:
         return packed[..., first * n : (first + len(want)) * n]
-    return join([columns(packed, have, (k,)) for k in want])
+    return join(ops, [columns(ops, packed, have, (k,)) for k in want])
+
+
+def join(ops: Any, parts: Sequence[Tensor]) -> Tensor:
+    """The parts side by side, as one tensor."""
+    return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
 
 
 class Step:
     """A cell bound to its weights: one step forward, one step backward.
 
     What does not change with time is computed here, once, before the loop.
+
+    Args:
+        cell: what to compute.
+        given: the packed weights and, if there is dropout, ``recurrent_mask``, by name.
+        ops: the framework's functions by NumPy's names, such as ``keras.ops``.
+        own: see :data:`Own`.
     """
 
-    def __init__(self, cell: CellSpec, given: Mapping[str, Tensor]):
-        self.cell = cell
+    def __init__(
+        self,
+        cell: CellSpec,
+        given: Mapping[str, Tensor],
+        ops: Any,
+        own: Own = MappingProxyType({}),
+    ):
+        self.cell, self.ops, self.own = cell, ops, own
         self.recurrent_mask = given.get("recurrent_mask")
         variant = cell.variant
 
         def block(weight: str, *gates: str) -> Tensor:
-            return columns(given[weight], variant.blocks(weight), gates)
+            return self._columns(given[weight], variant.blocks(weight), gates)
 
         full = variant.blocks("recurrent_kernel")
         groups = (
@@ -74,7 +86,7 @@ class Step:
         self.stacked_vectors = self._stack(self.vectors)
         self.stacked_biases = self._stack(self.biases)
         static: dict[str, Any] = {
-            k: function(cell.used(k), self.biases[k])
+            k: self._function(cell.used(k), self.biases[k])
             if gate.constant is None
             else gate.constant
             for k, gate in variant.items()
@@ -96,11 +108,11 @@ class Step:
         """
         new, v = self._forward(states, z)
         found = dict(zip(self.cell.family.states, states, strict=True))
-        found["projected"] = join([v[k] for k in self.cell.projected])
+        found["projected"] = self._join([v[k] for k in self.cell.projected])
         if self.cell.recurrent:
-            found["recurrent"] = join([v[k] for k in self.cell.recurrent])
+            found["recurrent"] = self._join([v[k] for k in self.cell.recurrent])
         if self.cell.variant.shared:
-            found["shared"] = join([v[k] for k in self.cell.variant.shared])
+            found["shared"] = self._join([v[k] for k in self.cell.variant.shared])
         return new, tuple(found[name] for name in self.cell.saved)
 
     def backward(self, dstates: Tensors, after: Tensors, saved: Mapping[str, Tensor]):
@@ -124,7 +136,7 @@ class Step:
             strict=True,
         )
         for name, gates in kept:
-            v |= {k: columns(saved[name], gates, (k,)) for k in gates}
+            v |= {k: self._columns(saved[name], gates, (k,)) for k in gates}
         v = self._with_tied({**v, **self._vector_only(h_read)})
         before, dpre, reset = self._backward(dstates, after, saved, v, h_read)
         dsums = self._sums(dpre)
@@ -134,7 +146,7 @@ class Step:
             else dpre[k]
             for weight, k in cell.summed
         )
-        rows = [join([dsums[k] for k in group]) for group in cell.groups]
+        rows = [self._join([dsums[k] for k in group]) for group in cell.groups]
         if any(k in cell.after_reset for gates in self.matrices for k in gates):
             rows.append(reset)
         return before, tuple(rows), terms
@@ -144,13 +156,13 @@ class Step:
         gates = self._gates(self.cell.time_varying, z, self.h_dropped(h))
         v = self._with_tied({**self.static, **gates})
         new = times(v["f"], c) + times(v["i"], v[CANDIDATE])
-        return (times(v["o"], function(self.cell.of_state, new)), new), v
+        return (times(v["o"], self._function(self.cell.of_state, new)), new), v
 
     def _accumulate_back(self, dstates, after, saved, v, h_read):
         dh, dc = dstates
         use_c, activation = "c" in saved, self.cell.of_state
-        activated = function(activation, after[1]) if use_c else after[0]
-        dc = dc + times(v["o"], dh) * activation.slope(activated, ops)
+        activated = self._function(activation, after[1]) if use_c else after[0]
+        dc = dc + times(v["o"], dh) * activation.slope(activated, self.ops)
         dvalues = {"i": dc * v[CANDIDATE], CANDIDATE: times(v["i"], dc)}
         dvalues["o"] = dh * activated
         if use_c:
@@ -211,6 +223,15 @@ class Step:
         own[CANDIDATE] = reduce(add, [dpre[k] for k in (CANDIDATE, *shared)])
         return own
 
+    def _function(self, activation: Activation, x: Tensor) -> Tensor:
+        return function(self.ops, self.own, activation, x)
+
+    def _columns(self, packed: Tensor, have: Gates, want: Gates) -> Tensor:
+        return columns(self.ops, packed, have, want)
+
+    def _join(self, parts: Sequence[Tensor]) -> Tensor:
+        return join(self.ops, parts)
+
     def h_dropped(self, h: Tensor) -> Tensor:
         """What the gates see of h: all, or what recurrent dropout leaves."""
         return h if self.recurrent_mask is None else h * self.recurrent_mask
@@ -220,8 +241,10 @@ class Step:
         found = [blocks[k] for k in self.cell.vector_only if k in blocks]
         if not found:
             return None
-        zeros = ops.zeros_like(found[0])
-        return ops.stack([blocks.get(k, zeros) for k in self.cell.vector_only])[:, None]
+        zeros = self.ops.zeros_like(found[0])
+        return self.ops.stack([blocks.get(k, zeros) for k in self.cell.vector_only])[
+            :, None
+        ]
 
     def _vector_only(self, read: Tensor) -> dict[str, Tensor]:
         """The values of the gates without a matrix, (B, n) each."""
@@ -230,7 +253,7 @@ class Step:
         pre = read * self.stacked_vectors
         if self.stacked_biases is not None:
             pre = pre + self.stacked_biases
-        values = function(self.cell.recurrent_activation, pre)
+        values = self._function(self.cell.recurrent_activation, pre)
         return {k: values[j] for j, k in enumerate(self.cell.vector_only)}
 
     def _gates(self, gates: Gates, z: Tensor, read: Tensor) -> dict[str, Tensor]:
@@ -248,20 +271,20 @@ class Step:
             terms = []
             of = CANDIDATE if cell.variant[k].shared else k
             if of in cell.projected:
-                terms.append(columns(z, cell.projected, (of,)))
+                terms.append(self._columns(z, cell.projected, (of,)))
             if of in full:
-                terms.append(columns(product, full, (of,)))
+                terms.append(self._columns(product, full, (of,)))
             if of in self.vectors:
                 terms.append(read * self.vectors[of])
             if k in self.biases:
                 terms.append(self.biases[k])
-            values[k] = function(cell.used(k), reduce(add, terms))
+            values[k] = self._function(cell.used(k), reduce(add, terms))
         return values
 
     def _slopes(self, dvalues: Mapping[str, Tensor], v: Mapping[str, Tensor]):
         """The gradients of pre-activations from those of the gates' values."""
         return {
-            k: d * self.cell.used(k).slope(v[k], ops)
+            k: d * self.cell.used(k).slope(v[k], self.ops)
             for k, d in dvalues.items()
             if k not in self.cell.variant.constants
         }
@@ -271,15 +294,12 @@ class Step:
         terms = [d * self.vectors[k] for k, d in dpre.items() if k in self.vectors]
         for gates, matrix in self.matrices.items():
             if gates[0] in dpre:
-                terms.append(join([dpre[k] for k in gates]) @ ops.transpose(matrix))
-        return reduce(add, terms) if terms else ops.zeros_like(like)
+                terms.append(
+                    self._join([dpre[k] for k in gates]) @ self.ops.transpose(matrix)
+                )
+        return reduce(add, terms) if terms else self.ops.zeros_like(like)
 
 
 def times(gate: Tensor | float, tensor: Tensor) -> Tensor:
     """The product with a gate; a gate that is always open costs nothing."""
     return tensor if isinstance(gate, float) and gate == 1.0 else gate * tensor
-
-
-def join(parts: Sequence[Tensor]) -> Tensor:
-    """The parts side by side, as one tensor."""
-    return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)

@@ -1,0 +1,448 @@
+"""Slim layers for PyTorch, in the place of ``torch.nn.LSTM`` and ``torch.nn.GRU``.
+
+They are called as those are and return what those return; no Keras is imported. On the
+CPU, float32 goes through the library in C; on any other device, in any other type, and
+without the library, torch computes step by step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import (
+    PackedSequence,
+    pack_padded_sequence,
+    pad_packed_sequence,
+)
+
+from slimrnn import variants
+from slimrnn.errors import InputError
+from slimrnn.native import library
+from slimrnn.utils.checks import check, number, whole
+from slimrnn.variants import CellSpec, Variant, shapes
+from slimrnn.variants.step import Step
+from slimrnn.variants.time_scales import TimeScale, TimeScales, paced_constants
+
+__all__ = ["SlimGRU", "SlimLSTM", "SlimMGU"]
+
+
+class _Ops:
+    """What :class:`slimrnn.variants.step.Step` asks of a framework."""
+
+    tanh, clip, sign = torch.tanh, torch.clamp, torch.sign
+    zeros_like, ones_like = torch.zeros_like, torch.ones_like
+    stack, concatenate = torch.stack, torch.cat
+
+    maximum, transpose = torch.clamp, torch.t
+
+
+_OWN = {"sigmoid": torch.sigmoid, "relu": torch.relu}
+
+
+class _SlimLayer(nn.Module):
+    """What the layers of the families share; see :class:`SlimLSTM`."""
+
+    family: ClassVar[str]
+    #: the variant that torch.nn's layer computes, and its gates in torch's order
+    full: ClassVar[str] = ""
+    of_torch: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        bias: bool,
+        batch_first: bool,
+        dropout: float,
+        bidirectional: bool,
+        device: Any,
+        dtype: torch.dtype | None,
+        variant: str | Variant,
+        gate_constants: Mapping[str, float] | None,
+        time_scale: TimeScale,
+    ):
+        super().__init__()
+        sizes = {"input_size": input_size, "hidden_size": hidden_size}
+        for name, size in {**sizes, "num_layers": num_layers}.items():
+            whole(name, size, least=1)
+        fits = number(dropout) and 0 <= dropout <= 1
+        check("dropout", dropout, fits, "a number from 0 to 1")
+        self.input_size, self.hidden_size = input_size, hidden_size
+        self.num_layers, self.bias, self.batch_first = num_layers, bias, batch_first
+        self.dropout, self.bidirectional = float(dropout), bool(bidirectional)
+        self.time_scale = time_scale
+        self.cell = self._specified(variant, gate_constants)
+        for layer, suffix in self._places():
+            features = input_size if layer == 0 else hidden_size * self._directions
+            for name, shape in self.cell.variant.shapes(features, hidden_size).items():
+                empty = torch.empty(shape, device=device, dtype=dtype)
+                self.register_parameter(f"{name}{suffix}", nn.Parameter(empty))
+        self.reset_parameters()
+
+    def _specified(self, variant: Any, gate_constants: Any) -> CellSpec:
+        found = variants.get(variant)
+        if found.family != self.family:
+            raise InputError(
+                f"{type(self).__name__} takes a variant of the family {self.family}; "
+                f"received {found.name}, of the family {found.family}."
+            )
+        scales = self._scales = TimeScales.of(self.time_scale)
+        paced = paced_constants(found, self.time_scale, scales)
+        used = found if self.bias else found.without_bias()
+        if scales is not None:
+            constants = scales.constants(self.family)
+            used = used.with_constants({gate: constants[gate] for gate in paced})
+        return CellSpec(used.with_constants(gate_constants))
+
+    @property
+    def _directions(self) -> int:
+        return 2 if self.bidirectional else 1
+
+    def _places(self) -> Iterator[tuple[int, str]]:
+        """(layer, what the names of its weights end in), as torch calls them."""
+        for layer in range(self.num_layers):
+            for way in ("", "_reverse")[: self._directions]:
+                yield layer, f"_l{layer}{way}"
+
+    def _weights(self, suffix: str) -> dict[str, Tensor]:
+        names = self.cell.variant.shapes(1, 1)
+        return {name: getattr(self, f"{name}{suffix}") for name in names}
+
+    @property
+    def all_weights(self) -> list[list[Tensor]]:
+        """The weights of each layer and direction."""
+        return [list(self._weights(suffix).values()) for _, suffix in self._places()]
+
+    def flatten_parameters(self) -> None:
+        """As ``torch.nn.LSTM`` has it; the weights lie together already."""
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Start all weights anew, gate by gate, as the layers for Keras do."""
+        n = self.hidden_size
+        begin = {
+            "kernel": nn.init.xavier_uniform_,
+            "recurrent_kernel": nn.init.orthogonal_,
+            "recurrent_vector": lambda block: block.normal_(std=n**-0.5),
+            "bias": nn.init.zeros_,
+        }
+        for _, suffix in self._places():
+            paced = self._paced()
+            for name, weight in self._weights(suffix).items():
+                gates = self.cell.variant.blocks(name)
+                for gate, block in zip(gates, weight.split(n, -1), strict=True):
+                    begin[name](block)
+                    if name == "bias" and gate in paced:
+                        block.copy_(paced[gate])
+
+    def _paced(self) -> dict[str, Tensor]:
+        """The biases that the time scales set, or else that forget little."""
+        forget = self.cell.family.forget
+        inverse = self.cell.recurrent_activation.inverse
+        if self._scales is None or inverse is None:
+            return {forget: torch.ones(self.hidden_size)} if forget else {}
+        order = torch.randperm(self.hidden_size).numpy()
+        quantiles = self._scales.quantiles(self.hidden_size)[order]
+        gates = self._scales.gates(self.family, quantiles)
+        return {k: torch.as_tensor(inverse(value)) for k, value in gates.items()}
+
+    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
+        """As of ``torch.nn.LSTM`` or ``torch.nn.GRU``: see the class."""
+        if isinstance(input, PackedSequence):
+            x, lengths = pad_packed_sequence(input, batch_first=True)
+            steps = torch.arange(x.shape[1], device=x.device)
+            mask = steps < lengths.to(x.device)[:, None]
+            outputs, last = self._stacked(x, self._states(hx, x, True), mask)
+            return _packed_like(outputs, lengths, input), self._returned(last)
+        if input.dim() not in (2, 3):
+            raise InputError(
+                f"The input must be (steps, features), or that and a batch; received "
+                f"the shape {tuple(input.shape)}."
+            )
+        batched = input.dim() == 3
+        x = input if batched else input[None]
+        x = x.transpose(0, 1) if batched and not self.batch_first else x
+        outputs, last = self._stacked(x, self._states(hx, x, batched), None)
+        if not batched:
+            return outputs[0], self._returned([state[:, 0] for state in last])
+        outputs = outputs if self.batch_first else outputs.transpose(0, 1)
+        return outputs, self._returned(last)
+
+    def _states(self, hx: Any, x: Tensor, batched: bool) -> list[Tensor]:
+        """The initial states, (layers * directions, B, n) each."""
+        names = self.cell.family.states
+        shape = (self.num_layers * self._directions, x.shape[0], self.hidden_size)
+        if hx is None:
+            return [x.new_zeros(shape) for _ in names]
+        given = list(hx) if len(names) > 1 else [hx]
+        given = [state if batched else state[:, None] for state in given]
+        found = [tuple(state.shape) for state in given]
+        if found != [shape] * len(names):
+            wanted = shape if batched else (shape[0], shape[2])
+            raise InputError(
+                f"The initial states ({', '.join(names)}) must have the shape {wanted} "
+                f"each; received {', '.join(map(str, found))}."
+            )
+        return given
+
+    def _returned(self, last: list[Tensor]) -> Any:
+        return tuple(last) if len(last) > 1 else last[0]
+
+    def _stacked(
+        self, x: Tensor, states: list[Tensor], mask: Tensor | None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """All layers: x (B, T, m) to the outputs (B, T, n) and the last states."""
+        last: list[list[Tensor]] = []
+        for layer in range(self.num_layers):
+            if layer and self.dropout:
+                x = nn.functional.dropout(x, self.dropout, self.training)
+            outputs = []
+            for way in range(self._directions):
+                place = layer * self._directions + way
+                given = [state[place] for state in states]
+                weights = self._weights(f"_l{layer}{'_reverse' * way}")
+                y, after = self._direction(x, given, weights, mask, bool(way))
+                outputs.append(y)
+                last.append(after)
+            x = torch.cat(outputs, -1) if len(outputs) > 1 else outputs[0]
+        return x, [torch.stack(state) for state in zip(*last, strict=True)]
+
+    def _direction(self, x, states, weights, mask, backwards):
+        if not backwards:
+            return run(self.cell, x, states, weights, mask)
+        # What pads comes first then, and leaves the initial states as they are.
+        turned = None if mask is None else mask.flip(1)
+        y, after = run(self.cell, x.flip(1), states, weights, turned)
+        return y.flip(1), after
+
+    def _load_from_state_dict(self, state_dict, prefix, *rest):
+        """Takes the weights of ``torch.nn``'s layer too, where it computes the same."""
+        if f"{prefix}weight_ih_l0" in state_dict:
+            try:
+                self._translate(state_dict, prefix)
+            except InputError as error:
+                rest[-1].append(str(error))  # load_state_dict raises it with others
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+    def _translate(self, state_dict: dict[str, Tensor], prefix: str) -> None:
+        variant = self.cell.variant
+        full = variants.get(self.full) if self.full else None
+        full = full.without_bias() if full and not self.bias else full
+        if full is None or dict(variant.items()) != dict(full.items()):
+            raise InputError(
+                f"The weights of torch.nn's layer do not fit {type(self).__name__} "
+                f"with the variant {variant.name}; allowed is SlimLSTM with the "
+                f"variant LSTM."
+            )
+        for _, suffix in self._places():
+            names = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] * self.bias)]
+            found = [state_dict.pop(f"{prefix}{name}{suffix}") for name in names]
+            kernel, recurrent, *biases = map(self._in_our_order, found)
+            state_dict[f"{prefix}kernel{suffix}"] = kernel.T
+            state_dict[f"{prefix}recurrent_kernel{suffix}"] = recurrent.T
+            if biases:
+                state_dict[f"{prefix}bias{suffix}"] = biases[0] + biases[1]
+
+    def _in_our_order(self, weight: Tensor) -> Tensor:
+        blocks = dict(zip(self.of_torch, weight.chunk(len(self.of_torch)), strict=True))
+        return torch.cat([blocks[gate] for gate in self.cell.variant.blocks("kernel")])
+
+    def extra_repr(self) -> str:
+        """The arguments that are not usual."""
+        usual = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0}
+        usual |= {"bidirectional": False}
+        given = {k: getattr(self, k) for k in usual if getattr(self, k) != usual[k]}
+        words = [
+            f"{self.input_size}, {self.hidden_size}",
+            *(f"{k}={v}" for k, v in given.items()),
+        ]
+        return ", ".join([*words, f"variant={self.cell.variant.name!r}"])
+
+
+def _packed_like(
+    outputs: Tensor, lengths: Tensor, given: PackedSequence
+) -> PackedSequence:
+    """The outputs (B, T, n) in the order of a packed input."""
+    if given.sorted_indices is not None:
+        outputs = outputs.index_select(0, given.sorted_indices)
+        lengths = lengths[given.sorted_indices.cpu()]
+    packed = pack_padded_sequence(outputs, lengths, batch_first=True)
+    return PackedSequence(
+        packed.data, given.batch_sizes, given.sorted_indices, given.unsorted_indices
+    )
+
+
+def run(
+    cell: CellSpec,
+    x: Tensor,
+    states: list[Tensor],
+    weights: Mapping[str, Tensor],
+    mask: Tensor | None = None,
+) -> tuple[Tensor, list[Tensor]]:
+    """A cell over a whole sequence, one direction.
+
+    Args:
+        cell: what to compute.
+        x: (B, T, m).
+        states: before it, (B, n) each: h, and c where the family has it.
+        weights: packed, by name, shaped as ``Variant.shapes`` tells.
+        mask: (B, T) booleans; a False step repeats the states before it.
+
+    Returns:
+        h of each step, (B, T, n), and the states after the last one.
+
+    Raises:
+        InputError: a shape that does not fit.
+    """
+    arrays = shapes.named(cell.variant, x, states, weights, mask, None)
+    shapes.check(cell.variant, arrays)
+    of_cpu = all(a.device.type == "cpu" for a in arrays.values())
+    single = all(a.dtype == torch.float32 for k, a in arrays.items() if k != "mask")
+    if of_cpu and single and not library.find()[1]:
+        from slimrnn.native.torch import run as native_run
+
+        outputs, last = native_run(cell, arrays, True)
+        return outputs, last
+    if mask is not None:  # nothing of a masked step may count, not even a NaN
+        x = torch.where(mask[..., None], x, torch.zeros_like(x))
+    step, outputs = Step(cell, weights, _Ops, _OWN), []
+    for t, z in enumerate((x @ weights["kernel"]).unbind(1)):
+        after = list(step.forward(states, z)[0])
+        if mask is not None:
+            pairs = zip(after, states, strict=True)
+            after = [torch.where(mask[:, t, None], a, b) for a, b in pairs]
+        states = after
+        outputs.append(states[0])
+    return torch.stack(outputs, 1), list(states)
+
+
+class SlimLSTM(_SlimLayer):
+    """A slim LSTM: ``torch.nn.LSTM`` with the gates of a variant.
+
+    ``c_t = f * c_(t-1) + i * tanh(...)``, ``h_t = o * tanh(c_t)``; which terms the
+    gates i, f, o and the cell input have is the variant's row in the table
+    (``slimrnn.get(variant).equations()``). ``SlimLSTM(m, n, variant="LSTM")`` takes
+    the weights of ``torch.nn.LSTM(m, n)`` and computes the same.
+
+    Args:
+        input_size: m, the features of a step.
+        hidden_size: n, the number of units.
+        num_layers: layers, each over the outputs of the one before.
+        bias: whether gates have the biases of the variant.
+        batch_first: whether x and the outputs are (B, T, ...) and not (T, B, ...).
+        dropout: the share of outputs dropped between layers in training.
+        bidirectional: whether each layer goes backwards too; outputs are (..., 2n).
+        proj_size: must be 0.
+        device: of the weights.
+        dtype: of the weights.
+        variant: a name of the table or a :class:`slimrnn.Variant`.
+        gate_constants: other values for constant gates, such as ``{"f": 0.59}``.
+        time_scale: how long units remember at the start, in steps: a number, a pair
+            (low, high), ``"auto"``, which is (1, 100), or None, the published start.
+            Constant gates get the geometric middle.
+
+    Call arguments:
+        input: (T, B, m), (T, m), or a ``PackedSequence``.
+        hx: h_0 and c_0, (layers * directions, B, n) each; zeros if not given.
+
+    Returns:
+        The outputs of the last layer, as the input is given, and (h_n, c_n).
+
+    Raises:
+        InputError: an unknown variant or one of another family, sizes below 1, a
+            proj_size; when called, a shape that does not fit.
+
+    Example:
+        >>> outputs, (h, c) = SlimLSTM(3, 4, variant="LSTM6")(torch.ones(5, 2, 3))
+        >>> tuple(outputs.shape), tuple(h.shape)
+        ((5, 2, 4), (1, 2, 4))
+    """
+
+    family, full = "lstm", "LSTM"
+    of_torch = ("i", "f", "c", "o")
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+        *,
+        variant: str | Variant = "LSTM6",
+        gate_constants: Mapping[str, float] | None = None,
+        time_scale: TimeScale = "auto",
+    ):
+        check("proj_size", proj_size, proj_size == 0, "0: slim layers have none")
+        super().__init__(
+            *(input_size, hidden_size, num_layers, bias, batch_first, dropout),
+            *(bidirectional, device, dtype, variant, gate_constants, time_scale),
+        )
+
+
+class _SlimUnit(_SlimLayer):
+    """A layer of one state, as ``torch.nn.GRU`` has it."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+        *,
+        variant: str | Variant = "",
+        gate_constants: Mapping[str, float] | None = None,
+        time_scale: TimeScale = "auto",
+    ):
+        super().__init__(
+            *(input_size, hidden_size, num_layers, bias, batch_first, dropout),
+            *(bidirectional, device, dtype, variant or self.usual),
+            *(gate_constants, time_scale),
+        )
+
+    usual: ClassVar[str]
+
+
+class SlimGRU(_SlimUnit):
+    """A slim GRU: ``torch.nn.GRU`` with the gates of a variant, by default GRU3.
+
+    ``h_t = z * h_(t-1) + (1 - z) * tanh(W x + U (r * h_(t-1)) + b)``: r resets h before
+    the product, as in the papers; ``torch.nn.GRU`` resets the product, so that its
+    weights do not fit. Arguments and results are those of :class:`SlimLSTM`, with h_0
+    for (h_0, c_0) and h_n for (h_n, c_n).
+
+    Example:
+        >>> outputs, h = SlimGRU(3, 4, variant="GRU3")(torch.ones(5, 2, 3))
+        >>> tuple(outputs.shape), tuple(h.shape)
+        ((5, 2, 4), (1, 2, 4))
+    """
+
+    family, usual = "gru", "GRU3"
+
+
+class SlimMGU(_SlimUnit):
+    """A slim MGU, called as ``torch.nn.GRU``, by default MGU3.
+
+    ``h_t = (1 - f) * h_(t-1) + f * tanh(W x + U (f * h_(t-1)) + b)``. Arguments and
+    results are those of :class:`SlimGRU`.
+
+    Example:
+        >>> tuple(SlimMGU(3, 4)(torch.ones(5, 2, 3))[1].shape)
+        (1, 2, 4)
+    """
+
+    family, usual = "mgu", "MGU3"

@@ -1,0 +1,187 @@
+"""The layers for PyTorch: those of torch.nn, and the oracle for all variants."""
+
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence  # noqa: E402
+
+import slimrnn.torch as ours  # noqa: E402
+from problems import ROWS  # noqa: E402
+from slimrnn import InputError, reference  # noqa: E402
+
+LAYERS = {"lstm": ours.SlimLSTM, "gru": ours.SlimGRU, "mgu": ours.SlimMGU}
+B, T, M, N = 3, 5, 4, 6
+BOTH = (torch.float32, torch.float64)  # in C, and by torch
+NEAR = {torch.float32: 2e-6, torch.float64: 1e-12}
+FLAGS = tuple(itertools.product((1, 2), *[(False, True)] * 3))
+
+
+def draw(*shape, dtype=torch.float32):
+    random = np.random.default_rng(sum(shape))
+    return torch.tensor(random.normal(size=shape), dtype=dtype)
+
+
+def pair(layers, bias, batch_first, bidirectional, dtype):
+    """torch's layer and ours with its weights."""
+    torch.manual_seed(0)
+    settings = {"num_layers": layers, "bias": bias, "batch_first": batch_first}
+    settings |= {"bidirectional": bidirectional, "dtype": dtype}
+    theirs = nn.LSTM(M, N, **settings)
+    mine = ours.SlimLSTM(M, N, **settings, variant="LSTM", time_scale=None)
+    mine.load_state_dict(theirs.state_dict())
+    return theirs, mine
+
+
+def of(layer, x, hx=None):
+    """Outputs, last states, and the gradients by x and by what is given of states."""
+    leaves = [t.clone().requires_grad_() for t in (x, *(hx or ()))]
+    y, last = layer(leaves[0], tuple(leaves[1:]) or None)
+    loss = (y**2).sum() + sum((state**3).sum() for state in last)
+    return [y, *last, *torch.autograd.grad(loss, leaves)]
+
+
+def assert_near(found, wanted, tolerance):
+    for a, b in zip(found, wanted, strict=True):
+        assert a.shape == b.shape
+        assert abs(a - b).max() <= tolerance * max(1, abs(b).max())
+
+
+@pytest.mark.parametrize("dtype", BOTH)
+@pytest.mark.parametrize(("layers", "bias", "batch_first", "bidirectional"), FLAGS)
+def test_the_lstm_is_that_of_torch(layers, bias, batch_first, bidirectional, dtype):
+    theirs, mine = pair(layers, bias, batch_first, bidirectional, dtype)
+    places = layers * (2 if bidirectional else 1)
+    for batch in (B, None):
+        lead = (T,) if batch is None else (batch, T) if batch_first else (T, batch)
+        x = draw(*lead, M, dtype=dtype)
+        states = (places, N) if batch is None else (places, batch, N)
+        hx = [draw(*states, dtype=dtype), 0.5 * draw(*states, dtype=dtype)]
+        for given in (None, hx):
+            wanted = of(theirs, x, given)
+            assert_near(of(mine, x, given), wanted, NEAR[dtype])
+
+
+@pytest.mark.parametrize("dtype", BOTH)
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("ordered", [False, True])
+def test_packed_sequences(ordered, bidirectional, dtype):
+    theirs, mine = pair(2, True, True, bidirectional, dtype)
+    lengths = (5, 3, 1) if ordered else (1, 5, 3)
+    given = [draw(length, M, dtype=dtype) for length in lengths]
+    packed = pack_sequence(given, enforce_sorted=ordered)
+    places = 4 if bidirectional else 2
+    hx = tuple(draw(places, B, N, dtype=dtype) for _ in "hc")
+    (y, last), (wanted, others) = mine(packed, hx), theirs(packed, hx)
+    assert_near((y.data, *last), (wanted.data, *others), NEAR[dtype])
+    assert (y.batch_sizes == wanted.batch_sizes).all()
+    both = (pad_packed_sequence(p, batch_first=True) for p in (y, wanted))
+    (found, found_lengths), (padded, wanted_lengths) = both
+    assert_near([found], [padded], NEAR[dtype])
+    assert (found_lengths == wanted_lengths).all()
+
+
+@pytest.mark.parametrize("dtype", BOTH)
+@pytest.mark.parametrize("name", ROWS)
+def test_every_variant_is_the_oracle_s(name, dtype):
+    variant = ROWS[name]
+    layer = LAYERS[variant.family](
+        M, N, batch_first=True, variant=variant, time_scale=None, dtype=dtype
+    )
+    weights = {
+        k.removesuffix("_l0"): v.detach().double().numpy()
+        for k, v in layer.named_parameters()
+    }
+    x = draw(B, T, M, dtype=dtype)
+    wanted = reference.run(variant, x.double().numpy(), weights)
+    y, last = layer(x)
+    last = last if isinstance(last, tuple) else (last,)
+    found = [y, *(state[0] for state in last)]
+    expected = [wanted.outputs, *wanted.states.values()]
+    for a, b in zip(found, expected, strict=True):
+        assert abs(a.detach().double().numpy() - b).max() <= 10 * NEAR[dtype]
+
+
+def test_gradients_of_both_ways_to_compute_are_the_same():
+    torch.manual_seed(1)
+    for name in ("LSTM6", "LSTM10", "GRU1", "MGU2"):
+        single = LAYERS[ROWS[name].family](M, N, 2, bidirectional=True, variant=name)
+        double = LAYERS[ROWS[name].family](M, N, 2, bidirectional=True, variant=name)
+        double.double().load_state_dict(single.state_dict())
+        found = []
+        for layer, x in ((single, draw(T, B, M)), (double, draw(T, B, M).double())):
+            (layer(x)[0] ** 2).sum().backward()
+            found.append([weight.grad.double() for weight in layer.parameters()])
+        assert_near(*found, 1e-5)
+
+
+def test_it_is_saved_compiled_and_exported(tmp_path):
+    layer = ours.SlimLSTM(M, N, num_layers=2, variant="LSTM5", batch_first=True)
+    again = ours.SlimLSTM(M, N, num_layers=2, variant="LSTM5", batch_first=True)
+    torch.save(layer.state_dict(), tmp_path / "weights.pt")
+    again.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
+    x = draw(B, T, M)
+    wanted = layer(x)[0]
+    assert torch.equal(again(x)[0], wanted)
+    exported = torch.export.export(layer, (x,)).module()
+    assert_near([exported(x)[0]], [wanted], 1e-6)
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    assert_near([compiled(x)[0]], [wanted], 1e-6)
+
+
+def test_time_scales_start_the_gates():
+    layer = ours.SlimLSTM(M, 50, variant="LSTM3", time_scale=(1, 100))
+    i, f, o = (
+        layer.bias_l0.detach().split(50)[0],
+        *layer.bias_l0.detach().split(50)[1:3],
+    )
+    assert float((i + f).abs().max()) < 1e-5
+    assert 0.9 < float(torch.sigmoid(f).mean()) < 1
+    plain = ours.SlimLSTM(M, 50, variant="LSTM3", time_scale=None)
+    assert set(plain.bias_l0.detach().unique().tolist()) == {0.0, 1.0}
+    del o
+
+
+def test_no_keras_is_imported():
+    code = (
+        "import sys, torch, slimrnn.torch as s; s.SlimGRU(2, 3)(torch.ones(4, 1, 2)); "
+        "s.SlimLSTM(2, 3).double()(torch.ones(4, 1, 2).double()); "
+        "sys.exit('keras' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+WRONG = {
+    "hidden size": lambda: ours.SlimLSTM(3, 0),
+    "dropout must be": lambda: ours.SlimLSTM(3, 4, dropout=2),
+    "of the family lstm": lambda: ours.SlimGRU(3, 4, variant="LSTM6"),
+    "proj size": lambda: ours.SlimLSTM(3, 4, proj_size=2),
+    r"must have the shape \(1, 2, 4\)": lambda: ours.SlimLSTM(3, 4)(
+        torch.ones(5, 2, 3), (torch.ones(1, 2, 5), torch.ones(1, 2, 4))
+    ),
+    r"x must have the shape \(2, 5, 3\)": lambda: ours.SlimLSTM(3, 4)(
+        torch.ones(5, 2, 2)
+    ),
+    r"received the shape \(3,\)": lambda: ours.SlimLSTM(3, 4)(torch.ones(3)),
+}
+
+
+@pytest.mark.parametrize("sentence", WRONG)
+def test_mistakes_are_told(sentence):
+    with pytest.raises(InputError, match=sentence):
+        WRONG[sentence]()
+
+
+def test_the_weights_of_another_layer_are_refused():
+    for mine, theirs in (
+        (ours.SlimLSTM(M, N, variant="LSTM6"), nn.LSTM(M, N)),
+        (ours.SlimGRU(M, N, variant="GRU"), nn.GRU(M, N)),
+    ):
+        with pytest.raises(RuntimeError, match=r"weights of torch\.nn's layer"):
+            mine.load_state_dict(theirs.state_dict())
