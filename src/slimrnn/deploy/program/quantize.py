@@ -125,15 +125,13 @@ class _Quantizer:
 
     def skip(self, layer: Skip) -> None:
         """The fraction bits that hold the sum, and the scale as so many more."""
-        before = self.layers[-1]
         if self.affine:
             raise InputError(
                 f"int8 rounds the input behind Rescaling and Normalization, and the "
                 f"layer {layer} adds it before them; leave one of them out."
             )
-        have = ONE_BITS if before.cells else before.bits
+        have, reach = self.bits, self.reach
         largest = abs(layer.scale).max() * self.input_reach
-        reach = 2.0**-have * _INT16 * 1.0 if before.cells else self.reach
         bits = math.floor(math.log2((_INT16 - 7) / ((reach + largest) * 1.01)))
         bits = min(have, bits)
         if bits < 0:
@@ -148,7 +146,7 @@ class _Quantizer:
         self.layers.append(
             Lowered(layer, {"scale": scale}, bits, lost=have - bits, shift=shift)
         )
-        self._vector(2.0**-bits, _INT16)
+        self._fraction(bits)
 
     def dense(self, layer: Dense) -> None:
         if layer.activation == "softmax" and not self.is_last:
@@ -223,7 +221,7 @@ class _Quantizer:
                 tables[name] = np.minimum(ones, _INT16).astype("int16")
             else:
                 tables[name] = self._fixed(layer.name, name, table, SUM_BITS)
-        initial = self._initial(layer, {"h": ONE_BITS, "c": bits})
+        initial = self._initial(layer, {"h": h_bits, "c": bits})
         return Lowered(layer, tables, bits, saturates, initial=initial)
 
     def _initial(self, layer: Recurrent, bits: Mapping[str, int]) -> dict[str, Array]:
