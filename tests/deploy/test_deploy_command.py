@@ -105,7 +105,7 @@ REFUSED = {
     "data of another shape": (
         {"--to": "c", "--out": "{new}", "--dtype": "int8"}
         | {"--calibrate": "{saved}/narrow.npy"},
-        "the shape .sequences, steps, 5.",
+        "3 features a step, and the model takes 5",
     ),
     "a mode of C": (
         {"--to": "c", "--out": "{new}", "--mode": "scan"},
@@ -123,19 +123,19 @@ REFUSED = {
     "no data": ({"--to": "c", "--out": "{new}", "--dtype": "int8"}, "calibration"),
     "no such data": (
         {"--to": "c", "--out": "{new}", "--calibrate": "{saved}/none.npz"},
-        "There is no file",
+        "does not exist",
     ),
     "other arrays": (
         {"--to": "c", "--out": "{new}", "--calibrate": "{saved}/other.npz"},
-        "has the arrays y; expected x_train or x",
+        "lacks x_train",
     ),
     "objects": (
         {"--to": "c", "--out": "{new}", "--calibrate": "{saved}/objects.npz"},
-        "plain numbers",
+        "holds pickled Python objects",
     ),
     "text as data": (
         {"--to": "c", "--out": "{new}", "--calibrate": "{saved}/text.keras"},
-        "plain numbers",
+        "no .npz file or a damaged one",
     ),
     "a name": ({"--to": "c", "--out": "{new}", "--name": "1st"}, "C identifier"),
     "a folder": ({"--to": "c", "--out": "{saved}"}, "exists already"),

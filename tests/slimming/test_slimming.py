@@ -244,6 +244,7 @@ PROBLEMS = {
     "softmax": (CLASSES, "softmax", lambda z: z.argmax(-1)),
     "logits": (CLASSES, "linear", lambda z: z.argmax(-1)),
     "sigmoid": (1, "sigmoid", lambda z: (z[:, 0] > z[:, 0].mean()).astype(int)),
+    "logit": (1, "linear", lambda z: (z[:, 0] > z[:, 0].mean()).astype(int)),
     "regression": (2, "linear", lambda z: z + 0.1),
 }
 

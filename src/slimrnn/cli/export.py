@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from slimrnn import backends
-from slimrnn.cli import inputs
+from slimrnn.cli import inputs, run_flags
 from slimrnn.cli.console import console
 from slimrnn.deploy import EXPORTERS
 from slimrnn.deploy.exporters import Exporter
@@ -57,12 +57,14 @@ def add(commands: Any) -> None:
         default="model",
         help="what the files, and in C the functions, begin with (default: model)",
     )
-    command.add_argument(
+    group = command.add_argument_group("data, from which int8 takes its scales")
+    group.add_argument(
         "--calibrate",
         metavar="FILE",
-        help="of int8: sequences like those that the model will get, as FILE.npy, or "
-        "the array x_train (else x) of FILE.npz (default: none)",
+        dest="data",
+        help="the same as --data; also sequences alone: x in an .npz, or an .npy",
     )
+    run_flags.add(command, settings=run_flags.DATA)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -93,7 +95,6 @@ def export(args: argparse.Namespace) -> str:
 _FLAGS: dict[str, tuple[Callable[[Exporter], bool], str]] = {
     "mode": (lambda exporter: bool(exporter.modes), "mode"),
     "dtype": (lambda exporter: len(exporter.dtypes) > 1, "dtype"),
-    "calibrate": (lambda exporter: len(exporter.dtypes) > 1, "calibration"),
 }
 
 
@@ -107,7 +108,13 @@ def _options(args: argparse.Namespace, exporter: Exporter) -> Iterator[tuple[str
             raise InputError(
                 f"--{flag} is for --to {' or '.join(names)}; received --to {args.to}."
             )
-        yield option, inputs.read_sequences(given) if flag == "calibrate" else given
+        yield option, given
+    if run_flags.given(args):
+        if len(exporter.dtypes) == 1:
+            raise InputError(
+                f"--calibrate is for --to c, in int8; received --to {args.to}."
+            )
+        yield "calibration", run_flags.data(args).sequences("train")
 
 
 def _usual_first(values: Iterable[str]) -> str:

@@ -1,9 +1,8 @@
-"""What commands read and write: models, sequences."""
+"""What commands read and write: models."""
 
 from __future__ import annotations
 
 import argparse
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,6 @@ from slimrnn.errors import InputError
 from slimrnn.utils.files import require_new
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from slimrnn.ir import Model
 
 ENDING = ".keras"
@@ -68,34 +65,3 @@ def new_model_file(file: str) -> Path:
     if not file.endswith(ENDING):
         raise InputError(f"--out must end in {ENDING}; received {file}.")
     return require_new(file)
-
-
-def read_sequences(file: str) -> np.ndarray:
-    """The sequences of a file of NumPy; nothing in it is executed.
-
-    Raises:
-        InputError: no such file, another format, or no array of that name.
-    """
-    import numpy as np  # here: the quick commands do without it
-
-    path = Path(file)
-    if not path.is_file():
-        raise InputError(f"There is no file {path} to calibrate with.")
-    try:
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return found
-        with found:
-            names = [name for name in ("x_train", "x") if name in found.files]
-            if not names:
-                raise InputError(
-                    f"{path} has the arrays {', '.join(found.files)}; expected x_train "
-                    f"or x."
-                )
-            return found[names[0]]
-    except InputError:
-        raise
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{path} cannot be read as .npy or .npz of plain numbers ({error})."
-        ) from error

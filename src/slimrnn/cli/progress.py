@@ -30,19 +30,13 @@ def opening(trials: Sequence[Settings], dataset: Dataset, choice: Choice) -> lis
     from slimrnn.experiments.run.environment import describe as surroundings
 
     about = surroundings()
-    data = f"{len(dataset.train):,} training and {len(dataset.test):,} test sequences"
-    each = (
-        f"{dataset.vocabulary:,} words"
-        if dataset.tokens
-        else f"{dataset.features} features a step"
-    )
     runs = [Run(Path(), settings.config(), {}, [], {}) for settings in trials]
     return [
         f"Keras {about['keras']} on {about['backend']} {about['backend_version']}, "
         f"{choice.reason}",
         f"{about['processor']}, {about['cores']} cores; computing on {about['device']}",
-        f"{dataset.name}: {data}, {each}, "
-        + (f"{dataset.classes} classes" if dataset.classes else "a regression"),
+        str(dataset),
+        *dataset.notes,
         ", ".join(describe(runs)[1:]),
     ]
 

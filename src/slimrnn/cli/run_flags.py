@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
 from slimrnn.cli import flags
+from slimrnn.data.options import DEFAULT_DATASET, DataOptions
 from slimrnn.data.table import DATASETS
-from slimrnn.experiments.run.settings import DEFAULT_DATASET, SETTINGS, Settings
-from slimrnn.utils.settings import Setting
+from slimrnn.errors import InputError
+from slimrnn.experiments.run.settings import SETTINGS, Settings
+from slimrnn.utils.settings import Setting, settings_of
 
+#: The settings that say which data.
+DATA = settings_of(DataOptions)
 #: The settings that some data sets have another default of.
 _BY_DATASET = {name for source in DATASETS.values() for name in source.recipe}
 
 
-def add(command: Any, but: Iterable[str] = ()) -> dict[str, Any]:
-    """Adds a flag for each setting of a run, and returns the groups by their names.
+def add(
+    command: Any,
+    but: Iterable[str] = (),
+    settings: Mapping[str, Setting] = SETTINGS,
+) -> dict[str, Any]:
+    """Adds a flag for each setting, and returns the groups by their names.
 
     What a value may be is not checked here but by the settings, so that Python and the
     command line report the same mistake in the same sentence.
@@ -25,10 +33,11 @@ def add(command: Any, but: Iterable[str] = ()) -> dict[str, Any]:
     Args:
         command: a parser.
         but: settings that have none.
+        settings: those of a run, or of its data alone.
     """
     groups: dict[str, Any] = {}
     rivals: dict[str, Any] = {}
-    for name, about in SETTINGS.items():
+    for name, about in settings.items():
         if name in but or not about.group:
             continue
         if about.group not in groups:
@@ -82,6 +91,18 @@ def given(args: argparse.Namespace) -> dict[str, Any]:
             value = {key: flags.number(text) for key, text in texts.items()}
         found[name] = value
     return found
+
+
+def data(args: argparse.Namespace) -> DataOptions:
+    """The data that the command line names.
+
+    Raises:
+        InputError: none.
+    """
+    known = {name: value for name, value in given(args).items() if name in DATA}
+    if not known.keys() & {"dataset", "data"}:
+        raise InputError("Give the data: --dataset NAME or --data FILE.")
+    return DataOptions(**{"dataset": None, **known})
 
 
 def markdown() -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from slimrnn import backends
-from slimrnn.cli import flags, inputs, time_table
+from slimrnn.cli import flags, inputs, run_flags, time_table
 from slimrnn.cli.console import console, plain
 from slimrnn.slimming.options import Options
 from slimrnn.utils.files import atomic_file
@@ -53,13 +53,7 @@ def add(commands: Any) -> None:
         "variant's own; or `trained`, the trained gates' where x and h are 0 (default: "
         "trained)",
     )
-    data = command.add_argument_group("data")
-    one = data.add_mutually_exclusive_group(required=True)
-    one.add_argument("--dataset", metavar="NAME", help="such as digits")
-    one.add_argument("--data", metavar="FILE.npz", help="your own data instead")
-    flags.data_dir(data)
-    flags.flag(data, "--words", "N", "most frequent words kept", "the data set's")
-    flags.flag(data, "--length", "N", "last steps kept", "the data set's")
+    run_flags.add(command, settings=run_flags.DATA)
     training = command.add_argument_group("training")
     for name, about in OPTIONS.items():
         usual = getattr(Options, name)
@@ -79,22 +73,16 @@ def run(args: argparse.Namespace) -> int:
     options = {name: getattr(args, name) for name in OPTIONS}
     Options(**options)
     variant, constants = get(args.to), _gate_constants(args.gate_constants)
-    out = inputs.new_model_file(args.out)
+    out, source = inputs.new_model_file(args.out), run_flags.data(args)
     backends.start(args.backend)
-    from slimrnn import data, timing
+    from slimrnn import timing
     from slimrnn.data.adapter import Adapter, layers_in
     from slimrnn.experiments.run.times import Times
     from slimrnn.slimming.measurement import measure
     from slimrnn.slimming.training import slim
 
     model = inputs.load(args)
-    dataset = data.load(
-        args.dataset,
-        file=args.data,
-        data_dir=args.data_dir,
-        words=args.words,
-        length=args.length,
-    )
+    dataset = source.load()
     screen = console()
     before = measure(model, dataset)
     slimmed = slim(

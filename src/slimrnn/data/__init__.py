@@ -8,9 +8,11 @@
     >>> x.shape, y.shape
     ((32, 8, 8), (32,))
 
-`sequences` knows what sequences are, `reading` turns a file into checked ones,
-`table` knows the names, `sources` finds them, `preparation` makes them from what is
-there, `batches` serves them to Keras, `adapter` fits them to a given model.
+`sequences` knows what sequences are, `reading` turns a file of arrays into checked
+ones, `columns` reads tables and `windows` makes sequences of them, `targets` says what
+y is, `division` what is held out, `table` knows the names, `sources` finds them,
+`preparation` makes them from what is there, `batches` serves them to Keras, `adapter`
+fits them to a given model, `scoring` says what a prediction is worth.
 """
 
 from typing import TYPE_CHECKING
@@ -21,7 +23,7 @@ from slimrnn.utils.optional import lazy
 if TYPE_CHECKING:
     from slimrnn.data.batches import Batches
     from slimrnn.data.sequences import Dataset, Part, Sequences
-    from slimrnn.data.sources import available, load
+    from slimrnn.data.sources import available, load, load_sequences
 
 # Imported when first asked for: who only wants the names needs no NumPy and no Keras.
 __getattr__ = lazy(
@@ -29,7 +31,7 @@ __getattr__ = lazy(
     {
         "batches": ("Batches",),
         "sequences": ("Dataset", "Part", "Sequences"),
-        "sources": ("available", "load"),
+        "sources": ("available", "load", "load_sequences"),
     },
 )
 
@@ -42,4 +44,5 @@ __all__ = [
     "Source",
     "available",
     "load",
+    "load_sequences",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,6 +58,83 @@ def dataset(data: Any) -> Dataset:
 
 
 @dataclass(frozen=True)
+class Takes:
+    """What a model takes.
+
+    Args:
+        steps: of a sequence; None: any number.
+        features: of a step; None: token ids.
+        words: that token ids stay below.
+        masks: whether it skips steps that pad.
+        padding: the value of these; None: the data's own.
+    """
+
+    steps: int | None
+    features: int | None
+    words: int | None = None
+    masks: bool = False
+    padding: float | None = None
+
+    @classmethod
+    def of(cls, model: Any) -> Takes:
+        """What a Keras model takes.
+
+        Raises:
+            InputError: several inputs or outputs, or so many sequences and no other.
+        """
+        if len(model.inputs) != 1 or len(model.outputs) != 1:
+            raise InputError(
+                f"Only a model with one input and one output takes a data set; "
+                f"{model.name} has {len(model.inputs)} and {len(model.outputs)}."
+            )
+        shape = model.inputs[0].shape
+        if shape[0] is not None:
+            raise InputError(
+                f"The model {model.name} takes exactly {shape[0]} sequences at once; "
+                f"give one that takes any number (without batch_size, without "
+                f"stateful=True)."
+            )
+        if len(shape) not in (2, 3):
+            raise InputError(
+                f"The model {model.name} takes the shape {shape}; allowed: token ids "
+                f"(None, steps), or features a step (None, steps, m)."
+            )
+        words = padding = None
+        masks = False
+        for layer in layers_in(model):
+            words = getattr(layer, "input_dim", words)  # an Embedding's
+            if hasattr(layer, "mask_value"):  # a Masking
+                masks, padding = True, float(layer.mask_value)
+            masks = masks or bool(getattr(layer, "mask_zero", False))
+        features = shape[2] if len(shape) == 3 else None
+        return cls(shape[1], features, words, masks, padding)
+
+    def check(self, name: str, parts: Iterable[Sequences]) -> None:
+        """Refuse sequences of another kind.
+
+        Raises:
+            InputError: what they have, and what the model takes.
+        """
+        for x in parts:
+            if x.features != self.features:
+                raise InputError(
+                    f"{name} has {_kind(x.features)}, and the model takes "
+                    f"{_kind(self.features)}; give the data that it was trained on."
+                )
+            largest = int(x.values.max()) if x.tokens else 0
+            if self.words is not None and largest >= self.words:
+                raise InputError(
+                    f"{name} has token ids up to {largest}, and the model's "
+                    f"Embedding knows those below {self.words}; keep fewer words "
+                    f"(--words {self.words})."
+                )
+
+
+def _kind(features: int | None) -> str:
+    return "token ids" if features is None else f"{features} features a step"
+
+
+@dataclass(frozen=True)
 class Adapter:
     """How sequences are padded for a model.
 
@@ -76,28 +153,33 @@ class Adapter:
 
     @classmethod
     def of(cls, model: Any, data: Dataset) -> Adapter:
-        """What a model expects of these data.
+        """What a Keras model expects of these data.
 
         Raises:
             InputError: it cannot take them.
         """
-        steps = _check(model, data)
-        parts = (data.train.x, data.test.x)
-        longest = max(int(part.lengths.max()) for part in parts)
-        if steps is not None and (
-            longest > steps or (longest < steps and not data.ragged)
-        ):
+        return cls.fit(Takes.of(model), data.name, data.train.x, data.test.x)
+
+    @classmethod
+    def fit(cls, takes: Takes, name: str, *parts: Sequences) -> Adapter:
+        """What a model expects of sequences of this name.
+
+        Raises:
+            InputError: it cannot take them.
+        """
+        takes.check(name, parts)
+        lengths = np.concatenate([part.lengths for part in parts])
+        longest, ragged = int(lengths.max()), len(set(lengths)) > 1
+        ragged = ragged or any(part.offsets is not None for part in parts)
+        steps = takes.steps
+        if steps is not None and (longest > steps or (longest < steps and not ragged)):
             raise InputError(
-                f"{data.name} has sequences of up to {longest} steps, and the model "
+                f"{name} has sequences of up to {longest} steps, and the model "
                 f"takes exactly {steps}; give data of that length."
             )
-        for layer in layers_in(model):
-            if hasattr(layer, "mask_value"):  # a Masking
-                return cls(False, steps, float(layer.mask_value))
-            if getattr(layer, "mask_zero", False):
-                return cls(False, steps, None)
-        front = data.ragged
-        return cls(front, longest if front and steps is None else steps, None)
+        if takes.masks:
+            return cls(False, steps, takes.padding)
+        return cls(ragged, longest if ragged and steps is None else steps, None)
 
     def batches(self, part: Part, seed: int | None = None, size: int = PREDICTED):
         """Batches of a part: shuffled by a seed, or for an evaluation."""
@@ -113,11 +195,9 @@ class Adapter:
             length=self.length,
         )
 
-    def padded(self, part: Part) -> Array:
-        """(N, T, m), or (N, T): all sequences at once, in the order of the data."""
-        batches = self.batches(part, size=len(part))
-        ((places, _),), ((x, _),) = batches.plan(0), batches
-        return x[np.argsort(places)]
+    def padded(self, x: Sequences) -> Array:
+        """(N, T, m), or (N, T): all sequences at once, in their order."""
+        return x.padded(self.length, self.padding, front=self.front)
 
     def one(self, part: Part) -> Part:
         """The sequence of median length alone, padded as the model expects."""
@@ -126,19 +206,9 @@ class Adapter:
 
     def answers(self, model: Any, part: Part) -> Array:
         """(N, ...) what a model answers, in the order of the data."""
-        from slimrnn.data.batches import unnamed
+        from slimrnn.data.batches import answers, unnamed
 
-        model = unnamed(model)
-        batches = self.batches(part)
-        pairs = zip(batches.plan(0), batches, strict=True)
-        found: Array | None = None
-        for (places, _), (x, _) in pairs:
-            answer = np.asarray(model.predict_on_batch(x), "float32")
-            if found is None:
-                found = np.empty((len(part), *answer.shape[1:]), "float32")
-            found[places] = answer
-        assert found is not None
-        return found
+        return answers(unnamed(model), self.batches(part))
 
 
 def layers_in(model: Any) -> Iterator[Any]:
@@ -148,39 +218,3 @@ def layers_in(model: Any) -> Iterator[Any]:
             yield from layers_in(layer)
         else:
             yield layer
-
-
-def _check(model: Any, data: Dataset) -> int | None:
-    """The number of steps that the model fixes; refuses data of another kind."""
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise InputError(
-            f"Only a model with one input and one output can be trained here; "
-            f"{model.name} has {len(model.inputs)} and {len(model.outputs)}."
-        )
-    shape = model.inputs[0].shape
-    if shape[0] is not None:
-        raise InputError(
-            f"The model {model.name} takes exactly {shape[0]} sequences at once; give "
-            f"one that takes any number (without batch_size, without stateful=True)."
-        )
-    kind = f"{data.features} features a step" if data.features else "token ids"
-    wanted = {2: None, 3: shape[-1]}.get(len(shape), 0)
-    if data.features != wanted:
-        takes = {2: "token ids", 3: f"{shape[-1]} features a step"}.get(
-            len(shape), f"the shape {shape}"
-        )
-        raise InputError(
-            f"{data.name} has {kind}, and the model takes {takes}; give the data that "
-            f"it was trained on."
-        )
-    for layer in layers_in(model):
-        if data.tokens and hasattr(layer, "input_dim"):  # an Embedding
-            largest = max(int(p.x.values.max()) for p in (data.train, data.test))
-            if largest >= layer.input_dim:
-                raise InputError(
-                    f"{data.name} has token ids up to {largest}, and the model's "
-                    f"Embedding knows those below {layer.input_dim}; keep fewer words "
-                    f"(--words {layer.input_dim})."
-                )
-            break
-    return shape[1]

@@ -171,6 +171,18 @@ class Batches(keras.utils.PyDataset):
         self._served = 0
 
 
+def answers(model: keras.Model, batches: Batches) -> np.ndarray:
+    """Return what a model says of each sample, (N, ...), in the order of the part."""
+    found: np.ndarray | None = None
+    for (places, _), (x, _) in zip(batches.plan(0), batches, strict=True):
+        answer = np.asarray(model.predict_on_batch(x), "float32")
+        if found is None:
+            found = np.empty((len(batches.part), *answer.shape[1:]), "float32")
+        found[places] = answer
+    assert found is not None
+    return found
+
+
 def unnamed(model: keras.Model) -> keras.Model:
     """Return the model of one input and one output with neither lists nor names."""
     return keras.Model(model.inputs[0], model.outputs[0])

@@ -1,23 +1,30 @@
 """Arrays from a file, checked: a bad file is told in a sentence, never a traceback."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from slimrnn.data import targets
 from slimrnn.data.sequences import Part, Sequences
+from slimrnn.data.targets import INT32
 from slimrnn.errors import InputError
 
 Arrays = Mapping[str, np.ndarray]
 
 REQUIRED = ("x_train", "y_train", "x_test", "y_test")
+WHOLE = ("x", "y", "x_offsets")  # still to be split
 OFFSETS = ("x_train_offsets", "x_test_offsets")
-INT32 = np.iinfo(np.int32).max
 
 
-def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
+def read_npz(path: str | os.PathLike, labels: bool = True) -> dict[str, np.ndarray]:
     """Read the arrays of a data set from an .npz file; pickles are refused.
+
+    Args:
+        path: of the file.
+        labels: whether y must be there; without, x may also be one array, as .npy.
 
     Raises:
         InputError: the file is missing, unreadable, damaged or not an .npz, lacks
@@ -30,45 +37,62 @@ def read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
     ['x_test', 'x_train', 'y_test', 'y_train']
     """
     path = Path(path)
-    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would hang
-        raise InputError(
-            f"{path} is a folder or a device, not a file: give the path of one .npz."
-        )
-    try:
-        archive = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(
-            f"{path} does not exist: give the path of an .npz file with "
-            f"{', '.join(REQUIRED)}."
-        ) from None
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be read ({error.strerror or error}): give an .npz file "
-            "that you may read."
-        ) from None
-    except Exception as error:  # whatever foreign bytes make zipfile or NumPy raise
-        raise _damaged(path, error) from None
-    if not isinstance(archive, np.lib.npyio.NpzFile):
+    found = opened(path, lambda: np.load(path, allow_pickle=False), ".npz")
+    if isinstance(found, np.ndarray) and not labels:
+        return {"x": found}
+    if not isinstance(found, np.lib.npyio.NpzFile):
         raise InputError(
             f"{path} holds a single array: write an .npz file, with "
             f"numpy.savez(path, {', '.join(f'{name}=...' for name in REQUIRED)})."
         )
-    with archive:
-        _complete(path, archive.files)
-        names = [name for name in REQUIRED + OFFSETS if name in archive.files]
+    with found as archive:
+        names = _complete(path, archive.files, labels)
         return {name: _member(path, archive, name) for name in names}
 
 
-def _complete(path: Path, found: list[str]) -> None:
-    """Refuse a file without all arrays; offsets come in twos."""
-    needed = REQUIRED + OFFSETS if set(OFFSETS) & set(found) else REQUIRED
+def opened(path: Path, read: Callable[[], Any], ending: str) -> Any:
+    """What reads a regular file, with sentences for all that may go wrong.
+
+    Raises:
+        InputError: it cannot be opened or read.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would hang
+        raise InputError(
+            f"{path} is a folder or a device, not a file: give the path of one "
+            f"{ending}."
+        )
+    try:
+        return read()
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(
+            f"{path} does not exist: give the path of a file, such as an .npz with "
+            f"{', '.join(REQUIRED)}."
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror or error}): give a file that you "
+            "may read."
+        ) from None
+    except Exception as error:  # whatever foreign bytes make zipfile or NumPy raise
+        raise _damaged(path, error, ending=ending) from None
+
+
+def _complete(path: Path, found: list[str], labels: bool) -> list[str]:
+    """The arrays to read; refuses a file without all; offsets come in twos."""
+    whole = "x" in found and "x_train" not in found
+    needed: tuple[str, ...] = WHOLE[:2] if whole else REQUIRED
+    if set(OFFSETS) & set(found) and not whole:
+        needed += OFFSETS
     missing = [name for name in needed if name not in found]
-    if missing:
+    if missing and (labels or not {"x", "x_train", "x_test"} & set(found)):
         raise InputError(
             f"{path} lacks {', '.join(missing)} (it holds: "
             f"{', '.join(found) or 'nothing'}): {', '.join(needed)} are all needed; "
             "write them with numpy.savez."
         )
+    return [name for name in (*REQUIRED, *OFFSETS, *WHOLE) if name in found]
 
 
 def _member(path: Path, archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
@@ -88,69 +112,75 @@ def _member(path: Path, archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
     )
 
 
-def _damaged(path: Path, error: Exception, name: str = "it") -> InputError:
-    reason = str(error).partition("\n")[0] or type(error).__name__
+def _damaged(
+    path: Path, error: Exception, name: str = "it", ending: str = ".npz"
+) -> InputError:
+    reason = str(error).strip().partition("\n")[0] or type(error).__name__
     return InputError(
-        f"{path} is no .npz file or a damaged one ({name} cannot be read: {reason}): "
-        "write it again with numpy.savez."
+        f"{path} is no {ending} file or a damaged one ({name} cannot be read: "
+        f"{reason}): write it again{' with numpy.savez' * (ending == '.npz')}."
     )
 
 
-def checked(arrays: Arrays, where: str) -> tuple[Part, Part]:
-    """Turn the arrays of a data set into its training and test part.
+def checked(arrays: Arrays, where: str, task: str = "auto") -> tuple[list[Part], str]:
+    """Turn the arrays of a data set into its parts; say why y is classes or numbers.
 
     Args:
-        arrays: x_train, y_train, x_test and y_test. x is (N, T, m) or (N, T), or
-            (total, m) or (total,) with x_train_offsets and x_test_offsets, (N + 1,)
-            each. Whole numbers without a feature axis are tokens, where 0 pads.
-            Whole y (N,) are labels; floating y (N,) or (N, k) are targets.
+        arrays: x_train, y_train, x_test and y_test; or x and y, still to be split. x
+            is (N, T, m) or (N, T), or (total, m) or (total,) with x_train_offsets and
+            x_test_offsets (x_offsets), (N + 1,) each. Whole numbers without a feature
+            axis are tokens, where 0 pads. y is (N,) or (N, k): see
+            `slimrnn.data.targets`.
         where: what to name in an error: the file.
+        task: one of `slimrnn.data.options.TASKS`.
 
     Raises:
         InputError: anything in the arrays that cannot be trained on.
 
     >>> y = np.array([0, 1])
     >>> x = np.array([[[0.5], [1]], [[2], [3]]])
-    >>> train, test = checked(
+    >>> (train, test), reason = checked(
     ...     {"x_train": x, "y_train": y, "x_test": x, "y_test": y}, "mine"
     ... )
-    >>> train.x.features, train.x.values.dtype.name, train.y.dtype.name
-    (1, 'float32', 'int32')
+    >>> train.x.features, train.x.values.dtype.name, train.y.dtype.name, reason
+    (1, 'float32', 'int32', 'y holds whole numbers')
     """
-    train, test = (_part(arrays, part, where) for part in ("train", "test"))
-    if train.x.tokens != test.x.tokens or train.x.features != test.x.features:
+    ends = ("_train", "_test") if "x_train" in arrays else ("",)
+    _numeric(arrays, [f"{kind}{end}" for end in ends for kind in "xy"], where)
+    x = [sequences(arrays, f"x{end}", where) for end in ends]
+    if len({(part.tokens, part.features) for part in x}) > 1:
         raise InputError(
-            f"{where}: x_train holds {_kind(train.x)} and x_test {_kind(test.x)}: "
+            f"{where}: x_train holds {_kind(x[0])} and x_test {_kind(x[1])}: "
             "both must hold the same; make them alike."
         )
-    if train.y.dtype != test.y.dtype or train.y.shape[1:] != test.y.shape[1:]:
-        raise InputError(
-            f"{where}: y_train is {_shape(arrays['y_train'])} and y_test "
-            f"{_shape(arrays['y_test'])}: both must be whole labels (N,) or both "
-            "floating targets (N, k); make them alike."
-        )
-    if train.y.dtype == np.int32:
-        _check_classes(train.y, test.y, where)
-    return train, test
-
-
-def _part(arrays: Arrays, part: str, where: str) -> Part:
-    name = f"x_{part}"
-    for array in (name, f"y_{part}"):
-        if arrays[array].dtype.kind not in "biuf":
+    found = targets.read({f"y{end}": arrays[f"y{end}"] for end in ends}, where, task)
+    for end, part in zip(ends, x, strict=True):
+        count = len(arrays[f"y{end}"])
+        if len(part) != count:
             raise InputError(
-                f"{where}: {array} is of type {arrays[array].dtype}: it must hold "
+                f"{where}: x{end} has {len(part)} sequences and y{end} {count} "
+                "targets: there must be one target a sequence; add or remove some."
+            )
+    return [Part(*pair) for pair in zip(x, found.parts, strict=True)], found.reason
+
+
+def _numeric(arrays: Arrays, names: list[str], where: str) -> None:
+    for name in names:
+        if arrays[name].dtype.kind not in "biuf":
+            raise InputError(
+                f"{where}: {name} is of type {arrays[name].dtype}: it must hold "
                 "whole or floating numbers; convert it."
             )
-    offsets = arrays.get(f"{name}_offsets")
-    x = _sequences(arrays[name], offsets, f"{where}: {name}")
-    y = _targets(arrays[f"y_{part}"], f"{where}: y_{part}")
-    if len(x) != len(y):
-        raise InputError(
-            f"{where}: {name} has {len(x)} sequences and y_{part} {len(y)} targets: "
-            "there must be one target a sequence; add or remove some."
-        )
-    return Part(x, y)
+
+
+def sequences(arrays: Arrays, name: str, where: str) -> Sequences:
+    """One array of sequences, (N, T, m), (N, T) or with its offsets, checked.
+
+    Raises:
+        InputError: they cannot be trained on.
+    """
+    _numeric(arrays, [name], where)
+    return _sequences(arrays[name], arrays.get(f"{name}_offsets"), f"{where}: {name}")
 
 
 def _sequences(x: np.ndarray, offsets: np.ndarray | None, where: str) -> Sequences:
@@ -240,44 +270,6 @@ def _unpadded(tokens: np.ndarray, where: str) -> Sequences:
     end = len(steps) - real[:, ::-1].argmax(axis=1)
     inside = (steps >= first[:, None]) & (steps < end[:, None])
     return Sequences(tokens[inside], np.concatenate([[0], np.cumsum(end - first)]))
-
-
-def _targets(y: np.ndarray, where: str) -> np.ndarray:
-    """Return y as labels (N,) int32 or as targets (N, k) float32."""
-    if y.dtype.kind == "f" and y.ndim in (1, 2) and 0 not in y.shape:
-        return _floats(y.reshape(len(y), -1), where)
-    if y.dtype.kind == "f" or y.ndim not in (1, 2) or y.size != len(y):
-        raise InputError(
-            f"{where} is {_shape(y)}: it must be whole labels of shape (N,) or "
-            "floating targets of shape (N,) or (N, k); reshape it, and turn one-hot "
-            "labels into numbers with argmax."
-        )
-    if y.size and (y.min() < 0 or y.max() >= INT32):
-        raise InputError(
-            f"{where} has labels from {y.min()} to {y.max()}: they must be 0, 1, 2, "
-            "... without gaps; renumber them, or give floating targets to regress."
-        )
-    return y.astype(np.int32).ravel()
-
-
-def _check_classes(train: np.ndarray, test: np.ndarray, where: str) -> None:
-    """Refuse classes that no training sample shows, and a single class."""
-    seen = np.unique(train)
-    unseen = np.setdiff1d(np.unique(test), seen)
-    if len(seen) < 2 or seen[-1] != len(seen) - 1 or len(unseen):
-        raise InputError(
-            f"{where}: y_train has {_some(seen)} as labels and y_test "
-            f"{_some(np.unique(test))}: the training labels must be 0, 1, 2, ... "
-            "without gaps, two or more, and cover those of the test; renumber them, or "
-            "give floating targets to regress."
-        )
-
-
-def _some(labels: np.ndarray) -> str:
-    """Write a few labels out, and of many the ends."""
-    if len(labels) > 12:
-        return f"{_some(labels[:6])}, ..., {labels[-1]}"
-    return ", ".join(map(str, labels))
 
 
 def _kind(x: Sequences) -> str:

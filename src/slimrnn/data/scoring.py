@@ -83,7 +83,7 @@ class Task:
             if binary and activation in _PROBABILITIES and y.any():
                 return cls("yes or no", reason=f"zeros and ones for a {activation}")
             return cls("regression", reason="a number for each output")
-        if units > 1 and y.dtype.kind in "iub":
+        if units > 1 and bool((y == np.floor(y)).all()):
             return cls("classes", reason="whole numbers as labels")
         if binary and (y.dtype.kind in "iub" or activation in _PROBABILITIES):
             return cls._of_one(outputs, activation)
@@ -133,6 +133,20 @@ class Task:
         answers = self.answers(outputs)
         found = abs(answers - y) if self.kind == "regression" else answers == y
         return found if mask is None else found[mask]
+
+
+def per_sequence(outputs: Array, y: Array, loss: Any = None) -> Array:
+    """(N,) what a test finds of each sequence of a data set.
+
+    Args:
+        outputs: (N, ..., n) of the model.
+        y: of a part: labels, whole numbers, or targets, of a regression.
+        loss: with which the model was trained, where it is known.
+    """
+    if loss is None and y.dtype.kind == "f":
+        loss = "mse"
+    found = Task.of(outputs, y, loss).score(outputs, y)
+    return found.reshape(len(found), -1).mean(axis=1).astype("float32")
 
 
 def _name(loss: Any) -> str:

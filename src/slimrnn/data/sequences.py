@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from slimrnn.errors import InputError
 from slimrnn.utils.checks import whole
 
 
@@ -128,23 +127,51 @@ class Sequences:
 
 
 @dataclass(frozen=True, eq=False)
+class Origin:
+    """Where samples come from: what shares a group or rows is not parted.
+
+    Args:
+        by: "group" or "time": by which they are split.
+        group: (N,) the number of the group that each belongs to.
+        first: (N,) the row of each sample's first step.
+        last: (N,) the last row that the sample or its target has.
+    """
+
+    by: str
+    group: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+
+    def take(self, indices: Any) -> "Origin":
+        """Return that of the samples at `indices`."""
+        rows = (self.group, self.first, self.last)
+        return Origin(self.by, *(each[indices] for each in rows))
+
+
+@dataclass(frozen=True, eq=False)
 class Part:
     """Sequences and their targets.
 
     Args:
         x: N sequences.
         y: (N,) int32 labels, or (N, k) float32 targets.
+        origin: of samples that are not independent of each other.
+        naive: (N, k) of forecasts: the targets' last known values.
     """
 
     x: Sequences
     y: np.ndarray
+    origin: Origin | None = None
+    naive: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.y)
 
     def take(self, indices: Any) -> "Part":
         """Return the samples at `indices`."""
-        return Part(self.x.take(indices), self.y[indices])
+        origin = None if self.origin is None else self.origin.take(indices)
+        naive = None if self.naive is None else self.naive[indices]
+        return Part(self.x.take(indices), self.y[indices], origin, naive)
 
     def median(self) -> "Part":
         """Return the sample of median length alone."""
@@ -162,6 +189,10 @@ class Dataset:
         test: N_test samples.
         classes: number of classes; None for regression.
         vocabulary: number of token ids, 0 (padding) included; None for frames.
+        reason: why y is taken for classes or numbers, of a user's own data.
+        names: of the columns that a frame is made of, where they have names.
+        labels: what the classes are called, where they are more than numbers.
+        notes: what a user should know, in sentences.
     """
 
     name: str
@@ -169,11 +200,37 @@ class Dataset:
     test: Part
     classes: int | None = None
     vocabulary: int | None = None
+    reason: str = ""
+    names: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return what it is, in a line."""
+        each = f"{self.features} feature{'s' * (self.features != 1)} a step"
+        if self.tokens:
+            each = f"{self.vocabulary:,} words"
+        what = f"{self.classes} classes" if self.classes else "a regression"
+        if self.reason:
+            other = "regression" if self.classes else "classification"
+            asked = self.reason.startswith("as --task")
+            what += f" ({self.reason}{'' if asked else f'; else: --task {other}'})"
+        return (
+            f"{self.name}: {len(self.train):,} training and {len(self.test):,} test "
+            f"sequences, {each}, {what}"
+        )
+
+    __repr__ = __str__
 
     @property
     def task(self) -> str:
         """`"classification"` or `"regression"`."""
         return "regression" if self.classes is None else "classification"
+
+    @property
+    def metric(self) -> str:
+        """By what models are compared: `"accuracy"`, or the mean absolute error."""
+        return "mae" if self.classes is None else "accuracy"
 
     @property
     def tokens(self) -> bool:
@@ -209,7 +266,8 @@ class Dataset:
         """Split the training part into (train, validation) by a seeded draw.
 
         Every class gives its share, and one with a single sample keeps it for
-        training; `test` is not touched.
+        training; windows are split by group or by time, as the test was. `test` is
+        not touched.
 
         Args:
             fraction: of the samples for validation, above 0 and at most 0.5.
@@ -223,26 +281,7 @@ class Dataset:
         >>> len(train), len(validation)
         (1294, 143)
         """
-        if not 0 < fraction <= 0.5 or len(self.train) < 2:
-            raise InputError(
-                f"cannot split {len(self.train)} training samples by fraction "
-                f"{fraction!r}: it must be above 0 and at most 0.5, of two samples "
-                "or more; give for example 0.1."
-            )
-        chosen = np.zeros(len(self.train), bool)
-        chosen[self._draw(fraction, generator(seed))] = True
-        return self.train.take(~chosen), self.train.take(chosen)
+        from slimrnn.data.division import held_out  # which knows parts
 
-    def _draw(self, fraction: float, random: np.random.Generator) -> np.ndarray:
-        """Return the validation samples: evenly spaced among the sorted classes.
-
-        They lie two places or more apart, so that each class of two or more
-        samples keeps one for training.
-        """
-        order = random.permutation(len(self.train))
-        if self.classes is not None:
-            order = order[np.argsort(self.train.y[order], kind="stable")]
-            shared = np.bincount(self.train.y)[self.train.y[order]] > 1
-            order = order[shared] if shared.any() else order
-        count = min(max(1, int(fraction * len(self.train))), len(order) // 2)
-        return order[np.arange(count) * len(order) // count]
+        found = held_out(self.train, self.classes, fraction, seed)
+        return self.train.take(found == 0), self.train.take(found == 1)

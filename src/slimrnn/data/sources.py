@@ -6,14 +6,20 @@ import itertools
 import os
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from slimrnn.data import columns as readers
+from slimrnn.data.division import held_out
 from slimrnn.data.preparation import BUILTIN, PREPARE
-from slimrnn.data.reading import INT32, Arrays, checked, read_npz
+from slimrnn.data.reading import Arrays, checked, read_npz, sequences
 from slimrnn.data.sequences import Dataset, Part, Sequences
 from slimrnn.data.table import DATASETS, Source
+from slimrnn.data.targets import INT32
+from slimrnn.data.windows import Choice, Found, arrange
 from slimrnn.errors import InputError
 from slimrnn.utils.checks import whole
 
@@ -25,23 +31,33 @@ def load(
     name: str | None = None,
     *,
     file: str | os.PathLike | None = None,
+    frame: Any = None,
     data_dir: str | os.PathLike | None = None,
     words: int | None = None,
     length: int | None = None,
+    task: str = "auto",
+    test: float = 0.2,
+    **columns: Any,
 ) -> Dataset:
-    """Load a data set by name, or a user's own file.
+    """Load a data set by name, or a user's own data.
 
     A name is looked for as NAME.npz in `data_dir`, then in Keras's cache, then on
-    the network. The file's format is that of `slimrnn.data.reading.checked`.
+    the network. An .npz file's format is that of `slimrnn.data.reading.checked`; of
+    others (`slimrnn.data.columns.READERS`) and of a frame, columns are chosen.
 
     Args:
         name: one of `DATASETS`.
-        file: an .npz file instead of a name; where it is not, one of the same name is
+        file: a file instead of a name; where it is not, one of the same name is
             looked for in `data_dir`.
+        frame: a frame of pandas, or arrays by name, instead.
         data_dir: a folder of .npz files.
         words: token ids to keep, the most frequent first; those from `words` on
             become 2, the unknown word. None: the name's default, or all.
         length: the last steps to keep of each sequence. None: likewise.
+        task: one of `slimrnn.data.options.TASKS`: what y is.
+        test: fraction for the test, of data that are not split.
+        columns: features, target, group, window, stride, horizon and split: see
+            `slimrnn.data.windows.Choice`.
 
     Returns:
         A `Dataset` of float32 frames or int32 tokens, and int32 labels (N,) or
@@ -52,6 +68,10 @@ def load(
 
     >>> load("digits").train.x.values.shape
     (1437, 8, 8)
+    >>> rows = {"a": range(20), "y": [0, 1] * 10}
+    >>> load(frame=rows, target="y", window=3)
+    frame: 13 training and 3 test sequences, 1 feature a step, 2 classes (y holds \
+only the whole numbers 0 to 1, written as floats; else: --task regression)
     """
     for option, value, least in (("words", words, UNKNOWN + 1), ("length", length, 1)):
         if value is not None:
@@ -61,18 +81,106 @@ def load(
             f"the folder of data {str(data_dir)!r} does not exist: --data-dir takes a "
             "folder of .npz files; correct it or leave it out."
         )
-    if name is not None and file is None:
+    if sum(given is not None for given in (name, file, frame)) != 1:
+        raise InputError(
+            f"got name={name!r} and file={file!r}: exactly one of name, file and frame "
+            "says what to load; give a name such as 'digits', or the path of a file."
+        )
+    choice = Choice(**columns)
+    if name is not None:
+        _no_columns(choice, name)
         source = _source(name)
         arrays, where = _arrays(name, source, data_dir)
-        return _dataset(name, arrays, where, words, length, source)
-    if file is not None and name is None:
-        if data_dir is not None and not os.path.exists(file):
-            file = Path(data_dir, Path(file).name)  # of a run that came from elsewhere
-        return _dataset(Path(file).stem, read_npz(file), str(file), words, length)
-    raise InputError(
-        f"got name={name!r} and file={file!r}: exactly one of them says what to load; "
-        "give a name such as 'digits', or the path of an .npz file."
+        parts, reason = checked(arrays, where, task)
+        dataset = _prepared(name, parts, where, words, length, source)
+        return dataset if task == "auto" else replace(dataset, reason=reason)
+    if file is not None and data_dir is not None and not os.path.exists(file):
+        file = Path(data_dir, Path(file).name)  # of a run that came from elsewhere
+    where = "frame" if file is None else str(file)
+    found = _columns(file, frame, choice, task)
+    if found is None:
+        parts, reason = checked(read_npz(str(file)), where, task)
+        found = Found({}, ())
+    else:
+        if found.naive is not None and task == "auto":
+            task = "regression"
+        parts, reason = checked(found.arrays, where, task)
+        reason = reason if found.naive is None else "a forecast"
+        parts[0] = replace(parts[0], origin=found.origin, naive=found.naive)
+    if len(parts) == 1:
+        parts = _split(parts[0], test)
+    dataset = _prepared(Path(where).stem, parts, where, words, length)
+    return replace(
+        dataset,
+        reason=reason,
+        names=found.names,
+        labels=found.labels,
+        notes=found.notes,
     )
+
+
+def load_sequences(
+    *,
+    file: str | os.PathLike | None = None,
+    frame: Any = None,
+    part: str = "test",
+    **columns: Any,
+) -> Sequences:
+    """Load sequences alone, without targets: to predict, or to calibrate.
+
+    Args:
+        file: as `load` takes it; or an array of sequences as .npy, or x in an .npz.
+        frame: instead, as `load` takes it.
+        part: of an .npz that has both: "train" or "test".
+        columns: as `load` takes them; a target is left out of the features.
+
+    Raises:
+        InputError: a bad file or option.
+
+    >>> load_sequences(frame={"a": range(5)}, window=3).values.shape
+    (3, 3, 1)
+    """
+    choice = Choice(**columns)
+    if file is not None and Path(file).suffix == ".npy" and not choice.given:
+        return sequences(read_npz(file, labels=False), "x", str(file))
+    found = _columns(file, frame, choice, "auto", labels=False)
+    if found is not None:
+        return sequences(found.arrays, "x", str(file or "frame"))
+    arrays = read_npz(str(file), labels=False)
+    name = next(n for n in ("x", f"x_{part}", "x_train", "x_test") if n in arrays)
+    return sequences(arrays, name, str(file))
+
+
+def _columns(
+    file: str | os.PathLike | None,
+    frame: Any,
+    choice: Choice,
+    task: str,
+    labels: bool = True,
+) -> Found | None:
+    """What a frame or a file of columns holds; None for a file of arrays."""
+    if frame is not None:
+        return arrange(readers.table(frame, "frame"), choice, "frame", task, labels)
+    path = Path(str(file))
+    if path.suffix.lower() in readers.READERS:
+        return arrange(readers.read(path), choice, str(file), task, labels)
+    _no_columns(choice, str(file))
+    return None
+
+
+def _no_columns(choice: Choice, where: str) -> None:
+    if choice.given:
+        raise InputError(
+            f"{where} has no columns to choose from, but {', '.join(choice.given)} was "
+            f"given: that is for {', '.join(readers.READERS)} and frames; leave it out."
+        )
+
+
+def _split(part: Part, test: float) -> list[Part]:
+    """A part in two, one of them for the test; always the same."""
+    classes = int(part.y.max()) + 1 if part.y.dtype == np.int32 else None
+    found = held_out(part, classes, test, seed=0)
+    return [part.take(found == 0), part.take(found == 1)]
 
 
 def available(data_dir: str | os.PathLike | None = None) -> list[tuple[str, str]]:
@@ -173,16 +281,16 @@ def _no_hanging() -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def _dataset(
+def _prepared(
     name: str,
-    arrays: Arrays,
+    parts: list[Part],
     where: str,
     words: int | None,
     length: int | None,
     source: Source | None = None,
 ) -> Dataset:
-    """Check the arrays, prepare and cut them."""
-    train, test = checked(arrays, where)
+    """Prepare and cut the parts."""
+    train, test = parts
     if source is not None:
         _check_expected(train, test, source, where)
         words, length = words or source.words, length or source.length
@@ -194,7 +302,7 @@ def _dataset(
     if source is not None and source.prepare is not None:
         prepared = PREPARE[source.prepare](train.x.values, test.x.values)
         train, test = (
-            Part(Sequences(x), part.y)
+            replace(part, x=Sequences(x))
             for x, part in zip(prepared, (train, test), strict=True)
         )
     return _cut(name, train, test, words, length)
@@ -212,7 +320,7 @@ def _cut(
         values = x.values
         if words is not None:
             values = np.where(values < words, values, np.int32(UNKNOWN))
-        return Part(Sequences(values, x.offsets, padding), part.y)
+        return replace(part, x=Sequences(values, x.offsets, padding))
 
     train, test = cut(train), cut(test)
     ids = 1 + max(int(part.x.values.max()) for part in (train, test)) if texts else None

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from slimrnn.data import Dataset
+from slimrnn.data.adapter import Adapter
 from slimrnn.data.scoring import Task
 from slimrnn.deploy.program import inputs, quantize, simulator
 from slimrnn.deploy.program import program as programs
@@ -18,7 +19,6 @@ from slimrnn.ir import read
 
 Array = np.ndarray
 
-_CALIBRATION = 200  # sequences
 _BATCH = 512  # sequences at a time: the simulator keeps all steps of a batch
 
 
@@ -83,14 +83,16 @@ def evaluate_int8(
         'accuracy'
     """
     exported = read(model)
+    usual = data
     if isinstance(data, Dataset):
-        data, y, usual = _parts(model, data)
+        parts = (data.train.x, data.test.x)
+        adapter = Adapter.fit(inputs.takes(exported), data.name, *parts)
+        data, y = adapter.padded(data.test.x), data.test.y
+        loss = "mse" if loss is None and y.dtype.kind == "f" else loss
     elif y is None:
         raise InputError(
             "y is missing: give the classes or targets of x, or a slimrnn.data.Dataset."
         )
-    else:
-        usual = data
     x = inputs.check(exported, data)
     scales = usual if calibration is None else calibration
     lowered = (programs.float32(exported), quantize.int8(exported, scales))
@@ -109,22 +111,6 @@ def evaluate_int8(
         agree = float((same if mask is None else same[mask]).mean())
     whole, small = (float(values.mean()) for values in right)
     return Evaluation(task.metric, whole, small, agree, right[0].size, str(task))
-
-
-def _parts(model: Any, data: Dataset) -> tuple[Array, Array, Array]:
-    """The test, x and y, and what tells the scales."""
-    from slimrnn.data.adapter import Adapter  # which knows the sizes of exports
-
-    if not getattr(model, "inputs", None):
-        raise InputError(
-            "A slimrnn.data.Dataset is taken with a built keras.Sequential or "
-            "functional model; give arrays x and y for a layer."
-        )
-    adapter = Adapter.of(model, data)
-    count = min(_CALIBRATION, len(data.train))
-    some = np.linspace(0, len(data.train) - 1, count).astype(int)  # it may be sorted
-    usual = adapter.padded(data.train.take(some))
-    return adapter.padded(data.test), data.test.y, usual
 
 
 def _values(program: Program, x: Array) -> Array:

@@ -15,6 +15,7 @@ import numpy as np
 from keras import ops
 
 from slimrnn.data import Batches, Part
+from slimrnn.data.scoring import Task
 from slimrnn.errors import InputError
 from slimrnn.slimming.options import Options
 
@@ -37,18 +38,21 @@ def _of_sigmoid(outputs: Any) -> Any:
 ENDS: dict[str, Callable | None] = {
     "softmax": _of_softmax,
     "sigmoid": _of_sigmoid,
+    "logit": lambda outputs: ops.concatenate([0 * outputs, outputs], axis=-1),
     "logits": lambda outputs: outputs,
     "regression": None,
 }
 
 
-def end_of(answers: Array, labels: Array) -> str:
+def end_of(answers: Array, labels: Array, loss: Any = None, last: str = "") -> str:
     """Which of :data:`ENDS` a model has, told by what it answers and should answer.
 
     Args:
         answers: (N, ..., k) of the model.
         labels: whole numbers, (N, ...); or (N, ..., k): targets, or a probability for
             each class.
+        loss: with which the model was trained, where it is known.
+        last: its last activation, where it is known.
 
     Raises:
         InputError: labels that do not fit the answers.
@@ -59,19 +63,13 @@ def end_of(answers: Array, labels: Array) -> str:
         >>> end_of(np.array([[1.5, -2.0]]), np.array([[1.0, -2.5]]))
         'regression'
     """
-    whole, units = _are_classes(labels, answers), answers.shape[-1]
-    wanted = answers.shape[: len(answers.shape) - whole]
+    task, units = Task.of(answers, labels, loss, last), answers.shape[-1]
+    whole = _are_classes(labels, answers) and task.kind != "regression"
+    wanted = answers.shape[: len(answers.shape) - (whole or units == 1)]
     if labels.shape != wanted and labels.shape != (*wanted, 1):
         raise InputError(
             f"The labels have the shape {labels.shape}, and the model answers "
             f"{answers.shape}; give {wanted}."
-        )
-    within = bool(((answers >= 0) & (answers <= 1)).all())
-    if whole and units == 1 and not within:
-        raise InputError(
-            "The labels are classes, and the model has one output without bounds; "
-            "give targets that are not whole numbers for a regression, or a model "
-            "that ends in a sigmoid."
         )
     classes = max(units, 2)
     if whole and not 0 <= labels.min() <= labels.max() < classes:
@@ -79,10 +77,11 @@ def end_of(answers: Array, labels: Array) -> str:
             f"The labels go from {labels.min()} to {labels.max()}, and the model "
             f"tells {classes} classes apart, from 0 on."
         )
+    within = bool(((answers >= 0) & (answers <= 1)).all())
     if units > 1 and within and np.allclose(answers.sum(axis=-1), 1, atol=NEAR):
         return "softmax"
-    if units == 1 and within and np.isin(labels, (0, 1)).all():
-        return "sigmoid"
+    if units == 1 and task.kind == "yes or no":
+        return "sigmoid" if task.border else "logit"
     return "logits" if whole else "regression"
 
 
@@ -120,9 +119,10 @@ class Distillation:
         """(N, ..., 2k) what the loss compares with: soft targets, then hard ones."""
         logits = ENDS[self.end]
         if logits is None:
+            labels = labels.reshape(answers.shape)
             return np.concatenate([answers, labels], axis=-1).astype("float32")
         soft = np.asarray(ops.convert_to_numpy(logits(answers)))
-        if _are_classes(labels, answers) or self.end == "sigmoid":
+        if _are_classes(labels, answers) or self.end in ("sigmoid", "logit"):
             labels = labels.astype(int).reshape(soft.shape[:-1])
             labels = np.eye(soft.shape[-1])[labels]
         return np.concatenate([soft, labels], axis=-1).astype("float32")

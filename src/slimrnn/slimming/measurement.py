@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import keras
-import numpy as np
 
 from slimrnn.data import Dataset
 from slimrnn.data.adapter import Adapter, layers_in
+from slimrnn.data.scoring import per_sequence
 from slimrnn.deploy.size import Size, sizes
 from slimrnn.errors import InputError
-from slimrnn.slimming.distillation import ENDS, Distillation, end_of
 
 
 @dataclass(frozen=True)
@@ -44,12 +43,9 @@ def measure(model: keras.Model, data: Dataset) -> Figures:
     """
     adapter = Adapter.of(model, data)
     answers = adapter.answers(model, data.test)
-    end = end_of(answers, data.test.y)
-    loss = Distillation(end)
-    found = loss.score(loss.targets(answers, data.test.y), answers)
     return Figures(
-        float(np.mean(keras.ops.convert_to_numpy(found))),
-        "mae" if ENDS[end] is None else "accuracy",
+        float(per_sequence(answers, data.test.y, getattr(model, "loss", None)).mean()),
+        data.metric,
         sum(
             layer.count_params()
             for layer in layers_in(model)

@@ -67,7 +67,12 @@ def slim(
     parts = data.split(how.validation, how.seed)
     answers = [adapter.answers(model, part) for part in parts]
     labels = [part.y for part in parts]
-    end = end_of(np.concatenate(answers), np.concatenate(labels))
+    end = end_of(
+        np.concatenate(answers),
+        np.concatenate(labels),
+        getattr(model, "loss", None) or ("mse" if data.classes is None else None),
+        getattr(getattr(model.layers[-1], "activation", None), "__name__", ""),
+    )
     loss = Distillation(end, how.temperature, how.mix)
     part, held = (
         with_targets(part, loss, answer)

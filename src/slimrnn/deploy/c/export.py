@@ -104,7 +104,7 @@ def compile_model(
     elif ARITHMETICS[dtype].scaled:
         raise InputError(
             f"{dtype} needs calibration data, sequences like those that the model will "
-            "get; give calibration=x_train[:200], or --calibrate FILE.npz."
+            "get; give calibration=x_train[:200], a Dataset, or --calibrate FILE."
         )
     else:
         x = _invented(model)

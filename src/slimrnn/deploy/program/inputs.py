@@ -7,20 +7,46 @@ from typing import Any
 
 import numpy as np
 
+from slimrnn.data.adapter import Adapter, Takes
+from slimrnn.data.sequences import Dataset, Sequences
 from slimrnn.deploy.program.program import Program
 from slimrnn.errors import InputError
 from slimrnn.ir.layers import Affine, Embedding, Layer, Masking
 from slimrnn.ir.model import Model
 
 Array = np.ndarray
+SOME = 200  # sequences of a data set, to determine scales
+
+
+def takes(model: Model) -> Takes:
+    """What a model takes, as data are fitted to it."""
+    first = next((x for x in model.layers if x.makes_mask), None)
+    return Takes(
+        model.steps,
+        None if model.takes_indices else model.inputs,
+        len(model.layers[0].table) if isinstance(model.layers[0], Embedding) else None,
+        first is not None,
+        first.value if isinstance(first, Masking) else None,
+    )
 
 
 def check(model: Model, x: Any) -> Array:
     """The data as an array that the model can take.
 
+    Args:
+        model: what is to take them.
+        x: an array; or sequences, which are padded as the model expects; or a data
+            set, of which some to train on are taken.
+
     Raises:
         InputError: another shape or type, no steps, or numbers that are not finite.
     """
+    if isinstance(x, Dataset):
+        x = x.train.x
+        some = np.linspace(0, len(x) - 1, min(SOME, len(x)))  # it may be sorted
+        x = x.take(some.astype(int))
+    if isinstance(x, Sequences):
+        x = Adapter.fit(takes(model), "the file of data", x).padded(x)
     try:
         array = np.asarray(x)
     except ValueError as error:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
 import keras
 import numpy as np
 
-from slimrnn import backends, data, layers
+from slimrnn import backends, layers
 from slimrnn.activations import hard_sigmoid_keras2
 from slimrnn.data import Batches, Dataset, Part
+from slimrnn.data.batches import answers
+from slimrnn.data.options import DataOptions
+from slimrnn.data.scoring import per_sequence
 from slimrnn.errors import InputError
 from slimrnn.experiments.run import data_parallel
 from slimrnn.experiments.run.keras_names import KERAS_2, optimizers
@@ -28,14 +31,13 @@ def load(settings: Settings) -> Dataset:
     Raises:
         InputError: an unknown name, no such file, or a file that cannot be used.
     """
-    names = ("dataset", "data", "data_dir", "words", "length")
-    return _load(*(getattr(settings, name) for name in names))
+    names = [entry.name for entry in fields(DataOptions)]
+    return _load(DataOptions(**{name: getattr(settings, name) for name in names}))
 
 
 @lru_cache(maxsize=2)  # the trials of a sweep ask for the same again and again
-def _load(name: str | None, file: str | None, *options: Any) -> Dataset:
-    data_dir, words, length = options
-    return data.load(name, file=file, data_dir=data_dir, words=words, length=length)
+def _load(options: DataOptions) -> Dataset:
+    return options.load()
 
 
 def parts(settings: Settings, dataset: Dataset) -> tuple[Part, Part | None]:
@@ -178,7 +180,7 @@ _EMBEDDINGS = {
 
 @dataclass(frozen=True)
 class Head:
-    """What turns the last state into an answer, and how that is judged."""
+    """What turns the last state into an answer, and how that is trained."""
 
     activation: str | None
     loss: str
@@ -209,21 +211,13 @@ def head_of(settings: Settings, dataset: Dataset) -> Head:
     return head
 
 
-def scores(model: keras.Model, batches: Batches, head: Head) -> np.ndarray:
+def scores(model: keras.Model, batches: Batches) -> np.ndarray:
     """(N,) what a test finds of each sequence, in the order of the data.
 
     1 or 0 for a class found rightly or not; the absolute error for a regression,
     averaged over the targets.
     """
-    found = np.empty(len(batches.part), "float32")
-    for (places, _), (x, y) in zip(batches.plan(0), batches, strict=True):
-        answer = np.asarray(model.predict_on_batch(x))
-        if head.metric == "mae":
-            found[places] = np.abs(answer - y).mean(axis=-1)
-        else:
-            said = answer[:, 0] > 0.5 if head.one_unit else answer.argmax(axis=-1)
-            found[places] = said == y
-    return found
+    return per_sequence(answers(model, batches), batches.part.y, model.loss)
 
 
 def counts(model: keras.Model) -> dict[str, int]:

@@ -9,9 +9,9 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
+from slimrnn.data.options import DEFAULT_DATASET, DataOptions
 from slimrnn.data.table import DATASETS
 from slimrnn.errors import InputError
 from slimrnn.experiments.run import keras_names
@@ -33,7 +33,6 @@ from slimrnn.utils.settings import (
 )
 from slimrnn.variants import Variant, get, serialize
 
-DEFAULT_DATASET = "digits"
 KEY = re.compile(r"[A-Za-z0-9_.-]*-seed\d+-[0-9a-f]{12}")  # as `Settings.key` gives it
 
 
@@ -64,7 +63,7 @@ def _check_time_scale(name: str, value: Any) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(DataOptions):
     """All that one run depends on, but the machine and the versions.
 
     What each setting is, and what it may be, stands in its field.
@@ -85,49 +84,6 @@ class Settings:
                 "VARIANT",
             )
         }
-    )
-    dataset: str | None = setting(
-        DEFAULT_DATASET,
-        f"one of {', '.join(DATASETS)}",
-        text,
-        "NAME",
-        "data",
-        usual=f"{DEFAULT_DATASET}, which needs no download",
-        rival="data",
-    )
-    data: str | None = setting(
-        None,
-        "your own data instead: arrays x_train, y_train, x_test, y_test; whole "
-        "numbers in y are classes, others are targets of a regression",
-        text,
-        "FILE.npz",
-        "data",
-        usual="none",
-        rival="data",
-    )
-    data_dir: str | None = setting(
-        None,
-        "folder of NAME.npz files, looked at before Keras's cache and the network",
-        text,
-        "DIR",
-        "data",
-        usual="none",
-    )
-    words: int | None = setting(
-        None,
-        "most frequent words kept of texts",
-        COUNT_OR_NONE,
-        "N",
-        "data",
-        usual="the data set's",
-    )
-    length: int | None = setting(
-        None,
-        "last steps kept of sequences",
-        COUNT_OR_NONE,
-        "N",
-        "data",
-        usual="the data set's",
     )
     padding: str = choice(
         "behind",
@@ -281,11 +237,7 @@ class Settings:
 
     def __post_init__(self):
         object.__setattr__(self, "variant", get(self.variant))
-        if (self.dataset is None) == (self.data is None):
-            raise InputError(
-                f"Received the data set {self.dataset!r} together with the file "
-                f"{self.data!r}; give exactly one: --dataset NAME or --data FILE."
-            )
+        self.check_source()
         if isinstance(self.data, str):  # it is resumed from any folder
             object.__setattr__(self, "data", os.path.abspath(self.data))
         if isinstance(self.time_scale, (list, tuple)):
@@ -352,7 +304,9 @@ class Settings:
             return None
         usual = Settings.of(self.variant, dataset=self.dataset, data=self.data)
         words = ["slimrnn", "train", self.name]
-        for entry in fields(self)[1:]:
+        for entry in fields(self):
+            if entry.name == "variant":
+                continue
             value = getattr(self, entry.name)
             if value != getattr(usual, entry.name) or entry.name == "dataset":
                 words += _flag(entry.name, value)
@@ -362,11 +316,6 @@ class Settings:
     def name(self) -> str:
         """The variant's name."""
         return get(self.variant).name
-
-    @property
-    def data_name(self) -> str:
-        """What the data are called: the data set's name, or the file's."""
-        return self.dataset or Path(str(self.data)).stem
 
     @property
     def validated_on(self) -> str:

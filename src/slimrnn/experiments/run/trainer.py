@@ -12,7 +12,7 @@ import keras
 
 from slimrnn.data import Batches, Dataset, Part
 from slimrnn.experiments.run import checkpoint
-from slimrnn.experiments.run.build import build, counts, head_of, parts, scores
+from slimrnn.experiments.run.build import build, counts, parts, scores
 from slimrnn.experiments.run.environment import describe
 from slimrnn.experiments.run.recorder import RunRecorder, Watcher, state
 from slimrnn.experiments.run.settings import Settings
@@ -77,9 +77,9 @@ class Trainer:
             self.watcher.begins(settings, len(training))
             test = batches.grouped(self.dataset.test)
             validation = test if held is None else batches.grouped(held)
-            metric = head_of(settings, self.dataset).metric
             recorder = RunRecorder(
-                model, settings, record, self.watcher, validation, test, metric
+                *(model, settings, record, self.watcher, validation, test),
+                self.dataset.metric,
             )
             try:
                 self._carry_out(model, settings, training, recorder)
@@ -143,8 +143,7 @@ class Trainer:
         calls = {"prediction": lambda: model.predict_on_batch(one)}
         seconds = in_turns(calls, seconds=0.5)["prediction"].median
         recorder.record.save(model)
-        head = head_of(settings, self.dataset)
-        recorder.record.save_scores(scores(model, recorder.test, head))
+        recorder.record.save_scores(scores(model, recorder.test))
         return {"status": "done", "prediction_seconds": seconds}
 
     def _model(self, settings: Settings) -> keras.Model:

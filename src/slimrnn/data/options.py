@@ -1,0 +1,194 @@
+"""What data a command takes: the settings that all of them have alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slimrnn.data.table import DATASETS
+from slimrnn.errors import InputError
+from slimrnn.utils.settings import (
+    COUNT_OR_NONE,
+    UP_TO_HALF,
+    choice,
+    integer,
+    setting,
+    text,
+)
+
+if TYPE_CHECKING:
+    from slimrnn.data.sequences import Dataset, Sequences
+
+DEFAULT_DATASET = "digits"
+TASKS = {
+    "auto": "whole numbers, texts and one-hot rows are classes, others a regression",
+    "classification": "y is classes",
+    "regression": "y is numbers",
+}
+SPLITS = {
+    "auto": "windows by group, or else by time; all others by fraction",
+    "group": "whole groups",
+    "time": "the last windows, none of which overlaps training",
+    "fraction": "a draw in which each class gives its share",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """Which data, and how they are read; what each option is stands in its field.
+
+    Raises:
+        InputError: a value that is not allowed.
+    """
+
+    dataset: str | None = setting(
+        DEFAULT_DATASET,
+        f"one of {', '.join(DATASETS)}",
+        text,
+        "NAME",
+        "data",
+        usual=f"{DEFAULT_DATASET}, which needs no download",
+        rival="data",
+    )
+    data: str | None = setting(
+        None,
+        "your own data instead: .csv, .tsv, .parquet or .npy with columns; or .npz "
+        "with the arrays x_train, y_train, x_test, y_test, or x and y",
+        text,
+        "FILE",
+        "data",
+        usual="none",
+        rival="data",
+    )
+    data_dir: str | None = setting(
+        None,
+        "folder of NAME.npz files, looked at before Keras's cache and the network",
+        text,
+        "DIR",
+        "data",
+        usual="none",
+    )
+    words: int | None = setting(
+        None,
+        "most frequent words kept of texts",
+        COUNT_OR_NONE,
+        "N",
+        "data",
+        usual="the data set's",
+    )
+    length: int | None = setting(
+        None,
+        "last steps kept of sequences",
+        COUNT_OR_NONE,
+        "N",
+        "data",
+        usual="the data set's",
+    )
+    task: str = choice(
+        "auto",
+        "what y is",
+        "data",
+        words=TASKS,
+    )
+    features: str | None = setting(
+        None,
+        "columns that a step is made of, with commas between",
+        text,
+        "A,B",
+        "data",
+        usual="all that hold numbers",
+    )
+    target: str | None = setting(
+        None,
+        "column to be learned, or several columns of numbers",
+        text,
+        "Y",
+        "data",
+        usual="none; a file of columns needs one",
+    )
+    group: str | None = setting(
+        None,
+        "column that says which rows belong together, such as a person: without "
+        "--window each group is a sequence",
+        text,
+        "ID",
+        "data",
+        usual="none",
+    )
+    window: int | None = setting(
+        None, "rows of a sequence", COUNT_OR_NONE, "N", "data", usual="a whole group"
+    )
+    stride: int | None = setting(
+        None,
+        "rows from one window to the next",
+        COUNT_OR_NONE,
+        "N",
+        "data",
+        usual="1",
+    )
+    horizon: int | None = setting(
+        None,
+        "rows from a window's last to its target: a forecast",
+        integer(0, optional=True),
+        "N",
+        "data",
+        usual="0, the last row itself",
+    )
+    split: str = choice(
+        "auto",
+        "how test and validation are parted from training, where the file does not say",
+        "data",
+        words=SPLITS,
+    )
+    test: float = setting(
+        0.2,
+        "fraction for the test, where the file does not say",
+        UP_TO_HALF,
+        "X",
+        "data",
+    )
+
+    def load(self) -> Dataset:
+        """The data.
+
+        Raises:
+            InputError: an unknown name, no such file, or one that cannot be used.
+        """
+        from slimrnn.data.sources import load
+
+        return load(self.dataset, file=self.data, **self._rest())
+
+    def sequences(self, part: str) -> Sequences:
+        """The sequences alone of a file, without targets.
+
+        Args:
+            part: "train" or "test": which, of a file or a data set that has both.
+
+        Raises:
+            InputError: no file, or one that cannot be used.
+        """
+        from slimrnn.data.sources import load_sequences
+
+        if self.data is None:
+            return getattr(self.load(), part).x
+        columns = ("features", "target", "group", "window", "stride")
+        known = {name: getattr(self, name) for name in columns}
+        return load_sequences(file=self.data, part=part, **known)
+
+    def _rest(self) -> dict[str, Any]:
+        names = [entry.name for entry in fields(DataOptions)]
+        return {name: getattr(self, name) for name in names[2:]}
+
+    def check_source(self) -> None:
+        """Refuse two sources of data, and none."""
+        if (self.dataset is None) == (self.data is None):
+            raise InputError(
+                f"Received the data set {self.dataset!r} together with the file "
+                f"{self.data!r}; give exactly one: --dataset NAME or --data FILE."
+            )
+
+    @property
+    def data_name(self) -> str:
+        """What the data are called: the data set's name, or the file's."""
+        return self.dataset or Path(str(self.data)).stem

@@ -1,0 +1,163 @@
+"""What y is: classes or numbers, and why it is taken for that."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from slimrnn.data.options import TASKS
+from slimrnn.errors import InputError
+from slimrnn.utils.checks import known
+
+Array = np.ndarray
+
+INT32 = np.iinfo(np.int32).max
+#: so many different whole numbers, written as floats, are never a regression unasked
+FEW = 20
+NUMBERS = "--task regression takes them as numbers"
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The targets of each part, and why they are taken for what they are."""
+
+    parts: tuple[Array, ...]
+    reason: str
+
+
+def read(parts: Mapping[str, Array], where: str, task: str = "auto") -> Targets:
+    """The targets of each part, labels (N,) int32 or targets (N, k) float32.
+
+    Args:
+        parts: y by its name; the first is trained on.
+        where: what to name in an error: the file.
+        task: one of `slimrnn.data.options.TASKS`.
+
+    Raises:
+        InputError: targets that cannot be trained on.
+
+    Example:
+        >>> found = read({"y": np.array([1.0, 0.0, 1.0, 0.0])}, "mine")
+        >>> found.parts[0].dtype.name, found.reason
+        ('int32', 'y holds only the whole numbers 0 to 1, written as floats')
+    """
+    known("task", task, TASKS)
+    for name, y in parts.items():
+        if y.ndim not in (1, 2) or 0 in y.shape:
+            raise InputError(
+                f"{where}: {name} is {_shape(y)}: it must be of shape (N,) or (N, k), "
+                "classes or numbers; reshape it."
+            )
+        _finite(y, f"{where}: {name}")
+    rows = [y.reshape(len(y), -1) for y in parts.values()]
+    mixed = task == "auto" and any(y.dtype.kind != "f" for y in rows)
+    fractions = not all(_whole(y).all() for y in rows)
+    if len({y.shape[1] for y in rows}) > 1 or (mixed and fractions):
+        shapes = (f"{name} is {_shape(y)}" for name, y in parts.items())
+        raise InputError(
+            f"{where}: {' and '.join(shapes)}: all must hold the same; make them alike."
+        )
+    all_rows = np.concatenate(rows)
+    classes, reason = _are_classes(all_rows, task)
+    if not classes:
+        with np.errstate(over="ignore"):
+            numbers = tuple(y.astype(np.float32) for y in rows)
+        return Targets(numbers, reason)
+    if all_rows.shape[1] > 1 and _one_hot(all_rows):
+        rows = [y.argmax(axis=1, keepdims=True) for y in rows]
+    elif all_rows.shape[1] > 1 or not _whole(all_rows).all():
+        wrong = all_rows[~_whole(all_rows)]
+        what = f"numbers such as {wrong[0]:g}" if wrong.size else "no one-hot rows"
+        raise InputError(
+            f"{where}: {next(iter(parts))} is {_shape(next(iter(parts.values())))} and "
+            f"holds {what}, which are no classes: give whole numbers (N,) or one-hot "
+            f"rows; {NUMBERS}."
+        )
+    labels = tuple(
+        _labels(y, f"{where}: {k}") for k, y in zip(parts, rows, strict=True)
+    )
+    _check_classes(dict(zip(parts, labels, strict=True)), where)
+    return Targets(labels, reason)
+
+
+def _are_classes(y: Array, task: str) -> tuple[bool, str]:
+    """Whether all targets (N, k) are classes, and why."""
+    if task != "auto":
+        return task == "classification", f"as --task {task} says"
+    if y.shape[1] > 1:
+        if _one_hot(y):
+            return True, f"y holds one-hot rows of {y.shape[1]}"
+        return y.dtype.kind != "f", f"y holds {y.shape[1]} numbers for each sequence"
+    if y.dtype.kind != "f":
+        return True, "y holds whole numbers"
+    if are_class_numbers(y):
+        span = f"{y.min():g} to {y.max():g}"
+        return True, f"y holds only the whole numbers {span}, written as floats"
+    return False, f"y holds {len(np.unique(y)):,} different numbers, written as floats"
+
+
+def are_class_numbers(y: Array) -> bool:
+    """Whether floats are few whole numbers, or 0, 1, 2, ... without gaps.
+
+    Example:
+        >>> are_class_numbers(np.array([1.0, 2.0])), are_class_numbers(np.array([0.5]))
+        (True, False)
+    """
+    seen = np.unique(y)
+    gapless = seen[0] == 0 and seen[-1] == len(seen) - 1 and 2 * len(seen) <= len(y)
+    return bool(_whole(seen).all() and (gapless or len(seen) <= FEW))
+
+
+def _whole(y: Array) -> Array:
+    return y == np.floor(y) if y.dtype.kind == "f" else np.ones(y.shape, bool)
+
+
+def _one_hot(y: Array) -> bool:
+    return bool(np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all())
+
+
+def _finite(y: Array, where: str) -> None:
+    rows = y.reshape(len(y), -1)
+    with np.errstate(over="ignore"):
+        wrong = np.argwhere(~np.isfinite(rows.astype(np.float32)))
+    if len(wrong):
+        place = tuple(map(int, wrong[0]))
+        raise InputError(
+            f"{where} is {rows[place]} at {place}: every number must be finite, in "
+            "float32; remove or replace those that are not."
+        )
+
+
+def _labels(y: Array, where: str) -> Array:
+    if y.min() < 0 or y.max() >= INT32:
+        raise InputError(
+            f"{where} has labels from {y.min():.15g} to {y.max():.15g}: they must be "
+            f"0, 1, 2, ... without gaps; renumber them ({NUMBERS})."
+        )
+    return y.astype(np.int32).ravel()
+
+
+def _check_classes(labels: Mapping[str, Array], where: str) -> None:
+    """Refuse classes that no training sample shows, and a single class."""
+    (train, first), *others = labels.items()
+    seen = np.unique(first)
+    unseen = [np.setdiff1d(y, seen).size for _, y in others]
+    if len(seen) < 2 or seen[-1] != len(seen) - 1 or any(unseen):
+        found = [f"{train} has {_some(seen)} as labels"]
+        found += [f"{name} {_some(np.unique(y))}" for name, y in others]
+        raise InputError(
+            f"{where}: {' and '.join(found)}: the training labels must be 0, 1, 2, ... "
+            f"without gaps, two or more, and cover all others; renumber them "
+            f"({NUMBERS})."
+        )
+
+
+def _some(labels: Array) -> str:
+    """Write a few labels out, and of many the ends."""
+    if len(labels) > 12:
+        return f"{_some(labels[:6])}, ..., {labels[-1]}"
+    return ", ".join(map(str, labels))
+
+
+def _shape(array: Array) -> str:
+    return f"{array.dtype} of shape {array.shape}"
