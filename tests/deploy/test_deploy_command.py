@@ -105,7 +105,7 @@ REFUSED = {
     "data of another shape": (
         {"--to": "c", "--out": "{new}", "--dtype": "int8"}
         | {"--calibrate": "{saved}/narrow.npy"},
-        "3 features a step, and the model takes 5",
+        "4 features a step, and the model takes 5",
     ),
     "a mode of C": (
         {"--to": "c", "--out": "{new}", "--mode": "scan"},
