@@ -130,13 +130,21 @@ def outcome(run: Run) -> str:
     name = variant_name(run)
     if status(run) != "done":
         return f"{name}: {status(run)}. {result.get('reason') or ''}".strip()
+    summary = summarize([run])
+    worse = summary.unbeaten(summary.rows[0])
+    known = [
+        f"{baseline.capitalize()}: {score:.3f}"
+        + f", and {name} is no better." * (baseline in worse)
+        for baseline, score in summary.baselines.items()
+    ]
     return (
         f"{name} reached a test {metric} of {result[f'test_{metric}']:.3f} in "
         f"{result['epochs']} epochs of {result['seconds_per_epoch']:.3g} s.\n"
         f"{_count(result['layer_parameters'])} parameters in the layer, "
         f"{_count(result['model_parameters'])} in the model; "
         f"{1000 * result['prediction_seconds']:.3g} ms a prediction.\n"
-        f"{validation_note([run])}"
+        + "".join(f"{line}\n" for line in known)
+        + validation_note([run])
     )
 
 
@@ -152,14 +160,22 @@ def _comparison(summary: Summary, layout: _Layout, seconds: bool) -> Table:
     """The figures of the best configurations."""
     table = plain()
     figures = [k for k in layout.figures if seconds or "seconds" not in k]
+    least = numbers.DECIMALS.get(summary.metric)
     table.add_column("variant", no_wrap=True)
     reference = escape(shortened(summary.reference, layout.longest - 2))
     for name in figures:
         head = _FIGURES[name].format(metric=summary.metric, reference=reference)
         table.add_column(head, justify="right", no_wrap=True)
     for row in summary.best:
-        cells = _figures(row, layout.apart, numbers.DECIMALS.get(summary.metric))
-        table.add_row(_name(row, layout), *(cells[name] for name in figures))
+        cells = _figures(row, layout.apart, least)
+        name = _name(row, layout) + "".join(
+            f"\n[red]no better than {known}[/]" for known in summary.unbeaten(row)
+        )
+        table.add_row(name, *(cells[name] for name in figures))
+    for name, score in summary.baselines.items():
+        shown = numbers.spread(Spread(score, None, 1), least)
+        cells = dict.fromkeys(figures, "") | {"score": shown}
+        table.add_row(f"[dim]{name}[/]", *cells.values())
     return table
 
 

@@ -109,7 +109,7 @@ def _options(args: argparse.Namespace, exporter: Exporter) -> Iterator[tuple[str
                 f"--{flag} is for --to {' or '.join(names)}; received --to {args.to}."
             )
         yield option, given
-    if run_flags.given(args):
+    if run_flags.given(args, run_flags.DATA):
         if len(exporter.dtypes) == 1:
             raise InputError(
                 f"--calibrate is for --to c, in int8; received --to {args.to}."

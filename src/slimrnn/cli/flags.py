@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import difflib
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from slimrnn.backends import BACKENDS
@@ -23,7 +25,21 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raises what argparse found wrong as an InputError."""
         sentence = message[0].upper() + message[1:]
+        wrong = re.search(r"(?:arguments: |invalid choice: ')([\w-]+)", message)
+        names = list(_names(self))
+        near = difflib.get_close_matches(wrong[1], names, 1) if wrong else []
+        if near:
+            raise InputError(f"{sentence}; did you mean {near[0]}?")
         raise InputError(f"{sentence}; `{self.prog} --help` shows what is allowed.")
+
+
+def _names(parser: argparse.ArgumentParser) -> Iterator[str]:
+    for action in parser._actions:
+        yield from action.option_strings
+        if isinstance(action, argparse._SubParsersAction):
+            for name, command in action.choices.items():
+                yield name
+                yield from _names(command)
 
 
 def number(text: str) -> int | float | str:

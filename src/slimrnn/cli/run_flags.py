@@ -75,14 +75,16 @@ def usual(name: str) -> str:
     return str(value)
 
 
-def given(args: argparse.Namespace) -> dict[str, Any]:
+def given(
+    args: argparse.Namespace, settings: Mapping[str, Setting] = SETTINGS
+) -> dict[str, Any]:
     """The settings that the command line gives; numbers by name as such.
 
     Raises:
         InputError: no NAME=VALUE where one is needed.
     """
     found: dict[str, Any] = {}
-    for name, about in SETTINGS.items():
+    for name, about in settings.items():
         value = getattr(args, name, None)
         if value is None or value is False:
             continue
@@ -99,7 +101,7 @@ def data(args: argparse.Namespace) -> DataOptions:
     Raises:
         InputError: none.
     """
-    known = {name: value for name, value in given(args).items() if name in DATA}
+    known = given(args, DATA)
     if not known.keys() & {"dataset", "data"}:
         raise InputError("Give the data: --dataset NAME or --data FILE.")
     return DataOptions(**{"dataset": None, **known})

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from slimrnn.data.sequences import Dataset
 from slimrnn.errors import InputError
 
 Array = np.ndarray
@@ -147,6 +148,28 @@ def per_sequence(outputs: Array, y: Array, loss: Any = None) -> Array:
         loss = "mse"
     found = Task.of(outputs, y, loss).score(outputs, y)
     return found.reshape(len(found), -1).mean(axis=1).astype("float32")
+
+
+def baselines(dataset: Dataset) -> dict[str, float]:
+    """What the test finds of answers that need no training, by what they are called.
+
+    Always the class, or the mean, that the training data have; of a forecast also the
+    last value that is known.
+
+    Example:
+        >>> from slimrnn.data import load
+        >>> round(baselines(load("digits"))["the most frequent class"], 3)
+        0.1
+    """
+    train, test = dataset.train.y, dataset.test
+    if dataset.classes is not None:
+        most = np.bincount(train).argmax()
+        return {"the most frequent class": float((test.y == most).mean())}
+    mean = train.mean(axis=0, dtype=np.float64)
+    found = {"the mean": float(abs(test.y - mean).mean())}
+    if test.naive is not None:
+        found["the last value"] = float(abs(test.y - test.naive).mean())
+    return found
 
 
 def _name(loss: Any) -> str:

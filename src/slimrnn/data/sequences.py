@@ -213,8 +213,8 @@ class Dataset:
         what = f"{self.classes} classes" if self.classes else "a regression"
         if self.reason:
             other = "regression" if self.classes else "classification"
-            asked = self.reason.startswith("as --task")
-            what += f" ({self.reason}{'' if asked else f'; else: --task {other}'})"
+            free = self.reason.startswith("y holds") and "texts" not in self.reason
+            what += f" ({self.reason}{f'; else: --task {other}' * free})"
         return (
             f"{self.name}: {len(self.train):,} training and {len(self.test):,} test "
             f"sequences, {each}, {what}"

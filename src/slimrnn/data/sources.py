@@ -102,10 +102,10 @@ only the whole numbers 0 to 1, written as floats; else: --task regression)
         parts, reason = checked(read_npz(str(file)), where, task)
         found = Found({}, ())
     else:
-        if found.naive is not None and task == "auto":
-            task = "regression"
+        asked, forecast = task != "auto", found.naive is not None
+        task = "regression" if forecast and not asked else task
         parts, reason = checked(found.arrays, where, task)
-        reason = reason if found.naive is None else "a forecast"
+        reason = reason if asked else found.reason or reason
         parts[0] = replace(parts[0], origin=found.origin, naive=found.naive)
     if len(parts) == 1:
         parts = _split(parts[0], test)

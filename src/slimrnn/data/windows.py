@@ -74,6 +74,7 @@ class Found:
         naive: (N, k) the targets' last known values, of a forecast.
         labels: what the classes are called.
         notes: what a user should know, in sentences.
+        reason: why the target is taken for what it is, where the columns say so.
     """
 
     arrays: dict[str, Array]
@@ -82,6 +83,7 @@ class Found:
     naive: Array | None = None
     labels: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    reason: str = ""
 
 
 def arrange(
@@ -122,7 +124,17 @@ def arrange(
     x, number = x[order], number[order]
     y, names = columns.targets(target, task, choice.horizon) if target else (None, ())
     y = None if y is None else y[order]
-    about = Found({}, features, labels=names, notes=tuple(columns.notes(features)))
+    reason = "a forecast" if choice.horizon else ""
+    if names:
+        reason = "y holds texts"
+        if table[target[0]].is_numbers:
+            reason = f"y holds only the whole numbers {names[0]} to {names[-1]}"
+    about = Found(
+        *({}, features),
+        labels=names,
+        notes=tuple(columns.notes(features)),
+        reason=reason,
+    )
     if choice.window is not None:
         return _windows(x, y, number, choice, where, about)
 

@@ -1,10 +1,12 @@
 """The layers and cells for Keras: its surface, computed by an engine."""
 
 from slimrnn.layers.cells import SlimGRUCell, SlimLSTMCell, SlimMGUCell
+from slimrnn.layers.losses import MeanStandardizedError
 from slimrnn.layers.rnn import LAYERS, SlimGRU, SlimLSTM, SlimMGU, SlimRNN, layer
 
 __all__ = [
     "LAYERS",
+    "MeanStandardizedError",
     "SlimGRU",
     "SlimGRUCell",
     "SlimLSTM",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from slimrnn.experiments.analysis.grouping import (
     varied_settings,
 )
 from slimrnn.experiments.analysis.statistics import Difference, Scores, Spread, finite
-from slimrnn.experiments.run.store import Run
+from slimrnn.experiments.run.store import BASELINE_OF, Run
 from slimrnn.variants import BASELINE
 
 STATUSES = ("done", "diverged", "interrupted", "failed")
@@ -104,6 +104,7 @@ class Summary:
         rows: the rows.
         axes: the settings in which they differ, and their values.
         metric: ``"accuracy"``, or for regression ``"mae"`` (or else ``"loss"``).
+        baselines: the test score of answers that need no training, by their names.
         reference: the variant whose best configuration the others relate to: the LSTM,
             or the first variant where there is no LSTM.
     """
@@ -112,6 +113,14 @@ class Summary:
     axes: Mapping[str, tuple[Value, ...]]
     metric: str
     reference: str
+    baselines: Mapping[str, float] = field(default_factory=dict)
+
+    def unbeaten(self, row: Row) -> list[str]:
+        """The answers without training that a row's mean score does not beat."""
+        sign, score = (1 if self.metric == "accuracy" else -1), row.score.mean
+        if score is None:
+            return []
+        return [k for k, each in self.baselines.items() if sign * (score - each) <= 0]
 
     @property
     def best(self) -> tuple[Row, ...]:
@@ -160,7 +169,23 @@ def summarize(runs: Sequence[Run]) -> Summary:
         )
         for i, group in enumerate(groups)
     )
-    return Summary(tuple(rows), known, metric, reference)
+    return Summary(tuple(rows), known, metric, reference, baselines_of(runs))
+
+
+def baselines_of(runs: Iterable[Run]) -> dict[str, float]:
+    """The test score of answers that need no training, as the runs know it.
+
+    Example:
+        >>> result = {"status": "done", "always the mean": 0.5}
+        >>> baselines_of([Run(Path("a"), {}, {}, [], result)])
+        {'always the mean': 0.5}
+    """
+    return {
+        name: score
+        for run in runs
+        for name, score in run.result.items()
+        if name.startswith(f"{BASELINE_OF} ") and finite(score) is not None
+    }
 
 
 def status(run: Run) -> str:
@@ -294,5 +319,5 @@ def _ratios(measures: Mapping[str, Any], reference: Mapping[str, Any]) -> Ratios
     def ratio(value: float | None, unit: float | None) -> float | None:
         return None if value is None or not unit else value / unit
 
-    names = [field.name for field in fields(Ratios)]
+    names = [each.name for each in fields(Ratios)]
     return Ratios(**{k: ratio(mean(measures[k]), mean(reference[k])) for k in names})

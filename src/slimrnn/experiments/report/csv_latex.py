@@ -65,10 +65,12 @@ def write_csv(runs: Sequence[Run], path: Path) -> None:
         path: the file to write.
     """
     problems = by_dataset(runs).items()
-    records = [
-        each for name, own in problems for each in _records(summarize(own), name)
-    ]
-    files.write(path, _csv(records).text())
+    summaries = [(summarize(own), name) for name, own in problems]
+    records, baselines = (
+        [each for pair in summaries for each in made(*pair)]
+        for made in (_records, _baselines)
+    )
+    files.write(path, _csv(records, baselines).text())
 
 
 def write_latex(runs: Sequence[Run], path: Path) -> None:
@@ -93,11 +95,19 @@ def csv_lines(summary: Summary, data: str) -> Lines:
         summary: of the runs.
         data: what the first column calls the data set.
     """
-    return _csv(_records(summary, data))
+    return _csv(_records(summary, data), _baselines(summary, data))
 
 
 def _records(summary: Summary, data: str) -> list[dict[str, Any]]:
     return [_record(summary, row, data) for row in summary.rows]
+
+
+def _baselines(summary: Summary, data: str) -> list[dict[str, Any]]:
+    score = f"test_{summary.metric}_mean"
+    return [
+        {"data": data, VARIANT: name, score: value}
+        for name, value in summary.baselines.items()
+    ]
 
 
 def _record(summary: Summary, row: Row, data: str) -> dict[str, Any]:
@@ -124,11 +134,16 @@ def _record(summary: Summary, row: Row, data: str) -> dict[str, Any]:
     }
 
 
-def _csv(records: Sequence[Mapping[str, Any]]) -> Lines:
+def _csv(
+    records: Sequence[Mapping[str, Any]], baselines: Sequence[Mapping[str, Any]]
+) -> Lines:
     # Data sets may differ in their metric and axes, so not all have all columns.
     names = list(dict.fromkeys(name for record in records for name in record))
-    rows = [[record.get(name) for name in names] for record in records]
-    return Lines(_csv_line(names), tuple(map(_csv_line, rows)), "")
+    rows, last = (
+        [_csv_line([record.get(name) for name in names]) for record in own]
+        for own in (records, baselines)
+    )
+    return Lines(_csv_line(names), tuple(rows), "".join(last))
 
 
 def _csv_line(values: Iterable[Any]) -> str:
@@ -166,7 +181,13 @@ def latex_lines(summary: Summary) -> Lines:
     )
     least = numbers.DECIMALS.get(summary.metric)
     rows = (" & ".join(_latex_cells(row, least)) + " \\\\\n" for row in summary.rows)
-    return Lines(head, tuple(rows), "\\bottomrule\n\\end{tabular}\n")
+    empty = len(further) * " & "
+    last = [
+        f"{latex(name)}{empty} & & {_math(Spread(score, None, 1), least)} & & \\\\\n"
+        for name, score in summary.baselines.items()
+    ]
+    foot = "".join(["\\midrule\n" * bool(last), *last])
+    return Lines(head, tuple(rows), f"{foot}\\bottomrule\n\\end{{tabular}}\n")
 
 
 def _latex_cells(row: Row, least: int | None) -> list[str]:

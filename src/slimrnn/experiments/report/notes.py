@@ -46,6 +46,7 @@ def notes(runs: Sequence[Run], summary: Summary) -> dict[str, str]:
     lost = [row for row in rows if row.score.mean is None]
     better = "above" if summary.metric == "accuracy" else "below"
     differences = [row.difference for row in summary.best]
+    worse = {full_name(row): summary.unbeaten(row) for row in summary.best}
     said: dict[str, list[str | bool]] = {
         "curves": [
             repeated
@@ -66,6 +67,11 @@ def notes(runs: Sequence[Run], summary: Summary) -> dict[str, str]:
             any(each and each.is_clear for each in differences)
             and "Bold: the interval leaves out zero.",
             statistics.note(differences, summary.base),
+            *(
+                f"{who} is no better than {name}."
+                for who in worse
+                for name in worse[who]
+            ),
             validation_note(runs),
         ],
         "costs": [

@@ -27,7 +27,7 @@ def table(summary: Summary, colors: Mapping[str, str]) -> Markup:
         summary: of the runs.
         colors: the style that gives a row the colour of its variant.
     """
-    metric = METRICS[summary.metric]
+    metric, least = METRICS[summary.metric], numbers.DECIMALS.get(summary.metric)
     heads = {
         "score": f"test {metric}",
         "difference": f"difference to {summary.reference}",
@@ -46,7 +46,17 @@ def table(summary: Summary, colors: Mapping[str, str]) -> Markup:
         _row(i, row, list(heads), summary, colors[row.variant])
         for i, row in enumerate(summary.rows)
     ]
-    return tag("table", tag("thead", tag("tr", sort)), tag("tbody", rows))
+    last = [
+        tag(
+            "tr",
+            tag("th", name, scope="row"),
+            tag("td", numbers.spread(Spread(score, None, 1), least)),
+            tag("td", colspan=len(sort) - 2),
+        )
+        for name, score in summary.baselines.items()
+    ]
+    foot = tag("tfoot", last) if last else None
+    return tag("table", tag("thead", tag("tr", sort)), tag("tbody", rows), foot)
 
 
 def _row(

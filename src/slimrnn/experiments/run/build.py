@@ -149,13 +149,49 @@ def build(settings: Settings, dataset: Dataset) -> keras.Model:
         inputs = x = keras.Input((steps, dataset.features))
         if dataset.mask_value is not None and masked:
             x = keras.layers.Masking(dataset.mask_value)(x)
+        if "inputs" in standardized(settings, dataset):
+            mean, deviation = moments(dataset.train.x.values)
+            variance = deviation**2
+            x = keras.layers.Normalization(
+                mean=mean.tolist(), variance=variance.tolist()
+            )(x)
     x = recurrent(settings, typical_length(dataset))(x)
     head = head_of(settings, dataset)
     units = 1 if head.one_unit else dataset.outputs
     outputs = keras.layers.Dense(units, activation=head.activation)(x)
+    loss: Any = head.loss
+    if "targets" in standardized(settings, dataset):
+        mean, deviation = (each.tolist() for each in moments(dataset.train.y))
+        loss = layers.MeanStandardizedError(deviation)
+        outputs = keras.layers.Rescaling(deviation, mean)(outputs)
     model = keras.Model(inputs, outputs, name="slimrnn")
-    model.compile(_optimizer(settings), loss=head.loss, metrics=[head.metric])
+    model.compile(_optimizer(settings), loss=loss, metrics=[head.metric])
     return data_parallel.spread(model)
+
+
+def standardized(settings: Settings, dataset: Dataset) -> tuple[str, ...]:
+    """What is standardized: "inputs", "targets", both or nothing."""
+    regression = dataset.classes is None
+    auto = settings.standardize == "auto"
+    wanted = {
+        "inputs": settings.standardize in ("both", "inputs")
+        or (auto and (regression or bool(dataset.names))),
+        "targets": settings.standardize == "both" or auto,
+    }
+    there = {"inputs": not dataset.tokens, "targets": regression}
+    return tuple(name for name, wants in wanted.items() if wants and there[name])
+
+
+def moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(m,) the mean and the standard deviation of (..., m), 1 where it is 0.
+
+    Example:
+        >>> [x.tolist() for x in moments(np.array([[1.0, 5.0], [3.0, 5.0]]))]
+        [[2.0, 5.0], [1.0, 1.0]]
+    """
+    rows = values.reshape(-1, values.shape[-1])
+    deviation = rows.std(axis=0, dtype=np.float64)
+    return rows.mean(axis=0, dtype=np.float64), np.where(deviation > 0, deviation, 1)
 
 
 def _optimizer(settings: Settings) -> keras.optimizers.Optimizer:

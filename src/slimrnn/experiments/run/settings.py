@@ -95,6 +95,17 @@ class Settings(DataOptions):
             "original did",
         },
     )
+    standardize: str = choice(
+        "auto",
+        "by mean and standard deviation of the training data, within the model",
+        "data",
+        words={
+            "auto": "inputs and targets of a regression, inputs of a file of columns",
+            "both": "inputs and targets",
+            "inputs": "inputs",
+            "none": "nothing",
+        },
+    )
     units: int = setting(64, "units of the layer", COUNT, "N", "layer")
     gate_constants: Mapping[str, float] | None = setting(
         None,

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 CONFIG, ENVIRONMENT = "config.json", "environment.json"
 METRICS, RESULT, MODEL = "metrics.jsonl", "result.json", "model.keras"
 SCORES = "test_scores.npy"
+LABELS = "labels.json"  # what classes are called, for who predicts
 STUDY = "study.json"  # what is to be trained in a folder, see `sweep.scheduler`
 FINAL = ("done", "diverged")  # how a run ends that is not to be resumed
+BASELINE_OF = "always"  # in a result: what an answer without training is worth
 LOCK_SECONDS = 5.0  # seconds for a process that was just killed to let go of its run
 
 
@@ -177,6 +179,11 @@ class Record:
         """Writes the model: all of it or nothing."""
         save_model(model, self.path / MODEL)
 
+    def save_labels(self, labels: Sequence[str]) -> None:
+        """Writes what the classes are called, where they are more than numbers."""
+        if labels:
+            _write(self.path / LABELS, {"classes": list(labels)})
+
     def save_scores(self, scores: np.ndarray) -> None:
         """Writes what the test found of each sequence: all of it or nothing."""
         import numpy as np
@@ -187,6 +194,12 @@ class Record:
     def finish(self, result: Mapping[str, Any]) -> None:
         """Writes how the run ended: all of it or nothing."""
         _write(self.path / RESULT, result)
+
+
+def labels(path: Path) -> list[str]:
+    """What a run calls its classes; empty where they are numbers."""
+    found = mapping(path / LABELS).get("classes")
+    return list(map(str, found)) if isinstance(found, list) else []
 
 
 def save_model(model: Any, path: Path) -> None:

@@ -11,12 +11,13 @@ from typing import Any
 import keras
 
 from slimrnn.data import Batches, Dataset, Part
+from slimrnn.data.scoring import baselines
 from slimrnn.experiments.run import checkpoint
 from slimrnn.experiments.run.build import build, counts, parts, scores
 from slimrnn.experiments.run.environment import describe
 from slimrnn.experiments.run.recorder import RunRecorder, Watcher, state
 from slimrnn.experiments.run.settings import Settings
-from slimrnn.experiments.run.store import Record, Run
+from slimrnn.experiments.run.store import BASELINE_OF, Record, Run
 from slimrnn.timing import in_turns
 from slimrnn.utils import interrupts
 
@@ -112,6 +113,8 @@ class Trainer:
             raise
         finally:
             result |= {**counts(model), **recorder.result()}
+            for name, score in baselines(self.dataset).items():
+                result[f"{BASELINE_OF} {name}"] = score
             recorder.record.finish({**result, "validation": settings.validated_on})
             self.watcher.ends(settings, result)
 
@@ -143,6 +146,7 @@ class Trainer:
         calls = {"prediction": lambda: model.predict_on_batch(one)}
         seconds = in_turns(calls, seconds=0.5)["prediction"].median
         recorder.record.save(model)
+        recorder.record.save_labels(self.dataset.labels)
         recorder.record.save_scores(scores(model, recorder.test))
         return {"status": "done", "prediction_seconds": seconds}
 

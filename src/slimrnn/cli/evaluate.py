@@ -1,0 +1,56 @@
+"""`slimrnn evaluate`: what a model is worth on the test of any data."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from slimrnn import backends
+from slimrnn.cli import flags, inputs, run_flags
+from slimrnn.cli.console import console
+
+
+def add(commands: Any) -> None:
+    """Adds `evaluate`."""
+    command = commands.add_parser(
+        "evaluate",
+        help="score a trained model on the test of any data",
+        description="Score a trained model on the test of a data set, or of your "
+        "own data.",
+        epilog="Example:\n  slimrnn evaluate model.keras --dataset digits --int8",
+    )
+    inputs.model(command)
+    command.add_argument(
+        "--int8", action="store_true", help="also in integers, as a device computes"
+    )
+    run_flags.add(command, settings=run_flags.DATA)
+    flags.backend(command)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carries out `slimrnn evaluate`."""
+    options = run_flags.data(args)
+    backends.start(args.backend)
+    from slimrnn.data.adapter import Adapter
+    from slimrnn.data.scoring import baselines, per_sequence
+
+    model = inputs.load(args)
+    dataset = options.load()
+    answers = Adapter.of(model, dataset).answers(model, dataset.test)
+    scores = per_sequence(answers, dataset.test.y)
+    lines = [
+        str(dataset),
+        f"Test {dataset.metric} in float32: {scores.mean():.4g}",
+    ]
+    if args.int8:
+        from slimrnn.deploy.evaluate import evaluate_int8
+
+        lines.append(
+            f"Test {dataset.metric} in int8: {evaluate_int8(model, dataset).int8:.4g}"
+        )
+    lines += [
+        f"Always {name}: {score:.4g}" for name, score in baselines(dataset).items()
+    ]
+    for line in lines:
+        console().print(line, soft_wrap=True, markup=False)
+    return 0
