@@ -154,7 +154,13 @@ class _Chain:
                     f"all, or one for each of the {width} features (axis=-1)."
                 )
             arrays.append(np.broadcast_to(array.reshape(-1), width).copy())
-        self.layers.append(Affine(layer.name, *arrays))
+        scale, offset = arrays
+        last = self.layers[-1] if self.layers else None
+        if isinstance(last, Dense) and last.activation == "linear":  # as targets have
+            bias = offset if last.bias is None else last.bias * scale + offset
+            self.layers[-1] = Dense(last.name, last.kernel * scale, bias)
+            return
+        self.layers.append(Affine(layer.name, scale, offset))
 
     def dense(self, layer: Described) -> None:
         names = ("kernel", "bias") if layer.get("use_bias", True) else ("kernel",)
