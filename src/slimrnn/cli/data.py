@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
@@ -60,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
 
 def of_columns(table: dict[str, Column]) -> Table:
     """The columns of a file."""
+    import numpy as np  # here: --help does without it
+
     found = plain("column", "holds")
     for head in ("missing", "different", "least", "most"):
         found.add_column(head, justify="right")
@@ -83,6 +84,8 @@ def of_columns(table: dict[str, Column]) -> Table:
 
 def about(dataset: Dataset) -> Iterator[str | Table]:
     """What a data set is, in sentences and a table of its classes."""
+    import numpy as np
+
     from slimrnn.data.scoring import baselines
 
     yield str(dataset)
@@ -111,6 +114,8 @@ def about(dataset: Dataset) -> Iterator[str | Table]:
 
 
 def _classes(dataset: Dataset) -> Table:
+    import numpy as np
+
     found = plain("class")
     for head in ("training", "test"):
         found.add_column(head, justify="right")
