@@ -29,7 +29,7 @@ class Parser(argparse.ArgumentParser):
         names = list(_names(self))
         near = difflib.get_close_matches(wrong[1], names, 1) if wrong else []
         if near:
-            raise InputError(f"{sentence}; did you mean {near[0]}?")
+            raise InputError(f"{sentence}; the nearest is {near[0]}.")
         raise InputError(f"{sentence}; `{self.prog} --help` shows what is allowed.")
 
 
