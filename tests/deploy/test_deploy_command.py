@@ -1,5 +1,7 @@
 """`slimrnn export` and `slimrnn size`, without the rest of the command line."""
 
+import argparse
+
 import keras
 import numpy as np
 import pytest
@@ -28,6 +30,10 @@ def saved(tmp_path_factory):
     content[middle : middle + 64] = bytes(64)
     (folder / "damaged.keras").write_bytes(content)
     return folder
+
+
+def loaded(file):
+    return inputs.load(argparse.Namespace(model=str(file), torch=""))
 
 
 def parsed(*line):
@@ -78,7 +84,7 @@ def test_export_of_a_file(saved, to, mode, file, tmp_path):
 
 def test_size(saved):
     """As it is, LSTM6, and as the only row that is slimmer; in two dtypes."""
-    table, legend = size.table(inputs.load(str(saved / "model.keras")))
+    table, legend = size.table(loaded(saved / "model.keras"))
     assert list(table.columns[0].cells) == ["as it is", "", "LSTM_C6", ""]
     assert list(table.columns[1].cells) == 2 * ["float32", "int8"]
     assert "Bytes" in legend
@@ -87,7 +93,7 @@ def test_size(saved):
 def test_size_as_every_slimmer_row(tmp_path):
     path = tmp_path / "gru.keras"
     model_of(keras.layers.GRU(4, reset_after=False), keras.layers.Dense(2)).save(path)
-    table, *_ = size.table(inputs.load(str(path)))
+    table, *_ = size.table(loaded(path))
     rows = [row.name for row in TABLE if row.family in ("gru", "mgu")]
     assert [cell for cell in table.columns[0].cells if cell] == ["as it is", *rows[1:]]
 
@@ -156,10 +162,10 @@ def test_mistakes(saved, what, tmp_path):
     ("file", "sentence"),
     [
         ("none.keras", "There is no file"),
-        ("text.keras", "is not a saved Keras model"),
+        ("text.keras", "cannot be read as a Keras model"),
         ("damaged.keras", "cannot be read as a Keras model"),
     ],
 )
 def test_files_that_are_no_model(saved, file, sentence):
     with pytest.raises(InputError, match=sentence):
-        inputs.load(str(saved / file))
+        loaded(saved / file)

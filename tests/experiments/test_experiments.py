@@ -195,10 +195,10 @@ def test_an_interrupted_comparison_leaves_what_there_was(tmp_path):
 
 
 def test_a_failure_is_written_down(tmp_path, trainer, monkeypatch):
-    def fail(*args):
+    def fail(*args, **options):
         raise RuntimeError("out of order")
 
-    monkeypatch.setattr("slimrnn.experiments.run.trainer.median_seconds", fail)
+    monkeypatch.setattr("slimrnn.experiments.run.trainer.in_turns", fail)
     with pytest.raises(RuntimeError):
         trainer.run(quick(), tmp_path / "a")
     result = Run.read(tmp_path / "a").result
@@ -229,7 +229,7 @@ def arrays(kind, random):
 
 # kind of data: the layers of its model
 MODELS = {
-    "targets": ["InputLayer", "SlimLSTM", "Dense"],
+    "targets": ["InputLayer", "Normalization", "SlimLSTM", "Dense", "Rescaling"],
     "tokens": ["InputLayer", "Embedding", "SlimLSTM", "Dense"],
     "texts": ["InputLayer", "Embedding", "SlimLSTM", "Dense"],
     "frames": ["InputLayer", "Masking", "SlimLSTM", "Dense"],

@@ -465,7 +465,7 @@ REFUSED = {
     "no recurrent layer": ("dense.keras", "LSTM6", DIGITS, "no recurrent layer"),
     "another family": ("lstm.keras", "MGU", DIGITS, "family"),
     "unknown row": ("lstm.keras", "LSTN4", DIGITS, "nearest is LSTM4"),
-    "no model": ("text.keras", "LSTM6", DIGITS, "not a saved Keras model"),
+    "no model": ("text.keras", "LSTM6", DIGITS, "cannot be read as a Keras model"),
     "not there": ("no.keras", "LSTM6", DIGITS, "There is no file"),
     "another ending": ("lstm.h5", "LSTM6", DIGITS, "give a .keras file"),
     "no such data": ("lstm.keras", "LSTM6", ["--dataset", "digitz"], "digits"),
