@@ -12,12 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from math import inf
 from typing import Any
 
-import numpy as np
-
 from slimrnn.errors import InputError
+
+
+class _NumPy:
+    """NumPy, imported when it is first used: ``slimrnn variants`` needs none."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module("numpy"), name)
+
+
+np: Any = _NumPy()
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,7 @@ TANH = Activation(
     lambda y, xp=np: 1 - y * y,
     -1,
     1,
-    np.arctanh,
+    lambda y: np.arctanh(y),
 )
 SIGMOID = Activation(
     "sigmoid",
