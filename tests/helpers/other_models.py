@@ -93,7 +93,7 @@ def guitarml(folder):
         module.load_state_dict(own)
     with torch.no_grad():
         y = linear(lstm(torch.tensor(x))[0]).numpy() + x
-    return Line(file, x, y, 1e-6, 0.02)
+    return Line(file, x, y, 1e-6, 0.005)
 
 
 def sigmoid(x):
@@ -116,15 +116,15 @@ def nam(folder):
         h = sigmoid(o) * np.tanh(c)
         y.append(head @ h + offset)
     assert n == len(h)
-    return Line(file, x, np.array([y]), 1e-6, 0.01)
+    return Line(file, x, np.array([y]), 1e-6, 5e-4)
 
 
 LINES = {
     "Keras 2.0.5, turbofan engines": turbofan,
     "Keras 1.2.2, DL4J's test": keras_1,
-    "RTNeural, LSTM": rtneural("rtneural_lstm_1d", 0.05),
-    "RTNeural, GRU": rtneural("rtneural_gru_1d", 0.05),
-    "PyTorch as JSON, stacked LSTM": rtneural("rtneural_lstm_torch", 0.05),
+    "RTNeural, LSTM": rtneural("rtneural_lstm_1d", 0.002),
+    "RTNeural, GRU": rtneural("rtneural_gru_1d", 0.003),
+    "PyTorch as JSON, stacked LSTM": rtneural("rtneural_lstm_torch", 0.001),
     "GuitarML, LSTM with skip": guitarml,
     "Neural Amp Modeler, LSTM": nam,
 }

@@ -1,6 +1,5 @@
 """HDF5 files of all versions of Keras, written as those did: the model of Keras 3."""
 
-import json
 from dataclasses import replace
 
 import h5py
@@ -9,38 +8,16 @@ import numpy as np
 import pytest
 
 from deploy_problems import model_of, normal
+from h5_files import INPUT, LSTM, WEIGHTS, M, N, entry, saved
 from slimrnn import ir
 from slimrnn.activations import hard_sigmoid_keras2
 from slimrnn.errors import InputError
 from slimrnn.ir.from_keras import from_keras
 
 layers = keras.layers
-M, N = 3, 4
 OLD = {"recurrent_activation": hard_sigmoid_keras2}
 
 
-def saved(path, version, entries, weights, kind="Sequential", **more):
-    """A file as Keras saved it; weights: by the layer's name, in order."""
-    config = {"name": "m", "layers": entries, **more} if more else entries
-    with h5py.File(path, "w") as file:
-        if version:
-            file.attrs["keras_version"] = version
-        file.attrs["model_config"] = json.dumps({"class_name": kind, "config": config})
-        group = file.create_group("model_weights")
-        for name, arrays in weights.items():
-            own = group.create_group(name)
-            names = [f"{name}/w{k}:0" for k in range(len(arrays))]
-            own.attrs["weight_names"] = [each.encode() for each in names]
-            for each, array in zip(names, arrays, strict=True):
-                own[each] = array
-    return path
-
-
-def entry(kind, name="a", **config):
-    return {"class_name": kind, "config": {"name": name, **config}}
-
-
-INPUT = {"batch_input_shape": [None, None, M]}
 SEQUENCES = {"return_sequences": True}
 
 
@@ -218,10 +195,6 @@ def test_a_functional_model_with_words_and_a_skip(tmp_path):
         output_layers=[["add", 0, 0]],
     )
     assert unnamed(ir.read(path)) == unnamed(from_keras(model))
-
-
-LSTM = entry("LSTM", units=N, **INPUT)
-WEIGHTS = [normal(M, 4 * N), normal(N, 4 * N), normal(4 * N)]
 
 
 def changed(**config):

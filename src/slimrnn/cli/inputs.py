@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +18,12 @@ ENDING = ".keras"
 
 def model(command: Any) -> None:
     """Adds the model that a command takes, and how a state_dict is read."""
-    from slimrnn.ir.formats import FORMATS
-
-    names = ", ".join(known.name for known in FORMATS)
-    command.add_argument("model", metavar="MODEL", help=f"a trained model: {names}")
+    command.add_argument(
+        "model",
+        metavar="MODEL",
+        help="a trained model: .keras or .h5 of Keras, a PyTorch state_dict, or JSON "
+        "of RTNeural, AIDA-X, GuitarML or Neural Amp Modeler",
+    )
     command.add_argument(
         "--torch",
         metavar="LAYERS",
@@ -32,28 +33,34 @@ def model(command: Any) -> None:
     )
 
 
-def read(args: argparse.Namespace) -> Model:
-    """The model of the command as data; says on stderr what was translated."""
+def read(file: str, torch: str = "") -> Model:
+    """The model of a file as data; says on stderr what was translated.
+
+    Args:
+        file: the path.
+        torch: the layers of a state_dict; see ``slimrnn.ir.read``.
+    """
     backends.settle()
     from slimrnn.ir import read
 
-    found = read(args.model, torch=args.torch)
+    found = read(file, torch=torch)
     if found.translated:
-        complain(f"{args.model} ({found.origin}): read {found.translated}.")
+        complain(f"{file} ({found.origin}): read {found.translated}.")
     return found
 
 
-def load(args: argparse.Namespace) -> Any:
-    """The model of the command in Keras: as it was saved, or translated."""
-    if args.model.endswith(ENDING):
-        backends.settle()
-        from slimrnn.ir import formats, from_keras
-
-        return from_keras.load(formats.existing(args.model))
-    found = read(args)
+def load(file: str, torch: str = "") -> Any:
+    """The model of a file in Keras: as it was saved, or translated."""
+    backends.settle()
+    from slimrnn.ir import formats, from_keras
     from slimrnn.ir.to_keras import to_keras
 
-    return to_keras(found)
+    path = formats.existing(file)
+    if formats.format_of(path) is formats.KERAS:
+        return from_keras.load(path)
+    found = read(file, torch)
+
+    return to_keras(found.from_zeros())
 
 
 def new_model_file(file: str) -> Path:

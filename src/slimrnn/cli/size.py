@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     """Carries out `slimrnn size`."""
     backends.start()
     screen = console()
-    for part in table(inputs.load(args)):
+    for part in table(inputs.load(args.model, args.torch)):
         screen.print(part)
     return 0
 

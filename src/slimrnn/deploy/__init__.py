@@ -1,4 +1,4 @@
-"""A trained model outside Keras: C99, ONNX, LiteRT, and integers."""
+"""A trained model outside Keras: C99, ONNX, LiteRT, RTNeural, and integers."""
 
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from slimrnn.deploy.evaluate import evaluate_int8
     from slimrnn.deploy.graph.litert import to_litert
     from slimrnn.deploy.graph.onnx import to_onnx
+    from slimrnn.deploy.rtneural import to_rtneural
 
 # Imported when first asked for: they import Keras.
 __getattr__ = lazy(
@@ -20,4 +21,4 @@ __getattr__ = lazy(
     },
 )
 
-__all__ = ["EXPORTERS", "evaluate_int8", "to_c", "to_litert", "to_onnx"]
+__all__ = ["EXPORTERS", "evaluate_int8", "to_c", "to_litert", "to_onnx", "to_rtneural"]

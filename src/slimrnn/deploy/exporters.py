@@ -123,5 +123,6 @@ EXPORTERS: dict[str, Exporter] = {
             extra="litert",
             needs=("ai_edge_litert", "flatbuffers"),
         ),
+        Exporter("rtneural", "RTNeural", "rtneural", ".json"),
     )
 }

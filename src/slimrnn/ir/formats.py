@@ -63,8 +63,9 @@ def _zipped(name: str) -> Callable[[Path, bytes], bool]:
 
 #: of a file before torch 1.6: a pickle of the number that it has for its magic
 _TORCH_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+KERAS = Format("Keras", ".keras", "from_keras.from_file", _zipped("config.json"))
 FORMATS = (
-    Format("Keras", ".keras", "from_keras.from_file", _zipped("config.json")),
+    KERAS,
     Format(
         "Keras, HDF5",
         ".h5, .hdf5",
@@ -113,7 +114,7 @@ def existing(file: str | os.PathLike) -> Path:
 
 
 def format_of(path: Path) -> Format:
-    """The format of a file that is there.
+    """The format of a file that is there: by how it begins, else by its name.
 
     Raises:
         InputError: none that is known.
@@ -123,9 +124,10 @@ def format_of(path: Path) -> Format:
             first = opened.read(_BEGINNING)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}).") from error
-    for known in FORMATS:
-        if known.fits(path, first):
-            return known
+    fitting = [known for known in FORMATS if known.fits(path, first)]
+    fitting += [k for k in FORMATS if path.suffix in k.endings.split(", ")]
+    if fitting:
+        return fitting[0]
     names = "; ".join(f"{known.name} ({known.endings})" for known in FORMATS)
     raise InputError(f"{path} is no model that can be read; allowed: {names}.")
 

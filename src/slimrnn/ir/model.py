@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from slimrnn.errors import InputError
 from slimrnn.ir.data import Data, arrays
@@ -91,6 +91,16 @@ from head (Dense).
         """The recurrent layers, those of both directions too."""
         for layer in self.layers:
             yield from layer.recurrent()
+
+    def from_zeros(self) -> Model:
+        """The model without initial states of its own, as Keras trains it."""
+        layers = [
+            replace(layer, initial=None)
+            if isinstance(layer, Recurrent) and layer.initial is not None
+            else layer
+            for layer in self.layers
+        ]
+        return replace(self, layers=tuple(layers))
 
     def why_no_stream(self) -> str:
         """Why the model cannot go one step at a time; empty where it can."""

@@ -79,7 +79,7 @@ def layers(
     Raises:
         InputError: tensors that are missing, or do not fit.
     """
-    yield from _LAYERS[kind](name, tensors, **settings)
+    yield from _LAYERS[kind](name or "tensors", tensors, **settings)
 
 
 def _recurrent(

@@ -38,7 +38,7 @@ def full_gates(layer: Recurrent) -> dict[str, FullGate]:
         InputError: another family, masked steps, a constant that the recurrent
             activation does not reach.
     """
-    cell, variant = layer.cell, layer.cell.variant
+    variant = layer.cell.variant
     if variant.family != "lstm":
         raise InputError(
             f"The layer {layer.name} is {variant.name}, of the family "
@@ -50,6 +50,16 @@ def full_gates(layer: Recurrent) -> dict[str, FullGate]:
             f"The layer {layer.name} is masked, and the standard LSTM skips no step; "
             f"use another mode, or a model without mask."
         )
+    return full(layer)
+
+
+def full(layer: Recurrent) -> dict[str, FullGate]:
+    """The gates of a layer of any family with all terms, by name.
+
+    Raises:
+        InputError: a constant that the recurrent activation does not reach.
+    """
+    cell, variant = layer.cell, layer.cell.variant
     m, n = layer.inputs, layer.outputs
     gates: dict[str, FullGate] = {}
     split = variant.split(cell.weights)

@@ -1,0 +1,184 @@
+"""A trained model as RTNeural's JSON, which audio plug-ins read.
+
+RTNeural has the full LSTM, and the GRU whose reset gate comes behind the product. So
+each row is written as its full layer: zeros for the terms that it leaves out, diagonals
+for its vectors, biases for its constants.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slimrnn.deploy.graph.full_lstm import FullGate, full
+from slimrnn.deploy.graph.metadata import metadata, save
+from slimrnn.errors import InputError
+from slimrnn.ir import read
+from slimrnn.ir.layers import (
+    Activation,
+    Affine,
+    Bidirectional,
+    Dense,
+    Embedding,
+    Layer,
+    Masking,
+    Recurrent,
+    Skip,
+)
+from slimrnn.utils import files
+from slimrnn.variants import FAMILIES
+
+Array = np.ndarray
+_FUNCTIONS = ("tanh", "relu", "sigmoid", "softmax", "linear")
+
+
+def to_rtneural(
+    model: Any, path: str | os.PathLike, *, overwrite: bool = False
+) -> Path:
+    """Write a trained model as RTNeural's JSON.
+
+    Args:
+        model: what :func:`slimrnn.ir.read` takes: layers of the LSTM's family, GRU with
+            ``reset_after``, Dense, Rescaling, activations, and the input added at the
+            end, which AIDA-X does.
+        path: the file.
+        overwrite: whether a file that is there may be replaced.
+
+    RTNeural gives an output for each step, whatever ``return_sequences`` is.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: the file is there, or the model has what RTNeural has not; then
+            nothing is written.
+
+    Example:
+        >>> import tempfile, keras, slimrnn
+        >>> model = keras.Sequential(
+        ...     [keras.Input((None, 1)), slimrnn.SlimLSTM(4), keras.layers.Dense(1)])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     to_rtneural(model, Path(folder, "amp.json")).name
+        'amp.json'
+    """
+    path = files.require_new(path, overwrite)
+    found = read(model)
+    layers = [_WRITERS[type(layer)](layer) for layer in found.layers]
+    skips = [isinstance(layer, Skip) for layer in found.layers]
+    if any(skips[:-1]) or found.flatten:
+        raise InputError(
+            f"The model {found.name} has layers behind the input that is added, or "
+            f"Flatten; RTNeural's files have neither."
+        )
+    content: dict[str, Any] = {
+        "in_shape": [None, None, found.inputs],
+        **({"in_skip": 1} if skips[-1] else {}),
+        "layers": [layer for layer in layers if layer],
+        "slimrnn": metadata(found, "rtneural"),
+    }
+    return save(path, json.dumps(content).encode())
+
+
+def _entry(kind: str, layer: Layer, function: str, *weights: Array) -> dict[str, Any]:
+    if function not in _FUNCTIONS:
+        raise InputError(
+            f"The layer {layer} has the activation {function}; RTNeural has "
+            f"{', '.join(_FUNCTIONS)}."
+        )
+    return {
+        "type": kind,
+        "activation": "" if function == "linear" else function,
+        "shape": [None, None, layer.outputs],
+        "weights": [array.tolist() for array in weights],
+    }
+
+
+def _dense(layer: Dense) -> dict[str, Any]:
+    bias = np.zeros(layer.outputs) if layer.bias is None else layer.bias
+    return _entry("dense", layer, layer.activation, layer.kernel, bias)
+
+
+def _affine(layer: Affine) -> dict[str, Any]:
+    return _entry("dense", layer, "linear", np.diag(layer.scale), layer.offset)
+
+
+def _activation(layer: Activation) -> dict[str, Any]:
+    return _entry("activation", layer, layer.activation)
+
+
+def _skip(layer: Skip) -> dict[str, Any]:
+    if (layer.scale != 1).any():
+        raise InputError(
+            f"The layer {layer} scales the input that it adds; RTNeural's files have "
+            f"no such number."
+        )
+    return {}
+
+
+def _recurrent(layer: Recurrent) -> dict[str, Any]:
+    spec = layer.cell.spec
+    functions = spec.activation.name, spec.recurrent_activation.name
+    reasons = {
+        "is masked": layer.masked,
+        "has initial states": layer.initial is not None,
+        "goes backwards": layer.go_backwards,
+        f"has the activations {' and '.join(functions)}": (
+            functions != ("tanh", "sigmoid")
+        ),
+        f"is of the family {spec.family.name}": spec.family.name not in _PACKED,
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            raise InputError(
+                f"The layer {layer} {reason}; RTNeural has LSTM and GRU with tanh and "
+                f"sigmoid that go forwards from zeros."
+            )
+    gates = full(layer)
+    order = [gates[name] for name in FAMILIES[spec.family.name].gates]
+    kernel = np.concatenate([gate.kernel for gate in order], 1)
+    recurrent_kernel = np.concatenate([gate.recurrent_kernel for gate in order], 1)
+    bias = _PACKED[spec.family.name](layer, order)
+    return _entry(spec.family.name, layer, "tanh", kernel, recurrent_kernel, bias)
+
+
+def _lstm_bias(layer: Recurrent, gates: list[FullGate]) -> Array:
+    return np.concatenate([gate.bias for gate in gates])
+
+
+def _gru_biases(layer: Recurrent, gates: list[FullGate]) -> Array:
+    """(2, 3n): of all gates, and behind the product."""
+    if not layer.cell.spec.reset_after:
+        raise InputError(
+            f"The layer {layer} resets h before the product; RTNeural's GRU does so "
+            f"behind it: train one with reset_after=True."
+        )
+    behind = np.zeros((3, layer.outputs), "float32")
+    if layer.cell.reset_bias is not None:
+        behind[2] = layer.cell.reset_bias
+    return np.stack([_lstm_bias(layer, gates), behind.ravel()])
+
+
+#: how RTNeural packs the biases of a family; it has no other
+_PACKED: dict[str, Callable[[Recurrent, list[FullGate]], Array]] = {
+    "lstm": _lstm_bias,
+    "gru": _gru_biases,
+}
+
+
+def _refused(layer: Layer) -> dict[str, Any]:
+    raise InputError(f"RTNeural has nothing like the layer {layer}.")
+
+
+_WRITERS: dict[type, Callable[[Any], dict[str, Any]]] = {
+    **dict.fromkeys((Embedding, Masking, Bidirectional), _refused),
+    Affine: _affine,
+    Dense: _dense,
+    Activation: _activation,
+    Skip: _skip,
+    Recurrent: _recurrent,
+}

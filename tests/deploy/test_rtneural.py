@@ -1,0 +1,76 @@
+"""RTNeural's JSON: read again, it computes what the model computes."""
+
+import numpy as np
+import pytest
+
+from ir_models import affine, cell, dense, masking, normal, recurrent
+from problems import ROWS
+from slimrnn import ir
+from slimrnn.deploy import to_rtneural
+from slimrnn.deploy.program import program, simulator
+from slimrnn.errors import InputError
+from slimrnn.ir.layers import Activation, Recurrent, Skip
+from slimrnn.variants import get
+
+EACH = {"return_sequences": True}
+
+
+def gru(variant, **spec):
+    bias = normal(4, seed=3) if spec else None
+    return Recurrent("cell", cell(variant, 2, 4, bias, **spec), **EACH)
+
+
+MODELS = {
+    **{
+        name: [recurrent(2, 4, row, **EACH), dense(4, 2)]
+        for name, row in ROWS.items()
+        if row.family == "lstm"
+    },
+    **{
+        name: [gru(name, reset_after=True), dense(4, 1, "sigmoid")]
+        for name in ("GRU", "GRU1", "GRU2", "GRU3")
+    },
+    "all around": [
+        affine(2),
+        recurrent(2, 3, "LSTM4", "first", **EACH),
+        recurrent(3, 4, "LSTM", **EACH),
+        Activation("f", 4, "relu"),
+        dense(4, 1, bias=False),
+        Skip("skip", np.ones(1, "float32")),
+    ],
+}
+
+
+def outputs(model):
+    return simulator.run(program.float32(model), normal(2, 20, 2))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_read_again(name, tmp_path):
+    model = ir.Model("small", MODELS[name])
+    path = to_rtneural(model, tmp_path / "m.json")
+    np.testing.assert_allclose(outputs(ir.read(path)), outputs(model), atol=1e-6)
+
+
+REFUSED = {
+    "a reset before": ([gru("GRU3")], "train one with reset_after=True"),
+    "another family": ([recurrent(2, 4, "MGU")], "is of the family mgu"),
+    "a constant beyond": (
+        [recurrent(2, 4, get("LSTM6").with_constants({"f": 1.5}))],
+        "no value of sigmoid",
+    ),
+    "a mask": ([masking(2), recurrent(2, 4, masked=True)], "nothing like .*Masking"),
+    "a function": ([recurrent(2, 4), dense(4, 1, "hard_sigmoid")], "hard_sigmoid"),
+    "a scale": (
+        [recurrent(2, 2, **EACH), Skip("skip", normal(2))],
+        "scales the input that it adds",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_it_lacks(what, tmp_path):
+    layers, sentence = REFUSED[what]
+    with pytest.raises(InputError, match=sentence):
+        to_rtneural(ir.Model("small", layers), tmp_path / "m.json")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,40 @@
+"""Small models as the JSON of audio plug-ins has them."""
+
+from h5_files import WEIGHTS
+from ir_models import normal
+
+
+def state_dict():
+    return {
+        "rnn.weight_ih_l0": normal(16, 3),
+        "rnn.weight_hh_l0": normal(16, 4),
+        "fc.weight": normal(2, 4),
+        "fc.bias": normal(2),
+    }
+
+
+def listed(*arrays):
+    return [array.tolist() for array in arrays]
+
+
+def rtneural():
+    lstm = {"type": "lstm", "activation": "", "shape": [None, None, 4]}
+    return {
+        "in_shape": [None, None, 3],
+        "layers": [{**lstm, "weights": listed(*WEIGHTS)}],
+    }
+
+
+def guitarml():
+    names = {"rnn": "rec", "fc": "lin"}
+    state = {
+        f"{names[key.split('.')[0]]}.{key.split('.')[1]}": array.tolist()
+        for key, array in state_dict().items()
+    }
+    return {"model_data": {"unit_type": "LSTM", "skip": 2}, "state_dict": state}
+
+
+def nam():
+    config = {"input_size": 1, "hidden_size": 2, "num_layers": 1}
+    weights = normal(8 * 3 + 8 + 4 + 3).tolist()
+    return {"architecture": "LSTM", "config": config, "weights": weights}

@@ -1,0 +1,189 @@
+"""PyTorch's modules in memory and in files: what they answer, the model answers."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from ir_models import normal
+from slimrnn import ir
+from slimrnn.deploy.program import program, simulator
+from slimrnn.errors import InputError
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+FIRST = {"batch_first": True}
+
+
+class Net(nn.Module):
+    """Modules, and a forward that is given."""
+
+    def __init__(self, forward, **modules):
+        super().__init__()
+        self.does = forward
+        for name, module in modules.items():
+            setattr(self, name, module)
+
+    def forward(self, x):
+        return self.does(self, x)
+
+
+def classifier():
+    def forward(self, x):
+        _, (h, _) = self.rnn(self.words(x))
+        return torch.softmax(self.b(self.drop(torch.relu(self.a(h[-1])))), -1)
+
+    return Net(
+        forward,
+        words=nn.Embedding(9, 5),
+        rnn=nn.LSTM(5, 4, 2, dropout=0.2, **FIRST),
+        a=nn.Linear(4, 3),
+        drop=nn.Dropout(),
+        b=nn.Linear(3, 2),
+    )
+
+
+MODULES = {
+    **{
+        f"{kind.__name__}, bias {bias}, both {both}": partial(
+            kind, 3, 4, 2, bias=bias, bidirectional=both, **FIRST
+        )
+        for kind in (nn.LSTM, nn.GRU, nn.RNN)
+        for bias in (True, False)
+        for both in (True, False)
+    },
+    "RNN, relu": lambda: nn.RNN(3, 4, nonlinearity="relu", **FIRST),
+    "Linear alone": lambda: nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)),
+    "a classifier of words": classifier,
+    "an amplifier": lambda: Net(
+        lambda self, x: self.lin(self.rec(x)[0]) + x[..., :1],
+        rec=nn.GRU(2, 4, **FIRST),
+        lin=nn.Linear(4, 1),
+    ),
+    "modules of activations": lambda: Net(
+        lambda self, x: self.s(self.b(self.h(self.a(self.rnn(x)[0][:, -1])))),
+        rnn=nn.LSTM(3, 4, **FIRST),
+        a=nn.Linear(4, 3),
+        h=nn.Hardsigmoid(),
+        b=nn.Linear(3, 2),
+        s=nn.Softmax(dim=1),
+    ),
+    "normalized": lambda: Net(
+        lambda self, x: self.lin(self.norm(self.rnn(x)[0][:, -1])),
+        rnn=nn.RNN(3, 4, **FIRST),
+        norm=nn.BatchNorm1d(4),
+        lin=nn.Linear(4, 1),
+    ),
+}
+
+
+def answers(module, model):
+    """Of both, for the same numbers."""
+    rng = np.random.default_rng(0)
+    indices = rng.integers(0, 9, (3, 7))
+    x = indices if model.takes_indices else normal(3, 7, model.inputs)
+    with torch.no_grad():
+        y = module.eval()(torch.as_tensor(x))
+    y = y[0] if isinstance(y, tuple) else y
+    return y.numpy(), simulator.run(program.float32(model), x)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module(name):
+    torch.manual_seed(0)
+    module = MODULES[name]()
+    model = ir.read(module, recurrent=False)
+    expected, found = answers(module, model)
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
+def test_time_first():
+    model = ir.read(module := nn.LSTM(3, 4))
+    x = normal(3, 7, 3)
+    with torch.no_grad():
+        expected = module(torch.as_tensor(x).transpose(0, 1))[0].transpose(0, 1)
+    found = simulator.run(program.float32(model), x)
+    np.testing.assert_allclose(found, expected.numpy(), atol=2e-6)
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize(
+    ("name", "spelled"),
+    [
+        ("GRU, bias True, both True", ""),
+        ("LSTM, bias False, both False", "lstm:3x4x2"),
+        (
+            "a classifier of words",
+            "embedding:9x5,lstm:5x4x2,last,linear:4x3,relu,linear,softmax",
+        ),
+        ("normalized", "rnn:3x4,last,batchnorm"),
+    ],
+)
+def test_a_state_dict(name, spelled, old, tmp_path):
+    module = MODULES[name]()
+    state = module.state_dict()
+    state = {"epoch": 3, "state_dict": state} if old else state
+    path = tmp_path / "m.pth"
+    torch.save(state, path, _use_new_zipfile_serialization=not old)
+    expected, found = answers(module, ir.read(path, torch=spelled))
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_numbers_of_other_types(dtype, tmp_path):
+    module = nn.GRU(3, 4).to(dtype)
+    torch.save(module.state_dict(), tmp_path / "m.pt")
+    found, wanted = ir.read(tmp_path / "m.pt"), ir.read(module.float())
+    assert [*map(str, found.layers)] == ["tensors (Recurrent)"]
+    assert found.layers[0].cell == wanted.layers[0].cell
+
+
+REFUSED = {
+    "a projection": (lambda: nn.LSTM(3, 4, proj_size=2), "has proj_size"),
+    "another layer": (
+        lambda: nn.Sequential(nn.Conv1d(3, 4, 2), nn.Linear(4, 2)),
+        r"\(Conv1d\) cannot be read; allowed: LSTM",
+    ),
+    "a forward of its own": (
+        lambda: Net(
+            lambda self, x: self.lin(self.rec(2 * x)[0]),
+            rec=nn.GRU(2, 4, **FIRST),
+            lin=nn.Linear(4, 1),
+        ),
+        "does something else than its modules",
+    ),
+    "nothing": (lambda: nn.Sequential(nn.Dropout()), "no layer that computes"),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("what", REFUSED)
+def test_modules_that_are_refused(what):
+    make, sentence = REFUSED[what]
+    with pytest.raises(InputError, match=sentence):
+        ir.read(make())
+
+
+SPELLED = {
+    "lstm:3x5": "has lstm:3x5, and the module rnn there is of 3x4x1",
+    "gru": "has gru, and the module rnn there is of LSTM",
+    "lstm,last,dropout": "has 'dropout'; allowed: lstm, gru",
+    "last": "last behind lstm",
+    "lstm,linear,linear,linear": "no tensors left for linear",
+    "": "does not tell what stands between two Linear",
+    "lstm": "leaves out the modules a, b",
+}
+
+
+@pytest.mark.parametrize("spelled", SPELLED)
+def test_layers_that_do_not_fit(spelled, tmp_path):
+    modules = {"rnn": nn.LSTM(3, 4), "a": nn.Linear(4, 3), "b": nn.Linear(3, 2)}
+    torch.save(nn.ModuleDict(modules).state_dict(), tmp_path / "m.pth")
+    with pytest.raises(InputError, match=SPELLED[spelled]):
+        ir.read(tmp_path / "m.pth", torch=spelled)
+
+
+def test_a_pickled_module_is_named(tmp_path):
+    torch.save(nn.LSTM(3, 4), tmp_path / "m.pth")
+    with pytest.raises(InputError, match=r"torch.nn.modules.rnn.LSTM, which is not"):
+        ir.read(tmp_path / "m.pth")
