@@ -11,7 +11,14 @@ from problems import ROWS
 from slimrnn.errors import InputError
 from slimrnn.ir.from_keras import from_keras
 from slimrnn.ir.layers import ACTIVATIONS as FUNCTIONS
-from slimrnn.ir.layers import MERGES, Activation, Bidirectional, Recurrent
+from slimrnn.ir.layers import (
+    MERGES,
+    Activation,
+    Bidirectional,
+    Embedding,
+    Recurrent,
+    Skip,
+)
 from slimrnn.ir.model import Model
 from slimrnn.ir.to_keras import to_keras
 from slimrnn.variants import ACTIVATIONS, get
@@ -78,6 +85,11 @@ def models(draw):
         layers.append(
             dense(width, draw(WIDTHS), draw(FUNCTION), bias=draw(st.booleans()))
         )
+    width = layers[-1].outputs
+    behind = not masked and (last or not count) and layers[0].inputs >= width
+    if behind and not isinstance(layers[0], Embedding) and draw(st.booleans()):
+        scale = draw(st.sampled_from([np.ones(width, "f4"), normal(width)]))
+        layers.append(Skip("skip", scale))
     steps, flatten = draw(st.none() | WIDTHS), draw(st.booleans())
     return Model("small", layers, steps, flatten and (last or not count))
 
@@ -106,3 +118,11 @@ def test_what_keras_does_not_have():
     layer = Recurrent("r", cell("GRU3", 3, 4, np.ones(4, "f4"), reset_after=True))
     with pytest.raises(InputError, match="only the full GRU; received GRU3"):
         to_keras(Model("small", [layer]))
+
+
+def test_initial_states_are_left_out_when_asked_for():
+    states = {"h": np.ones(4, "f4"), "c": np.ones(4, "f4")}
+    model = Model("small", [Recurrent("r", cell("LSTM6", 3, 4), initial=states)])
+    with pytest.raises(InputError, match="has initial states of its own"):
+        to_keras(model)
+    assert from_keras(to_keras(model.from_zeros())) == model.from_zeros() != model
