@@ -99,7 +99,10 @@ def test_size_as_every_slimmer_row(tmp_path):
 
 
 REFUSED = {
-    "another format": ({"--to": "pdf", "--out": "{new}"}, "c, onnx, litert; received"),
+    "another format": (
+        {"--to": "pdf", "--out": "{new}"},
+        "c, onnx, litert, rtneural; received",
+    ),
     "int8 of ONNX": (
         {"--to": "onnx", "--out": "{new}", "--dtype": "int8"},
         "--dtype is for --to c; received --to onnx",

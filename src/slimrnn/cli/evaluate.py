@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     from slimrnn.data.adapter import Adapter
     from slimrnn.data.scoring import baselines, per_sequence
 
-    model = inputs.load(args.model, args.torch)
+    model = inputs.load(args)
     dataset = options.load()
     answers = Adapter.of(model, dataset).answers(model, dataset.test)
     scores = per_sequence(answers, dataset.test.y)

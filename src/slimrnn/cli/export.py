@@ -86,9 +86,7 @@ def export(args: argparse.Namespace) -> str:
         )
     exporter = EXPORTERS[args.to]
     options = dict(_options(args, exporter))
-    path = exporter.write(
-        inputs.read(args.model, args.torch), args.out, args.name, **options
-    )
+    path = exporter.write(inputs.read(args), args.out, args.name, **options)
     test = f" (make -C {path} test)" if path.is_dir() else ""
     return f"{exporter.title}, {options.get('dtype', exporter.dtypes[0])}: {path}{test}"
 

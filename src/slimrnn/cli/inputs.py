@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,34 +34,27 @@ def model(command: Any) -> None:
     )
 
 
-def read(file: str, torch: str = "") -> Model:
-    """The model of a file as data; says on stderr what was translated.
-
-    Args:
-        file: the path.
-        torch: the layers of a state_dict; see ``slimrnn.ir.read``.
-    """
+def read(args: argparse.Namespace) -> Model:
+    """The model of a command as data; says on stderr what was translated."""
     backends.settle()
     from slimrnn.ir import read
 
-    found = read(file, torch=torch)
+    found = read(args.model, torch=args.torch)
     if found.translated:
-        complain(f"{file} ({found.origin}): read {found.translated}.")
+        complain(f"{args.model} ({found.origin}): read {found.translated}.")
     return found
 
 
-def load(file: str, torch: str = "") -> Any:
-    """The model of a file in Keras: as it was saved, or translated."""
+def load(args: argparse.Namespace) -> Any:
+    """The model of a command in Keras: as it was saved, or translated."""
     backends.settle()
     from slimrnn.ir import formats, from_keras
     from slimrnn.ir.to_keras import to_keras
 
-    path = formats.existing(file)
+    path = formats.existing(args.model)
     if formats.format_of(path) is formats.KERAS:
         return from_keras.load(path)
-    found = read(file, torch)
-
-    return to_keras(found.from_zeros())
+    return to_keras(read(args).from_zeros())
 
 
 def new_model_file(file: str) -> Path:

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     from slimrnn.data import Part
     from slimrnn.data.adapter import Adapter, Takes
 
-    model, x = inputs.load(args.model, args.torch), options.sequences("test")
+    model, x = inputs.load(args), options.sequences("test")
     adapter = Adapter.fit(Takes.of(model), options.data_name, x)
     answers = adapter.answers(model, Part(x, np.zeros(len(x), "int32")))
     with files.atomic_file(out) as unfinished:

@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     """Carries out `slimrnn size`."""
     backends.start()
     screen = console()
-    for part in table(inputs.load(args.model, args.torch)):
+    for part in table(inputs.load(args)):
         screen.print(part)
     return 0
 

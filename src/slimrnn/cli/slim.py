@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     from slimrnn.slimming.measurement import measure
     from slimrnn.slimming.training import slim
 
-    model = inputs.load(args.model, args.torch)
+    model = inputs.load(args)
     dataset = source.load()
     screen = console()
     before = measure(model, dataset)
