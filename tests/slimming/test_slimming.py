@@ -467,7 +467,7 @@ REFUSED = {
     "unknown row": ("lstm.keras", "LSTN4", DIGITS, "nearest is LSTM4"),
     "no model": ("text.keras", "LSTM6", DIGITS, "cannot be read as a Keras model"),
     "not there": ("no.keras", "LSTM6", DIGITS, "There is no file"),
-    "another ending": ("lstm.h5", "LSTM6", DIGITS, "no model that can be read"),
+    "another ending": ("lstm.h5", "LSTM6", DIGITS, "cannot be read as a Keras model"),
     "no such data": ("lstm.keras", "LSTM6", ["--dataset", "digitz"], "digits"),
     "no epochs": ("lstm.keras", "LSTM6", [*DIGITS, "--epochs", "0"], "epochs"),
     "half a constant": (
