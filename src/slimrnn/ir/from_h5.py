@@ -7,6 +7,8 @@ translated into Keras 3's words, the arrays are read one by one.
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,7 @@ def from_h5(path: Path) -> Model:
         InputError: no HDF5 file, one without a model, a layer that the IR lacks.
     """
     h5py = require("h5py", "h5py", "h5py")
+    _check(path)
     try:
         with h5py.File(path, "r") as file:
             return _Reading(file, path).model()
@@ -47,6 +50,33 @@ def from_h5(path: Path) -> Model:
         raise
     except _DAMAGED as error:
         raise files.unreadable(path, "a Keras model", error) from error
+
+
+#: opens all that a file has; HDF5's library may crash, or go round for ever, in a
+#: damaged file, and nothing in this process could stop it
+_VISIT = """
+import sys, h5py
+with h5py.File(sys.argv[1], "r") as file:
+    dict(file.attrs)
+    file.visititems(lambda name, each: print(dict(each.attrs)))
+"""
+_PATIENCE = 20.0  # seconds
+
+
+def _check(path: Path) -> None:
+    """Have another process open everything first.
+
+    Raises:
+        InputError: it did not end, or not well.
+    """
+    command = [sys.executable, "-c", _VISIT, str(path)]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_PATIENCE)
+    except subprocess.TimeoutExpired as error:
+        raise InputError(f"{path} is damaged: HDF5 finds no end in it.") from error
+    if done.returncode:
+        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise files.unreadable(path, "a Keras model", ValueError(last))
 
 
 #: what foreign bytes make h5py and NumPy raise
