@@ -35,5 +35,7 @@ backend = backends.start().backend
 collect_ignore = [
     f"src/slimrnn/native/{name}.py" for name in BACKENDS if name != backend
 ]
+if importlib.util.find_spec("torch") is None:
+    collect_ignore += ["src/slimrnn/torch.py", "src/slimrnn/ir/torch_module.py"]
 if backend != "jax":
     collect_ignore += ["tests/native/two_devices.py"]

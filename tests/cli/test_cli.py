@@ -42,7 +42,10 @@ def process(*argv, **environment):
 # What is wrong, and what the sentence must name: what was received, what is allowed.
 MISTAKES = {
     "no such command": (["tarin"], ["'tarin'", "train"]),
-    "no such flag": (["train", "LSTM6", "--speed", "9"], ["--speed", "--help"]),
+    "no such flag": (
+        ["train", "LSTM6", "--speed", "9"],
+        ["--speed", "nearest is --seed"],
+    ),
     "no variant": (["train"], ["VARIANT"]),
     "unknown variant": (["train", "LSTN4"], ["'LSTN4'", "nearest is LSTM4"]),
     "one of them unknown": (["compare", "LSTM", "GRU9"], ["'GRU9'", "nearest is GRU"]),

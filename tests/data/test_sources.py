@@ -16,8 +16,8 @@ from slimrnn.errors import InputError
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "exactly one of them"),
-        ({"name": "digits", "file": "a.npz"}, "exactly one of them"),
+        ({}, "exactly one of name, file and frame"),
+        ({"name": "digits", "file": "a.npz"}, "exactly one of name, file and frame"),
         ({"name": "imbd"}, "'imbd' .did you mean 'imdb'.*: known are digits, mnist,"),
         ({"name": "?"}, r"unknown data set '\?': known are"),
         ({"name": "digits", "words": 100}, "holds frames, not tokens"),

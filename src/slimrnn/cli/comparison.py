@@ -52,10 +52,14 @@ class _Layout(NamedTuple):
 
 _ALL_FIGURES = tuple(_FIGURES)
 _NARROW_FIGURES = tuple(name for name in _FIGURES if name != "model_parameters")
+_NARROWEST_FIGURES = tuple(
+    name for name in _NARROW_FIGURES if name != "prediction_seconds"
+)
 _LAYOUTS = (
     _Layout(_ALL_FIGURES, " ", 24),
     _Layout(_ALL_FIGURES, "\n", 24),
     _Layout(_NARROW_FIGURES, "\n", 13),
+    _Layout(_NARROWEST_FIGURES, "\n", 13),
 )
 
 

@@ -71,7 +71,7 @@ def load(
     >>> rows = {"a": range(20), "y": [0, 1] * 10}
     >>> load(frame=rows, target="y", window=3)
     frame: 13 training and 3 test sequences, 1 feature a step, 2 classes (y holds \
-only the whole numbers 0 to 1, written as floats; else: --task regression)
+only the whole numbers 0 to 1; else: --task regression)
     """
     for option, value, least in (("words", words, UNKNOWN + 1), ("length", length, 1)):
         if value is not None:

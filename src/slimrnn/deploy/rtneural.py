@@ -31,7 +31,7 @@ from slimrnn.ir.layers import (
     Skip,
 )
 from slimrnn.utils import files
-from slimrnn.variants import FAMILIES
+from slimrnn.variants import CANDIDATE, FAMILIES
 
 Array = np.ndarray
 _FUNCTIONS = ("tanh", "relu", "sigmoid", "softmax", "linear")
@@ -122,7 +122,8 @@ def _skip(layer: Skip) -> dict[str, Any]:
 
 def _recurrent(layer: Recurrent) -> dict[str, Any]:
     spec = layer.cell.spec
-    functions = spec.activation.name, spec.recurrent_activation.name
+    used = spec.used(CANDIDATE), spec.of_state, spec.recurrent_activation
+    functions = tuple(dict.fromkeys(function.name for function in used))
     reasons = {
         "is masked": layer.masked,
         "has initial states": layer.initial is not None,
