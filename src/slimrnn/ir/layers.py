@@ -206,18 +206,15 @@ class Recurrent(Layer):
     initial: Mapping[str, Array] | None = None
 
     def __post_init__(self) -> None:
-        if self.initial is not None:
-            what, names = f"The layer {self}", self.cell.spec.family.states
-            if set(self.initial) != set(names):
+        names, initial = self.cell.spec.family.states, self.initial
+        if initial is not None:
+            if set(initial) != set(names):
                 raise InputError(
-                    f"{what} must have initial states for {', '.join(names)}; received "
-                    f"{', '.join(map(str, self.initial)) or 'none'}."
+                    f"The layer {self} must have initial states for "
+                    f"{', '.join(names)}; received {', '.join(map(str, initial))}."
                 )
-            held = {
-                name: frozen(what, name, self.initial[name], (self.outputs,))
-                for name in names
-            }
-            self._hold(initial=held)
+            what, n = f"The layer {self}", (self.outputs,)
+            self._hold(initial={k: frozen(what, k, initial[k], n) for k in names})
         if self.zero_masked and not self.masked:
             raise InputError(
                 f"The layer {self} has zero_masked=True; allowed only with masked=True."
