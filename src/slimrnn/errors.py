@@ -8,3 +8,6 @@ class InputError(ValueError):
     what to do. The command line prints it without a traceback and exits with
     code 2.
     """
+
+    # TensorFlow's autograph raises an error again as what it was only if it begins so.
+    __init__ = Exception.__init__
