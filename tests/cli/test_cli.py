@@ -164,8 +164,9 @@ def test_a_mistake_has_no_traceback():
     command = process("train", "LSTM6", "0")
     _, err = command.communicate()
     assert command.returncode == 2
-    assert err == (
-        "slimrnn: The batch size must be a whole number of 1 or more; received 0.\n"
+    assert "Traceback" not in err
+    assert err.splitlines()[-1] == (  # TensorFlow may have said before what it lacks
+        "slimrnn: The batch size must be a whole number of 1 or more; received 0."
     )
 
 
@@ -324,8 +325,8 @@ def test_ctrl_c_leaves_what_there_was(tmp_path):
     command.send_signal(signal.SIGINT)
     printed, err = command.communicate(timeout=600)
     assert command.returncode == 130
-    # TensorFlow may have said before that there is no GPU.
-    told = err.splitlines()[-1]
+    # TensorFlow may say before that there is no GPU, and behind what it was doing.
+    (told,) = (x for x in err.splitlines() if x.startswith("slimrnn: stopped by"))
     assert told.startswith("slimrnn: stopped by Ctrl-C; this is what there is.")
     assert told.endswith(f"slimrnn train --resume {out}")
     made = Run.read(out)
