@@ -76,7 +76,8 @@ def test_an_unknown_form(written, tmp_path):
 def test_a_missing_package(written, tmp_path, monkeypatch):
     if not written.needs:
         pytest.skip("it needs no package")
-    for module in [name for name in sys.modules if name.startswith(written.needs)]:
+    loaded = [name for name in sys.modules if name.startswith(written.needs)]
+    for module in {*loaded, *written.needs}:
         monkeypatch.setitem(sys.modules, module, None)
     message = refused(written, MODEL, tmp_path / "model")
     assert f"pip install 'slimrnn[{written.extra}]'" in message
