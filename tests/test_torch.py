@@ -7,14 +7,14 @@ import sys
 import numpy as np
 import pytest
 
+from problems import ROWS
+from slimrnn import InputError, reference
+
 torch = pytest.importorskip("torch")
-
-from torch import nn  # noqa: E402
-from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence  # noqa: E402
-
-import slimrnn.torch as ours  # noqa: E402
-from problems import ROWS  # noqa: E402
-from slimrnn import InputError, reference  # noqa: E402
+ours = pytest.importorskip("slimrnn.torch")
+nn = torch.nn
+pack_sequence = nn.utils.rnn.pack_sequence
+pad_packed_sequence = nn.utils.rnn.pad_packed_sequence
 
 LAYERS = {"lstm": ours.SlimLSTM, "gru": ours.SlimGRU, "mgu": ours.SlimMGU}
 B, T, M, N = 3, 5, 4, 6

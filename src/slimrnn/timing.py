@@ -83,7 +83,7 @@ def in_turns(calls: Mapping[str, Call], seconds: float) -> dict[str, Time]:
     """The time of each call, relative to the first one.
 
     Args:
-        calls: by name; the first three of each may compile and are not timed.
+        calls: by name; the first six of each may compile, and are not in the times.
         seconds: after which no further round begins.
     """
     repeats = {name: _repeats(call) for name, call in calls.items()}

@@ -35,7 +35,6 @@ class _Ops:
     tanh, clip, sign = torch.tanh, torch.clamp, torch.sign
     zeros_like, ones_like = torch.zeros_like, torch.ones_like
     stack, concatenate = torch.stack, torch.cat
-
     maximum, transpose = torch.clamp, torch.t
 
 
@@ -76,6 +75,7 @@ class _SlimLayer(nn.Module):
         self.dropout, self.bidirectional = float(dropout), bool(bidirectional)
         self.time_scale = time_scale
         self.cell = self._specified(variant, gate_constants)
+        self._names = tuple(self.cell.variant.shapes(1, 1))
         for layer, suffix in self._places():
             features = input_size if layer == 0 else hidden_size * self._directions
             for name, shape in self.cell.variant.shapes(features, hidden_size).items():
@@ -109,8 +109,7 @@ class _SlimLayer(nn.Module):
                 yield layer, f"_l{layer}{way}"
 
     def _weights(self, suffix: str) -> dict[str, Tensor]:
-        names = self.cell.variant.shapes(1, 1)
-        return {name: getattr(self, f"{name}{suffix}") for name in names}
+        return {name: getattr(self, f"{name}{suffix}") for name in self._names}
 
     @property
     def all_weights(self) -> list[list[Tensor]]:

@@ -120,12 +120,10 @@ def _legacy(content: bytes) -> tuple[Any, Piece]:
     return found, lambda storage: pieces[storage.key]
 
 
+# The one in Python, which typeshed does not know: that in C takes memory for whatever
+# place a damaged pickle names.
 class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined]
-    """Follows a pickle by the allow-list.
-
-    It is the one in Python: that in C takes memory for whatever place a damaged pickle
-    names.
-    """
+    """Follows a pickle by the allow-list."""
 
     def __init__(self, stream: io.BytesIO):
         super().__init__(stream, encoding="utf-8")

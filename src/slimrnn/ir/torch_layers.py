@@ -39,7 +39,8 @@ def kind_of(name: str, tensors: Tensors) -> str:
         second = tensors.get("weight_hh_l0", tensors.get("weight_hh"))
         units = second.shape[-1] if second is not None and second.ndim == 2 else 0
         kind = _GATES.get(len(first) // units if units else 0)
-        if kind and first.ndim == 2 and len(first) == len(second):  # type: ignore[arg-type]
+        fits = second is not None and first.ndim == 2 and len(first) == len(second)
+        if kind and fits:
             return kind
     elif "running_mean" in tensors:
         return "BatchNorm1d"

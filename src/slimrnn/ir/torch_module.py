@@ -214,7 +214,7 @@ class _Guesses:
             "softmax": lambda x: self.torch.softmax(x, -1),
             "hard_sigmoid": self.torch.nn.functional.hardsigmoid,
         }
-        return known.get(name, getattr(self.torch, name, None))(x)  # type: ignore[misc]
+        return (known.get(name) or getattr(self.torch, name))(x)
 
     def _layers(
         self, functions: tuple[str, ...], last: bool, skips: bool
