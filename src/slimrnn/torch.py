@@ -145,9 +145,8 @@ class _SlimLayer(nn.Module):
         if self._scales is None or inverse is None:
             return {forget: torch.ones(self.hidden_size)} if forget else {}
         order = torch.randperm(self.hidden_size).numpy()
-        quantiles = self._scales.quantiles(self.hidden_size)[order]
-        gates = self._scales.gates(self.family, quantiles)
-        return {k: torch.as_tensor(inverse(value)) for k, value in gates.items()}
+        found = self._scales.biases(self.family, inverse, order)
+        return {gate: torch.as_tensor(values) for gate, values in found.items()}
 
     def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
         """As of ``torch.nn.LSTM`` or ``torch.nn.GRU``: see the class."""

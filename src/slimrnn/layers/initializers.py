@@ -72,8 +72,8 @@ def paced_biases(
         return {}
     draws = initializers.RandomUniform(0, 1, seed=seed)((units,))
     order = np.argsort(ops.convert_to_numpy(draws))
-    gates = scales.gates(spec.variant.family, scales.quantiles(units)[order])
-    return {gate: _exactly(inverse(value)) for gate, value in gates.items()}
+    found = scales.biases(spec.variant.family, inverse, order)
+    return {gate: _exactly(values) for gate, values in found.items()}
 
 
 def _exactly(values: np.ndarray) -> Callable[..., Any]:

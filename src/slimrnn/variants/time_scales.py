@@ -9,7 +9,7 @@ scatter where units are few. No framework is needed here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -118,6 +118,19 @@ class TimeScales:
         if rule.rule == "mix":
             return {rule.update: keep if rule.keeps else 1 - keep}
         return {"f": keep, "i": 1 / (1 + (scales - 1) * np.exp(-self.shift))}
+
+    def biases(
+        self, family: str, inverse: Callable[[Array], Array], order: Array
+    ) -> dict[str, Array]:
+        """The biases with which those gates start: gate -> (n,).
+
+        Args:
+            family: of the cell.
+            inverse: of the recurrent activation.
+            order: (n,) the places of the units' time scales, from short to long.
+        """
+        gates = self.gates(family, self.quantiles(len(order))[order])
+        return {gate: inverse(value) for gate, value in gates.items()}
 
     def constants(self, family: str) -> dict[str, float]:
         """What those gates are worth for the geometric middle, one T for all units."""
