@@ -243,7 +243,7 @@ REFUSED = {
         "LayerNormalization",
     ),
     "float64": (
-        lambda: model_of(layers.LSTM(3, dtype="float64")),
+        lambda: model_of(layers.LSTM(3, dtype="float64", unit_forget_bias=False)),
         "float64; allowed is float32",
     ),
     "half": (lambda: built(layers.Dense(3, dtype="mixed_bfloat16")), "in bfloat16"),
