@@ -38,7 +38,7 @@ def run(args, folder):
         _draw(results, args.plot and Path(args.plot))
         return _sane(results)
     rounds = args.rounds or (QUICK if args.quick else ROUNDS)
-    planned = chosen(works(_backends(args.backend)), args.only)
+    planned = chosen(works(_backends(args.backend), args.what), args.only)
     if not (args.json and args.plot):
         store.make_folder(folder)
     results, code = Results({"command": args.line, "rounds": rounds}), 0

@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from slimrnn.errors import InputError
+from slimrnn.variants.files import load
 
 
 class Shape(NamedTuple):
@@ -59,6 +60,11 @@ class Case:
     def __str__(self):
         return f"{self.peer} {self.row} {self.task} {self.shape}"
 
+    @property
+    def variant(self):
+        """The variant of a row that is one, from the table or a file."""
+        return load(self.row)
+
     def config(self):
         """The case as JSON can hold it."""
         return asdict(self) | {"shape": list(self.shape)}
@@ -84,13 +90,16 @@ class Work:
     groups: tuple[tuple[Case, ...], ...]
 
 
-def works(backends):
+def works(backends, variants=()):
     """All works, for these backends of Keras.
 
     Args:
         backends: of ``jax``, ``torch`` and ``tensorflow``.
+        variants: names or files, to be measured instead of the usual ones.
     """
     engines = [f"{e}-{b}" for b in backends if b != "tensorflow" for e in OURS]
+    if variants:
+        return _some(engines, backends, ("LSTM", *variants))
     return [
         Work("train", "training at S", (_train(engines, backends),)),
         Work("forward", "forward at S", (_forward(engines, backends),)),
@@ -104,6 +113,28 @@ def works(backends):
 
 
 OURS = ("native", "ops")
+
+
+def _some(engines, backends, rows):
+    """Works of the full LSTM and a user's choice of variants."""
+
+    def bare(task):
+        ours = [case for peer in engines for case in _cases(peer, rows, task, S)]
+        return (tuple(_cases("torch", ("LSTM",), task, S) + ours),)
+
+    def in_keras(backend):
+        theirs = _cases(f"keras-{backend}", ("LSTM",), "fit", S)
+        return tuple(theirs + _cases(f"native-{backend}", rows, "fit", S))
+
+    steps = [
+        case for t in ("step", "inside") for case in _cases("stream", rows, t, STEP)
+    ]
+    return [
+        Work("train", "training at S", bare("train")),
+        Work("forward", "forward at S", bare("forward")),
+        Work("keras", "in a Keras model", tuple(map(in_keras, backends))),
+        Work("stream", "one step at B=1", (tuple(steps),)),
+    ]
 
 
 def _cases(peer, rows, task, shape):

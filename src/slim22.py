@@ -9,7 +9,6 @@ sigmoid. `docs/original.md` tells what is kept and what is mended.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import warnings
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from slimrnn.errors import InputError
 from slimrnn.layers import SlimRNN
 from slimrnn.layers.cells import own
 from slimrnn.layers.packed import PackedCell
+from slimrnn.utils.checks import nearest
 from slimrnn.variants import Variant
 
 __all__ = ["MODELS", "LSTMs", "activation", "variant"]
@@ -65,9 +65,8 @@ def variant(model: str) -> Variant:
     key = str(model).lower()
     if key in names:
         return variants.get(names[key])
-    nearest = difflib.get_close_matches(key, names, n=1, cutoff=0.0)
     raise InputError(
-        f"Unknown model {model!r}; the nearest is {names[nearest[0]]}. "
+        f"Unknown model {model!r}; the nearest is {nearest(key, MODELS, 0)}. "
         f"Allowed: {', '.join(MODELS)}."
     )
 

@@ -20,25 +20,25 @@ def forward(case):
     from slimrnn.native import run
 
     batch, steps, m, _ = case.shape
-    x, weights = arrays.normal(batch, steps, m), arrays.weights(case.row, case.shape)
+    x, weights = arrays.normal(batch, steps, m), arrays.weights(case)
     return {
-        "all cores": Call(lambda: run(case.row, x, weights, return_sequences=False))
+        "all cores": Call(lambda: run(case.variant, x, weights, return_sequences=False))
     }
 
 
 def train(case):
     """Forward and backward in one call, of the last h's sum."""
     from slimrnn.native import gradients
-    from slimrnn.variants import FAMILIES, get
+    from slimrnn.variants import FAMILIES
 
     batch, steps, m, n = case.shape
-    x, weights = arrays.normal(batch, steps, m), arrays.weights(case.row, case.shape)
-    names = FAMILIES[get(case.row).family].states
+    x, weights = arrays.normal(batch, steps, m), arrays.weights(case)
+    names = FAMILIES[case.variant.family].states
     initial = {k: np.zeros((batch, n), "float32") for k in names}
     last = {k: np.full((batch, n), float(k == "h"), "float32") for k in names}
 
     def run():
-        gradients(case.row, x, weights, initial, None, last, of_x=False)
+        gradients(case.variant, x, weights, initial, None, last, of_x=False)
 
     return {"all cores": Call(run)}
 
@@ -48,7 +48,7 @@ def limit(case):
     from slimrnn.native import isa
 
     rates = {"floor": roofline.peak_flops, "product": roofline.product_flops}
-    count, cores = arrays.products(case.row, case.shape), machine.cores()
+    count, cores = arrays.products(case), machine.cores()
 
     def seconds():
         return count / rates[case.task](isa(), cores)

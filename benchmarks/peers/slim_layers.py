@@ -26,18 +26,19 @@ def build(case):
         return driver.build(case.row, layer)
     if case.task in ("train", "forward"):
         return bare(case)
-    units, row = case.shape.units, case.row
-    layer = functools.partial(slimrnn.layer, units, row, engine=_engine)
+    layer = functools.partial(
+        slimrnn.layer, case.shape.units, case.variant, engine=_engine
+    )
     return keras_model.build(case, layer)
 
 
 def bare(case):
     """The engine's function: the last h's sum, differentiated by the weights."""
     run = importlib.import_module(f"slimrnn.engines.{_engine}").run
-    variant = slimrnn.get(case.row)
+    variant = case.variant
     batch, steps, m, n = case.shape
     cell = CellSpec(variant)
-    x, weights = arrays.normal(batch, steps, m), arrays.weights(case.row, case.shape)
+    x, weights = arrays.normal(batch, steps, m), arrays.weights(case)
 
     def last(weights, x):
         zeros = keras.ops.zeros((batch, n), "float32")

@@ -20,7 +20,7 @@ def build(case):
     import slimrnn
 
     batch, _, m, n = case.shape
-    layer = slimrnn.layer(n, case.row)
+    layer = slimrnn.layer(n, case.variant)
     layer.build((batch, None, m))
     stream = slimrnn.Stream(layer)
     if case.task == "inside":

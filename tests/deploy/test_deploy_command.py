@@ -1,6 +1,7 @@
 """`slimrnn export` and `slimrnn size`, without the rest of the command line."""
 
 import argparse
+import json
 
 import keras
 import numpy as np
@@ -71,10 +72,11 @@ def test_export_of_int8(saved, data, tmp_path):
         ("onnx", None, "net.onnx"),
         ("onnx", "step", "net.onnx"),
         ("litert", "lstm", "net.tflite"),
+        ("tflite", "step", "net.tflite"),
     ],
 )
 def test_export_of_a_file(saved, to, mode, file, tmp_path):
-    pytest.importorskip({"onnx": "onnx", "litert": "ai_edge_litert"}[to])
+    pytest.importorskip("onnx" if to == "onnx" else "ai_edge_litert")
     line = ["export", saved / "model.keras", "--to", to, "--out", tmp_path / "new"]
     line += ["--name", "net", *(["--mode", mode] if mode else [])]
     assert str(tmp_path / "new" / file) in export.export(parsed(*line))
@@ -84,16 +86,30 @@ def test_export_of_a_file(saved, to, mode, file, tmp_path):
 
 def test_size(saved):
     """As it is, LSTM6, and as the only row that is slimmer; in two dtypes."""
-    table, legend = size.table(loaded(saved / "model.keras"))
+    table, legend = size.table(size.measured(loaded(saved / "model.keras")))
     assert list(table.columns[0].cells) == ["as it is", "", "LSTM_C6", ""]
     assert list(table.columns[1].cells) == 2 * ["float32", "int8"]
     assert "Bytes" in legend
 
 
+def test_size_of_a_choice_for_a_program(saved, tmp_path, capsys):
+    own = tmp_path / "own.toml"
+    own.write_text('[gates]\ni = 0.5\nf = 0.5\no = 1\nc = {x = "full", h = "full"}\n')
+    line = ["size", saved / "model.keras", "--to", "LSTM_C6", own, "--json"]
+    assert size.run(parsed(*line)) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == ["as it is", "LSTM_C6", "own"]
+    macs = {name: each["float32"]["macs"] for name, each in found.items()}
+    assert macs == {"as it is": 36, "LSTM_C6": 20, "own": 36}
+    assert found["own"]["int8"]["flash"] == sum(
+        found["own"]["int8"][part] for part in ("tables", "code")
+    )
+
+
 def test_size_as_every_slimmer_row(tmp_path):
     path = tmp_path / "gru.keras"
     model_of(keras.layers.GRU(4, reset_after=False), keras.layers.Dense(2)).save(path)
-    table, *_ = size.table(loaded(path))
+    table, *_ = size.table(size.measured(loaded(path)))
     rows = [row.name for row in TABLE if row.family in ("gru", "mgu")]
     assert [cell for cell in table.columns[0].cells if cell] == ["as it is", *rows[1:]]
 
@@ -101,7 +117,7 @@ def test_size_as_every_slimmer_row(tmp_path):
 REFUSED = {
     "another format": (
         {"--to": "pdf", "--out": "{new}"},
-        "c, onnx, litert, rtneural; received",
+        "'pdf'; the nearest is .* Allowed: c, litert, onnx, rtneural",
     ),
     "int8 of ONNX": (
         {"--to": "onnx", "--out": "{new}", "--dtype": "int8"},

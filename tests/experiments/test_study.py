@@ -1,5 +1,6 @@
 """Studies: which trials there are, and the mistakes in them."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +44,23 @@ def test_a_trial_is_known_by_its_settings(tmp_path):
         assert replace(settings, **change).key() != key
     odd = replace(get("LSTM6"), name="../a b")
     assert Path(Settings.of(odd).key()).name == Settings.of(odd).key()
+
+
+def test_an_own_variant_is_kept_without_its_file(tmp_path):
+    own, lab, file = tmp_path / "own.toml", tmp_path / "lab.py", tmp_path / "a.toml"
+    own.write_text("family = 'mgu'\n[gates]\nf = 0.5\nc = {x = 'full', h = 'full'}\n")
+    lab.write_text(
+        "from slimrnn import Variant, get\nLAB = get('LSTM6').without_bias()"
+    )
+    lab.write_text(f"{lab.read_text()}\nLAB = Variant('Lab', 'lstm', LAB.gates)\n")
+    file.write_text(f"[grid]\nvariant = ['LSTM', '{own}']\n")
+    study = studies.read(file).changed({"variant": ["LSTM", str(own), f"{lab}:LAB"]})
+    own.unlink()
+    lab.unlink()
+    kept = Study.from_config(json.loads(json.dumps(study.config())))
+    assert [trial.name for trial in kept.trials()] == ["LSTM", "own", "Lab"]
+    with pytest.raises(InputError, match=r"Two different variants .* called own"):
+        kept.changed({"variant": [{"name": "own", "units": n} for n in (1, 2)]})
 
 
 MISTAKES = {

@@ -15,6 +15,10 @@ from slimrnn.backends import BACKENDS
 from slimrnn.cli.console import out_folder
 from slimrnn.cli.flags import number, out
 from slimrnn.errors import InputError
+from slimrnn.variants import files as variants
+from slimrnn.variants.files import NAMES
+
+FIRMWARE = "firmware"
 
 
 def add(commands: Any) -> None:
@@ -36,11 +40,11 @@ def add(commands: Any) -> None:
     )
     command.add_argument(
         "what",
-        metavar="firmware",
-        nargs="?",
-        choices=["firmware"],
-        help="instructions, flash, RAM and stack on Cortex-M cores; needs "
-        "arm-none-eabi-gcc and qemu-system-arm",
+        metavar="VARIANT",
+        nargs="*",
+        help=f"{NAMES}: measure these and the LSTM; or `firmware`: instructions, "
+        "flash, RAM and stack on Cortex-M cores; needs arm-none-eabi-gcc and "
+        "qemu-system-arm (default: the usual variants)",
     )
     command.add_argument(
         "--only",
@@ -99,8 +103,11 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Carries out `slimrnn bench`."""
+    firmware = args.what == [FIRMWARE]
+    for name in [] if firmware else args.what:
+        variants.load(name)
     with backends.quietly():
-        module = load(args.what or "bench")
+        module = load(FIRMWARE if firmware else "bench")
     return int(module.run(args, out_folder(args.out, "bench")))
 
 

@@ -9,7 +9,8 @@ from slimrnn.cli import flags, run_flags, trials
 from slimrnn.errors import InputError
 from slimrnn.experiments.run.settings import SETTINGS
 from slimrnn.utils.checks import whole
-from slimrnn.variants import get
+from slimrnn.variants import serialize
+from slimrnn.variants.files import load
 
 COMPARED = ("LSTM", "LSTM4", "LSTM5a", "LSTM6", "LSTM10")
 
@@ -41,13 +42,17 @@ def run(args: argparse.Namespace) -> int:
     """Carries out `slimrnn compare`."""
     whole("number of seeds", args.seeds, least=1)
     settings = run_flags.given(args)
-    names = [get(name).name for name in args.variants or COMPARED]
+    chosen = [load(name) for name in args.variants or COMPARED]
+    names = [variant.name for variant in chosen]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise InputError(
             f"The variant {twice} was given twice; give each variant once."
         )
-    grid = {"variant": names, "seed": list(range(1, args.seeds + 1))}
+    grid = {
+        "variant": list(map(serialize, chosen)),
+        "seed": list(range(1, args.seeds + 1)),
+    }
     given = [*settings, *(["variants"] if args.variants else [])]
 
     def begin() -> tuple[Any, str]:

@@ -10,7 +10,7 @@ from slimrnn import backends
 from slimrnn.cli import inputs, run_flags
 from slimrnn.cli.console import console
 from slimrnn.deploy import EXPORTERS
-from slimrnn.deploy.exporters import Exporter
+from slimrnn.deploy.exporters import Exporter, find
 from slimrnn.errors import InputError
 
 
@@ -80,11 +80,7 @@ def export(args: argparse.Namespace) -> str:
     Raises:
         InputError: a mistake in what was given; then nothing is written.
     """
-    if args.to not in EXPORTERS:
-        raise InputError(
-            f"--to must be one of {', '.join(EXPORTERS)}; received {args.to!r}."
-        )
-    exporter = EXPORTERS[args.to]
+    exporter = find(args.to)
     options = dict(_options(args, exporter))
     path = exporter.write(inputs.read(args), args.out, args.name, **options)
     test = f" (make -C {path} test)" if path.is_dir() else ""

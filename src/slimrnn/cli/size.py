@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
@@ -13,6 +15,8 @@ from slimrnn import backends
 from slimrnn.cli import inputs
 from slimrnn.cli.console import console, plain
 from slimrnn.errors import InputError
+from slimrnn.variants import TABLE, Variant
+from slimrnn.variants.files import NAMES, load
 
 
 def add(commands: Any) -> None:
@@ -24,27 +28,73 @@ def add(commands: Any) -> None:
         "step that a trained\nmodel takes on a microcontroller, in float32 and "
         "in integers: as it is, and as\n`slimrnn slim` would make it, a line for each "
         "variant.",
-        epilog="Example:  slimrnn size model.keras",
+        epilog="Examples:\n  slimrnn size model.keras\n"
+        "  slimrnn size model.keras --to LSTM6 mine.toml --json",
     )
     inputs.model(command)
+    command.add_argument(
+        "--to",
+        metavar="VARIANT",
+        nargs="+",
+        help=f"only as it is and as these: {NAMES} (default: all that are smaller)",
+    )
+    command.add_argument(
+        "--json", action="store_true", help="print the numbers as JSON instead"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Carries out `slimrnn size`."""
+    chosen = args.to and list(map(load, args.to))
     backends.start()
+    found = measured(inputs.load(args), chosen)
+    if args.json:
+        print(json.dumps(_plain(found), indent=2))
+        return 0
     screen = console()
-    for part in table(inputs.load(args)):
+    for part in table(found):
         screen.print(part)
     return 0
 
 
-def table(model: Any) -> list[Table | str]:
-    """The sizes of a model and of what it can be slimmed to, and what to know.
+def measured(
+    model: Any, chosen: Sequence[Variant] | None = None
+) -> dict[str, dict[str, Any]]:
+    """The sizes of a model and of what it becomes, by variant and dtype.
+
+    Args:
+        model: of Keras.
+        chosen: what it is to become; None: every variant that makes it smaller.
 
     Raises:
-        InputError: a model that is not supported.
+        InputError: a model that is not supported, or does not become one of them.
     """
-    from slimrnn.deploy.size import CORES, Size, sizes
+    from slimrnn.deploy.size import sizes
+    from slimrnn.slimming import rebuild
+
+    if chosen is None:
+        slim: Any = _slimmer(model)
+    else:
+        slim = ((variant.name, rebuild(model, variant)) for variant in chosen)
+    return {name: sizes(each) for name, each in [("as it is", model), *slim]}
+
+
+def _plain(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The sizes as JSON holds them; a sentence where there is none."""
+    return {
+        variant: {
+            dtype: size
+            if isinstance(size, str)
+            else {"flash": size.flash, "ram": size.ram, **asdict(size)}
+            for dtype, size in by_dtype.items()
+        }
+        for variant, by_dtype in found.items()
+    }
+
+
+def table(found: Mapping[str, Mapping[str, Any]]) -> Sequence[Table | str]:
+    """The sizes by variant and dtype, and what to know."""
+    from slimrnn.deploy.size import CORES, Size
 
     table = plain()
     for title in ("", ""):
@@ -52,8 +102,6 @@ def table(model: Any) -> list[Table | str]:
     for title in ("flash", "tables", "RAM", "state", "multiply-adds", *CORES):
         table.add_column(title, justify="right")
     notes: dict[str, list[str]] = {}
-    found = {"as it is": sizes(model)}
-    found |= {variant: sizes(slim) for variant, slim in _slimmer(model)}
     for variant, by_dtype in found.items():
         for k, (dtype, size) in enumerate(by_dtype.items()):
             if isinstance(size, Size):
@@ -75,7 +123,6 @@ def table(model: Any) -> list[Table | str]:
 def _slimmer(model: Any) -> Iterator[tuple[str, Any]]:
     """The model with slimmer layers: a variant's name, and the model that has it."""
     from slimrnn.slimming import rebuild
-    from slimrnn.variants import TABLE
 
     for variant in TABLE:
         with suppress(InputError):  # one that the layers do not become

@@ -14,7 +14,7 @@ from slimrnn.cli.console import console, plain
 from slimrnn.slimming.options import Options
 from slimrnn.utils.files import atomic_file
 from slimrnn.utils.settings import settings_of
-from slimrnn.variants import get
+from slimrnn.variants.files import NAMES, load
 
 OPTIONS = settings_of(Options)
 
@@ -39,7 +39,7 @@ def add(commands: Any) -> None:
         "--to",
         metavar="VARIANT",
         required=True,
-        help="such as LSTM6; `slimrnn variants` lists all",
+        help=NAMES,
     )
     command.add_argument(
         "--out", metavar="SLIMMED.keras", required=True, help="a new file"
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     """Carries out `slimrnn slim`."""
     options = {name: getattr(args, name) for name in OPTIONS}
     Options(**options)
-    variant, constants = get(args.to), _gate_constants(args.gate_constants)
+    variant, constants = load(args.to), _gate_constants(args.gate_constants)
     out, source = inputs.new_model_file(args.out), run_flags.data(args)
     backends.start(args.backend)
     from slimrnn import timing

@@ -8,6 +8,7 @@ from typing import Any
 from slimrnn.cli import flags, run_flags, trials
 from slimrnn.errors import InputError
 from slimrnn.experiments.run.settings import SETTINGS
+from slimrnn.variants.files import described
 
 #: The three numbers of the original's command line, in its order.
 POSITIONS = {
@@ -52,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
             )
         setattr(args, name, flag if place is None else place)
     settings = run_flags.given(args)
+    if args.variant is not None:
+        settings["variant"] = described(args.variant)
     if args.resume is None and args.variant is None:
         raise InputError("Give a VARIANT, such as LSTM6, or a run to --resume.")
 

@@ -14,6 +14,7 @@ from slimrnn.cli.flags import flag
 from slimrnn.errors import InputError
 from slimrnn.utils.checks import whole
 from slimrnn.variants import BASELINE, CANDIDATE, TABLE, Gate, Variant, get
+from slimrnn.variants.files import NAMES, load
 
 WIDE = 100  # columns of a screen on which a source fits with its prefix
 
@@ -27,7 +28,7 @@ def add(commands: Any) -> None:
         "parameters,\nor show one variant's equations, weights and source.",
         epilog="Example:  slimrnn variants LSTM6 --features 28 --units 50",
     )
-    command.add_argument("name", metavar="NAME", nargs="?", help="such as LSTM6")
+    command.add_argument("name", metavar="NAME", nargs="?", help=NAMES)
     what = "numbers in a step of the input"
     flag(command, "--features", "M", what, 32, applied=True)
     flag(command, "--units", "N", "units of the layer", 100, applied=True)
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     if args.name is None:
         shown: Any = variants_table(**sizes, width=screen.width)
     else:
-        shown = variant_page(get(args.name), **sizes)
+        shown = variant_page(load(args.name), **sizes)
     screen.print(shown)
     screen.print(legend(**sizes), style="dim")
     return 0

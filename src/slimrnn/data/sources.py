@@ -1,7 +1,6 @@
 """Where a data set by name is found, and a user's file: `load`."""
 
 import contextlib
-import difflib
 import itertools
 import os
 import socket
@@ -21,7 +20,7 @@ from slimrnn.data.table import DATASETS, Source
 from slimrnn.data.targets import INT32
 from slimrnn.data.windows import Choice, Found, arrange
 from slimrnn.errors import InputError
-from slimrnn.utils.checks import whole
+from slimrnn.utils.checks import nearest, whole
 
 UNKNOWN = 2  # Keras's convention: 0 pads, 1 starts a text, 2 is an unknown word
 DOWNLOAD_SECONDS = 20.0
@@ -217,9 +216,9 @@ def _places(source: Source, data_dir: str | os.PathLike | None) -> list[Path]:
 def _source(name: str) -> Source:
     if name in DATASETS:
         return DATASETS[name]
-    near = difflib.get_close_matches(str(name), DATASETS, 1)
+    near = nearest(name, DATASETS)
     raise InputError(
-        f"unknown data set {name!r}{f' (did you mean {near[0]!r}?)' if near else ''}: "
+        f"unknown data set {name!r}{f' (did you mean {near!r}?)' if near else ''}: "
         f"known are {', '.join(DATASETS)}; give one of these or a file of your own."
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +12,7 @@ from slimrnn.data.options import SPLITS
 from slimrnn.data.sequences import Origin
 from slimrnn.data.targets import are_class_numbers
 from slimrnn.errors import InputError
-from slimrnn.utils.checks import known, whole
+from slimrnn.utils.checks import known, nearest, whole
 
 Array = np.ndarray
 MOST_BYTES = 4 << 30
@@ -167,8 +166,8 @@ class _Columns:
         found = tuple(name.strip() for name in names)
         for name in found:
             if name not in self.table:
-                near = difflib.get_close_matches(name, self.table, 1)
-                hint = f" (did you mean {near[0]!r}?)" if near else ""
+                near = nearest(name, self.table)
+                hint = f" (did you mean {near!r}?)" if near else ""
                 raise InputError(
                     f"{self.where} has no column {name!r}{hint}, given as {what}: it "
                     f"has {_listed(self.table)}; give one of these."

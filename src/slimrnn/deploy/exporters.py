@@ -15,6 +15,7 @@ from typing import Any
 
 from slimrnn.errors import InputError
 from slimrnn.utils import files
+from slimrnn.utils.checks import known
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Exporter:
         dtypes: those that it has, the usual first.
         extra: of slimrnn, without which it does not work; empty for none.
         needs: the modules that the extra brings.
+        also: another name of the format.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Exporter:
     dtypes: tuple[str, ...] = ("float32",)
     extra: str = ""
     needs: tuple[str, ...] = ()
+    also: str = ""
 
     @property
     def function(self) -> str:
@@ -122,7 +125,24 @@ EXPORTERS: dict[str, Exporter] = {
             {"step": "One step", "lstm": _LSTM},
             extra="litert",
             needs=("ai_edge_litert", "flatbuffers"),
+            also="tflite",
         ),
         Exporter("rtneural", "RTNeural", "rtneural", ".json"),
     )
 }
+
+
+def find(name: str) -> Exporter:
+    """The exporter of a format, by either of its names.
+
+    Raises:
+        InputError: no such format; the sentence gives the nearest one.
+
+    Example:
+        >>> find("tflite").title
+        'LiteRT'
+    """
+    by_other = {each.also: each for each in EXPORTERS.values() if each.also}
+    if name not in by_other:
+        known("format", name, EXPORTERS)
+    return EXPORTERS.get(name) or by_other[name]

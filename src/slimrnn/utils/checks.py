@@ -64,6 +64,23 @@ def number(value: Any) -> bool:
         return False
 
 
+def nearest(word: Any, names: Iterable[str], likeness: float = 0.6) -> str:
+    """The name that somebody who wrote the word may have meant; empty for none.
+
+    Args:
+        word: in any case.
+        names: those that there are.
+        likeness: how much alike they must be, from 0, where one is always found, to 1.
+
+    Example:
+        >>> nearest("LSTN4", ["LSTM", "LSTM4"]), nearest("speed", ["units"])
+        ('LSTM4', '')
+    """
+    same = {name.lower(): name for name in names}
+    found = difflib.get_close_matches(str(word).lower(), same, 1, likeness)
+    return same[found[0]] if found else ""
+
+
 def known(what: str, value: Any, allowed: Iterable[str]) -> None:
     """Refuses a name that is not allowed, and names the nearest that is.
 
@@ -73,8 +90,7 @@ def known(what: str, value: Any, allowed: Iterable[str]) -> None:
     names = sorted(allowed)
     if value in names:
         return
-    nearest = difflib.get_close_matches(str(value).lower(), names, n=1, cutoff=0.0)
     raise InputError(
-        f"Unknown {what} {value!r}; the nearest is {nearest[0]}. "
+        f"Unknown {what} {value!r}; the nearest is {nearest(value, names, 0)}. "
         f"Allowed: {', '.join(names)}."
     )

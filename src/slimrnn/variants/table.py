@@ -9,11 +9,11 @@ the reference, the engines and the exporters read the same rows.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 from slimrnn.errors import InputError
+from slimrnn.utils.checks import nearest
 from slimrnn.variants.gates import Gate
 from slimrnn.variants.variant import Variant
 
@@ -142,10 +142,11 @@ def get(variant: str | Variant | Mapping[str, Any]) -> Variant:
     key = str(variant).lower()
     if key in names:
         return names[key]
-    nearest = difflib.get_close_matches(key, names, n=1, cutoff=0.0)
+    near = nearest(key, [row.name for row in TABLE], 0)
     raise InputError(
-        f"Unknown variant {variant!r}; the nearest is {names[nearest[0]].name}. "
-        f"Allowed: {', '.join(row.name for row in TABLE)}, or a slimrnn.Variant."
+        f"Unknown variant {variant!r}; the nearest is {near}. Allowed: "
+        f"{', '.join(row.name for row in TABLE)}, a slimrnn.Variant, or on the command "
+        f"line FILE.toml or FILE.py:NAME."
     )
 
 

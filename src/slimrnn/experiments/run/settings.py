@@ -32,6 +32,7 @@ from slimrnn.utils.settings import (
     truth,
 )
 from slimrnn.variants import Variant, get, serialize
+from slimrnn.variants.files import NAMES
 
 KEY = re.compile(r"[A-Za-z0-9_.-]*-seed\d+-[0-9a-f]{12}")  # as `Settings.key` gives it
 
@@ -79,7 +80,7 @@ class Settings(DataOptions):
     variant: str | Variant = field(
         metadata={
             "setting": Setting(
-                "such as LSTM6; `slimrnn variants` lists all",
+                NAMES,
                 lambda name, value: get(value),
                 "VARIANT",
             )

@@ -35,6 +35,7 @@ from slimrnn.experiments.run import build
 from slimrnn.experiments.run.settings import SETTINGS, TABLES, Settings
 from slimrnn.utils.checks import check, number, whole
 from slimrnn.variants import BASELINE, get
+from slimrnn.variants.files import described
 
 MATCHES = ("units", "parameters")
 CLOSE = 0.01  # how far matched parameter counts may lie apart
@@ -111,8 +112,19 @@ class Study:
             raise InputError(
                 f"match must be one of {', '.join(MATCHES)}; received {self.match!r}."
             )
+        self._check_own()
         self._check_texts()
         self._check_search()
+
+    def _check_own(self) -> None:
+        """Refuses two variants of one name, which tables could not tell apart."""
+        own = [x for x in self.grid.get("variant", []) if isinstance(x, Mapping)]
+        for one, other in itertools.combinations(own, 2):
+            if one != other and one.get("name") == other.get("name"):
+                raise InputError(
+                    f"Two different variants in [grid] are called {one.get('name')}; "
+                    f"give each a name of its own."
+                )
 
     def _check_texts(self) -> None:
         for name in ("title", "source"):
@@ -229,7 +241,7 @@ class Study:
             name: {k: v for k, v in getattr(self, name).items() if k not in changes}
             for name in ("settings", "grid", "search")
         }
-        for name, values in changes.items():
+        for name, values in _described(changes).items():
             if len(values) == 1 and not name.startswith("gate_constants."):
                 parts["settings"][name] = values[0]
             else:
@@ -269,6 +281,17 @@ def _with_whole_paths(names: Mapping[str, Any]) -> Mapping[str, Any]:
     if isinstance(data, list):
         return {**names, "data": [_whole_path(file) for file in data]}
     return {**names, "data": _whole_path(data)} if data else names
+
+
+def _described(names: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same with a variant of somebody's own as its description, not as its file.
+
+    Processes of trials and resumed studies run nobody's file.
+    """
+    given = names.get("variant")
+    if isinstance(given, list):
+        return {**names, "variant": list(map(described, given))}
+    return {**names, "variant": described(given)} if given else names
 
 
 def _whole_path(file: Any) -> Any:
@@ -333,6 +356,9 @@ def read(path: Path) -> Study:
         if isinstance(content.get(place), dict):
             content[place] = _flat(content[place])
     try:
+        for place in ("settings", "grid"):
+            if isinstance(content.get(place), dict):
+                content[place] = _described(content[place])
         return Study.from_config(content)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
