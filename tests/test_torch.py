@@ -28,13 +28,14 @@ def draw(*shape, dtype=torch.float32):
     return torch.tensor(random.normal(size=shape), dtype=dtype)
 
 
-def pair(layers, bias, batch_first, bidirectional, dtype):
+def pair(kind, layers, bias, batch_first, bidirectional, dtype):
     """torch's layer and ours with its weights."""
     torch.manual_seed(0)
     settings = {"num_layers": layers, "bias": bias, "batch_first": batch_first}
     settings |= {"bidirectional": bidirectional, "dtype": dtype}
-    theirs = nn.LSTM(M, N, **settings)
-    mine = ours.SlimLSTM(M, N, **settings, variant="LSTM", time_scale=None)
+    theirs = getattr(nn, kind)(M, N, **settings)
+    settings |= {"reset_after": True} if kind == "GRU" else {}
+    mine = getattr(ours, f"Slim{kind}")(M, N, **settings, variant=kind, time_scale=None)
     mine.load_state_dict(theirs.state_dict())
     return theirs, mine
 
@@ -42,7 +43,9 @@ def pair(layers, bias, batch_first, bidirectional, dtype):
 def of(layer, x, hx=None):
     """Outputs, last states, and the gradients by x and by what is given of states."""
     leaves = [t.clone().requires_grad_() for t in (x, *(hx or ()))]
-    y, last = layer(leaves[0], tuple(leaves[1:]) or None)
+    states = leaves[1] if len(leaves) == 2 else tuple(leaves[1:]) or None
+    y, last = layer(leaves[0], states)
+    last = last if isinstance(last, tuple) else (last,)
     loss = (y**2).sum() + sum((state**3).sum() for state in last)
     return [y, *last, *torch.autograd.grad(loss, leaves)]
 
@@ -54,15 +57,19 @@ def assert_near(found, wanted, tolerance):
 
 
 @pytest.mark.parametrize("dtype", BOTH)
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
 @pytest.mark.parametrize(("layers", "bias", "batch_first", "bidirectional"), FLAGS)
-def test_the_lstm_is_that_of_torch(layers, bias, batch_first, bidirectional, dtype):
-    theirs, mine = pair(layers, bias, batch_first, bidirectional, dtype)
+def test_the_full_rows_are_those_of_torch(
+    layers, bias, batch_first, bidirectional, kind, dtype
+):
+    theirs, mine = pair(kind, layers, bias, batch_first, bidirectional, dtype)
     places = layers * (2 if bidirectional else 1)
     for batch in (B, None):
         lead = (T,) if batch is None else (batch, T) if batch_first else (T, batch)
         x = draw(*lead, M, dtype=dtype)
         states = (places, N) if batch is None else (places, batch, N)
         hx = [draw(*states, dtype=dtype), 0.5 * draw(*states, dtype=dtype)]
+        hx = hx[: 1 + (kind == "LSTM")]
         for given in (None, hx):
             wanted = of(theirs, x, given)
             assert_near(of(mine, x, given), wanted, NEAR[dtype])
@@ -72,7 +79,7 @@ def test_the_lstm_is_that_of_torch(layers, bias, batch_first, bidirectional, dty
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("ordered", [False, True])
 def test_packed_sequences(ordered, bidirectional, dtype):
-    theirs, mine = pair(2, True, True, bidirectional, dtype)
+    theirs, mine = pair("LSTM", 2, True, True, bidirectional, dtype)
     lengths = (5, 3, 1) if ordered else (1, 5, 3)
     given = [draw(length, M, dtype=dtype) for length in lengths]
     packed = pack_sequence(given, enforce_sorted=ordered)
@@ -91,7 +98,7 @@ def test_packed_sequences(ordered, bidirectional, dtype):
 @pytest.mark.parametrize("name", ROWS)
 def test_every_variant_is_the_oracle_s(name, dtype):
     variant = ROWS[name]
-    layer = LAYERS[variant.family](
+    layer = LAYERS[variant.family.removesuffix("_after")](
         M, N, batch_first=True, variant=variant, time_scale=None, dtype=dtype
     )
     weights = {

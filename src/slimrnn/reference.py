@@ -100,8 +100,8 @@ def _step(spec: CellSpec, blocks, x, states, recurrent_mask) -> Arrays:
     seen = h if recurrent_mask is None else h * recurrent_mask
     step: Arrays = {"x": x, "h": h, "seen": seen}
     for gate in _order(spec):
-        is_reset = gate == CANDIDATE and family.reset
-        read = step[family.reset] * seen if is_reset else seen
+        resets = gate == CANDIDATE and family.reset
+        read = step[family.reset] * seen if resets and not family.product else seen
         step[f"{gate} read"] = read
         row = spec.variant[gate]
         if row.constant is not None:
@@ -111,6 +111,8 @@ def _step(spec: CellSpec, blocks, x, states, recurrent_mask) -> Arrays:
             step[gate] = row.tied(step[row.complement])
             continue
         pre = np.zeros_like(h)
+        if resets and family.product:
+            pre = pre + step[family.reset] * step[family.product]
         for weight, block in blocks[gate].items():
             pre = pre + _term(weight, block, x, read)
         step[gate] = spec.used(gate).function(pre)
@@ -225,7 +227,10 @@ def _step_back(spec: CellSpec, blocks, dblocks, step, d, recurrent_mask):
                 dread += dpre * block
             else:
                 dblocks[gate][weight] += dpre.sum(0)
-        if gate == CANDIDATE and family.reset:
+        if gate == CANDIDATE and family.product:
+            dgates[family.reset] += dpre * step[family.product]
+            dgates[family.product] += dpre * step[family.reset]
+        elif gate == CANDIDATE and family.reset:
             dgates[family.reset] += dread * step["seen"]
             dread = dread * step[family.reset]
         dseen += dread

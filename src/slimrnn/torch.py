@@ -22,7 +22,7 @@ from slimrnn import variants
 from slimrnn.errors import InputError
 from slimrnn.native import library
 from slimrnn.utils.checks import check, number, whole
-from slimrnn.variants import CellSpec, Variant, shapes
+from slimrnn.variants import FAMILIES, CellSpec, Variant, shapes
 from slimrnn.variants.step import Step
 from slimrnn.variants.time_scales import TimeScale, TimeScales, paced_constants
 
@@ -45,9 +45,11 @@ class _SlimLayer(nn.Module):
     """What the layers of the families share; see :class:`SlimLSTM`."""
 
     family: ClassVar[str]
-    #: the variant that torch.nn's layer computes, and its gates in torch's order
-    full: ClassVar[str] = ""
-    of_torch: ClassVar[tuple[str, ...]] = ()
+    #: the variant that torch.nn's layer computes, and its gates in torch's order: of
+    #: the weights of x, and of those of h
+    full: ClassVar[Variant | None] = None
+    of_x: ClassVar[tuple[str, ...]] = ()
+    of_h: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -63,6 +65,7 @@ class _SlimLayer(nn.Module):
         variant: str | Variant,
         gate_constants: Mapping[str, float] | None,
         time_scale: TimeScale,
+        reset_after: bool = False,
     ):
         super().__init__()
         sizes = {"input_size": input_size, "hidden_size": hidden_size}
@@ -74,7 +77,7 @@ class _SlimLayer(nn.Module):
         self.num_layers, self.bias, self.batch_first = num_layers, bias, batch_first
         self.dropout, self.bidirectional = float(dropout), bool(bidirectional)
         self.time_scale = time_scale
-        self.cell = self._specified(variant, gate_constants)
+        self.cell = self._specified(variant, gate_constants, reset_after)
         self._names = tuple(self.cell.variant.shapes(1, 1))
         for layer, suffix in self._places():
             features = input_size if layer == 0 else hidden_size * self._directions
@@ -83,9 +86,9 @@ class _SlimLayer(nn.Module):
                 self.register_parameter(f"{name}{suffix}", nn.Parameter(empty))
         self.reset_parameters()
 
-    def _specified(self, variant: Any, gate_constants: Any) -> CellSpec:
+    def _specified(self, variant: Any, constants: Any, reset_after: bool) -> CellSpec:
         found = variants.get(variant)
-        if found.family != self.family:
+        if (FAMILIES[found.family].base or found.family) != self.family:
             raise InputError(
                 f"{type(self).__name__} takes a variant of the family {self.family}; "
                 f"received {found.name}, of the family {found.family}."
@@ -93,10 +96,11 @@ class _SlimLayer(nn.Module):
         scales = self._scales = TimeScales.of(self.time_scale)
         paced = paced_constants(found, self.time_scale, scales)
         used = found if self.bias else found.without_bias()
+        used = used.with_reset_after() if reset_after else used
         if scales is not None:
-            constants = scales.constants(self.family)
-            used = used.with_constants({gate: constants[gate] for gate in paced})
-        return CellSpec(used.with_constants(gate_constants))
+            middle = scales.constants(self.family)
+            used = used.with_constants({gate: middle[gate] for gate in paced})
+        return CellSpec(used.with_constants(constants))
 
     @property
     def _directions(self) -> int:
@@ -228,26 +232,30 @@ class _SlimLayer(nn.Module):
 
     def _translate(self, state_dict: dict[str, Tensor], prefix: str) -> None:
         variant = self.cell.variant
-        full = variants.get(self.full) if self.full else None
-        full = full.without_bias() if full and not self.bias else full
+        full = self.full if self.full is None or self.bias else self.full.without_bias()
         if full is None or dict(variant.items()) != dict(full.items()):
             raise InputError(
                 f"The weights of torch.nn's layer do not fit {type(self).__name__} "
-                f"with the variant {variant.name}; allowed is SlimLSTM with the "
-                f"variant LSTM."
+                f"with the variant {variant.name} as it is; allowed are SlimLSTM with "
+                f"the variant LSTM, and SlimGRU with GRU and reset_after=True."
             )
         for _, suffix in self._places():
-            names = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] * self.bias)]
-            found = [state_dict.pop(f"{prefix}{name}{suffix}") for name in names]
-            kernel, recurrent, *biases = map(self._in_our_order, found)
-            state_dict[f"{prefix}kernel{suffix}"] = kernel.T
-            state_dict[f"{prefix}recurrent_kernel{suffix}"] = recurrent.T
-            if biases:
-                state_dict[f"{prefix}bias{suffix}"] = biases[0] + biases[1]
-
-    def _in_our_order(self, weight: Tensor) -> Tensor:
-        blocks = dict(zip(self.of_torch, weight.chunk(len(self.of_torch)), strict=True))
-        return torch.cat([blocks[gate] for gate in self.cell.variant.blocks("kernel")])
+            of = {"ih": self.of_x, "hh": self.of_h}
+            parts: dict[str, dict[str, Tensor]] = {}
+            for name in ("weight_ih", "weight_hh", *["bias_ih", "bias_hh"] * self.bias):
+                gates = of[name[-2:]]
+                whole_one = state_dict.pop(f"{prefix}{name}{suffix}")
+                blocks = whole_one.chunk(len(gates))
+                parts[name] = dict(zip(gates, blocks, strict=True))
+            places = {"kernel": ["weight_ih"], "recurrent_kernel": ["weight_hh"]}
+            for name, sources in {**places, "bias": ["bias_ih", "bias_hh"]}.items():
+                sums = [
+                    [parts[s][gate] for s in sources if gate in parts[s]]
+                    for gate in variant.blocks(name)
+                ]
+                if sums:
+                    whole_one = torch.cat([torch.stack(terms).sum(0) for terms in sums])
+                    state_dict[f"{prefix}{name}{suffix}"] = whole_one.t()
 
     def extra_repr(self) -> str:
         """The arguments that are not usual."""
@@ -360,8 +368,8 @@ class SlimLSTM(_SlimLayer):
         ((5, 2, 4), (1, 2, 4))
     """
 
-    family, full = "lstm", "LSTM"
-    of_torch = ("i", "f", "c", "o")
+    family, full = "lstm", variants.get("LSTM")
+    of_x = of_h = ("i", "f", "c", "o")
 
     def __init__(
         self,
@@ -403,13 +411,14 @@ class _SlimUnit(_SlimLayer):
         dtype: torch.dtype | None = None,
         *,
         variant: str | Variant = "",
+        reset_after: bool = False,
         gate_constants: Mapping[str, float] | None = None,
         time_scale: TimeScale = "auto",
     ):
         super().__init__(
             *(input_size, hidden_size, num_layers, bias, batch_first, dropout),
             *(bidirectional, device, dtype, variant or self.usual),
-            *(gate_constants, time_scale),
+            *(gate_constants, time_scale, reset_after),
         )
 
     usual: ClassVar[str]
@@ -419,9 +428,11 @@ class SlimGRU(_SlimUnit):
     """A slim GRU: ``torch.nn.GRU`` with the gates of a variant, by default GRU3.
 
     ``h_t = z * h_(t-1) + (1 - z) * tanh(W x + U (r * h_(t-1)) + b)``: r resets h before
-    the product, as in the papers; ``torch.nn.GRU`` resets the product, so that its
-    weights do not fit. Arguments and results are those of :class:`SlimLSTM`, with h_0
-    for (h_0, c_0) and h_n for (h_n, c_n).
+    the product, as in the papers. With ``reset_after=True`` it resets the product,
+    ``r * (U h_(t-1) + b_n)``, as ``torch.nn.GRU`` does: ``SlimGRU(m, n, variant="GRU",
+    reset_after=True)`` takes its weights and computes the same. All other arguments and
+    results are those of :class:`SlimLSTM`, with h_0 for (h_0, c_0) and h_n for
+    (h_n, c_n).
 
     Example:
         >>> outputs, h = SlimGRU(3, 4, variant="GRU3")(torch.ones(5, 2, 3))
@@ -430,6 +441,8 @@ class SlimGRU(_SlimUnit):
     """
 
     family, usual = "gru", "GRU3"
+    full = variants.get("GRU").with_reset_after()
+    of_x, of_h = ("r", "z", "c"), ("r", "z", "n")
 
 
 class SlimMGU(_SlimUnit):

@@ -344,16 +344,20 @@ gates = st.one_of(
     st.sampled_from(TERMS),
     st.floats(0, 0.875, width=32).map(lambda value: Gate(constant=value)),
 )
-candidates = st.sampled_from([gate for gate in TERMS if gate.x == "full"])
+of_x = [gate for gate in TERMS if gate.x == "full"]
+candidates = st.sampled_from(of_x)
+#: of families that reset the product n
+without_h = st.sampled_from([gate for gate in of_x if gate.h == "none"])
+products = st.sampled_from([g for g in TERMS if g.x == "none" and g.h != "none"])
 
 
 @st.composite
 def variants(draw):
     family = draw(st.sampled_from(list(FAMILIES)))
-    drawn = {
-        name: draw(candidates if name == "c" else gates)
-        for name in FAMILIES[family].gates
-    }
+    own = {"c": candidates}
+    if product := FAMILIES[family].product:
+        own = {"c": without_h, product: products}
+    drawn = {name: draw(own.get(name, gates)) for name in FAMILIES[family].gates}
     return Variant("Drawn", family, drawn)
 
 

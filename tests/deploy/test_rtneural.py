@@ -15,9 +15,8 @@ from slimrnn.variants import get
 EACH = {"return_sequences": True}
 
 
-def gru(variant, **spec):
-    bias = normal(4, seed=3) if spec else None
-    return Recurrent("cell", cell(variant, 2, 4, bias, **spec), **EACH)
+def gru(variant):
+    return Recurrent("cell", cell(variant, 2, 4), **EACH)
 
 
 def others(row):
@@ -32,7 +31,7 @@ MODELS = {
         if row.family == "lstm" and not others(row)
     },
     **{
-        name: [gru(name, reset_after=True), dense(4, 1, "sigmoid")]
+        name: [gru(get(name).with_reset_after()), dense(4, 1, "sigmoid")]
         for name in ("GRU", "GRU1", "GRU2", "GRU3")
     },
     "all around": [
@@ -63,7 +62,7 @@ REFUSED = {
         for name, row in ROWS.items()
         if row.family == "lstm" and others(row)
     },
-    "a reset before": ([gru("GRU3")], "train one with reset_after=True"),
+    "a reset before": ([gru("GRU3")], "is of the family gru; .*reset_after=True"),
     "another family": ([recurrent(2, 4, "MGU")], "is of the family mgu"),
     "a constant beyond": (
         [recurrent(2, 4, get("LSTM6").with_constants({"f": 1.5}))],

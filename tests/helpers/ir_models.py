@@ -28,12 +28,12 @@ def dense(inputs, outputs, activation="linear", name="head", bias=True):
     return Dense(name, normal(inputs, outputs), bias, activation)
 
 
-def cell(variant, features, units, reset_bias=None, seed=0, **spec):
+def cell(variant, features, units, seed=0, **spec):
     """The weights of a variant; ``spec``: the other arguments of CellSpec."""
     variant = get(variant)
     shapes = enumerate(variant.shapes(features, units).items(), start=10 * seed)
     weights = {name: normal(*shape, seed=k) for k, (name, shape) in shapes}
-    return RecurrentWeights(CellSpec(variant, **spec), weights, reset_bias)
+    return RecurrentWeights(CellSpec(variant, **spec), weights)
 
 
 def recurrent(features, units, variant="LSTM6", name="cell", **flags):

@@ -1,6 +1,6 @@
 """Random weights and inputs for a variant, shared by the engine's tests."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def masks(length):
 
 
 #: rows that nobody has published, to prove that only the algebra counts
-OWN = (
+_OWN = (
     Variant(
         "OwnLSTM",
         "lstm",
@@ -61,6 +61,11 @@ OWN = (
             "o": Gate(x="full"),
         },
     ),
+)
+_AFTER = (get("GRU"), get("GRU3"), get("MGU2"), _OWN[1])
+OWN = (
+    *_OWN,
+    *(replace(v.with_reset_after(), name=f"{v.name}_after") for v in _AFTER),
 )
 ROWS = {row.name: row for row in (*variants(), *OWN)}
 

@@ -108,14 +108,6 @@ REFUSED = {
         lambda: with_functions(activation=Function("softmax", lambda x: x)),
         "softmax; allowed: tanh",
     ),
-    "a reset behind of no reset gate": (
-        lambda: with_functions(reset_after=True),
-        "resets behind the product",
-    ),
-    "a bias of no reset behind": (
-        lambda: replace(cell("GRU", 3, 4), reset_bias=np.ones(4, "f4")),
-        "resets behind the product",
-    ),
     "zeros of no mask": (
         lambda: recurrent(3, 4, zero_masked=True),
         "zero_masked=True; allowed only with masked=True",

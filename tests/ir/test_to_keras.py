@@ -21,7 +21,7 @@ from slimrnn.ir.layers import (
 )
 from slimrnn.ir.model import Model
 from slimrnn.ir.to_keras import to_keras
-from slimrnn.variants import ACTIVATIONS, get
+from slimrnn.variants import ACTIVATIONS
 
 BIASED = [row for row in ROWS.values() if all(g.terms != ("bias",) for g in row.gates)]
 WIDTHS = st.integers(1, 3)
@@ -30,7 +30,7 @@ FUNCTION = st.sampled_from(sorted({*FUNCTIONS} - {"linear"}))
 
 @st.composite
 def cells(draw, features, units):
-    """The weights of any variant, of its own constants, or of Keras's GRU."""
+    """The weights of any variant, of its own constants."""
     functions = st.sampled_from([*ACTIVATIONS.values()])
     spec = {k: draw(functions) for k in ("activation", "recurrent_activation")}
     if draw(st.booleans()):
@@ -38,10 +38,7 @@ def cells(draw, features, units):
     else:
         variant = draw(st.sampled_from([*ROWS.values()]))
     variant = variant.with_constants(dict.fromkeys(variant.constants, 0.25))
-    if draw(st.integers(0, 4)) == 0:
-        variant, spec["reset_after"] = get("GRU"), True
-    reset_bias = normal(units) if "reset_after" in spec else None
-    return cell(variant, features, units, reset_bias, **spec)
+    return cell(variant, features, units, **spec)
 
 
 @st.composite
@@ -112,12 +109,6 @@ def test_a_file_has_it_all(tmp_path):
     model = Model("small", layers, steps=5)
     to_keras(model).save(tmp_path / "small.keras")
     assert from_keras(keras.saving.load_model(tmp_path / "small.keras")) == model
-
-
-def test_what_keras_does_not_have():
-    layer = Recurrent("r", cell("GRU3", 3, 4, np.ones(4, "f4"), reset_after=True))
-    with pytest.raises(InputError, match="only the full GRU; received GRU3"):
-        to_keras(Model("small", [layer]))
 
 
 def test_initial_states_are_left_out_when_asked_for():

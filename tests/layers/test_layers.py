@@ -24,7 +24,7 @@ from layer_problems import (
 )
 from problems import ROWS, masks
 from products import some
-from slimrnn import reference
+from slimrnn import SlimGRU, reference
 
 MASK = masks(TIME)
 FULL_ROWS = {
@@ -73,6 +73,21 @@ def test_the_full_rows_are_keras_layers(name):
     ]
     assert_same(ours(X), theirs(X))
     assert_same(ours(X, mask=MASK), theirs(X, mask=MASK))
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_with_reset_after_the_gru_is_keras_s_own(use_bias):
+    options = {"use_bias": use_bias, "bias_initializer": "normal", **EVERYTHING}
+    theirs = keras.layers.GRU(UNITS, **options)
+    ours = SlimGRU(UNITS, "GRU", reset_after=True, **options)
+    wanted = theirs(X, mask=MASK)
+    ours.build(X.shape)
+    kernel, recurrent, *biases = theirs.get_weights()
+    for outer, inner in biases:
+        outer[: 2 * UNITS] += inner[: 2 * UNITS]
+        biases = [np.concatenate([outer, inner[2 * UNITS :]])]
+    ours.set_weights([kernel, recurrent, *biases])
+    assert_same(ours(X, mask=MASK), wanted)
 
 
 @pytest.mark.parametrize("name", FULL_ROWS)

@@ -19,7 +19,7 @@ from layer_problems import (
     randomised,
 )
 from problems import ROWS
-from slimrnn import InputError, SlimGRU, SlimLSTM, SlimMGU, SlimRNN, Variant, get
+from slimrnn import Gate, InputError, SlimGRU, SlimLSTM, SlimMGU, SlimRNN, Variant, get
 from slimrnn.activations import hard_sigmoid_keras2
 
 OWN_OPTIONS = {
@@ -85,7 +85,7 @@ def test_arguments_by_position_are_those_by_name(ours, theirs, variant):
         config.pop("name")
     assert configs[0] == configs[1]
     for name, value in given.items():
-        if isinstance(value, (int, float)) and name != "reset_after":
+        if isinstance(value, (int, float)):
             assert configs[0][name] == value
 
 
@@ -149,7 +149,12 @@ REFUSED = {
         {"engine": "gpu"},
         "engine must be one of auto, ops, native; received 'gpu'.",
     ),
-    "reset_after": (SlimGRU, [4], {"reset_after": True}, "reset_after=True is not"),
+    "reset_after": (
+        SlimMGU,
+        [4, Variant("Mine", "mgu", [Gate(bias=True), Gate(x="full")])],
+        {"reset_after": True},
+        "an h in the candidate; Mine has none",
+    ),
     "use_cudnn": (SlimLSTM, [4], {"use_cudnn": True}, "use_cudnn=True cannot be"),
     "another cell": (
         SlimRNN,
@@ -255,7 +260,7 @@ def test_settings_are_read_off_the_layer_as_off_keras_layers(row):
     options = {"dropout": 0.25, "seed": 1, "kernel_regularizer": "l2"}
     layer, like = ours(4, **options), theirs(4, **options)
     missing = {n for n in dir(like) if n[0] != "_" and not hasattr(layer, n)}
-    assert missing <= {"use_cudnn", "reset_after", "input", "output"}
+    assert missing <= {"use_cudnn", "input", "output"}
     assert layer.units == like.units == 4
     assert layer.dropout == like.dropout == 0.25
     assert layer.activation is like.activation

@@ -20,7 +20,7 @@ static void run(const char *what, int code) {
   CHECK(code == SLIM_OK, "%s: %s", what, slim_error(code));
 }
 
-/* One sequence, forward, and backward where that is. */
+/* One sequence, forward and backward. */
 static record run_case(uint64_t seed, int size) {
   problem p = begin(seed);
   slim_cell cell;
@@ -28,7 +28,6 @@ static record run_case(uint64_t seed, int size) {
   slim_buffer *at = s.buffer;
   const size_t states = s.batch * cell.units, all = states * s.time;
   const int count = 1 + (cell.forget >= 0);
-  reset_after(&p, &cell, &at[SLIM_RESET_BIAS]);
   if (smooth) cell.activation = cell.state_activation = SLIM_TANH,
               cell.recurrent_activation = SLIM_SIGMOID;
   /* x's last feature without weight: its gradient is 0 */
@@ -39,30 +38,28 @@ static record run_case(uint64_t seed, int size) {
   plain.buffer[SLIM_OUTPUTS] = result(&p, all);
   for (int k = 0; k < count; k++) plain.buffer[SLIM_LAST + k] = result(&p, states);
   run("forward", slim_forward(&cell, &plain));
-  if (!cell.reset_after) {
-    at[SLIM_TAPE] = buffer(&p, slim_elements(&cell, s.batch, s.time, SLIM_TAPE), NAN);
-    if (below(&p, 2)) at[SLIM_OUTPUTS] = result(&p, all);
-    for (int k = 0; k < count; k++) at[SLIM_LAST + k] = result(&p, states);
-    run("forward with a tape", slim_forward(&cell, &s));
-    for (int k = 0; k < count; k++)
-      CHECK(!memcmp(at[SLIM_LAST + k].at, plain.buffer[SLIM_LAST + k].at,
-                    states * sizeof(float)),
-            "case %llu: a tape changes results", (unsigned long long)seed);
-    at[SLIM_DOUTPUTS] = maybe(&p, all, 1);
-    for (int k = 0; k < count; k++) at[SLIM_DLAST + k] = maybe(&p, states, 1);
-    if (below(&p, 2)) at[SLIM_DX] = result(&p, s.batch * s.time * m);
-    for (int w = 0; w < SLIM_WEIGHTS; w++)
-      if (at[SLIM_WEIGHT + w].at)
-        at[SLIM_DWEIGHT + w] = result(&p, at[SLIM_WEIGHT + w].count);
-    for (int k = 0; k < count; k++)
-      if (below(&p, 4)) at[SLIM_DSTATE + k] = result(&p, states);
-    run("backward", slim_backward(&cell, &s));
-    size_t strange = 0;
-    const float *dx = at[SLIM_DX].at;
-    for (int64_t k = 1; seed % 2 && dx && k <= s.batch * s.time; k++)
-      strange += dx[k * m - 1] != 0;
-    CHECK(!strange, "case %llu: dx is not 0 where W is", (unsigned long long)seed);
-  }
+  at[SLIM_TAPE] = buffer(&p, slim_elements(&cell, s.batch, s.time, SLIM_TAPE), NAN);
+  if (below(&p, 2)) at[SLIM_OUTPUTS] = result(&p, all);
+  for (int k = 0; k < count; k++) at[SLIM_LAST + k] = result(&p, states);
+  run("forward with a tape", slim_forward(&cell, &s));
+  for (int k = 0; k < count; k++)
+    CHECK(!memcmp(at[SLIM_LAST + k].at, plain.buffer[SLIM_LAST + k].at,
+                  states * sizeof(float)),
+          "case %llu: a tape changes results", (unsigned long long)seed);
+  at[SLIM_DOUTPUTS] = maybe(&p, all, 1);
+  for (int k = 0; k < count; k++) at[SLIM_DLAST + k] = maybe(&p, states, 1);
+  if (below(&p, 2)) at[SLIM_DX] = result(&p, s.batch * s.time * m);
+  for (int w = 0; w < SLIM_WEIGHTS; w++)
+    if (at[SLIM_WEIGHT + w].at)
+      at[SLIM_DWEIGHT + w] = result(&p, at[SLIM_WEIGHT + w].count);
+  for (int k = 0; k < count; k++)
+    if (below(&p, 4)) at[SLIM_DSTATE + k] = result(&p, states);
+  run("backward", slim_backward(&cell, &s));
+  size_t strange = 0;
+  const float *dx = at[SLIM_DX].at;
+  for (int64_t k = 1; seed % 2 && dx && k <= s.batch * s.time; k++)
+    strange += dx[k * m - 1] != 0;
+  CHECK(!strange, "case %llu: dx is not 0 where W is", (unsigned long long)seed);
   record all_of_it = note(&p);
   end(&p);
   return all_of_it;
@@ -129,7 +126,7 @@ static void bad_buffers_are_refused(const slim_cell *cell, const slim_sequence *
                                                   const slim_sequence *)) {
   const int backward = engine == slim_backward;
   for (int k = 0; k < SLIM_BUFFERS; k++) {
-    const int needed = k == SLIM_X || (k >= SLIM_WEIGHT && k < SLIM_RESET_BIAS) ||
+    const int needed = k == SLIM_X || (k >= SLIM_WEIGHT && k < SLIM_STATE) ||
                        (k == SLIM_TAPE && backward);
     const int ignored =
         backward ? k >= SLIM_OUTPUTS && k < SLIM_DOUTPUTS : k >= SLIM_DOUTPUTS;

@@ -57,21 +57,23 @@ static slim_buffer buffer(bytes *b, int64_t wanted, size_t of_one) {
 static slim_cell random_cell(bytes *b) {
   slim_cell cell = {.features = size32(b), .units = size32(b)};
   const int with_c = below(b, 2);
-  cell.gates = with_c ? 4 : 2 + below(b, 2);
+  cell.gates = with_c ? 4 : 2 + below(b, 3);
   cell.input = cell.forget = cell.output = cell.update = cell.reset = cell.tied = -1;
   if (with_c)
     cell.candidate = 2, cell.input = 0, cell.forget = 1, cell.output = 3;
   else
-    cell.candidate = cell.gates - 1, cell.update = 0, cell.reset = cell.gates - 2;
+    cell.candidate = cell.gates - 1, cell.update = 0, cell.reset = cell.gates > 2;
+  cell.product = !with_c && !below(b, 4) ? cell.gates - 2 : -1;
   cell.keeps = below(b, 2);
-  cell.reset_after = byte(b) > 200;
   cell.activation = below(b, SLIM_ACTIVATIONS);
   cell.recurrent_activation = below(b, SLIM_ACTIVATIONS);
   cell.state_activation = below(b, SLIM_ACTIVATIONS);
   if (with_c) cell.tied = (int)below(b, 3) - 1;
   cell.ratio = below(b, 2) ? 1.0f : 0.25f;
   for (int k = 0; k < SLIM_GATES; k++) {
-    const uint32_t kind = k == cell.candidate ? 1 | byte(b) : byte(b);
+    uint32_t kind = k == cell.candidate ? 1 | byte(b) : byte(b);
+    if (cell.product >= 0 && k == cell.candidate) kind &= ~6u;
+    if (k == cell.product) kind = (kind & ~1u) | 2;
     if (k == cell.tied) continue;
     for (int w = 0; w < SLIM_WEIGHTS; w++) cell.gate[k].terms[w] = kind >> w & 1;
     cell.gate[k].is_constant = !(kind & 15);
@@ -131,8 +133,6 @@ static void stream(bytes *b) {
                                                                     : 0;
       if (wanted > 0) l->weights[w] = buffer(b, wanted, sizeof(float));
     }
-    if (is_cell && cells[k].reset_after)
-      l->reset_bias = buffer(b, l->outputs, sizeof(float));
     for (int i = 0; is_cell && i < SLIM_STATES; i++)
       if (batch > 0 && batch < MOST)
         l->states[i] =

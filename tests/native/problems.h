@@ -111,7 +111,8 @@ TOOL void same(record a, record b, uint64_t seed, const char *what) {
 
 TOOL slim_cell random_cell(problem *p, int features, int units) {
   const float constants[] = {1, 0.4f, 0.96f, 0};
-  const int with_c = below(p, 2), gates = with_c ? 4 : 2 + below(p, 2);
+  const int with_c = below(p, 2), resets_product = !with_c && !below(p, 3);
+  const int gates = with_c ? 4 : 2 + below(p, 2) + resets_product;
   int order[4] = {0, 1, 2, 3};
   for (int k = gates - 1; k > 0; k--) {
     const int j = below(p, k + 1), was = order[k];
@@ -119,7 +120,8 @@ TOOL slim_cell random_cell(problem *p, int features, int units) {
     order[j] = was;
   }
   slim_cell cell = {.features = features, .units = units, .gates = gates, .input = -1,
-                    .forget = -1, .output = -1, .update = -1, .reset = -1, .tied = -1};
+                    .forget = -1, .output = -1, .update = -1, .reset = -1, .tied = -1,
+                    .product = -1};
   cell.candidate = order[0];
   if (with_c) {
     cell.input = order[1];
@@ -128,7 +130,8 @@ TOOL slim_cell random_cell(problem *p, int features, int units) {
     cell.tied = ANY_OF(p, -1, cell.input, cell.forget);
   } else {
     cell.update = order[1];
-    cell.reset = order[gates - 1];
+    cell.reset = order[gates - 1 - resets_product];
+    if (resets_product) cell.product = order[gates - 1];
     cell.keeps = below(p, 2);
   }
   cell.activation = below(p, SLIM_ACTIVATIONS);
@@ -146,9 +149,13 @@ TOOL slim_cell random_cell(problem *p, int features, int units) {
       gate->terms[SLIM_BIAS] = 1;
       continue;
     }
-    const int kind = k == cell.candidate ? 1 | below(p, 8) << 1 : below(p, 16);
-    for (int w = 0; w < SLIM_WEIGHTS; w++) gate->terms[w] = kind >> w & 1;
-    gate->is_constant = !kind;
+    const int bias = below(p, 2) << SLIM_BIAS, kind = below(p, 8);
+    const int of_candidate = resets_product ? 1 : 1 | kind;
+    const int has = bias | (k == cell.candidate ? of_candidate
+                            : k == cell.product ? (1 + kind % 3) << 1
+                                                : kind);
+    for (int w = 0; w < SLIM_WEIGHTS; w++) gate->terms[w] = has >> w & 1;
+    gate->is_constant = !has;
     gate->constant = constants[below(p, 4)];
   }
   return cell;
@@ -199,14 +206,4 @@ TOOL slim_sequence random_sequence(problem *p, int size, slim_cell *cell) {
     s.buffer[SLIM_STATE + k] = maybe(p, B * n, 0.5f);
   if (below(p, 2)) s.buffer[SLIM_RECURRENT_MASK] = buffer(p, B * n, 1);
   return s;
-}
-
-/* A cell as Keras's GRU has it where its candidate allows: forward only. */
-TOOL void reset_after(problem *p, slim_cell *cell, slim_buffer *bias) {
-  int32_t *terms = cell->gate[cell->candidate].terms;
-  if (cell->forget >= 0 || below(p, 2) || !terms[SLIM_RECURRENT_KERNEL] ||
-      terms[SLIM_RECURRENT_VECTOR])
-    return;
-  cell->reset_after = 1;
-  *bias = maybe(p, cell->units, 0.2f);
 }

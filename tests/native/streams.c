@@ -50,9 +50,7 @@ void stream_case(uint64_t seed) {
     at[SLIM_X] = k ? expected[0] : x;
     if (masked) at[SLIM_MASK] = (slim_buffer){mask, B * T};
     give_weights(&weights, &cells[k], &at[SLIM_WEIGHT]);
-    reset_after(&weights, &cells[k], &at[SLIM_RESET_BIAS]);
     memcpy(l->weights, &at[SLIM_WEIGHT], sizeof l->weights);
-    l->reset_bias = at[SLIM_RESET_BIAS];
     at[SLIM_OUTPUTS] = expected[k] = buffer(&p, B * T * n, NAN);
     for (int i = 0; i < 1 + (cells[k].forget >= 0); i++) {
       at[SLIM_STATE + i] = buffer(&p, B * n, 0.5f);
@@ -122,7 +120,7 @@ void stream_of_several(void) {
   const float one = 1, zero = 0;
   float x = 1, y = 0, h[64] = {0}, c[64] = {0};
   slim_cell cell = {.features = 1, .units = 1, .gates = 4, .candidate = 2, .forget = 1,
-                    .output = 3, .update = -1, .reset = -1, .tied = -1,
+                    .output = 3, .update = -1, .reset = -1, .tied = -1, .product = -1,
                     .activation = SLIM_LINEAR, .recurrent_activation = SLIM_LINEAR,
                     .state_activation = SLIM_LINEAR};
   for (int k = 0; k < SLIM_GATES; k++) {

@@ -295,7 +295,7 @@ REFUSED = {
     "bias a number": (lambda: Gate(bias=1), "bias must be True or False, received 1"),
     "unknown family": (
         lambda: Variant("A", "rnn", CELL),
-        "family must be one of lstm, gru, mgu; received 'rnn'",
+        "family must be one of lstm, gru, mgu, gru_after, mgu_after; received 'rnn'",
     ),
     "unknown gate": (
         lambda: Variant("A", "mgu", {"f": ONE, "g": ONE, **CELL}),

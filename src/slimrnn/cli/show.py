@@ -81,7 +81,7 @@ def _usual(layer: ir.Layer) -> str:
 def _recurrent(layer: ir.Recurrent) -> str:
     spec = layer.cell.spec
     said = [spec.variant.name, f"g {spec.activation}, s {spec.recurrent_activation}"]
-    said += ["reset_after"] * spec.reset_after
+    said += ["reset_after"] * bool(spec.family.product)
     said += ["backwards"] * layer.go_backwards
     said += ["masked"] * layer.masked
     said += ["initial states"] * (layer.initial is not None)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from slimrnn.deploy.graph.full_lstm import FullGate, full
+from slimrnn.deploy.graph.full_lstm import full
 from slimrnn.deploy.graph.metadata import metadata, save
 from slimrnn.errors import InputError
 from slimrnn.ir import read
@@ -31,7 +31,7 @@ from slimrnn.ir.layers import (
     Skip,
 )
 from slimrnn.utils import files
-from slimrnn.variants import CANDIDATE, FAMILIES
+from slimrnn.variants import CANDIDATE
 
 Array = np.ndarray
 _FUNCTIONS = ("tanh", "relu", "sigmoid", "softmax", "linear")
@@ -131,43 +131,30 @@ def _recurrent(layer: Recurrent) -> dict[str, Any]:
         f"has the activations {' and '.join(functions)}": (
             functions != ("tanh", "sigmoid")
         ),
-        f"is of the family {spec.family.name}": spec.family.name not in _PACKED,
+        f"is of the family {spec.family.name}": spec.family.name not in _KINDS,
     }
     for reason, holds in reasons.items():
         if holds:
             raise InputError(
-                f"The layer {layer} {reason}; RTNeural has LSTM and GRU with tanh and "
-                f"sigmoid that go forwards from zeros."
+                f"The layer {layer} {reason}; RTNeural has LSTM, and GRU with "
+                f"reset_after=True, with tanh and sigmoid that go forwards from zeros."
             )
     gates = full(layer)
-    order = [gates[name] for name in FAMILIES[spec.family.name].gates]
-    kernel = np.concatenate([gate.kernel for gate in order], 1)
-    recurrent_kernel = np.concatenate([gate.recurrent_kernel for gate in order], 1)
-    bias = _PACKED[spec.family.name](layer, order)
-    return _entry(spec.family.name, layer, "tanh", kernel, recurrent_kernel, bias)
+    kind, reads_x, reads_h = _KINDS[spec.family.name]
+    kernel = np.concatenate([gates[k].kernel for k in reads_x], 1)
+    recurrent_kernel = np.concatenate([gates[k].recurrent_kernel for k in reads_h], 1)
+    bias = np.concatenate([gates[k].bias for k in reads_x])
+    if reads_h != reads_x:  # (2, 3n): of the sums of x, and of those of h
+        own = [gates[k].bias * (k not in reads_x) for k in reads_h]
+        bias = np.stack([bias, np.concatenate(own)])
+    return _entry(kind, layer, "tanh", kernel, recurrent_kernel, bias)
 
 
-def _lstm_bias(layer: Recurrent, gates: list[FullGate]) -> Array:
-    return np.concatenate([gate.bias for gate in gates])
-
-
-def _gru_biases(layer: Recurrent, gates: list[FullGate]) -> Array:
-    """(2, 3n): of all gates, and behind the product."""
-    if not layer.cell.spec.reset_after:
-        raise InputError(
-            f"The layer {layer} resets h before the product; RTNeural's GRU does so "
-            f"behind it: train one with reset_after=True."
-        )
-    behind = np.zeros((3, layer.outputs), "float32")
-    if layer.cell.reset_bias is not None:
-        behind[2] = layer.cell.reset_bias
-    return np.stack([_lstm_bias(layer, gates), behind.ravel()])
-
-
-#: how RTNeural packs the biases of a family; it has no other
-_PACKED: dict[str, Callable[[Recurrent, list[FullGate]], Array]] = {
-    "lstm": _lstm_bias,
-    "gru": _gru_biases,
+#: RTNeural's layer for a family, and the order of gates that read x, and of those that
+#: read h; it has no other
+_KINDS = {
+    "lstm": ("lstm", ("i", "f", "c", "o"), ("i", "f", "c", "o")),
+    "gru_after": ("gru", ("z", "r", "c"), ("z", "r", "n")),
 }
 
 

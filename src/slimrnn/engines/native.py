@@ -66,8 +66,6 @@ def obstacle(request: Request) -> str | None:
                 return (
                     f"the activation {function} is not one of {', '.join(ACTIVATIONS)}"
                 )
-        if cell.reset_after:
-            return "it resets h before the product, and reset_after asks for after"
     if request.dtype != "float32":
         return f"it computes in float32 and not in {request.dtype}"
     if request.device != "cpu":

@@ -39,18 +39,18 @@ def keras_cell(layer: Described) -> RecurrentWeights:
     names = ("kernel", "recurrent_kernel", *(("bias",) if use_bias else ()))
     weights = dict(zip(names, layer.arrays(*names), strict=True))
     variant = (CELLS if use_bias else _NO_BIAS)[layer.kind]
-    reset_after = bool(layer.get("reset_after", layer.kind == "CuDNNGRU"))
     if layer.kind in _PACKED:
         weights = _PACKED[layer.kind](layer, weights)
-    reset_bias = None
-    if variant.family == "gru" and reset_after and use_bias:
-        bias = weights["bias"]
-        if bias.ndim != 2 or len(bias) != 2 or bias.shape[1] % 3:
-            raise InputError(
-                f"The layer {layer} has reset_after=True and a bias of the shape "
-                f"{bias.shape}; expected (2, 3 units)."
-            )
-        weights["bias"], reset_bias = two_biases(*bias)
+    if variant.family == "gru" and layer.get("reset_after", layer.kind == "CuDNNGRU"):
+        variant = variant.with_reset_after()
+        if use_bias:
+            bias = weights["bias"]
+            if bias.ndim != 2 or len(bias) != 2 or bias.shape[1] % 3:
+                raise InputError(
+                    f"The layer {layer} has reset_after=True and a bias of the shape "
+                    f"{bias.shape}; expected (2, 3 units)."
+                )
+            weights["bias"] = one_bias(*bias)
     functions = {}
     for what, usual in (("activation", "tanh"), ("recurrent_activation", "sigmoid")):
         name = layer.get(what, usual)
@@ -58,15 +58,11 @@ def keras_cell(layer: Described) -> RecurrentWeights:
         functions[what] = ACTIVATIONS[name]
     if layer.kind == "SimpleRNN":  # which has no gate
         functions["recurrent_activation"] = ACTIVATIONS["linear"]
-    spec = CellSpec(variant, **functions, reset_after=reset_after)
-    return cell_of(layer, spec, weights, reset_bias)
+    return cell_of(layer, CellSpec(variant, **functions), weights)
 
 
 def cell_of(
-    layer: object,
-    spec: CellSpec,
-    weights: dict[str, Array],
-    reset_bias: Array | None = None,
+    layer: object, spec: CellSpec, weights: dict[str, Array]
 ) -> RecurrentWeights:
     """The cell, or a sentence that names the layer.
 
@@ -74,20 +70,19 @@ def cell_of(
         InputError: weights that do not fit.
     """
     try:
-        return RecurrentWeights(spec, weights, reset_bias)
+        return RecurrentWeights(spec, weights)
     except InputError as error:
         raise InputError(f"The layer {layer} cannot be read. {error}") from error
 
 
-def two_biases(outer: Array, inner: Array) -> tuple[Array, Array]:
-    """The biases (3n,) of a GRU with reset_after: of all gates, and behind r.
+def one_bias(outer: Array, inner: Array) -> Array:
+    """The bias (4n,) for z, r, the candidate and n of a GRU with reset_after.
 
-    z and r add both of theirs; of the candidate, r resets the second one.
+    z and r add both of theirs, (3n,) each; the candidate's second one is that of n.
     """
     n = len(inner) // 3
-    outer = outer.copy()
-    outer[: 2 * n] += inner[: 2 * n]
-    return outer, inner[2 * n :]
+    both = outer[: 2 * n] + inner[: 2 * n]
+    return np.concatenate([both, outer[2 * n :], inner[2 * n :]])
 
 
 #: the layers of PyTorch: their cell, and where each of our gates stands among theirs
@@ -130,17 +125,16 @@ def torch_cell(
 
     kernel, recurrent_kernel = (packed(matrix) for matrix in weights)
     found = {"kernel": kernel, "recurrent_kernel": recurrent_kernel}
-    both, reset_bias = [packed(bias) for bias in biases], None
-    if both and kind == "GRU":
-        found["bias"], reset_bias = two_biases(*both)
-    elif both:
-        found["bias"] = np.sum(both, axis=0, dtype="float32")
+    both = [packed(bias) for bias in biases]
+    if both:
+        found["bias"] = (one_bias if kind == "GRU" else np.add)(*both)
     else:
         variant = variant.without_bias()
+    if kind == "GRU":
+        variant = variant.with_reset_after()
     recurrent = "linear" if kind == "RNN" else "sigmoid"
     functions = ACTIVATIONS[activation], ACTIVATIONS[recurrent]
-    spec = CellSpec(variant, *functions, reset_after=kind == "GRU")
-    return cell_of(layer, spec, found, reset_bias)
+    return cell_of(layer, CellSpec(variant, *functions), found)
 
 
 def _cudnn(layer: Described, weights: dict[str, Array]) -> dict[str, Array]:

@@ -16,8 +16,6 @@ from slimrnn.errors import InputError
 from slimrnn.ir import layers as ir
 from slimrnn.ir.keras_layers import ACTIVATIONS
 from slimrnn.ir.model import Model
-from slimrnn.ir.weights import RecurrentWeights
-from slimrnn.variants import get
 
 Array = np.ndarray
 #: a layer, and what it takes for weights once it is built
@@ -32,8 +30,7 @@ def to_keras(model: Model) -> keras.Model:
     """The model in Keras, with the same weights; recurrent layers are slim layers.
 
     Raises:
-        InputError: a cell with ``reset_after`` that is no GRU of Keras, or initial
-            states.
+        InputError: a layer has initial states.
     """
     shape = (model.steps,) if model.takes_indices else (model.steps, model.inputs)
     made = [_LAYERS[type(layer)](layer) for layer in model.layers]
@@ -119,27 +116,9 @@ def _recurrent(layer: ir.Recurrent) -> Made:
         "name": layer.name,
         **_ZEROS,
     }
-    weights = list(cell.weights.values())
-    if not cell.spec.reset_after:
-        # Trained: nothing of it starts anew.
-        return slim.layer(variant=cell.variant, time_scale=None, **settings), weights
-    with_bias = cell.reset_bias is not None
-    gru = get("GRU") if with_bias else get("GRU").without_bias()
-    if cell.variant.gates != gru.gates:
-        raise InputError(
-            f"The layer {layer} has reset_after=True, with which Keras has only the "
-            f"full GRU; received {cell.variant.name}."
-        )
-    if with_bias:
-        weights[-1] = _two_biases(cell)
-    return keras.layers.GRU(reset_after=True, use_bias=with_bias, **settings), weights
-
-
-def _two_biases(cell: RecurrentWeights) -> Array:
-    """(2, 3n): of all gates, and behind the product."""
-    behind = np.zeros(3 * cell.units, "float32")
-    behind[2 * cell.units :] = cell.reset_bias
-    return np.stack([cell.weights["bias"], behind])
+    # Trained: nothing of it starts anew.
+    made = slim.layer(variant=cell.variant, time_scale=None, **settings)
+    return made, list(cell.weights.values())
 
 
 def _bidirectional(layer: ir.Bidirectional) -> Made:

@@ -22,16 +22,14 @@ class RecurrentWeights(Data):
         spec: what the cell computes, with the layer's own constants and without what is
             not there.
         weights: by name, packed and shaped as ``variant.shapes(m, n)`` tells.
-        reset_bias: (n,), of ``reset_after``, where there is one.
 
     Raises:
         InputError: weights of other names, types or shapes, numbers that are not
-            finite, an unknown activation, a reset that the variant does not have.
+            finite, an unknown activation.
     """
 
     spec: CellSpec
     weights: Mapping[str, Array]
-    reset_bias: Array | None = None
 
     def __post_init__(self) -> None:
         what = f"The cell of {self.variant.name}"
@@ -54,15 +52,6 @@ class RecurrentWeights(Data):
             }
         )
         finite(what, list(self.variant.constants.values()))
-        resets = self.spec.reset_after or self.reset_bias is not None
-        if resets and not (self.spec.reset_after and self.spec.family.reset):
-            raise InputError(
-                f"{what} resets behind the product; allowed with reset_after=True, in "
-                f"a cell with a reset gate."
-            )
-        if self.reset_bias is not None:
-            bias = frozen(what, "reset_bias", self.reset_bias, (self.units,))
-            self._hold(reset_bias=bias)
 
     @property
     def variant(self) -> Variant:

@@ -54,11 +54,6 @@ class _SlimCell(keras.layers.Layer, _DropoutCell):
 
     def __init__(self, settings: dict[str, Any], **kwargs):
         super().__init__(**kwargs)
-        if settings.pop("reset_after", False):
-            raise InputError(
-                "reset_after=True is not a slim cell: the papers reset h before the "
-                "product; received True, allowed is False."
-            )
         units = settings["units"]
         if isinstance(units, float) and units.is_integer():  # such as a half of 10
             units = int(units)
@@ -88,6 +83,8 @@ class _SlimCell(keras.layers.Layer, _DropoutCell):
             self._length = length
         scales = self.time_scales = TimeScales.of(self.time_scale, length)
         used = self.variant if self.use_bias else self.variant.without_bias()
+        if getattr(self, "reset_after", False):
+            used = used.with_reset_after()
         paced = paced_constants(self.variant, self.time_scale, scales)
         paced = tuple(gate for gate in paced if gate not in (self.gate_constants or {}))
         functions = describe(self.activation), describe(self.recurrent_activation)
@@ -293,7 +290,7 @@ class SlimGRUCell(_SlimCell):
     """One step of a row of the GRU family: ``hₜ = z ⊙ hₜ₋₁ + (1 - z) ⊙ candidate``.
 
     Arguments as :class:`SlimLSTMCell`'s, in the order of ``keras.layers.GRUCell``;
-    ``reset_after`` must be False, as in the papers. One state, h.
+    ``reset_after``: see :class:`slimrnn.SlimGRU`. One state, h.
 
     Example:
         >>> import numpy as np
@@ -381,7 +378,7 @@ class SlimMGUCell(_SlimCell):
 
 def _of_family(variant: Any, family: str) -> Variant:
     found = variants.get(variant)
-    if found.family != family:
+    if (FAMILIES[found.family].base or found.family) != family:
         names = ", ".join(v.name for v in variants.variants() if v.family == family)
         raise InputError(
             f"{found.name} is of the family {found.family}, and this layer computes "

@@ -25,7 +25,7 @@ from slimrnn.layers.cells import (
     SlimMGUCell,
     own,
 )
-from slimrnn.variants import CellSpec, Variant
+from slimrnn.variants import FAMILIES, CellSpec, Variant
 
 
 @keras.saving.register_keras_serializable(package="slimrnn")
@@ -165,8 +165,7 @@ class _SlimLayer(SlimRNN):
         """Let the cell's settings be read off the layer, as off Keras's layers."""
         super().__init_subclass__(**kwargs)
         for name in _arguments(cls.cell_class):
-            if name != "reset_after":
-                setattr(cls, name, property(attrgetter(f"cell.{name}")))
+            setattr(cls, name, property(attrgetter(f"cell.{name}")))
 
     def __init__(self, settings: dict[str, Any], **kwargs):
         if settings.pop("use_cudnn") is True:
@@ -302,8 +301,12 @@ class SlimGRU(_SlimLayer):
     ``keras.layers.GRU(n, reset_after=False)`` with the same weights. The papers let z
     weigh the candidate; the functions are the same, since s(-a) = 1 - s(a).
 
-    Arguments as :class:`SlimLSTM`'s, in the order of ``keras.layers.GRU``;
-    ``reset_after`` must be False. One state, h.
+    Arguments as :class:`SlimLSTM`'s, in the order of ``keras.layers.GRU``. One state.
+
+    With ``reset_after=True`` the candidate is ``g(W x + r ⊙ (U hₜ₋₁ + b_n) + b)``, as
+    in ``keras.layers.GRU`` by default, and in torch. The bias then has four blocks, for
+    z, r, the candidate and n; Keras's second biases of z and r, which add to the first
+    ones, are left out.
 
     Example:
         >>> import numpy as np
@@ -405,8 +408,10 @@ class SlimMGU(_SlimLayer):
         super().__init__(own(locals()), **kwargs)
 
 
+_OF_BASE = {cls.cell_class.family: cls for cls in (SlimLSTM, SlimGRU, SlimMGU)}
+#: by family
 LAYERS: dict[str, type[SlimLSTM | SlimGRU | SlimMGU]] = {
-    cls.cell_class.family: cls for cls in (SlimLSTM, SlimGRU, SlimMGU)
+    name: _OF_BASE[family.base or name] for name, family in FAMILIES.items()
 }
 
 

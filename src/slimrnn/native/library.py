@@ -131,7 +131,7 @@ def cell(spec: CellSpec, features: int, units: int) -> Cell:
         update=index.get(family.update, -1),
         reset=index.get(family.reset, -1),
         keeps=family.keeps,
-        reset_after=spec.reset_after,
+        product=index.get(family.product, -1),
         activation=functions[0],
         recurrent_activation=functions[1],
         state_activation=functions[2],

@@ -12,7 +12,6 @@ _GATES, _STATES = 4, ("h", "c")
 BUFFERS = (
     "x",
     *WEIGHTS,
-    "reset_bias",
     *(f"initial {k}" for k in _STATES),
     "mask",
     "recurrent_mask",
@@ -45,7 +44,7 @@ class Cell(Structure):
         *((name, c_int32) for name in ("features", "units", "gates", "candidate")),
         *((name, c_int32) for name in ("input", "forget", "output", "tied")),
         ("ratio", c_float),
-        *((name, c_int32) for name in ("update", "reset", "keeps", "reset_after")),
+        *((name, c_int32) for name in ("update", "reset", "keeps", "product")),
         *((f"{of}activation", c_int32) for of in ("", "recurrent_", "state_")),
         ("gate", Gate * _GATES),
     )
@@ -78,6 +77,5 @@ class Layer(Structure):
         ("mask_zero", c_int32),
         ("cell", POINTER(Cell)),
         ("weights", Buffer * len(WEIGHTS)),
-        ("reset_bias", Buffer),
         ("states", Buffer * len(_STATES)),
     )

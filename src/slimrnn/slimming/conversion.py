@@ -44,9 +44,8 @@ def rebuild(
 
     Each gate's block of a weight is the trained one; a pointwise vector starts as the
     diagonal of the trained matrix. All other layers keep their weights. A row that
-    leaves out nothing computes what the model computed, unless the model has a GRU
-    with ``reset_after``, which no row is: there, ``U (r * h)`` takes the place of
-    ``r * (U h + b)``.
+    leaves out nothing computes what the model computed. Where the trained GRU has
+    ``reset_after``, as Keras's has without being asked, so has the slim layer.
 
     Args:
         model: ``keras.Sequential`` or a functional model, built; nested models and
@@ -147,25 +146,30 @@ class _Rebuilder:
             return False
         try:
             source = keras_layers.recurrence(layer).variant
-            reason = why_not(source, self._row(layer))
+            reason = why_not(source, self._row(layer, source))
         except InputError as error:
             reason = str(error).rstrip(".")
         if reason:
             self.reasons.append(f"the layer {named(layer)} stays, since {reason}")
         return not reason
 
-    def _row(self, layer: Any) -> Variant:
+    def _row(self, layer: Any, source: Variant) -> Variant:
         use_bias = getattr(layer.cell, "use_bias", True)
-        return self.variant if use_bias else self.variant.without_bias()
+        row = self.variant if use_bias else self.variant.without_bias()
+        resets = row[CANDIDATE].h != "none" and FAMILIES[source.family].product
+        return row.with_reset_after() if resets else row
 
     def _slim(self, layer: Any) -> Any:
         """A slim layer with the settings of a recurrent one."""
         kind = LAYERS[self.variant.family]
+        row = self._row(layer, keras_layers.recurrence(layer).variant)
+        after = {"reset_after": True} if FAMILIES[row.family].product else {}
         settings = {**layer.cell.get_config(), **layer.get_config()}
         known = {*inspect.signature(kind).parameters, *_INHERITED}
         ours = {"variant", "gate_constants", "time_scale", "reset_after", "use_cudnn"}
         return kind(
             variant=self.variant,
+            **after,
             gate_constants=self._constants(layer),
             time_scale=None,  # the weights are trained
             **{k: v for k, v in settings.items() if k in known - ours},
@@ -223,7 +227,7 @@ def _offered(gate: Gate) -> set[str]:
 def _counterpart(source: Variant, target: Variant, gate: str) -> tuple[str, bool]:
     """The trained gate that does a gate's work, and whether it does so as 1 - s."""
     have, want = FAMILIES[source.family], FAMILIES[target.family]
-    if gate == CANDIDATE or not want.update:
+    if gate in (CANDIDATE, want.product) or not want.update:
         return gate, False
     if gate == want.update:
         return have.update, have.keeps != want.keeps
@@ -252,9 +256,6 @@ def _block(source: RecurrentWeights, target: Variant, weight: str, gate: str) ->
         block = _trained(source, weight, own)
     else:
         block = np.diag(_trained(source, "recurrent_kernel", own))
-    if (weight, gate) == ("bias", CANDIDATE) and source.reset_bias is not None:
-        reset = FAMILIES[source.variant.family].reset
-        block = block + _at_rest(source, reset) * source.reset_bias
     return -block if negated else block  # 1 - s(a) = s(-a)
 
 

@@ -34,7 +34,6 @@ class Part:
     activation: str = "linear"
     mask_zero: bool = False
     cell: library.Cell | None = None
-    reset_bias: Array | None = None
     states: tuple[str, ...] = ()
     initial: Mapping[str, Array] | None = None  # (n,) for each state; None for 0
 
@@ -52,7 +51,6 @@ class Part:
         layer.mask_zero = self.mask_zero
         if self.cell is not None:
             layer.cell = ctypes.pointer(self.cell)
-        layer.reset_bias = library.buffer(self.reset_bias)
         for k, array in enumerate(self.weights):
             layer.weights[k] = library.buffer(array)
         for k, array in enumerate(states.values()):
@@ -115,7 +113,6 @@ def _recurrent(layer: ir.Recurrent) -> Part:
         layer.outputs,
         tuple(cell.weights.get(name) for name in WEIGHTS),
         cell=library.cell(cell.spec, cell.features, cell.units),
-        reset_bias=cell.reset_bias,
         states=cell.spec.family.states,
         initial=layer.initial,
     )

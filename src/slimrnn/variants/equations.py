@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from slimrnn.variants.gates import CANDIDATE
+
 if TYPE_CHECKING:
-    from slimrnn.variants.gates import Gate
+    from slimrnn.variants.gates import Family, Gate
 
 Style = Literal["unicode", "latex"]
 
@@ -18,6 +20,7 @@ NOTATION = {
         "pointwise": "u_{} ⊙ {h}",
         "h": "hₜ₋₁",
         "reset": "({}ₜ ⊙ hₜ₋₁)",
+        "product": "{}ₜ ⊙ {}ₜ",
         "bias": "b_{}",
         "s": "σ({})",
         "inverse": "σ⁻¹({})",
@@ -30,6 +33,7 @@ NOTATION = {
         "pointwise": r"u_{} \odot {h}",
         "h": "h_{t-1}",
         "reset": r"({}_t \odot h_{{t-1}})",
+        "product": r"{}_t \odot {}_t",
         "bias": "b_{}",
         "s": r"\sigma({})",
         "inverse": r"\sigma^{{-1}}({})",
@@ -38,7 +42,13 @@ NOTATION = {
 
 
 def equation(
-    name: str, gate: Gate, style: Style, *, of: str, function: str, reset: str
+    name: str,
+    gate: Gate,
+    style: Style,
+    *,
+    of: str,
+    function: str,
+    resets: Family | None,
 ) -> str:
     """The equation of one gate.
 
@@ -48,10 +58,10 @@ def equation(
         style: ``"unicode"`` or ``"latex"``.
         of: the gate whose weights it uses: itself, or that whose sums it shares.
         function: its activation: s, or of the candidate g or a name.
-        reset: the gate that multiplies the h which this one reads, if any.
+        resets: of a candidate, the family whose reset gate acts on it.
     """
     sign = NOTATION[style]
-    left = sign["gate"].format(name) if function == "s" else sign["candidate"]
+    left = sign["candidate" if name == CANDIDATE else "gate"].format(name)
     if gate.constant is not None:
         return f"{left} = {gate.constant:g}"
     if gate.complement:
@@ -59,10 +69,12 @@ def equation(
         if gate.shift:
             f = sign["s"].format(f"{sign['inverse'].format(f)} - {gate.shift:g}")
         return f"{left} = 1 - {f}"
-    h = sign["reset"].format(reset) if reset else sign["h"]
+    reset, product = (resets.reset, resets.product) if resets else ("", "")
+    h = sign["reset"].format(reset) if reset and not product else sign["h"]
     terms = [
         *([sign["x"].format(of)] if gate.x == "full" else []),
         *([sign[gate.h].format(of, h=h)] if gate.h != "none" else []),
+        *([sign["product"].format(reset, product)] if product else []),
         *([sign["bias"].format(name)] if gate.bias else []),
     ]
     total = " + ".join(terms)

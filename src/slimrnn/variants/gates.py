@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -143,7 +143,7 @@ class Family:
     """How gates become the next state: what the rows of a family share.
 
     Args:
-        name: ``"lstm"``, ``"gru"`` or ``"mgu"``.
+        name: ``"lstm"``, ``"gru"``, ``"mgu"``, ``"gru_after"`` or ``"mgu_after"``.
         gates: the gates' names in the order in which weights are packed; the
             one called :data:`CANDIDATE` is the cell input.
         states: the names of the states; the first one is the output.
@@ -151,6 +151,9 @@ class Family:
             add it to a cell state c, and o gives h; ``"mix"``: one gate, ``update``,
             weighs the old h and the candidate.
         reset: the gate that multiplies h in the candidate's recurrent term.
+        product: the gate ``n = U h + b``, without an activation, that the reset gate
+            multiplies instead: Keras's ``reset_after``.
+        base: the family whose layers compute it; empty for itself.
         update: the gate that mixes h with the candidate.
         keeps: whether the update gate weighs the old h (Keras's GRU) or the
             candidate (the MGU's paper).
@@ -167,6 +170,8 @@ class Family:
     unicode: tuple[str, ...]
     latex: tuple[str, ...]
     reset: str = ""
+    product: str = ""
+    base: str = ""
     update: str = ""
     keeps: bool = False
     forget: str = ""
@@ -175,46 +180,56 @@ class Family:
 
 CANDIDATE = "c"
 
+_FAMILIES = (
+    Family(
+        "lstm",
+        gates=("i", "f", "c", "o"),
+        states=("h", "c"),
+        rule="accumulate",
+        forget="f",
+        pair=("i", "f"),
+        unicode=("cₜ = fₜ ⊙ cₜ₋₁ + iₜ ⊙ c̃ₜ", "hₜ = oₜ ⊙ g(cₜ)"),
+        latex=(
+            r"c_t = f_t \odot c_{t-1} + i_t \odot \tilde c_t",
+            r"h_t = o_t \odot g(c_t)",
+        ),
+    ),
+    # Keras's convention. The papers let z weigh the candidate instead; the
+    # functions are the same, since s(-a) = 1 - s(a): negate z's weights.
+    Family(
+        "gru",
+        gates=("z", "r", "c"),
+        states=("h",),
+        rule="mix",
+        reset="r",
+        update="z",
+        keeps=True,
+        unicode=("hₜ = zₜ ⊙ hₜ₋₁ + (1 - zₜ) ⊙ c̃ₜ",),
+        latex=(r"h_t = z_t \odot h_{t-1} + (1 - z_t) \odot \tilde c_t",),
+    ),
+    Family(
+        "mgu",
+        gates=("f", "c"),
+        states=("h",),
+        rule="mix",
+        reset="f",
+        update="f",
+        unicode=("hₜ = (1 - fₜ) ⊙ hₜ₋₁ + fₜ ⊙ c̃ₜ",),
+        latex=(r"h_t = (1 - f_t) \odot h_{t-1} + f_t \odot \tilde c_t",),
+    ),
+)
+
+
+def _after(family: Family) -> Family:
+    """The family that resets the product of h instead of h."""
+    gates = (*family.gates, "n")
+    name = f"{family.name}_after"
+    return replace(family, name=name, gates=gates, product="n", base=family.name)
+
+
 FAMILIES: dict[str, Family] = {
     family.name: family
-    for family in (
-        Family(
-            "lstm",
-            gates=("i", "f", "c", "o"),
-            states=("h", "c"),
-            rule="accumulate",
-            forget="f",
-            pair=("i", "f"),
-            unicode=("cₜ = fₜ ⊙ cₜ₋₁ + iₜ ⊙ c̃ₜ", "hₜ = oₜ ⊙ g(cₜ)"),
-            latex=(
-                r"c_t = f_t \odot c_{t-1} + i_t \odot \tilde c_t",
-                r"h_t = o_t \odot g(c_t)",
-            ),
-        ),
-        # Keras's convention. The papers let z weigh the candidate instead; the
-        # functions are the same, since s(-a) = 1 - s(a): negate z's weights.
-        Family(
-            "gru",
-            gates=("z", "r", "c"),
-            states=("h",),
-            rule="mix",
-            reset="r",
-            update="z",
-            keeps=True,
-            unicode=("hₜ = zₜ ⊙ hₜ₋₁ + (1 - zₜ) ⊙ c̃ₜ",),
-            latex=(r"h_t = z_t \odot h_{t-1} + (1 - z_t) \odot \tilde c_t",),
-        ),
-        Family(
-            "mgu",
-            gates=("f", "c"),
-            states=("h",),
-            rule="mix",
-            reset="f",
-            update="f",
-            unicode=("hₜ = (1 - fₜ) ⊙ hₜ₋₁ + fₜ ⊙ c̃ₜ",),
-            latex=(r"h_t = (1 - f_t) \odot h_{t-1} + f_t \odot \tilde c_t",),
-        ),
-    )
+    for family in (*_FAMILIES, *(_after(f) for f in _FAMILIES if f.reset))
 }
 
 WEIGHTS = ("kernel", "recurrent_kernel", "recurrent_vector", "bias")

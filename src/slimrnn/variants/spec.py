@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from slimrnn.variants.activations import ACTIVATIONS, SIGMOID, TANH, Activation
+from slimrnn.variants.activations import ACTIVATIONS, LINEAR, SIGMOID, TANH, Activation
 from slimrnn.variants.gates import CANDIDATE, FAMILIES, Family
 from slimrnn.variants.variant import Variant
 
@@ -24,8 +24,6 @@ class CellSpec:
         variant: the terms of each gate; held with its ties to constants as constants.
         activation: g, of the candidate and of c where they have none of their own.
         recurrent_activation: s, of the gates.
-        reset_after: whether the reset gate multiplies ``U h + reset_bias``, as in
-            Keras's GRU, and not h.
 
     Example:
         >>> from slimrnn import get
@@ -36,7 +34,6 @@ class CellSpec:
     variant: Variant
     activation: Activation = TANH
     recurrent_activation: Activation = SIGMOID
-    reset_after: bool = False
 
     def __post_init__(self):
         object.__setattr__(self, "variant", self.variant.folded())
@@ -58,6 +55,8 @@ class CellSpec:
 
     def used(self, gate: str) -> Activation:
         """The activation of a gate."""
+        if gate == self.family.product:
+            return LINEAR
         if gate != CANDIDATE:
             return self.recurrent_activation
         return self._or_own(self.variant.candidate_activation)
@@ -108,7 +107,7 @@ class CellSpec:
     @cached_property
     def after_reset(self) -> Gates:
         """The gates that read h behind the reset gate."""
-        return (CANDIDATE,) if self.family.reset else ()
+        return (CANDIDATE,) if self.family.reset and not self.family.product else ()
 
     @cached_property
     def summed(self) -> tuple[tuple[str, str], ...]:

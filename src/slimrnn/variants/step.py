@@ -180,10 +180,11 @@ class Step:
 
     def _mix(self, states, z):
         (h,) = states
-        cell, h_read = self.cell, self.h_dropped(h)
-        first = tuple(k for k in cell.time_varying if k not in cell.after_reset)
+        family, h_read = self.cell.family, self.h_dropped(h)
+        first = tuple(k for k in self.cell.time_varying if k != CANDIDATE)
         v = {**self.static, **self._gates(first, z, h_read)}
-        v |= self._values(cell.after_reset, z, times(v[cell.family.reset], h_read))
+        reset = times(v[family.reset], v[family.product] if family.product else h_read)
+        v |= self._values((CANDIDATE,), z, reset, family.product)
         old, new = self._shares(v)
         return (times(old, h) + times(new, v[CANDIDATE]),), v
 
@@ -192,14 +193,19 @@ class Step:
         family, h = self.cell.family, saved["h"]
         old, new = self._shares(v)
         dpre = self._slopes({CANDIDATE: times(new, dh)}, v)
-        dreset = self._through(dpre, dh)
+        product = v[family.product] if family.product else h_read
+        dreset = dpre[CANDIDATE] if family.product else self._through(dpre, dh)
+        dproduct = times(v[family.reset], dreset)
         change = h - v[CANDIDATE] if family.keeps else v[CANDIDATE] - h
         dvalues = {family.update: dh * change}
-        dvalues[family.reset] = dvalues.get(family.reset, 0) + dreset * h_read
+        dvalues[family.reset] = dvalues.get(family.reset, 0) + dreset * product
+        if family.product:
+            dvalues[family.product] = dproduct
         others = self._slopes(dvalues, v)
-        dseen = times(v[family.reset], dreset) + self._through(others, dh)
+        dseen = self._through(others, dh)
+        dseen = dseen if family.product else dproduct + dseen
         before = times(old, dh) + self.h_dropped(dseen)
-        return (before,), {**dpre, **others}, times(v[family.reset], h_read)
+        return (before,), {**dpre, **others}, times(v[family.reset], product)
 
     def _shares(self, v: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The shares of the old h and of the candidate in the new h."""
@@ -254,15 +260,24 @@ class Step:
         if self.stacked_biases is not None:
             pre = pre + self.stacked_biases
         values = self._function(self.cell.recurrent_activation, pre)
-        return {k: values[j] for j, k in enumerate(self.cell.vector_only)}
+        product = self.cell.family.product  # which has no activation
+        return {
+            k: pre[j] if k == product else values[j]
+            for j, k in enumerate(self.cell.vector_only)
+        }
 
     def _gates(self, gates: Gates, z: Tensor, read: Tensor) -> dict[str, Tensor]:
         """The values of gates, all the light ones among them, that read this h."""
         matrices = tuple(k for k in gates if k not in self.cell.vector_only)
         return {**self._vector_only(read), **self._values(matrices, z, read)}
 
-    def _values(self, gates: Gates, z: Tensor, read: Tensor) -> dict[str, Tensor]:
-        """The values of gates with a matrix that read this h, (B, n) each."""
+    def _values(
+        self, gates: Gates, z: Tensor, read: Tensor, behind: str = ""
+    ) -> dict[str, Tensor]:
+        """The values of gates with a matrix that read this h, (B, n) each.
+
+        Behind a product, what is read is its value, already reset.
+        """
         cell = self.cell
         full = tuple(k for k in gates if cell.variant[k].h == "full")
         product = read @ self.matrices[full] if full else None
@@ -276,6 +291,8 @@ class Step:
                 terms.append(self._columns(product, full, (of,)))
             if of in self.vectors:
                 terms.append(read * self.vectors[of])
+            if behind:
+                terms.append(read)
             if k in self.biases:
                 terms.append(self.biases[k])
             values[k] = self._function(cell.used(k), reduce(add, terms))

@@ -24,7 +24,8 @@ class Variant:
 
     Args:
         name: how it is called.
-        family: ``"lstm"``, ``"gru"`` or ``"mgu"``.
+        family: ``"lstm"``, ``"gru"``, ``"mgu"``, or ``"gru_after"``, ``"mgu_after"``
+            with a gate n: see :meth:`with_reset_after`.
         gates: a :class:`Gate` for each gate of the family, by name (a mapping),
             or in the family's order (a sequence).
         source: where it was published.
@@ -70,7 +71,16 @@ class Variant:
 
     def _check_traits(self) -> None:
         """Refuse ties that lead nowhere, and what the family does not have."""
-        pair, with_c = FAMILIES[self.family].pair, "c" in FAMILIES[self.family].states
+        family = FAMILIES[self.family]
+        pair, with_c = family.pair, "c" in family.states
+        if family.product:
+            product, candidate = self[family.product], self[CANDIDATE]
+            if product.x != "none" or product.h == "none" or candidate.h != "none":
+                raise InputError(
+                    f"{self.name} is of the family {self.family}, in which the gate "
+                    f"{family.product} reads h and not x, and {CANDIDATE} not h; "
+                    f"received {product} and {candidate}."
+                )
         for name, gate in self.items():
             if gate.complement:
                 others = [k for k in pair if k != name and name in pair]
@@ -230,7 +240,7 @@ class Variant:
                     style,
                     of=CANDIDATE if gate.shared else name,
                     function=self._function(name),
-                    reset=family.reset if name == CANDIDATE else "",
+                    resets=family if name == CANDIDATE else None,
                 )
                 for name, gate in self.items()
             ),
@@ -239,7 +249,9 @@ class Variant:
 
     def _function(self, gate: str) -> str:
         """How an equation calls the activation of a gate."""
-        return (self.candidate_activation or "g") if gate == CANDIDATE else "s"
+        if gate == CANDIDATE:
+            return self.candidate_activation or "g"
+        return "linear" if gate == FAMILIES[self.family].product else "s"
 
     def with_constants(self, constants: Mapping[str, float] | None) -> Variant:
         """The same variant with other values for its constant gates.
@@ -271,6 +283,36 @@ class Variant:
         tie = self[self.tied]
         value = tie.tied(self[tie.complement].constant)
         return self._with({self.tied: Gate(constant=value)})
+
+    def with_reset_after(self) -> Variant:
+        """The same variant with ``r ⊙ (U h + b)`` in its candidate, not ``U (r ⊙ h)``.
+
+        It is what ``reset_after=True`` computes in Keras's GRU.
+
+        Raises:
+            InputError: a family without a reset gate, or a candidate without h.
+
+        Example:
+            >>> from slimrnn import get
+            >>> for line in get("GRU3").with_reset_after().equations()[2:4]:
+            ...     print(line)
+            c̃ₜ = g(W_c xₜ + rₜ ⊙ nₜ + b_c)
+            nₜ = U_n hₜ₋₁ + b_n
+        """
+        if FAMILIES[self.family].product:
+            return self
+        candidate, after = self[CANDIDATE], f"{self.family}_after"
+        if after not in FAMILIES or candidate.h == "none":
+            raise InputError(
+                f"reset_after=True asks for a reset gate, and an h in the candidate; "
+                f"{self.name} has none."
+            )
+        gates = {
+            **dict(self.items()),
+            CANDIDATE: replace(candidate, h="none"),
+            FAMILIES[after].product: Gate(h=candidate.h, bias=candidate.bias),
+        }
+        return replace(self, family=after, gates=gates)
 
     def with_biases(self, gates: Iterable[str]) -> Variant:
         """The same variant with a bias alone in these gates: s(b), n numbers each."""

@@ -180,8 +180,7 @@ class Flow:
 
     def _recurrent(self, layer: Recurrent, part: Part, to: str) -> None:
         structure, n = part.lowered.structure, layer.outputs
-        slots = len(structure.slots) + structure.resets_after
-        sums = self._array("sums", self.arithmetic.sum, slots * n)
+        sums = self._array("sums", self.arithmetic.sum, len(structure.slots) * n)
         states = structure.spec.family.states
         passed = "".join(f", state->{part.name}_{state}" for state in states)
         reset = ""

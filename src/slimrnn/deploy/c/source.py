@@ -219,7 +219,7 @@ void {self.name}_quantize(const float *x, int8_t *q);
         states = "".join(f", {vector} *{state}" for state in family.states)
         names = " and ".join(family.states)
         gates = ", ".join(structure.slots)
-        count = len(structure.slots) + structure.resets_after
+        count = len(structure.slots)
         sums = f"{count} n" if count > 1 else "n"
         reset = f", {vector} *reset_h" if structure.resets_before else ""
         equations = "".join(
@@ -310,6 +310,4 @@ def _kind(lowered: Lowered) -> str:
 
 def _blocks(structure: Structure, table: str) -> str:
     weight = table.removesuffix("_scale")
-    if weight == "reset_bias":
-        return "of the product that r multiplies"
     return f"of {', '.join(structure.blocks(weight))}"

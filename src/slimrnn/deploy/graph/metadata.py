@@ -44,11 +44,8 @@ def summary(model: Model, what: str) -> str:
     """A short text for a file: what it computes, with the equations of its cells."""
     lines = [f"{what} of the model {model.name}, written by slimrnn."]
     for layer in model.recurrent():
-        cell = layer.cell
-        spec = cell.spec
+        cell, spec = layer.cell, layer.cell.spec
         functions = f"g = {spec.activation}, σ = {spec.recurrent_activation}"
         lines.append(f"{layer.name} ({cell.variant.name}): {functions}")
         lines += cell.variant.equations()
-        if cell.spec.reset_after:
-            lines.append("where rₜ multiplies U_c hₜ₋₁ and a bias of it, not hₜ₋₁")
     return "\n".join(lines)

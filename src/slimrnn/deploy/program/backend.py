@@ -29,8 +29,7 @@ class Simulator:
         self.units, self.tables, self.vectors = cell.outputs, cell.tables, vectors
         self.add_product = arithmetic.product.simulator
         structure, h = cell.structure, vectors["h"]
-        slots = len(structure.slots) + structure.resets_after
-        self.sums = np.zeros((len(h), slots * self.units), h.dtype)
+        self.sums = np.zeros((len(h), len(structure.slots) * self.units), h.dtype)
 
     def _rows(self, first: int, count: int) -> slice:
         return slice(first * self.units, (first + count) * self.units)

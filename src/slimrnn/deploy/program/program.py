@@ -42,7 +42,7 @@ class Lowered:
             ``scale`` and ``offset``, ``kernel`` and ``recurrent_kernel``, for integers
             ``kernel_scale`` and ``recurrent_kernel_scale`` (rows,),
             ``recurrent_vector``, ``bias``, ``gate`` (the values of gates that are the
-            same at each step), and ``reset_bias``.
+            same at each step).
         bits: of integers, the fraction bits of a Dense's output, and of the state c.
         saturates: of integers, whether c can reach the end of its range.
         directions: of a Bidirectional, its two layers.
@@ -136,7 +136,7 @@ def float32(model: Model) -> Program:
 
 def structure_of(cell: RecurrentWeights, **others: Any) -> Structure:
     """What the cell's routine depends on."""
-    return Structure(cell.spec, cell.reset_bias is not None, **others)
+    return Structure(cell.spec, **others)
 
 
 def tables_of(cell: RecurrentWeights) -> dict[str, Array]:
@@ -158,8 +158,6 @@ def tables_of(cell: RecurrentWeights) -> dict[str, Array]:
             gates = structure.blocks("gate")
             static = [split[gate]["bias"].astype(float) for gate in gates]
             tables["gate"] = function(np.concatenate(static)).astype("float32")
-    if cell.reset_bias is not None:
-        tables["reset_bias"] = cell.reset_bias
     return tables
 
 

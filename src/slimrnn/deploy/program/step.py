@@ -27,14 +27,12 @@ class Structure:
 
     Attributes:
         spec: what the cell computes.
-        reset_bias: whether there is one.
         bits: of integers, the fraction bits of the state c, and of h where nothing
             bounds it.
         saturates: of integers, whether c can reach the end of its range.
     """
 
     spec: CellSpec
-    reset_bias: bool
     bits: int = 0
     saturates: bool = False
 
@@ -78,23 +76,14 @@ class Structure:
     @property
     def reset(self) -> str:
         """The gate that multiplies h, or U h, in the candidate; empty for none."""
-        name = self.spec.family.reset
+        name, reader = self.spec.family.reset, self.spec.family.product or CANDIDATE
         if not name or self.variant[name].constant == 1:
             return ""
-        return name if self.variant[CANDIDATE].h != "none" else ""
+        return name if self.variant[reader].h != "none" else ""
 
     @property
     def resets_before(self) -> bool:
         """Whether the product takes ``r * h``, and so must wait for r."""
-        return self._resets_a_product and not self.spec.reset_after
-
-    @property
-    def resets_after(self) -> bool:
-        """Whether r multiplies the product, which has a slot of its own for that."""
-        return self._resets_a_product and self.spec.reset_after
-
-    @property
-    def _resets_a_product(self) -> bool:
         return bool(self.reset) and self.variant[CANDIDATE].h == "full"
 
 
@@ -156,16 +145,11 @@ class _Step:
             self.backend.start(slot, count, "", 0)
         self._blocks("bias", self.backend.start)
         self._blocks("kernel", self._product("x"))
-        late = CANDIDATE if structure.resets_before or structure.resets_after else ""
+        late = CANDIDATE if structure.resets_before else ""
         self._blocks("recurrent_kernel", self._product("h"), without=late)
         if structure.resets_before:
             self._reset_h()
             self._blocks("recurrent_kernel", self._product("reset_h"), only=late)
-        if structure.resets_after:
-            bias = "reset_bias" if structure.reset_bias else ""
-            self.backend.start(len(slots), 1, bias, 0)
-            block = structure.blocks("recurrent_kernel").index(CANDIDATE)
-            self.backend.product(len(slots), 1, "recurrent_kernel", block, "h")
         self.backend.loop()
         names = [name for name in self.family.gates if self._reads(name)]
         gates: dict[str, Any] = {}
@@ -240,7 +224,7 @@ class _Step:
 
     def _reads(self, name: str) -> bool:
         """Whether the last loop needs a gate's value."""
-        if name == CANDIDATE:
+        if name in (CANDIDATE, self.family.product):
             return False
         if name != self.family.reset or name == self.family.update:
             return True
@@ -258,11 +242,10 @@ class _Step:
         if reset and self._gate(CANDIDATE).h == "pointwise":
             h = self.formulas.times(gates[reset], h)
         total = self._sum(CANDIDATE, h)
-        if self.structure.resets_after:
-            product = self.backend.sum(len(self.structure.slots))
-            total = self.formulas.added(
-                [total, self.formulas.reset(gates[reset], product)]
-            )
+        if name := self.family.product:
+            product = self._sum(name, self.backend.state("h"))
+            product = self.formulas.reset(gates[reset] if reset else 1.0, product)
+            total = self.formulas.added([total, product])
         function = self.structure.spec.used(CANDIDATE).name
         value = self.formulas.activated(function, total)
         return self.backend.let("g", value)

@@ -36,14 +36,18 @@ static int is_activation(int32_t function) {
   return function >= 0 && function < SLIM_ACTIVATIONS;
 }
 
+enum { PARTS = 6 };
+
 /* Whether each gate has its part, and the candidate no other. */
 static int has_its_parts(const slim_cell *cell) {
-  const int with_c = cell->forget >= 0, has[] = {with_c, with_c, with_c, !with_c, !with_c};
-  const int32_t parts[] = {cell->input, cell->forget, cell->output, cell->update,
-                           cell->reset};
+  const int with_c = cell->forget >= 0;
+  const int has[PARTS] = {with_c, with_c, with_c, !with_c, !with_c,
+                          !with_c && cell->product != -1};
+  const int32_t parts[PARTS] = {cell->input, cell->forget, cell->output, cell->update,
+                                cell->reset, cell->product};
   if (cell->candidate < 0 || cell->candidate >= cell->gates) return 0;
   unsigned used = 1u << cell->candidate;
-  for (int k = 0; k < 5; k++) {
+  for (int k = 0; k < PARTS; k++) {
     if (!has[k] && parts[k] != -1) return 0;
     if (!has[k]) continue;
     if (parts[k] < 0 || parts[k] >= cell->gates || parts[k] == cell->candidate) return 0;
@@ -73,6 +77,18 @@ static int has_its_terms(const slim_cell *cell, int k) {
   return (count != 0) + (gate->is_constant != 0) + (k == cell->tied) == 1;
 }
 
+static int reads_h(const slim_gate *gate) {
+  return gate->terms[SLIM_RECURRENT_KERNEL] || gate->terms[SLIM_RECURRENT_VECTOR];
+}
+
+/* Whether the product has h alone, is no other gate, and the candidate has it instead. */
+static int reads_through_product(const slim_cell *cell) {
+  const slim_gate *product = &cell->gate[cell->product];
+  return cell->product != cell->update && cell->product != cell->reset &&
+         reads_h(product) && !product->terms[SLIM_KERNEL] &&
+         !reads_h(&cell->gate[cell->candidate]);
+}
+
 int slim_check_cell(const slim_cell *cell) {
   if (!cell || cell->gates < 2 || cell->gates > SLIM_GATES) return SLIM_BAD_CELL;
   if (!is_width(cell->features) || !is_width(cell->units)) return SLIM_BAD_SIZE;
@@ -84,10 +100,7 @@ int slim_check_cell(const slim_cell *cell) {
     if (!has_its_terms(cell, k)) return SLIM_BAD_CELL;
   const int32_t *candidate = cell->gate[cell->candidate].terms;
   if (!candidate[SLIM_KERNEL]) return SLIM_BAD_CELL;
-  if (cell->reset_after && (cell->forget >= 0 || !candidate[SLIM_RECURRENT_KERNEL] ||
-                            candidate[SLIM_RECURRENT_VECTOR]))
-    return SLIM_BAD_CELL;
-  return SLIM_OK;
+  return cell->product < 0 || reads_through_product(cell) ? SLIM_OK : SLIM_BAD_CELL;
 }
 
 /* A product of sizes, or -1 where its bytes would be too many. */
@@ -117,12 +130,10 @@ static int64_t elements(const slim_cell *cell, int64_t batch, int64_t time, int 
   switch (buffer) {
     case SLIM_X:
     case SLIM_DX: return product(batch, time, m);
-    case SLIM_RESET_BIAS: return cell->reset_after ? n : 0;
     case SLIM_MASK: return product(batch, time, 1);
     case SLIM_OUTPUTS:
     case SLIM_DOUTPUTS: return product(batch, time, n);
-    case SLIM_TAPE: /* no backward pass of reset_after */
-      return cell->reset_after ? 0 : product(batch, slim_tape_row(cell, time), 1);
+    case SLIM_TAPE: return product(batch, slim_tape_row(cell, time), 1);
     case SLIM_STATE + 1:
     case SLIM_LAST + 1:
     case SLIM_DLAST + 1:
@@ -154,7 +165,7 @@ int slim_check_sequence(const slim_cell *cell, const slim_sequence *s, int backw
     if (b->at ? b->count != wanted || !wanted : wanted && is_needed(k, backward))
       return SLIM_BAD_BUFFER + k;
   }
-  return cell->reset_after && backward ? SLIM_BAD_CELL : SLIM_OK;
+  return SLIM_OK;
 }
 
 #define SENTENCE(name)                                                                 \
@@ -176,7 +187,6 @@ const char *slim_error(int code) {
       [SLIM_BAD_BUFFER + SLIM_WEIGHT + SLIM_RECURRENT_KERNEL] = SENTENCE("recurrent_kernel"),
       [SLIM_BAD_BUFFER + SLIM_WEIGHT + SLIM_RECURRENT_VECTOR] = SENTENCE("recurrent_vector"),
       [SLIM_BAD_BUFFER + SLIM_WEIGHT + SLIM_BIAS] = SENTENCE("bias"),
-      [SLIM_BAD_BUFFER + SLIM_RESET_BIAS] = SENTENCE("reset_bias"),
       [SLIM_BAD_BUFFER + SLIM_STATE] = SENTENCE("the initial h"),
       [SLIM_BAD_BUFFER + SLIM_STATE + 1] = SENTENCE("the initial c"),
       [SLIM_BAD_BUFFER + SLIM_MASK] = SENTENCE("mask"),

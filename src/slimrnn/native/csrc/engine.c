@@ -94,10 +94,10 @@ static int run(const slim_cell *cell, const slim_forward_args *f,
   j.rows = block_rows(f->batch);
   j.blocks = (f->batch + j.rows - 1) / j.rows;
   j.tasks = tasks ? tasks : j.blocks;
-  void *memory = slim_acquire(kernels->plan_size(cell, f->reset_bias != NULL, b != NULL));
+  void *memory = slim_acquire(kernels->plan_size(cell, b != NULL));
   if (!memory) return SLIM_NO_MEMORY;
   const int64_t all_rows = j.rows * f->time;
-  j.plan = kernels->plan(memory, cell, f->weights, f->reset_bias, j.rows,
+  j.plan = kernels->plan(memory, cell, f->weights, j.rows,
                          all_rows > BLOCK ? BLOCK : (int)all_rows, b != NULL);
   j.scratch = kernels->scratch_size(j.plan, f->time, b != NULL, f->recurrent_mask != NULL);
   slim_parallel(run_task, &j, j.tasks, threads_worth(cell, f));
@@ -111,7 +111,6 @@ static slim_backward_args named(const slim_sequence *s) {
   slim_backward_args b = {.forward = {.batch = s->batch, .time = s->time}};
   slim_forward_args *f = &b.forward;
   f->x = at[SLIM_X].at;
-  f->reset_bias = at[SLIM_RESET_BIAS].at;
   f->mask = at[SLIM_MASK].at;
   f->recurrent_mask = at[SLIM_RECURRENT_MASK].at;
   f->tape = at[SLIM_TAPE].at;

@@ -10,21 +10,20 @@
 
 static size_t header(void) { return round_up(sizeof(plan), 64); }
 
-static size_t plan_size(const slim_cell *cell, int has_reset_bias, int backward) {
+static size_t plan_size(const slim_cell *cell, int backward) {
   const float *none[SLIM_WEIGHTS] = {NULL};
-  const float any = 0;
   plan p;
   arena a = {NULL, 0};
-  make_plan(&p, &a, cell, none, has_reset_bias ? &any : NULL, 1, 1, backward);
+  make_plan(&p, &a, cell, none, 1, 1, backward);
   return header() + a.used * sizeof(float);
 }
 
 static plan *new_plan(void *memory, const slim_cell *cell,
-                      const float *const weights[SLIM_WEIGHTS], const float *reset_bias,
-                      int rows, int all_rows, int backward) {
+                      const float *const weights[SLIM_WEIGHTS], int rows, int all_rows,
+                      int backward) {
   plan *p = memory;
   arena a = {(float *)((char *)memory + header()), 0};
-  make_plan(p, &a, cell, weights, reset_bias, rows, all_rows, backward);
+  make_plan(p, &a, cell, weights, rows, all_rows, backward);
   return p;
 }
 

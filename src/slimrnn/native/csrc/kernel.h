@@ -12,7 +12,6 @@ typedef struct {
   int64_t batch, time;
   const float *x;
   const float *weights[SLIM_WEIGHTS];
-  const float *reset_bias;
   const float *states[SLIM_STATES];
   const uint8_t *mask;
   const float *recurrent_mask;
@@ -41,10 +40,10 @@ typedef struct {
 typedef struct {
   const char *name;
   /* Bytes of a plan; then the plan itself, in memory of that size (aligned to 64). */
-  size_t (*plan_size)(const slim_cell *, int has_reset_bias, int backward);
+  size_t (*plan_size)(const slim_cell *, int backward);
   slim_plan *(*plan)(void *memory, const slim_cell *,
-                     const float *const weights[SLIM_WEIGHTS], const float *reset_bias,
-                     int rows, int all_rows, int backward);
+                     const float *const weights[SLIM_WEIGHTS], int rows, int all_rows,
+                     int backward);
   /* Floats of scratch for a block of rows. */
   size_t (*scratch_size)(const slim_plan *, int64_t time, int backward,
                          int masked_recurrence);

@@ -38,7 +38,6 @@ typedef struct slim_plan {
   int resets;     /* there is a reset gate, before the product */
   int recurrent;  /* some gate has U */
   const float *zeros;      /* as wide as any row */
-  const float *reset_bias; /* (padded) */
   gate_plan gate[SLIM_GATES];
 } plan;
 
@@ -105,8 +104,8 @@ static void share(arena *a, gate_plan *g, const gate_plan *candidate, int padded
 /* Fills the plan from the arena. `rows` is the number of batch rows that the kernels
  * take at once in a step, `all_rows` that of several steps. */
 static void make_plan(plan *p, arena *a, const slim_cell *cell,
-                      const float *const weights[SLIM_WEIGHTS], const float *reset_bias,
-                      int rows, int all_rows, int backward) {
+                      const float *const weights[SLIM_WEIGHTS], int rows,
+                      int all_rows, int backward) {
   const int m = cell->features, n = cell->units;
   const int width = tile_width(rows), all_width = tile_width(all_rows);
   ptrdiff_t columns[SLIM_WEIGHTS] = {0}, first[SLIM_WEIGHTS] = {0};
@@ -114,12 +113,11 @@ static void make_plan(plan *p, arena *a, const slim_cell *cell,
   p->padded = slim_padded(n);
   p->padded_inputs = slim_padded(m);
   p->has_c = cell->forget >= 0;
-  p->resets = cell->reset >= 0 && !cell->reset_after;
+  p->resets = cell->reset >= 0 && cell->product < 0;
   const int widest = p->padded > p->padded_inputs ? p->padded : p->padded_inputs;
   float *zeros = take(a, widest);
   if (zeros) memset(zeros, 0, widest * sizeof *zeros);
   p->zeros = zeros;
-  if (reset_bias) p->reset_bias = pad(a, reset_bias, n, p->padded);
   for (int w = 0; w < SLIM_WEIGHTS; w++)
     for (int k = 0; k < cell->gates; k++) columns[w] += cell->gate[k].terms[w] * n;
   for (int k = 0; k < cell->gates; k++) {
@@ -132,7 +130,9 @@ static void make_plan(plan *p, arena *a, const slim_cell *cell,
       first[w] += has[w] * n;
     }
     int is_candidate = k == cell->candidate;
-    g->function = is_candidate ? cell->activation : cell->recurrent_activation;
+    g->function = is_candidate         ? cell->activation
+                  : k == cell->product ? SLIM_LINEAR
+                                       : cell->recurrent_activation;
     g->trained = !gate->is_constant && k != cell->tied;
     g->sums = gate->shared ? cell->candidate : k;
     g->after_reset = is_candidate && p->resets;

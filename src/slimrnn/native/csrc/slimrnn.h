@@ -57,7 +57,8 @@ typedef struct {
   float ratio;                  /* complement of the other, (1 - f) / (1 - f + ratio f) */
   int32_t update, reset;        /* a cell that mixes h with the candidate */
   int32_t keeps;                /* the update gate weighs the old h */
-  int32_t reset_after;          /* r * (U h + b'): Keras's GRU; forward only */
+  int32_t product;              /* U h + b, which the reset gate multiplies in the
+                                   candidate; -1: it multiplies the h that is read */
   int32_t activation, recurrent_activation; /* of the candidate, of the other gates */
   int32_t state_activation;                 /* of c in h = o * g(c) */
   slim_gate gate[SLIM_GATES];
@@ -76,8 +77,7 @@ typedef struct {
 enum {
   SLIM_X,                                             /*   (B, T, m) */
   SLIM_WEIGHT,                                        /*   (m, kn), (n, kn), (kn), (kn) */
-  SLIM_RESET_BIAS = SLIM_WEIGHT + SLIM_WEIGHTS,       /* o (n): b' of reset_after */
-  SLIM_STATE,                                         /* o h, c before: (B, n); zeros */
+  SLIM_STATE = SLIM_WEIGHT + SLIM_WEIGHTS,            /* o h, c before: (B, n); zeros */
   SLIM_MASK = SLIM_STATE + SLIM_STATES,               /* o (B, T) bytes: 0 repeats the
                                                            states before */
   SLIM_RECURRENT_MASK,                                /* o (B, n): multiplied with h in
@@ -169,7 +169,6 @@ typedef struct {
                                         (inputs) each, or neither; masking: the
                                         value; skip: scale, (inputs). Copied are a dense layer's and a
                                         cell's */
-  slim_buffer reset_bias;
   slim_buffer states[SLIM_STATES]; /* of a cell: (B, slim_padded(n)), read and written by
                                       each step; the caller's, 0 behind the first n */
 } slim_layer;

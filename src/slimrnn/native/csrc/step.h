@@ -13,7 +13,7 @@ typedef struct {
   float *z[SLIM_GATES];    /* of a HEAVY gate: in: W x + b, out: its value */
   const uint8_t *live;     /* (R): 0 keeps the states; NULL: all live */
   const float *seen;       /* h as the gates see it */
-  float *read;             /* r * seen, or with reset_after U h + b' */
+  float *read;             /* r * seen */
 } step;
 
 ALWAYS_INLINE int is_live(const uint8_t *live, int r) { return !live || live[r]; }
@@ -120,13 +120,8 @@ static void add_recurrent(const plan *p, const step *s, const float *read, int a
     const gate_plan *g = &p->gate[k];
     if (!g->u.vectors || g->after_reset != after) continue;
     const float *start = g->w.vectors ? s->z[k] : g->bias ? g->bias : p->zeros;
-    target to = {s->z[k], p->padded};
-    if (p->cell->reset_after && k == p->cell->candidate) {
-      start = p->reset_bias ? p->reset_bias : p->zeros;
-      to.at = s->read;
-    }
     multiply(s->rows, p->n, (operand){read, p->padded, 1}, g->u, start,
-             start == s->z[k] ? p->padded : 0, to);
+             start == s->z[k] ? p->padded : 0, (target){s->z[k], p->padded});
   }
 }
 
@@ -213,11 +208,13 @@ ALWAYS_INLINE void mix_rows(const int Q, const plan *p, const step *s, functions
   lanes seen = load_rows(Q, s->seen + w.at, w.step);
   lanes read = load_rows(Q, s->read + w.at, w.step), new;
   lanes update = gate_again(Q, p, s, cell->update, by.gates, w, seen);
-  if (cell->reset_after) {
+  if (cell->product >= 0) {
     lanes reset = gate_again(Q, p, s, cell->reset, by.gates, w, seen);
+    lanes product = gate_again(Q, p, s, cell->product, SLIM_LINEAR, w, seen);
     lanes z = load_rows(Q, s->z[G] + w.at, w.step);
-    EACH z.v[q] += reset.v[q] * read.v[q];
+    EACH z.v[q] += reset.v[q] * product.v[q];
     new = activate(Q, by.candidate, z);
+    store_rows(Q, s->z[G] + w.at, w.step, new);
   } else {
     new = gate_value(Q, p, s, G, by.candidate, w, read);
   }

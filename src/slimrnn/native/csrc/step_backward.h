@@ -189,6 +189,7 @@ ALWAYS_INLINE void candidate_back(const int Q, const plan *p, const back_step *b
     change.v[q] = dh.v[q] * difference;
   }
   gate_back(Q, p, b, G, by.candidate, w, dnew, g, read, &dread, NULL, sums);
+  if (cell->product >= 0) dread = load_rows(Q, b->dz[G] + w.at, row);
   store_rows(Q, s->read + w.at, row, read);
   store_rows(Q, b->dread + w.at, row, dread);
   store_rows(Q, b->dupdate + w.at, row, change);
@@ -228,7 +229,7 @@ ALWAYS_INLINE void backward_candidate_by(const plan *p, const back_step *b,
 /* The other gates. */
 ALWAYS_INLINE void gates_back(const int Q, const plan *p, const back_step *b,
                               functions by, place w, column_sums *sums) {
-  const int U = p->cell->update, R = p->cell->reset;
+  const int U = p->cell->update, R = p->cell->reset, N = p->cell->product;
   const step *s = &b->s;
   const ptrdiff_t row = p->padded;
   lanes seen = load_rows(Q, s->seen + w.at, row);
@@ -236,6 +237,12 @@ ALWAYS_INLINE void gates_back(const int Q, const plan *p, const back_step *b,
   lanes dupdate = load_rows(Q, b->dupdate + w.at, row);
   lanes reset = gate_again(Q, p, s, R, by.gates, w, seen);
   lanes dreset = times(Q, dread, seen), dseen = times(Q, dread, reset);
+  if (N >= 0) { /* r reset it, and not h */
+    lanes product = gate_again(Q, p, s, N, SLIM_LINEAR, w, seen), dproduct = dseen;
+    dreset = times(Q, dread, product);
+    dseen = spread(Q, all(0));
+    gate_back(Q, p, b, N, SLIM_LINEAR, w, dproduct, product, seen, &dseen, NULL, &sums[N]);
+  }
   if (R == U)
     EACH dupdate.v[q] += dreset.v[q];
   else
@@ -250,11 +257,12 @@ ALWAYS_INLINE void gates_back(const int Q, const plan *p, const back_step *b,
 }
 
 ALWAYS_INLINE void backward_gates_by(const plan *p, const back_step *b, functions by) {
-  const int U = p->cell->update, R = p->cell->reset;
+  const int U = p->cell->update, R = p->cell->reset, N = p->cell->product;
   for (int j = 0; j < p->padded; j += VL) {
     column_sums sums[SLIM_GATES];
     sums[U] = open_sums(p, b->sums, U, j);
     sums[R] = open_sums(p, b->sums, R, j);
+    if (N >= 0) sums[N] = open_sums(p, b->sums, N, j);
     for (int r = 0; r < b->s.rows;) {
       const place w = down_rows(p, r, j);
       if (all_live(&b->s, r)) {
@@ -267,6 +275,7 @@ ALWAYS_INLINE void backward_gates_by(const plan *p, const back_step *b, function
     }
     close_sums(p, b->sums, U, j, &sums[U]);
     if (R != U) close_sums(p, b->sums, R, j, &sums[R]);
+    if (N >= 0) close_sums(p, b->sums, N, j, &sums[N]);
   }
 }
 

@@ -44,7 +44,7 @@ static int is_good_cell(const slim_layer *l, int batch) {
   }
   for (int k = 0; k < 1 + (cell->forget >= 0); k++)
     if (!holds(l->states[k], batch, slim_padded(cell->units))) return 0;
-  return cell->reset_after ? may_hold(l->reset_bias, cell->units) : !l->reset_bias.at;
+  return 1;
 }
 
 /* Whether so many numbers of the stream's x can be added. */
@@ -113,10 +113,8 @@ static void lay_out(slim_stream *s, part *p, pieces *memory) {
   } else if (l->kind == SLIM_LAYER_CELL) {
     const float *weights[SLIM_WEIGHTS];
     for (int w = 0; w < SLIM_WEIGHTS; w++) weights[w] = l->weights[w].at;
-    const float *reset_bias = l->reset_bias.at;
-    void *own = piece(memory, kernels->plan_size(&p->cell, reset_bias != NULL, 0));
-    if (!counting)
-      p->plan = kernels->plan(own, &p->cell, weights, reset_bias, s->batch, s->batch, 0);
+    void *own = piece(memory, kernels->plan_size(&p->cell, 0));
+    if (!counting) p->plan = kernels->plan(own, &p->cell, weights, s->batch, s->batch, 0);
     /* a state for each gate and one more: more than any cell's step takes */
     p->scratch = piece(memory, sizeof(float) * s->batch * p->row * (SLIM_GATES + 1));
   }
