@@ -72,7 +72,7 @@ MISTAKES = {
     "[settings]\nvariant = 'LSTM'\n[grid]\nvariant = ['LSTM']": "in one of them",
     "grid = 3": "must be a table",
     "[grid": "not valid TOML",
-    "match = 'time'\n[settings]\nvariant = 'LSTM'": "match must be one of",
+    "match = 'time'\n[settings]\nvariant = 'LSTM'": "Unknown in a study: match",
     "[settings]\nvariant = 'LSTM'\n[search]\npoints = 3\nunits = {low = 9, high = 2}": (
         "a list of values or a range"
     ),
@@ -124,23 +124,6 @@ def test_a_bad_trial_is_told_before_anything_is_written(tmp_path, capsys, words)
     assert err.startswith("slimrnn: ")
     assert "Traceback" not in err
     assert not out.exists()
-
-
-@pytest.mark.parametrize("name", ["LSTM3", "LSTM5a", "LSTM6", "LSTM10", "GRU", "MGU2"])
-def test_parameters_are_matched(name):
-    given = {"units": 60, "variant": name, "dataset": "digits"}
-    (settings,) = Study(settings=given, match="parameters").trials()
-    wanted = get("LSTM").parameters(8, 60)
-    count = get(name).parameters(8, settings.units)
-    assert abs(count - wanted) <= 0.01 * wanted
-    for units in (settings.units - 1, settings.units + 1):
-        assert abs(get(name).parameters(8, units) - wanted) >= abs(count - wanted)
-
-
-def test_what_cannot_be_matched_is_told():
-    study = Study(settings={"units": 1, "variant": "LSTM2"}, match="parameters")
-    with pytest.raises(InputError, match="give more units"):
-        list(study.trials())
 
 
 @pytest.mark.parametrize("name", published.names())

@@ -7,7 +7,7 @@ from typing import Any
 
 from slimrnn.cli import flags, run_flags, trials
 from slimrnn.errors import InputError
-from slimrnn.experiments.run.settings import SETTINGS
+from slimrnn.experiments.run.settings import SETTINGS, Settings
 from slimrnn.utils.checks import whole
 from slimrnn.variants import serialize
 from slimrnn.variants.files import load
@@ -24,7 +24,8 @@ def add(commands: Any) -> None:
         "table; writes all\nruns, a picture (comparison.png) and a page (report.html) "
         "into a folder.",
         epilog="Examples:\n  slimrnn compare\n  slimrnn compare LSTM LSTM3 LSTM6 "
-        "--dataset mnist --epochs 3 --seeds 1",
+        "--dataset mnist --epochs 3 --seeds 1\n"
+        "  slimrnn compare --dataset digits --match flash=3KB,flash=6KB",
     )
     command.add_argument(
         "variants",
@@ -49,14 +50,17 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(
             f"The variant {twice} was given twice; give each variant once."
         )
-    grid = {
-        "variant": list(map(serialize, chosen)),
-        "seed": list(range(1, args.seeds + 1)),
-    }
+    grid: dict[str, list[Any]] = {"variant": list(map(serialize, chosen))}
     given = [*settings, *(["variants"] if args.variants else [])]
+    for name in [name for name in settings if SETTINGS[name].several]:
+        values = [flags.value(word) for word in str(settings[name]).split(",")]
+        if len(values) > 1:
+            del settings[name]
+            grid[name] = values
+    grid["seed"] = list(range(1, args.seeds + 1))
 
     def begin() -> tuple[Any, str]:
         study = trials.study(settings, grid)
-        return study, f"compare-{next(study.trials()).data_name}"
+        return study, f"compare-{Settings.of(chosen[0], **settings).data_name}"
 
     return trials.carry_out(args, begin, given, trials.in_process)

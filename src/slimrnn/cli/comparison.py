@@ -33,8 +33,12 @@ from slimrnn.experiments.run.store import Run
 
 # Figures of the comparison and their heads.
 _FIGURES = {
+    "units": "units",
     "layer_parameters": "layer\nparameters",
     "model_parameters": "model\nparameters",
+    "flash": "flash\nbytes",
+    "ram": "RAM\nbytes",
+    "instructions": "instructions\na step",
     "score": "test\n{metric}",
     "difference": "difference\nto {reference}",
     "seconds_per_epoch": "seconds\nan epoch",
@@ -50,17 +54,21 @@ class _Layout(NamedTuple):
     longest: int
 
 
-_ALL_FIGURES = tuple(_FIGURES)
-_NARROW_FIGURES = tuple(name for name in _FIGURES if name != "model_parameters")
-_NARROWEST_FIGURES = tuple(
-    name for name in _NARROW_FIGURES if name != "prediction_seconds"
-)
-_LAYOUTS = (
-    _Layout(_ALL_FIGURES, " ", 24),
-    _Layout(_ALL_FIGURES, "\n", 24),
-    _Layout(_NARROW_FIGURES, "\n", 13),
-    _Layout(_NARROWEST_FIGURES, "\n", 13),
-)
+_DEVICE = ("units", "flash", "ram", "instructions")  # what a budget is about
+
+
+def _layouts(without: Sequence[str]) -> tuple[_Layout, ...]:
+    """The layouts, from the fullest to the narrowest."""
+    full = tuple(name for name in _FIGURES if name not in without)
+    narrow = tuple(name for name in full if name not in ("model_parameters", "ram"))
+    least = ("prediction_seconds", "instructions")
+    narrowest = tuple(name for name in narrow if name not in least)
+    return (
+        _Layout(full, " ", 24),
+        _Layout(full, "\n", 24),
+        _Layout(narrow, "\n", 13),
+        _Layout(narrowest, "\n", 13),
+    )
 
 
 def comparison(
@@ -155,19 +163,20 @@ def outcome(run: Run) -> str:
 def _fitting(summary: Summary, width: int, seconds: bool) -> Table:
     """The fullest form of the table that fits the screen."""
     console = Console(width=10_000)
-    layouts = [_comparison(summary, layout, seconds) for layout in _LAYOUTS]
+    without = [name for name in _FIGURES if "seconds" in name] * (not seconds)
+    without += ["model_parameters"] if summary.budget else _DEVICE
+    layouts = [_comparison(summary, layout) for layout in _layouts(without)]
     fits = (table for table in layouts if console.measure(table).maximum <= width)
     return next(fits, layouts[-1])
 
 
-def _comparison(summary: Summary, layout: _Layout, seconds: bool) -> Table:
+def _comparison(summary: Summary, layout: _Layout) -> Table:
     """The figures of the best configurations."""
     table = plain()
-    figures = [k for k in layout.figures if seconds or "seconds" not in k]
     least = numbers.DECIMALS.get(summary.metric)
     table.add_column("variant", no_wrap=True)
     reference = escape(shortened(summary.reference, layout.longest - 2))
-    for name in figures:
+    for name in layout.figures:
         head = _FIGURES[name].format(metric=summary.metric, reference=reference)
         table.add_column(head, justify="right", no_wrap=True)
     for row in summary.best:
@@ -175,10 +184,10 @@ def _comparison(summary: Summary, layout: _Layout, seconds: bool) -> Table:
         name = _name(row, layout) + "".join(
             f"\n[red]no better than {known}[/]" for known in summary.unbeaten(row)
         )
-        table.add_row(name, *(cells[name] for name in figures))
+        table.add_row(name, *(cells[name] for name in layout.figures))
     for name, score in summary.baselines.items():
         shown = numbers.spread(Spread(score, None, 1), least)
-        cells = dict.fromkeys(figures, "") | {"score": shown}
+        cells = dict.fromkeys(layout.figures, "") | {"score": shown}
         table.add_row(f"[dim]{name}[/]", *cells.values())
     return table
 
@@ -203,6 +212,7 @@ def _figures(row: Row, apart: str, least: int | None) -> dict[str, str]:
         name: shown + ("" if ratio is None else f"{apart}[dim]×{ratio:.2f}[/]")
         for (name, shown), ratio in zip(texts.items(), ratios, strict=True)
     }
+    cells |= {name: _count(getattr(row, name)) for name in _DEVICE}
     return {**cells, "difference": _difference(row.difference, apart, least)}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from rich.console import Console
 from slimrnn import backends
 from slimrnn.cli import flags, trials
 from slimrnn.errors import InputError
+from slimrnn.experiments.run.settings import SETTINGS
 from slimrnn.utils.checks import number, whole
 
 if TYPE_CHECKING:
@@ -61,10 +61,8 @@ def add_common(command: Any) -> None:
     )
     command.add_argument(
         "--match",
-        metavar="units|parameters",
-        help="units: all variants have the same units; parameters: each has units "
-        "such that its layer is as large as the LSTM's, within 1 %% (default: the "
-        "study's, or units)",
+        metavar="BUDGET[,BUDGET]",
+        help=f"{SETTINGS['match'].help} (default: the study's, or the units as given)",
     )
     flags.data_dir(command)
     group = command.add_argument_group("where it runs")
@@ -126,8 +124,9 @@ def changed(study: Study, args: argparse.Namespace) -> Study:
     }
     if args.data_dir is not None:
         changes["data_dir"] = [os.path.abspath(args.data_dir)]
-    study = study.changed(changes)
-    return study if args.match is None else replace(study, match=args.match)
+    if args.match is not None:
+        changes["match"] = args.match.split(",")
+    return study.changed(changes)
 
 
 def _check(args: argparse.Namespace) -> None:

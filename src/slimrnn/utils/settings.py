@@ -32,6 +32,7 @@ class Setting:
         names: gives the names that are allowed; asked for behind all checks, because
             it imports Keras.
         rival: settings with the same one are not given together.
+        several: whether a comparison takes several values, with commas.
     """
 
     help: str
@@ -42,11 +43,12 @@ class Setting:
     words: Mapping[str, str] = field(default_factory=dict)
     names: Callable[[], Iterable[str]] | None = None
     rival: str = ""
+    several: bool = False
 
     @property
     def is_text(self) -> bool:
         """Whether its values are texts."""
-        return self.check is text
+        return self.check is text or self.several
 
     @property
     def is_table(self) -> bool:

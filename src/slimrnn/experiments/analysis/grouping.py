@@ -2,7 +2,8 @@
 
 A configuration is all runs that share all settings but the seed. The settings that
 vary between configurations are, in a comparison, the variant alone; in a sweep, there
-are more. Only on the same data set can configurations be compared.
+are more. Only on the same data set, and at the same budget if they have one, can
+configurations be compared.
 """
 
 from __future__ import annotations
@@ -35,18 +36,20 @@ def data_name(run: Run) -> str:
 
 
 def by_dataset(runs: Iterable[Run]) -> dict[str, list[Run]]:
-    """The runs of each data set, in the order of their first appearance.
+    """The runs of each data set and budget, in the order of their first appearance.
 
     A user's file is called by its path's last part, where no other file is.
     """
-    found: dict[str, list[Run]] = {}
+    found: dict[tuple[str, str | None], list[Run]] = {}
     for run in runs:
-        found.setdefault(data_name(run), []).append(run)
-    short = Counter(os.path.basename(name) for name in found)
-    return {
-        base if short[base := os.path.basename(name)] == 1 else name: group
-        for name, group in found.items()
-    }
+        found.setdefault((data_name(run), run.config.get("match")), []).append(run)
+    short = Counter(os.path.basename(name) for name in {name for name, _ in found})
+    named = {}
+    for (name, budget), group in found.items():
+        base = os.path.basename(name)
+        name = base if short[base] == 1 else name
+        named[f"{name}, {budget}" if budget else name] = group
+    return named
 
 
 def settings(run: Run) -> dict[str, Value]:

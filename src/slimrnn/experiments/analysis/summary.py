@@ -29,9 +29,17 @@ from slimrnn.variants import BASELINE
 
 STATUSES = ("done", "diverged", "interrupted", "failed")
 METRICS = {"accuracy": "accuracy", "mae": "mean absolute error", "loss": "loss"}
+#: what a run says of a microcontroller, of its int8 C
+COSTS = {
+    "flash": "flash (bytes)",
+    "ram": "RAM (bytes)",
+    "macs": "multiply-adds a step",
+    "instructions": "instructions a step (Cortex-M4)",
+}
 
 _PHRASES = (
     ("{units} units", ("units",)),
+    ("{match}", ("match",)),
     ("{activation}", ("activation",)),
     ("{optimizer} at {learning_rate:g}", ("optimizer", "learning_rate")),
     ("batches of {batch_size}", ("batch_size",)),
@@ -62,6 +70,7 @@ class Row:
         model_parameters: those of the whole model.
         validation: the validation metric that :attr:`Summary.metric` names.
         score: the same metric of the test data.
+        flash: of the int8 C, as ``ram``, ``macs`` and ``instructions``: see COSTS.
         seconds_per_epoch: time of one epoch of training.
         prediction_seconds: time of one prediction.
         ratios: each of these, relative to the reference's best configuration.
@@ -79,6 +88,10 @@ class Row:
     rank: int
     layer_parameters: int | None
     model_parameters: int | None
+    flash: int | None
+    ram: int | None
+    macs: int | None
+    instructions: int | None
     validation: Spread
     score: Spread
     seconds_per_epoch: Spread
@@ -94,6 +107,11 @@ class Row:
     def is_best(self) -> bool:
         """Whether it is its variant's best configuration."""
         return self.rank == 0
+
+    @property
+    def units(self) -> int | None:
+        """Of its layers, which a budget may have solved."""
+        return self.runs[0].config.get("units")
 
 
 @dataclass(frozen=True)
@@ -121,6 +139,11 @@ class Summary:
         if score is None:
             return []
         return [k for k, each in self.baselines.items() if sign * (score - each) <= 0]
+
+    @property
+    def budget(self) -> str:
+        """Within which all keep; empty for none."""
+        return self.rows[0].runs[0].config.get("match") or ""
 
     @property
     def best(self) -> tuple[Row, ...]:
@@ -252,6 +275,7 @@ def _measures(runs: Sequence[Run], metric: str) -> dict[str, Any]:
     return {
         "layer_parameters": _known(runs, "layer_parameters"),
         "model_parameters": _known(runs, "model_parameters"),
+        **{name: _known(runs, name) for name in COSTS},
         "validation": spread(f"val_{metric}"),
         "score": spread(f"test_{metric}"),
         "seconds_per_epoch": spread("seconds_per_epoch"),

@@ -8,7 +8,7 @@ from typing import Any
 from slimrnn.experiments.analysis import curves, numbers
 from slimrnn.experiments.analysis.grouping import VARIANT, Value, text, title
 from slimrnn.experiments.analysis.statistics import Spread
-from slimrnn.experiments.analysis.summary import METRICS, STATUSES, Row, Summary
+from slimrnn.experiments.analysis.summary import COSTS, METRICS, STATUSES, Row, Summary
 
 MANY_VALUES = 12  # of an axis: more are chosen by their range, not one by one
 
@@ -132,7 +132,20 @@ def _labels(summary: Summary) -> dict[str, dict[str, str]]:
             "title": "time of an epoch",
             "label": "time of an epoch (seconds)",
         },
+        **{
+            name: {"title": label.partition(" (")[0], "label": label}
+            for name, label in COSTS.items()
+        },
     }
+
+
+def costs(summary: Summary) -> list[tuple[str, str]]:
+    """What the charts of costs can show: two costs at a time, and what they are of."""
+    pairs = {"training": ("layer_parameters", "seconds_per_epoch")}
+    if any(row.flash for row in summary.rows):
+        pairs["size on a device"] = ("flash", "ram")
+        pairs["work on a device"] = ("instructions", "macs")
+    return [(" ".join(pair), words) for words, pair in pairs.items()]
 
 
 def _panel(panel: curves.Panel, metric: str) -> dict[str, Any]:

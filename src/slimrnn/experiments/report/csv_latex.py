@@ -16,6 +16,7 @@ from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.grouping import VARIANT, by_dataset, text, title
 from slimrnn.experiments.analysis.statistics import Spread
 from slimrnn.experiments.analysis.summary import (
+    COSTS,
     METRICS,
     STATUSES,
     Row,
@@ -126,6 +127,7 @@ def _record(summary: Summary, row: Row, data: str) -> dict[str, Any]:
         "best": row.is_best,
         "layer_parameters": row.layer_parameters,
         "model_parameters": row.model_parameters,
+        **{name: getattr(row, name) for name in COSTS},
         **spreads,
         "difference": difference and difference.mean,
         "difference_low": difference and difference.low,

@@ -11,7 +11,7 @@ from slimrnn.errors import InputError
 from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.grouping import ASIDE, plural, text, title
 from slimrnn.experiments.analysis.statistics import Spread
-from slimrnn.experiments.analysis.summary import METRICS, Row, Summary, status
+from slimrnn.experiments.analysis.summary import COSTS, METRICS, Row, Summary, status
 from slimrnn.experiments.report.charts import place, shown
 from slimrnn.experiments.report.markup import Markup, definitions, tag
 from slimrnn.experiments.report.table import badge, badges, difference, star
@@ -47,6 +47,11 @@ def details(number: int, row: Row, page: Page, summary: Summary, color: str) -> 
         f"validation {METRICS[metric]}": shown(row, "validation", metric),
         f"difference to {summary.base}": ", ".join(difference(row.difference, metric)),
         "parameters of the layer": shown(row, "layer_parameters", metric),
+        **{
+            label: shown(row, name, metric)
+            for name, label in COSTS.items()
+            if getattr(row, name) is not None
+        },
         "parameters of the model": shown(row, "model_parameters", metric),
         "time of an epoch": shown(row, "seconds_per_epoch", metric),
         "time of a prediction": shown(row, "prediction_seconds", metric),

@@ -13,7 +13,7 @@ from slimrnn.experiments.analysis import curves, numbers
 from slimrnn.experiments.analysis.grouping import ASIDE, plural, shared, title
 from slimrnn.experiments.analysis.summary import Row, Summary, status
 from slimrnn.experiments.report import notes
-from slimrnn.experiments.report.charts import place, sensitive
+from slimrnn.experiments.report.charts import costs, place, sensitive
 from slimrnn.experiments.report.controls import (
     controls,
     curve_switches,
@@ -71,7 +71,7 @@ def section(
             tag("div", table(summary, own), class_="scroll results", tabindex="0"),
             tag("p", said["table"], class_="note"),
         ),
-        _part("What it costs", "costs", said),
+        _part("What it costs", "costs", said, _costs(number, summary)),
         _times(times) if times else None,
         _sensitivity(number, summary, said),
         tag(
@@ -113,6 +113,13 @@ def _times(times: Times) -> Markup:
         tag("div", shown, class_="scroll times", tabindex="0"),
         tag("p", said, class_="note"),
     )
+
+
+def _costs(number: int, summary: Summary) -> Markup:
+    """Chooses which costs are drawn: at a budget, first those of a device."""
+    options = costs(summary)
+    first = options[1][0] if summary.budget and len(options) > 1 else None
+    return switch(number, "cost", "Costs of", options, first)
 
 
 def _sensitivity(

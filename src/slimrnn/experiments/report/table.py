@@ -8,7 +8,7 @@ from typing import Any
 from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.grouping import VARIANT, text, title
 from slimrnn.experiments.analysis.statistics import Difference, Spread
-from slimrnn.experiments.analysis.summary import METRICS, STATUSES, Row, Summary
+from slimrnn.experiments.analysis.summary import COSTS, METRICS, STATUSES, Row, Summary
 from slimrnn.experiments.report.charts import place, shown
 from slimrnn.experiments.report.markup import Markup, join, tag
 
@@ -36,6 +36,7 @@ def table(summary: Summary, colors: Mapping[str, str]) -> Markup:
         "validation": f"validation {metric}",
         "model_parameters": "parameters of the model",
         "prediction_seconds": "time of a prediction",
+        **{k: v for k, v in COSTS.items() if any(getattr(r, k) for r in summary.rows)},
     }
     settings = [title(axis) for axis in summary.axes if axis != VARIANT]
     sort = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -17,11 +18,14 @@ from slimrnn.data import Batches, Dataset, Part
 from slimrnn.data.batches import answers
 from slimrnn.data.options import DataOptions
 from slimrnn.data.scoring import per_sequence
+from slimrnn.deploy.size import size
 from slimrnn.errors import InputError
 from slimrnn.experiments.run import data_parallel
 from slimrnn.experiments.run.keras_names import KERAS_2, optimizers
 from slimrnn.experiments.run.settings import Settings, time_scale
+from slimrnn.ir import read
 from slimrnn.layers.packed import PackedCell
+from slimrnn.utils.settings import MAX_SEED
 from slimrnn.variants import BASELINE
 
 
@@ -64,12 +68,15 @@ def check(settings: Settings, dataset: Dataset) -> None:
     _optimizer(settings)
 
 
-def recurrent(settings: Settings, length: int | None = None) -> keras.layers.Layer:
-    """The recurrent layer of the settings.
+def recurrent(
+    settings: Settings, length: int | None = None, place: int = 0
+) -> keras.layers.Layer:
+    """A recurrent layer of the settings.
 
     Args:
         settings: of the run.
         length: of a sequence, for time scales that depend on it.
+        place: among the recurrent layers, from 0 on.
 
     Raises:
         InputError: a combination that the layer refuses.
@@ -81,7 +88,8 @@ def recurrent(settings: Settings, length: int | None = None) -> keras.layers.Lay
         "dropout": settings.dropout,
         "recurrent_dropout": settings.recurrent_dropout,
         # Without a seed of its own, torch would draw dropout from its global state.
-        "seed": settings.seed,
+        "seed": (settings.seed + place) % (MAX_SEED + 1),
+        "return_sequences": place < settings.layers - 1,
     }
     if settings.init == "packed":
         return _packed(settings, options)
@@ -108,6 +116,7 @@ def _packed(settings: Settings, options: dict[str, Any]) -> keras.layers.Layer:
             f"init packed starts as the original did, which knew no time scales; "
             f"received the time scale {settings.time_scale!r}: leave one out."
         )
+    each = options.pop("return_sequences")
     cell = PackedCell(
         settings.units,
         settings.variant,
@@ -118,7 +127,7 @@ def _packed(settings: Settings, options: dict[str, Any]) -> keras.layers.Layer:
         name="lstm_cell",
         **options,
     )
-    return layers.SlimRNN(cell)
+    return layers.SlimRNN(cell, return_sequences=each)
 
 
 def _activation(name: str) -> Callable:
@@ -155,7 +164,8 @@ def build(settings: Settings, dataset: Dataset) -> keras.Model:
             x = keras.layers.Normalization(
                 mean=mean.tolist(), variance=variance.tolist()
             )(x)
-    x = recurrent(settings, typical_length(dataset))(x)
+    for place in range(settings.layers):
+        x = recurrent(settings, typical_length(dataset), place)(x)
     head = head_of(settings, dataset)
     units = 1 if head.one_unit else dataset.outputs
     outputs = keras.layers.Dense(units, activation=head.activation)(x)
@@ -257,9 +267,19 @@ def scores(model: keras.Model, batches: Batches) -> np.ndarray:
 
 
 def counts(model: keras.Model) -> dict[str, int]:
-    """The parameters of the recurrent layer and of the whole model."""
-    (layer,) = (x for x in model.layers if isinstance(x, keras.layers.RNN))
-    return {
-        "layer_parameters": sum(math.prod(w.shape) for w in layer.trainable_weights),
+    """The parameters of the recurrent layers and of the whole model.
+
+    And what it takes on a microcontroller, where int8 has it: bytes of flash and RAM,
+    multiply-adds and a Cortex-M4's instructions a step.
+    """
+    cells = [x for x in model.layers if isinstance(x, keras.layers.RNN)]
+    weights = [w for layer in cells for w in layer.trainable_weights]
+    found = {
+        "layer_parameters": sum(math.prod(w.shape) for w in weights),
         "model_parameters": model.count_params(),
     }
+    with contextlib.suppress(InputError):
+        took = size(read(model), "int8")
+        found |= {"flash": took.flash, "ram": took.ram, "macs": took.macs}
+        found["instructions"] = took.instructions["cortex-m4"]
+    return found

@@ -63,6 +63,14 @@ def _check_time_scale(name: str, value: Any) -> None:
     TimeScales.of(time_scale(value))
 
 
+def _check_budget(name: str, value: Any) -> None:
+    from slimrnn.experiments.run.budget import limits  # which needs these settings
+
+    text(name, value)
+    if value is not None:
+        limits(value)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings(DataOptions):
     """All that one run depends on, but the machine and the versions.
@@ -108,6 +116,26 @@ class Settings(DataOptions):
         },
     )
     units: int = setting(64, "units of the layer", COUNT, "N", "layer")
+    layers: int = setting(
+        1,
+        "recurrent layers above one another, each with these units",
+        COUNT,
+        "N",
+        "layer",
+        several=True,
+    )
+    match: str | None = setting(
+        None,
+        "the most units with which the int8 C keeps within flash=4KB, ram=1KB, "
+        "instructions=6000@cortex-m4, latency=5ms@cortex-m4:64MHz (an instruction a "
+        "cycle) or macs=2000, or the layers within parameters=5000; + joins limits, "
+        "and parameters=LSTM means those of an LSTM with the units given",
+        _check_budget,
+        "BUDGET",
+        "layer",
+        usual="the units as given",
+        several=True,
+    )
     gate_constants: Mapping[str, float] | None = setting(
         None,
         "other values for constant gates, such as f=0.59",
@@ -317,7 +345,7 @@ class Settings(DataOptions):
         usual = Settings.of(self.variant, dataset=self.dataset, data=self.data)
         words = ["slimrnn", "train", self.name]
         for entry in fields(self):
-            if entry.name == "variant":
+            if entry.name == "variant" or (entry.name == "units" and self.match):
                 continue
             value = getattr(self, entry.name)
             if value != getattr(usual, entry.name) or entry.name == "dataset":

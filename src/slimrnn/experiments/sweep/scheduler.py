@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from slimrnn.errors import InputError
 from slimrnn.experiments.run import build, store
+from slimrnn.experiments.run.budget import Unfit
 from slimrnn.experiments.run.settings import KEY, Settings
 from slimrnn.experiments.run.store import Record, Run
 from slimrnn.experiments.sweep.process_pool import Ended, Pool
@@ -280,13 +281,29 @@ def check(study: Study) -> None:
     ends, of what is searched, the others being the first.
 
     Raises:
-        InputError: settings that are not allowed.
+        InputError: settings that are not allowed, a budget that is too small for a
+            variant.
     """
-    for given in study.combinations():
-        known = [k for k in study.search if study.concerns(k, given)]
-        values = {name: study.values(name) for name in known}
-        first = {name: found[0] for name, found in values.items()}
-        chosen = [{**first, k: v} for k, found in values.items() for v in found]
-        for some in chosen or [{}]:
-            settings = study.trial({**some, **given})
-            build.check(settings, build.load(settings))
+    unfit: list[Unfit] = []
+    combinations = list(study.combinations())
+    for given in combinations:
+        try:
+            _check(study, given)
+        except Unfit as reason:
+            unfit.append(reason)
+    if len(unfit) == len(combinations):
+        least = min(unfit, key=lambda reason: reason.excess)
+        raise InputError(f"No variant fits. The smallest: {least}")
+    if unfit:
+        raise InputError(f"{unfit[0]} Leave it out, or give a larger budget.")
+
+
+def _check(study: Study, given: Mapping[str, Any]) -> None:
+    """Refuses a combination of the grid."""
+    known = [k for k in study.search if study.concerns(k, given)]
+    values = {name: study.values(name) for name in known}
+    first = {name: found[0] for name, found in values.items()}
+    chosen = [{**first, k: v} for k, found in values.items() for v in found]
+    for some in chosen or [{}]:
+        settings = study.trial({**some, **given})
+        build.check(settings, build.load(settings))

@@ -21,7 +21,6 @@ The names are those of :class:`slimrnn.experiments.run.settings.Settings`.
 
 from __future__ import annotations
 
-import bisect
 import itertools
 import os
 import tomllib
@@ -31,14 +30,12 @@ from pathlib import Path
 from typing import Any
 
 from slimrnn.errors import InputError
-from slimrnn.experiments.run import build
+from slimrnn.experiments.run.budget import matched
 from slimrnn.experiments.run.settings import SETTINGS, TABLES, Settings
 from slimrnn.utils.checks import check, number, whole
-from slimrnn.variants import BASELINE, get
+from slimrnn.variants import get
 from slimrnn.variants.files import described
 
-MATCHES = ("units", "parameters")
-CLOSE = 0.01  # how far matched parameter counts may lie apart
 RANGE = {"low", "high", "log"}
 
 
@@ -52,8 +49,6 @@ class Study:
         search: what Optuna chooses: a list of values, or ``low``, ``high`` and
             ``log`` of a number.
         points: how many points are searched for each combination of the grid.
-        match: ``"parameters"``: units such that each variant's layer has as many
-            parameters as the LSTM with the units of the settings, within 1 %.
         title: of the report.
         source: where the settings come from, such as a paper.
         notes: what a reader must know; sentences.
@@ -67,7 +62,6 @@ class Study:
     grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     search: Mapping[str, Any] = field(default_factory=dict)
     points: int = 0
-    match: str = "units"
     title: str = ""
     source: str = ""
     notes: Sequence[str] = ()
@@ -108,10 +102,6 @@ class Study:
                     f"{name} in [grid] must be a list of values, such as [1, 2]; "
                     f"received {values!r}."
                 )
-        if self.match not in MATCHES:
-            raise InputError(
-                f"match must be one of {', '.join(MATCHES)}; received {self.match!r}."
-            )
         self._check_own()
         self._check_texts()
         self._check_search()
@@ -218,7 +208,7 @@ class Study:
         return gate in get({**self.settings, **given}["variant"]).constants
 
     def trial(self, given: Mapping[str, Any]) -> Settings:
-        """The settings of a trial.
+        """The settings of a trial, its units solved from its budget.
 
         Args:
             given: what it has besides the study's settings.
@@ -226,8 +216,7 @@ class Study:
         Raises:
             InputError: settings that are not allowed.
         """
-        settings = Settings.of(**_nested({**self.settings, **given}))
-        return matched(settings) if self.match == "parameters" else settings
+        return matched(Settings.of(**_nested({**self.settings, **given})))
 
     def changed(self, changes: Mapping[str, Sequence[Any]]) -> Study:
         """The study with other values: one for all trials, or several in the grid.
@@ -362,36 +351,3 @@ def read(path: Path) -> Study:
         return Study.from_config(content)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-
-
-def matched(settings: Settings) -> Settings:
-    """The settings with units such that the layer is as large as the LSTM's.
-
-    Raises:
-        InputError: no number of units comes within 1 % of it.
-
-    Example:
-        >>> matched(Settings.of("LSTM6", dataset="digits", units=20)).units
-        44
-    """
-    m, row = features(settings), get(settings.variant)
-    wanted = get(BASELINE).parameters(m, settings.units)
-    # The number of parameters grows with the units, of which it has one each at least.
-    counted = range(1, wanted + 2)
-    units = bisect.bisect(counted, wanted, key=lambda n: row.parameters(m, n)) or 1
-    # The best is the last that is not larger, or the one after it.
-    units = min(units, units + 1, key=lambda n: abs(row.parameters(m, n) - wanted))
-    count = row.parameters(m, units)
-    if abs(count - wanted) > CLOSE * wanted:
-        raise InputError(
-            f"{row.name} cannot have the {wanted:,} parameters of the {BASELINE} with "
-            f"{settings.units} units within 1 %: the nearest are {count:,} with "
-            f"{units} units; give more units."
-        )
-    return replace(settings, units=units)
-
-
-def features(settings: Settings) -> int:
-    """How many numbers a step of the recurrent layer's input has."""
-    dataset = build.load(settings)
-    return settings.embedding if dataset.tokens else int(dataset.features or 0)

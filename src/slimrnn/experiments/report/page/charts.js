@@ -96,7 +96,7 @@ function curveChart(panel, rows) {
 }
 
 function costCharts(rows) {
-  return ["layer_parameters", "seconds_per_epoch"].map((cost) => {
+  return chosen("cost").split(" ").map((cost) => {
     const [score, { label, title }] = [data.labels.score, data.labels[cost]];
     const known = rows.filter((row) => row[cost].mean !== null && row.score.mean !== null);
     const read = (row) => [{ ...score, ...row.score }, { title, ...row[cost] }];
