@@ -14,7 +14,6 @@ from slimrnn.experiments.run import build
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.sweep import published, scheduler
 from slimrnn.experiments.sweep import study as studies
-from slimrnn.experiments.sweep.study import Study
 from slimrnn.variants import get
 from sweeps import study_of
 

@@ -98,6 +98,11 @@ SITUATIONS = {
             FIVE[:3], metric="mae", settings={"dataset": None, "data": "mine.npz"}
         ),
     ],
+    "two budgets": [
+        trial
+        for units, budget in ((20, "flash=3KB"), (28, "flash=4KB"))
+        for trial in several(FIVE[:3], settings={"match": budget, "units": units})
+    ],
     "twenty": several(EVERY, seeds=(1, 2), epochs=20),
 }
 
@@ -145,6 +150,9 @@ def result_of(trial, last):
         "layer_parameters": trial.parameters,
         "model_parameters": trial.parameters + 330,
     }
+    if "match" in trial.settings:
+        costs = {"flash": 700, "ram": 300, "macs": 0, "instructions": 900}
+        measures |= {name: trial.parameters + more for name, more in costs.items()}
     if trial.status == "diverged":
         reason = f"the loss was no finite number in epoch {trial.epochs}"
         return {"status": "diverged", "reason": reason, **measures}

@@ -26,7 +26,7 @@ COUNTS = {"": 1, "k": 1e3, "m": 1e6}
 SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 HERTZ = {"hz": 1.0, "khz": 1e3, "mhz": 1e6, "ghz": 1e9}
 CORE = "cortex-m4"  # whose instructions count where no device is given
-MOST_UNITS = 2**11  # beyond, a budget is no limit
+MOST_UNITS = 2**10  # beyond, a budget is no limit
 _ROWS = 4  # that a product takes at a time
 
 
