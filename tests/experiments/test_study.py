@@ -56,7 +56,7 @@ def test_an_own_variant_is_kept_without_its_file(tmp_path):
     study = studies.read(file).changed({"variant": ["LSTM", str(own), f"{lab}:LAB"]})
     own.unlink()
     lab.unlink()
-    kept = Study.from_config(json.loads(json.dumps(study.config())))
+    kept = studies.Study.from_config(json.loads(json.dumps(study.config())))
     assert [trial.name for trial in kept.trials()] == ["LSTM", "own", "Lab"]
     with pytest.raises(InputError, match=r"Two different variants .* called own"):
         kept.changed({"variant": [{"name": "own", "units": n} for n in (1, 2)]})
