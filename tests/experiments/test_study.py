@@ -39,6 +39,7 @@ def test_a_trial_is_known_by_its_settings(tmp_path):
     key = settings.key()
     assert re.fullmatch(r"LSTM6-seed1-[0-9a-f]{12}", key)
     assert Settings.of("lstm6", units=4, data_dir=str(tmp_path)).key() == key
+    assert replace(settings, dropout=0, padding="behind").key() == key
     for change in ({"units": 5}, {"seed": 2}, {"gate_constants": {"f": 0.3}}):
         assert replace(settings, **change).key() != key
     odd = replace(get("LSTM6"), name="../a b")

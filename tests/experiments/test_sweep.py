@@ -101,6 +101,29 @@ def _backend():
     return keras.backend.backend()
 
 
+def test_a_sweep_of_an_earlier_version_goes_on(tmp_path):
+    """Its settings were fewer, and its folders are called by another digest."""
+    study = study_of()
+    pretend(tmp_path, study)
+    for k, run in enumerate(scheduler.runs(tmp_path)):
+        earlier = dict(run.config)
+        assert earlier.pop("standardize") == "auto"
+        (run.path / "config.json").write_text(json.dumps(earlier))
+        run.path.rename(f"{run.path}"[:-12] + f"{k:012}")
+    unfinished, *_ = tmp_path.glob("trials/*")
+    (unfinished / "result.json").unlink()
+    pool, watcher = pretend(tmp_path, study)
+    assert len(pool.started) == 1
+    assert [what for what, _ in watcher.told if what == "done"] == ["done"] * 4
+    found = scheduler.runs(tmp_path, study.trials())
+    assert [run.path.name[-12:] for run in found] == [f"{k:012}" for k in (2, 3, 0, 1)]
+    assert {run.config["standardize"] for run in found} == {"auto"}
+    other = {**found[0].config, "seed": 9}
+    refused = pytest.raises(InputError, match="with other settings")
+    with refused, Record(unfinished).open(other, {}):
+        pass
+
+
 def test_a_damaged_trial_does_not_stop_the_others(tmp_path):
     study = study_of()
     pretend(tmp_path, study)

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from slimrnn.experiments.run.store import alike
 from slimrnn.utils import files
 
 PATTERN = "checkpoint-*.npz"
@@ -65,15 +66,20 @@ def last(folder: Path, owner: Mapping[str, Any]) -> Checkpoint | None:
     Example:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
-        >>> Checkpoint([{"epoch": 1}], [np.ones(2)], [], {"seed": 1}).write(folder)
-        >>> last(folder, {"seed": 1}).lines
+        >>> owner = {"settings": {"seed": 1}, "backend": "jax"}
+        >>> Checkpoint([{"epoch": 1}], [np.ones(2)], [], owner).write(folder)
+        >>> last(folder, owner).lines
         [{'epoch': 1}]
-        >>> last(folder, {"seed": 2})
+        >>> last(folder, {"settings": {"seed": 2}, "backend": "jax"})
     """
     owner = json.loads(json.dumps(owner))  # as it is read: a tuple is a list
     for path in sorted(folder.glob(PATTERN), reverse=True):
         found = _read(path)
-        if found is not None and found.owner == owner:
+        if (
+            found is not None
+            and found.owner["backend"] == owner["backend"]
+            and alike(found.owner["settings"], owner["settings"])
+        ):
             return found
     return None
 

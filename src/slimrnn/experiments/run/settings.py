@@ -321,13 +321,15 @@ class Settings(DataOptions):
     def key(self) -> str:
         """A name for the settings: the same on every machine, another for others.
 
-        The folder of the data is a machine's own matter and does not count.
+        Those at their default do not count, so that one more setting in a later version
+        changes no name; nor does the folder of the data, a machine's own matter.
 
         Example:
             >>> Settings.of("LSTM6").key() == Settings.of("lstm6", data_dir="a").key()
             True
         """
-        content = {**self.config(), "data_dir": None}
+        content = {k: v for k, v in self.config().items() if v != DEFAULTS.get(k)}
+        content.pop("data_dir", None)
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         digest = hashlib.sha256(text.encode()).hexdigest()
         name = re.sub(r"[^A-Za-z0-9_.-]", "_", self.name)
@@ -378,5 +380,7 @@ def _flag(name: str, value: Any) -> list[str]:
 
 
 SETTINGS = settings_of(Settings)
+#: of all but the variant, which must be given
+DEFAULTS = {x.name: x.default for x in fields(Settings) if x.name != "variant"}
 #: the settings that are numbers by name
 TABLES = tuple(name for name, about in SETTINGS.items() if about.is_table)

@@ -92,6 +92,22 @@ class Run:
         return found if isinstance(found, np.ndarray) and found.ndim == 1 else None
 
 
+def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two runs' settings agree, as far as both know them.
+
+    One that the other does not know is of a later version, and was at its default. Where
+    the data lie may differ from machine to machine.
+
+    Example:
+        >>> alike({"units": 8, "data_dir": "a"}, {"units": 8, "dropout": 0.0})
+        True
+        >>> alike({"units": 8}, {"units": 9})
+        False
+    """
+    both = one.keys() & other.keys() - {"data_dir"}
+    return all(one[name] == other[name] for name in both)
+
+
 def lines(path: Path) -> list[dict[str, Any]]:
     """The whole lines of a file of JSON lines; none where there is no file.
 
@@ -140,8 +156,7 @@ class Record:
         make_folder(self.path)
         with files.locked(self.path, LOCK_SECONDS):
             known, given = mapping(self.path / CONFIG), json.loads(_text_of(config))
-            # Where the data lie may differ from machine to machine.
-            if known and {**known, "data_dir": None} != {**given, "data_dir": None}:
+            if not alike(known, given):
                 raise InputError(
                     f"The folder {self.path} holds a run with other settings; give a "
                     f"new or an empty folder."

@@ -13,14 +13,14 @@ import json
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from slimrnn.errors import InputError
 from slimrnn.experiments.run import build, store
 from slimrnn.experiments.run.budget import Unfit
-from slimrnn.experiments.run.settings import KEY, Settings
+from slimrnn.experiments.run.settings import DEFAULTS, KEY, Settings
 from slimrnn.experiments.run.store import Record, Run
 from slimrnn.experiments.sweep.process_pool import Ended, Pool
 from slimrnn.experiments.sweep.study import Study
@@ -108,6 +108,7 @@ class Sweep:
     is_alone: bool = False
     _open: dict[str, Settings] = field(default_factory=dict)
     _again: deque[Settings] = field(default_factory=deque)
+    _folders: dict[str, Path] = field(default_factory=dict)
 
     def run(self) -> None:
         """Runs all trials.
@@ -117,6 +118,8 @@ class Sweep:
             KeyboardInterrupt: after all that ran was ended.
         """
         with files.locked(self.path, name=LOCKED_AS):
+            known = [] if self.is_alone else runs(self.path)
+            self._folders = {_key(run): run.path for run in known}
             self.watcher.opens(self.source.total)
             try:
                 while self._fill() or self._open:
@@ -130,7 +133,8 @@ class Sweep:
         """The folder of a trial."""
         if self.is_alone:
             return self.path
-        return self.path / TRIALS / settings.key()
+        key = settings.key()
+        return self._folders.get(key, self.path / TRIALS / key)
 
     def _fill(self) -> bool:
         """Starts what can be started; whether anything was."""
@@ -238,8 +242,22 @@ def runs(folder: Path, trials: Iterable[Settings] = ()) -> list[Run]:
     for path in sorted((folder / TRIALS).glob("*")):
         with contextlib.suppress(InputError):
             found += store.read([path] if KEY.fullmatch(path.name) else [])
+    found = list(map(_complete, found))
     places = {settings.key(): place for place, settings in enumerate(trials)}
-    return sorted(found, key=lambda run: places.get(run.path.name, len(places)))
+    return sorted(found, key=lambda run: places.get(_key(run), len(places)))
+
+
+def _complete(run: Run) -> Run:
+    """The run with the settings that the version that trained it did not have."""
+    return replace(run, config={**DEFAULTS, **run.config})
+
+
+def _key(run: Run) -> str:
+    """The name of a run's settings; of those that are none, of its folder."""
+    try:
+        return Settings.from_config(run.config).key()
+    except InputError:
+        return run.path.name
 
 
 def save(folder: Path, study: Study, about: Mapping[str, Any]) -> None:
