@@ -1,5 +1,6 @@
 """Sweeps in processes, which are killed, hang, or take too much."""
 
+import argparse
 import contextlib
 import json
 import os
@@ -8,17 +9,20 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 
+import keras
 import pytest
 
 from processes import start
 from products import some
+from slimrnn.experiments.run.store import Run
 from slimrnn.experiments.sweep import process_pool as pools
 from slimrnn.experiments.sweep import scheduler
-from sweeps import EPOCHS, SETTINGS, TRIALS, by_key
+from sweeps import EPOCHS, SETTINGS, TRIALS, by_key, figures, study_of
 
 
 def command(*argv):
@@ -185,6 +189,55 @@ def test_what_ends_a_trial_does_not_end_the_sweep(tmp_path, end):
         assert reason in run.result["reason"] != ""
         (attempt,) = (run.path / "attempts.jsonl").read_text().splitlines()
         assert json.loads(attempt)["reason"] == run.result["reason"]
+
+
+def _ended(pool, key, job):
+    pool.start(key, job)
+    process = pool._running[key].process
+    while not (ended := pool.wait(60)):
+        pass
+    return *ended, process
+
+
+def test_a_process_takes_the_next_trial_unless_one_failed(tmp_path):
+    """Its results are those of a process of its own; a failure meets no other trial."""
+    study = study_of(settings={**SETTINGS, "epochs": 2})
+    first, second = islice(study.trials(), 2)
+
+    def job(name, settings, **more):
+        path = str(tmp_path / name)
+        return pools.Job(settings.config(), path, keras.backend.backend(), 0, **more)
+
+    pool = pools.Processes(1)
+    try:
+        *_, one = _ended(pool, "a", job("a", first))
+        ended, same = _ended(pool, "b", job("b", second))
+        assert (ended.outcome, same) == ("ended", one)
+        _kill(one.pid)
+        one.wait()
+        ended, other = _ended(pool, "alone", job("alone", second))
+        assert (ended.outcome, other.poll()) == ("ended", None)
+        wrong = replace(second, optimizer_options={"speed": 1.0})
+        ended, last = _ended(pool, "wrong", job("wrong", wrong))
+        assert (ended.outcome, last) == ("refused", other)
+        assert "does not take" in ended.reason
+        assert last.poll() is not None
+        assert other not in [worker.process for worker in pool._idle]
+    finally:
+        pool.stop()
+    found = {name: figures(Run.read(tmp_path / name)) for name in ("b", "alone")}
+    assert found["b"] == found["alone"]
+    assert (tmp_path / "b" / "log.txt").exists()
+
+
+def test_a_limit_of_memory_is_each_trials_own():
+    worker = object.__new__(pools._Worker)
+    worker.process = argparse.Namespace(poll=lambda: None)
+    for made, memory, takes in ((0, None, True), (0, 1, False), (-1e9, None, False)):
+        job = pools.Job({"seed": 1}, "a", "jax", 1, memory=memory)
+        worker._job, worker.made = job, time.monotonic() + made
+        assert worker.takes(replace(job, settings={"seed": 2}, path="b")) is takes
+    assert not worker.takes(replace(job, backend="torch"))
 
 
 def test_threads_are_shared_out():

@@ -95,8 +95,8 @@ class Run:
 def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two runs' settings agree, as far as both know them.
 
-    One that the other does not know is of a later version, and was at its default. Where
-    the data lie may differ from machine to machine.
+    One that the other does not know is of a later version, and was at its default.
+    Where the data lie may differ from machine to machine.
 
     Example:
         >>> alike({"units": 8, "data_dir": "a"}, {"units": 8, "dropout": 0.0})

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,9 +17,8 @@ from typing import Protocol
 
 from slimrnn.experiments.run.environment import cores
 from slimrnn.experiments.run.store import make_folder
-from slimrnn.experiments.sweep.worker import BUSY, DONE, FULL, REFUSED, Job
+from slimrnn.experiments.sweep.worker import BUSY, DONE, FULL, LOG, REFUSED, Job
 
-LOG = "log.txt"
 #: Where frameworks look for their number of threads: torch, XLA, TensorFlow. Tying a
 #: trial to cores instead would tie two sweeps to the same ones.
 THREADS = (
@@ -26,7 +28,11 @@ THREADS = (
     "TF_NUM_INTEROP_THREADS",
 )
 REASON_CHARACTERS = 300
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.05
+#: How long a process takes new trials: starting one costs seconds, and what frameworks
+#: forget to free adds up.
+REUSED_SECONDS = 300.0
+_ENDING_SECONDS = 10.0  # for a process without work to end by itself
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,9 @@ class Pool(Protocol):
 class Processes:
     """Trials as processes of this machine.
 
+    A process in which a trial ended well takes the next one, for a while; with a limit
+    of memory, which counts for each trial, and after any failure, there is a new one.
+
     Args:
         workers: how many at a time.
         threads: of each; None: as many as there are cores, shared out.
@@ -79,7 +88,8 @@ class Processes:
         self.timeout = timeout
         self._threads = threads or max(1, cores() // workers)
         self._workers = workers
-        self._running: dict[str, _Attempt] = {}
+        self._running: dict[str, _Worker] = {}
+        self._idle: list[_Worker] = []
 
     @property
     def free(self) -> int:
@@ -87,9 +97,18 @@ class Processes:
         return self._workers - len(self._running)
 
     def start(self, key: str, job: Job) -> None:
-        """Starts a trial in a process of its own, which ends with this one."""
+        """Starts a trial in a process beside this one, which ends with this one."""
         job = replace(job, parent=os.getpid(), threads=self._threads)
-        self._running[key] = _Attempt(job)
+        make_folder(Path(job.path))
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.takes(job):
+                break
+            worker.end()
+        else:
+            worker = _Worker(job)
+        self._running[key] = worker
+        worker.run(job)
 
     def wait(self, seconds: float) -> list[Ended]:
         """The trials that ended; waits so long for the first of them."""
@@ -100,32 +119,90 @@ class Processes:
 
     def stop(self) -> None:
         """Ends all that runs."""
-        for attempt in self._running.values():
-            attempt.kill()
+        for worker in self._running.values():
+            worker.kill()
+        for worker in self._idle:
+            worker.end()
         self._running.clear()
+        self._idle.clear()
 
     def _ended(self) -> list[Ended]:
         found = []
-        for key, attempt in list(self._running.items()):
-            if self.timeout and time.monotonic() - attempt.began > self.timeout:
-                attempt.kill()
+        for key, worker in list(self._running.items()):
+            code = worker.code()
+            if code is not None:
+                found.append(Ended(key, *outcome(code, worker.path)))
+                if worker.is_alive:
+                    self._idle.append(worker)
+            elif self.timeout and time.monotonic() - worker.began > self.timeout:
+                worker.kill()
                 reason = f"It took longer than the timeout of {self.timeout:g} s."
                 found.append(Ended(key, "timeout", reason))
-            elif attempt.process.poll() is not None:
-                found.append(Ended(key, *outcome(attempt.process.poll(), attempt.path)))
             else:
                 continue
             del self._running[key]
         return found
 
 
-class _Attempt:
-    """A process that runs a trial."""
+class _Worker:
+    """A process that runs trials, one after the other.
+
+    Args:
+        job: the first.
+    """
 
     def __init__(self, job: Job):
+        self.process = _spawn(job)
+        self.made = time.monotonic()
+        self._job = job
+        self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def takes(self, job: Job) -> bool:
+        """Whether it can run a further trial."""
+        own = replace(job, settings=self._job.settings, path=self._job.path)
+        is_young = time.monotonic() - self.made < REUSED_SECONDS
+        return self.is_alive and is_young and not job.memory and own == self._job
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process has not ended."""
+        return self.process.poll() is None
+
+    def run(self, job: Job) -> None:
+        """Begins with a trial."""
         self.path = Path(job.path)
-        self.process = spawn(job)
         self.began = time.monotonic()
+        assert self.process.stdin is not None
+        # If it has ended at once, its exit code says more.
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(f"{job.text()}\n")
+            self.process.stdin.flush()
+
+    def code(self) -> int | None:
+        """How the trial ended; None while it runs."""
+        ended = self.process.poll()
+        if ended is not None:
+            self._reader.join(_ENDING_SECONDS)
+        if self._answers.empty():
+            return ended
+        self._answers.get()
+        return DONE
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._answers.put(line)
+
+    def end(self) -> None:
+        """Lets a process without work end, which may have something to clear up."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.close()
+            self.process.wait(_ENDING_SECONDS)
+        except (OSError, subprocess.TimeoutExpired):
+            self.kill()
 
     def kill(self) -> None:
         """Ends the process and whatever it started."""
@@ -136,26 +213,19 @@ class _Attempt:
         self.process.wait()
 
 
-def spawn(job: Job) -> subprocess.Popen:
-    """Starts the worker of a job; what it prints goes to the run's `log.txt`."""
-    make_folder(Path(job.path))
+def _spawn(job: Job) -> subprocess.Popen:
+    """Starts a worker; what it prints before its first job goes to that run's log."""
     with open(Path(job.path, LOG), "ab") as log:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "slimrnn.experiments.sweep.worker"],
             stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            encoding="utf-8",
             # Ctrl-C is for the sweep, which then ends its trials.
             start_new_session=True,
             env=_environment(job),
         )
-    assert process.stdin is not None
-    try:
-        process.stdin.write(job.text().encode())
-        process.stdin.close()
-    except BrokenPipeError:
-        pass  # it ended at once: its exit code says more
-    return process
 
 
 def _environment(job: Job) -> Mapping[str, str]:

@@ -1,8 +1,10 @@
-"""One trial in a process of its own: a crash, a hang or a full memory ends only it.
+"""Trials in a process beside the sweep: a crash, a hang or a full memory ends only one.
 
-Started as ``python -m slimrnn.experiments.sweep.worker``; the job comes as JSON on the
-standard input (see :class:`Job`), the run goes into its folder, and the exit code
-says how it went. Nothing heavy is imported before the limits are set.
+Started as ``python -m slimrnn.experiments.sweep.worker``. Each line of the standard
+input is a job as JSON (see :class:`Job`), whose run goes into its folder; for each that
+was done, a line is written to the standard output. A trial that fails ends the process,
+and the exit code says how; so what a failure left behind meets no other trial. Nothing
+heavy is imported before the limits are set.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
+LOG = "log.txt"  # in a run's folder: what was printed meanwhile
 DONE, REFUSED, FULL, BUSY = 0, 2, 74, 75  # sysexits' EX_IOERR and EX_TEMPFAIL
 _PARENT_DEATH = 1  # Linux's PR_SET_PDEATHSIG
 
@@ -51,9 +55,31 @@ class Job:
 
 
 def main() -> int:
-    """Runs the job on the standard input; the exit code."""
-    job = Job(**json.load(sys.stdin))
-    _limit(job)
+    """Runs the jobs on the standard input; the exit code."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    for k, line in enumerate(sys.stdin):
+        job = Job(**json.loads(line))
+        _print_to(os.path.join(job.path, LOG))
+        if k == 0:
+            _limit(job)
+        code = _attempt(job)
+        if code != DONE:
+            return code
+        print("done", file=answers, flush=True)
+    return DONE
+
+
+def _print_to(log: str) -> None:
+    """Has all that is printed from now on, by libraries in C too, in a file."""
+    file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+        os.dup2(file, stream.fileno())
+    os.close(file)
+
+
+def _attempt(job: Job) -> int:
+    """Runs a job; how that went."""
     from slimrnn import backends
     from slimrnn.errors import InputError
     from slimrnn.utils import files
@@ -91,20 +117,25 @@ def _limit(job: Job) -> None:
 
 
 def _run(job: Job) -> None:
-    from pathlib import Path
-
-    from slimrnn import loggers, native
-    from slimrnn.experiments.run import build, data_parallel
-    from slimrnn.experiments.run.settings import Settings
-    from slimrnn.experiments.run.trainer import Trainer
+    from slimrnn import native
+    from slimrnn.experiments.run import data_parallel
 
     if job.threads and not native.reason():
         native.set_num_threads(job.threads)
-    settings = Settings.from_config(job.settings)
     if job.data_parallel:
-        data_parallel.share([settings.batch_size])
-    trainer = Trainer(build.load(settings), _Silent(), loggers.callbacks(job.loggers))
-    trainer.run(settings, Path(job.path))
+        data_parallel.share([job.settings["batch_size"]])
+    trials = _in_process(tuple(job.loggers))
+    trials.start("", job)
+    trials.wait(0)
+
+
+@cache
+def _in_process(names: tuple[str, ...]) -> Any:
+    """Where this process trains: what one trial compiled, the next one may need."""
+    from slimrnn import loggers
+    from slimrnn.experiments.sweep.in_process import InProcess
+
+    return InProcess(_Silent(), loggers.callbacks(names))
 
 
 class _Silent:
