@@ -66,7 +66,7 @@ def test_an_own_variant_is_kept_without_its_file(tmp_path):
 MISTAKES = {
     "[grid]\nvariant = 'LSTM'": "must be a list",
     "[grid]\nvariant = []": "must be a list",
-    "[grid]\nspeed = [1]": "Unknown setting 'speed' in \\[grid\\]",
+    "[grid]\nspeed = [1]": "Unknown setting 'speed' in \\[grid\\].* nearest is seed",
     "speed = 1": "Unknown in a study: speed",
     "[settings]\nunits = 4": "no variant",
     "[settings]\nvariant = 'LSTM'\n[grid]\nvariant = ['LSTM']": "in one of them",
@@ -97,6 +97,31 @@ def test_a_mistake_in_a_study_is_told(tmp_path, text):
     with pytest.raises(InputError, match=MISTAKES[text]) as error:
         studies.read(file)
     assert str(file) in str(error.value)
+
+
+SAME = ["--units", "4", "--learning-rate", ".01,.001", "--seeds", "2", "--epochs", "3"]
+COMMANDS = {
+    "train": ["train", "LSTM6"],
+    "compare": ["compare", "LSTM6"],
+    "sweep": ["sweep", "--set", "variant=LSTM6"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_flags_mean_the_same_everywhere(command, monkeypatch, tmp_path):
+    found = []
+
+    def carry_out(args, begin, given, *rest):
+        found.append(begin()[0])
+        return 0
+
+    monkeypatch.setattr("slimrnn.cli.trials.carry_out", carry_out)
+    assert cli.main([*COMMANDS[command], *SAME]) == 0
+    trials = [(x.name, x.learning_rate, x.seed) for x in found[0].trials()]
+    assert trials == [
+        ("LSTM6", rate, seed) for rate in (0.01, 0.001) for seed in (1, 2)
+    ]
+    assert {(x.units, x.epochs) for x in found[0].trials()} == {(4, 3)}
 
 
 BAD_TRIALS = [

@@ -236,7 +236,7 @@ def test_the_screen_shows_what_runs(tmp_path, width):
     screen = Console(file=text, force_terminal=True, width=width, highlight=False)
     done = Run(path, {}, {}, [], {"status": "done", "val_accuracy": 0.5, "epochs": 9})
     others = [replace(settings, seed=seed) for seed in (2, 3)]
-    with Dashboard(screen, tmp_path, workers=2) as shown:
+    with Dashboard(screen, tmp_path, 2, ["variant", "seed"]) as shown:
         shown.opens(4)
         shown.started(others[0], path)
         shown.started(settings, path)
@@ -249,7 +249,45 @@ def test_the_screen_shows_what_runs(tmp_path, width):
     assert max(map(len, plain.splitlines())) <= width
     for part in ("3/9", "0.2500", "0.8750", "2 of 4 trials", "2 done", "For a reason."):
         assert part in plain
+    assert "LSTM6 seed=2" in plain
     assert re.search(r"about \d+ s left", re.sub(r"\s+", " ", plain))
+
+
+def test_a_line_for_each_trial_says_what_is_best(tmp_path, monkeypatch):
+    clock = iter(range(0, 1000, 100))
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    text = io.StringIO()
+    trials = [
+        Settings.of(name, learning_rate=rate, seed=2, gate_constants=constants)
+        for name, rate, constants in (
+            ("LSTM4", 0.01, None),
+            ("LSTM6", 0.003, {"f": 0.5}),
+            ("LSTM6", 0.1, {"f": 0.5}),
+        )
+    ]
+    ends = [
+        {"status": "done", "val_accuracy": 0.733},
+        {"status": "done", "val_accuracy": 0.71049},
+        {"status": "diverged", "reason": "The loss is not finite."},
+    ]
+    names = ["variant", "learning_rate", "gate_constants.f", "seed"]
+    screen = Console(file=text, width=200, highlight=False)
+    with Dashboard(screen, tmp_path, 1, names) as shown:
+        shown.opens(18)
+        for settings, result in zip(trials, ends, strict=True):
+            shown.started(settings, tmp_path)
+            shown.ended(settings, Run(tmp_path, {}, {}, [], result))
+    first, second, third, last = text.getvalue().splitlines()
+    best = "best .733 (LSTM4 .01)"
+    assert first == (
+        f"[1/18] LSTM4 learning_rate=0.01 seed=2  validation .733  {best}  28 min left"
+    )
+    assert second == (
+        "[2/18] LSTM6 learning_rate=0.003 gate_constants.f=0.5 seed=2  "
+        f"validation .710  {best}  27 min left"
+    )
+    assert "diverged: The loss is not finite.  best .733" in third
+    assert "best validation 0.7330 by LSTM4 learning_rate=0.01 seed=2" in last
 
 
 def test_published_and_obtained_stand_side_by_side(tmp_path):

@@ -8,10 +8,10 @@ from typing import Any
 from slimrnn.cli import flags, run_flags, trials
 from slimrnn.errors import InputError
 from slimrnn.experiments.run.settings import SETTINGS, Settings
-from slimrnn.utils.checks import whole
 from slimrnn.variants import serialize
 from slimrnn.variants.files import load
 
+SEEDS = [1, 2, 3]
 COMPARED = ("LSTM", "LSTM4", "LSTM5a", "LSTM6", "LSTM10")
 
 
@@ -33,15 +33,12 @@ def add(commands: Any) -> None:
         nargs="*",
         help=f"{SETTINGS['variant'].help} (default: {' '.join(COMPARED)})",
     )
-    groups = run_flags.add(command, but=["seed"])
-    what = "runs of each variant, with the seeds 1 to N"
-    flags.flag(groups["training"], "--seeds", "N", what, 3, applied=True)
+    run_flags.add(command, seeds=str(len(SEEDS)))
     flags.run(command.add_argument_group("run"), timing=20)
 
 
 def run(args: argparse.Namespace) -> int:
     """Carries out `slimrnn compare`."""
-    whole("number of seeds", args.seeds, least=1)
     settings = run_flags.given(args)
     chosen = [load(name) for name in args.variants or COMPARED]
     names = [variant.name for variant in chosen]
@@ -50,17 +47,13 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(
             f"The variant {twice} was given twice; give each variant once."
         )
-    grid: dict[str, list[Any]] = {"variant": list(map(serialize, chosen))}
     given = [*settings, *(["variants"] if args.variants else [])]
-    for name in [name for name in settings if SETTINGS[name].several]:
-        values = [flags.value(word) for word in str(settings[name]).split(",")]
-        if len(values) > 1:
-            del settings[name]
-            grid[name] = values
-    grid["seed"] = list(range(1, args.seeds + 1))
 
     def begin() -> tuple[Any, str]:
-        study = trials.study(settings, grid)
-        return study, f"compare-{Settings.of(chosen[0], **settings).data_name}"
+        study = trials.study(
+            {"variant": list(map(serialize, chosen)), "seed": SEEDS, **settings}
+        )
+        data = {name: settings.get(name) for name in ("dataset", "data")}
+        return study, f"compare-{Settings.of(chosen[0], **data).data_name}"
 
     return trials.carry_out(args, begin, given, trials.in_process)

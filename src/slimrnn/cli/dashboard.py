@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from rich.text import Text
 
 from slimrnn.cli.console import plain
 from slimrnn.errors import InputError
-from slimrnn.experiments.analysis.summary import METRICS, finite, status
+from slimrnn.experiments.analysis.grouping import text
+from slimrnn.experiments.analysis.summary import finite, status
 from slimrnn.experiments.run import store
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Run
@@ -30,9 +32,13 @@ class Dashboard:
         screen: where to.
         folder: the sweep's.
         workers: how many trials run at a time.
+        varied: the settings in which trials differ.
     """
 
-    def __init__(self, screen: Console, folder: Path, workers: int):
+    def __init__(
+        self, screen: Console, folder: Path, workers: int, varied: Sequence[str] = ()
+    ):
+        self.varied = [name for name in varied if name != "variant"]
         self.screen = screen
         self.folder = folder
         self.workers = workers
@@ -64,7 +70,7 @@ class Dashboard:
     def retried(self, settings: Settings, ended: Ended) -> None:
         """An attempt failed, and there will be another."""
         self._running.pop(settings.key(), None)
-        self._say(f"[yellow]again[/] {escape(settings.key())}: {escape(ended.reason)}")
+        self._say("again", self.named(settings), f"{ended.reason}")
 
     def ended(self, settings: Settings, run: Run) -> None:
         """A trial has ended; one of an earlier session is reported as well."""
@@ -79,10 +85,36 @@ class Dashboard:
             return  # it had ended before this session
         if known is not None:
             self._seconds.append(time.monotonic() - known[2])
-        how = _figures(run.result) if ended == "done" else run.result.get("reason")
-        color = "green" if ended == "done" else "red"
-        self._say(f"[{color}]{ended}[/] {escape(settings.key())}: {escape(str(how))}")
+        how = f"{ended}: {run.result.get('reason')}"
+        if ended == "done":
+            how = f"validation {_brief(score)}"
+        place = f"[{sum(self.counts.values())}/{self._total}]"
+        self._say(f"{place} {self.named(settings)}", how, *self._outlook())
         self.tick()
+
+    def named(self, settings: Settings) -> str:
+        """A trial by the settings in which it differs from others."""
+        values = {name: _value(settings, name) for name in self.varied}
+        words = [f"{k}={text(v)}" for k, v in values.items() if v is not None]
+        return " ".join([settings.name, *words])
+
+    def _outlook(self) -> Iterator[str]:
+        """The best so far, and the time left."""
+        if self._best:
+            score, settings = self._best
+            values = [_value(settings, name) for name in self.varied if name != "seed"]
+            words = [_short(value) for value in values if value is not None]
+            yield f"best {_brief(score)} ({' '.join([settings.name, *words])})"
+        if left := self._left():
+            yield f"{left} left"
+
+    def _left(self) -> str:
+        """The time that the other trials will take; empty where nobody knows."""
+        others = self._total - sum(self.counts.values())
+        if not self._seconds or others < 1:
+            return ""
+        each = sum(self._seconds) / len(self._seconds)
+        return duration(others * each / self.workers)
 
     @property
     def failed(self) -> bool:
@@ -101,11 +133,9 @@ class Dashboard:
         parts += [f"{n} {how}" for how, n in self.counts.items()]
         if self._best:
             score, settings = self._best
-            parts.append(f"best validation {abs(score):.4f} by {settings.key()}")
-        if self._seconds and ended < self._total:
-            each = sum(self._seconds) / len(self._seconds)
-            left = (self._total - ended) * each / self.workers
-            parts.append(f"about {duration(left)} left")
+            parts.append(f"best validation {_number(score)} by {self.named(settings)}")
+        if left := self._left():
+            parts.append(f"about {left} left")
         return Text(" · ".join(parts), style="dim")
 
     def _table(self) -> Table:
@@ -116,7 +146,7 @@ class Dashboard:
         for settings, path, began in self._running.values():
             line = _last(path)
             table.add_row(
-                escape(settings.key()),
+                escape(self.named(settings)),
                 f"{line.get('epoch', 0)}/{settings.epochs}",
                 _number(line.get("loss")),
                 _number(_score(line)),
@@ -124,8 +154,8 @@ class Dashboard:
             )
         return table
 
-    def _say(self, text: str) -> None:
-        self.screen.print(text, soft_wrap=True)
+    def _say(self, *parts: str) -> None:
+        self.screen.print("  ".join(parts), soft_wrap=True, markup=False)
 
 
 def duration(seconds: float) -> str:
@@ -159,14 +189,26 @@ def _score(figures: dict[str, Any]) -> float | None:
     return accuracy
 
 
-def _figures(result: dict[str, Any]) -> str:
-    shown = [
-        f"{part} {result[f'{short}_{name}']:.4f}"
-        for name in METRICS
-        for part, short in (("validation", "val"), ("test", "test"))
-        if name != "loss" and finite(result.get(f"{short}_{name}")) is not None
-    ]
-    return f"{', '.join(shown)} after {result.get('epochs')} epochs"
+def _value(settings: Settings, name: str) -> Any:
+    """A trial's value of a setting, or of a table's entry such as gate_constants.f."""
+    table, _, entry = name.partition(".")
+    found = getattr(settings, table)
+    return (found or {}).get(entry) if entry else found
+
+
+def _short(value: Any) -> str:
+    """A setting's value in few characters."""
+    return text(value).removeprefix("0") if isinstance(value, float) else text(value)
+
+
+def _brief(score: float | None) -> str:
+    """A score in few characters.
+
+    Example:
+        >>> _brief(0.7104), _brief(-12.5), _brief(None)
+        ('.710', '12.500', '-')
+    """
+    return "-" if score is None else f"{abs(score):.3f}".removeprefix("0")
 
 
 def _number(value: Any) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from slimrnn.backends import BACKENDS
 from slimrnn.errors import InputError
+from slimrnn.utils.checks import nearest
 
 
 class Parser(argparse.ArgumentParser):
@@ -26,10 +26,9 @@ class Parser(argparse.ArgumentParser):
         """Raises what argparse found wrong as an InputError."""
         sentence = message[0].upper() + message[1:]
         wrong = re.search(r"(?:arguments: |invalid choice: ')([\w-]+)", message)
-        names = list(_names(self))
-        near = difflib.get_close_matches(wrong[1], names, 1) if wrong else []
+        near = nearest(wrong[1], _names(self)) if wrong else ""
         if near:
-            raise InputError(f"{sentence}; the nearest is {near[0]}.")
+            raise InputError(f"{sentence}; the nearest is {near}.")
         raise InputError(f"{sentence}; `{self.prog} --help` shows what is allowed.")
 
 
@@ -55,6 +54,17 @@ def number(text: str) -> int | float | str:
         except ValueError:
             pass
     return text
+
+
+def values(text: str) -> Any:
+    """The number in the text, or several, with commas between.
+
+    Example:
+        >>> values("32"), values(".01,.001"), values("adam,sgd")
+        (32, [0.01, 0.001], ['adam', 'sgd'])
+    """
+    found = [number(word) for word in text.split(",")]
+    return found if len(found) > 1 else found[0]
 
 
 def flag(

@@ -37,7 +37,7 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Carries out `slimrnn reproduce`."""
     if args.name is None and args.resume is None:
-        if args.changes or args.match:
+        if sweep.given(args, "name"):
             raise InputError("Give the NAME of a study; without one they are listed.")
         backends.start(args.backend)
         console().print(listing())

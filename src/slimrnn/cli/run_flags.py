@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -12,6 +12,7 @@ from slimrnn.data.options import DEFAULT_DATASET, DataOptions
 from slimrnn.data.table import DATASETS
 from slimrnn.errors import InputError
 from slimrnn.experiments.run.settings import SETTINGS, Settings
+from slimrnn.utils.checks import whole
 from slimrnn.utils.settings import Setting, settings_of
 
 #: The settings that say which data.
@@ -21,24 +22,22 @@ _BY_DATASET = {name for source in DATASETS.values() for name in source.recipe}
 
 
 def add(
-    command: Any,
-    but: Iterable[str] = (),
-    settings: Mapping[str, Setting] = SETTINGS,
-) -> dict[str, Any]:
-    """Adds a flag for each setting, and returns the groups by their names.
+    command: Any, settings: Mapping[str, Setting] = SETTINGS, seeds: str = "1"
+) -> None:
+    """Adds a flag for each setting.
 
     What a value may be is not checked here but by the settings, so that Python and the
     command line report the same mistake in the same sentence.
 
     Args:
         command: a parser.
-        but: settings that have none.
         settings: those of a run, or of its data alone.
+        seeds: how many there are without a flag.
     """
     groups: dict[str, Any] = {}
     rivals: dict[str, Any] = {}
     for name, about in settings.items():
-        if name in but or not about.group:
+        if not about.group:
             continue
         if about.group not in groups:
             groups[about.group] = command.add_argument_group(about.group)
@@ -48,7 +47,8 @@ def add(
                 rivals[about.rival] = place.add_mutually_exclusive_group()
             place = rivals[about.rival]
         place.add_argument(flags.spelled(name), **_options(name, about))
-    return groups
+        if name == "seed":
+            flags.flag(place, "--seeds", "N", "the seeds 1 to N", seeds)
 
 
 def _options(name: str, about: Setting) -> dict[str, Any]:
@@ -61,7 +61,8 @@ def _options(name: str, about: Setting) -> dict[str, Any]:
     options["metavar"] = about.metavar
     if about.is_table:
         return options | {"action": "extend", "nargs": "+"}
-    return options | {"type": str if about.is_text or words else flags.number}
+    single = str if about.is_text or words else flags.number
+    return options | {"type": single if name in DATA else flags.values}
 
 
 def usual(name: str) -> str:
@@ -78,10 +79,10 @@ def usual(name: str) -> str:
 def given(
     args: argparse.Namespace, settings: Mapping[str, Setting] = SETTINGS
 ) -> dict[str, Any]:
-    """The settings that the command line gives; numbers by name as such.
+    """The settings that the command line gives; several values as a list.
 
     Raises:
-        InputError: no NAME=VALUE where one is needed.
+        InputError: no NAME=VALUE where one is needed; no number of seeds.
     """
     found: dict[str, Any] = {}
     for name, about in settings.items():
@@ -92,6 +93,9 @@ def given(
             texts = flags.assignments(flags.spelled(name), value)
             value = {key: flags.number(text) for key, text in texts.items()}
         found[name] = value
+    if getattr(args, "seeds", None) is not None:
+        seeds = range(1, whole("number of seeds", args.seeds, least=1) + 1)
+        found["seed"] = list(seeds) if len(seeds) > 1 else 1
     return found
 
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from slimrnn import backends
-from slimrnn.cli import flags, trials
+from slimrnn.cli import flags, run_flags, trials
 from slimrnn.errors import InputError
-from slimrnn.experiments.run.settings import SETTINGS
 from slimrnn.utils.checks import number, whole
 
 if TYPE_CHECKING:
@@ -30,12 +29,12 @@ def add(commands: Any) -> None:
         "sweep",
         help="train many trials: a grid or a search, here or on a cluster",
         description="Train all trials of a study: the combinations of lists of "
-        "settings, or what Optuna\nchooses. Each trial is a process of its own; "
+        "settings, or what Optuna\nchooses. Trials run in processes beside it; "
         "one that crashes or hangs does not stop\nthe others. However it was stopped, "
         "a sweep goes on with --resume where it was.\nWrites every trial, a page "
         "(report.html), a picture and tables into a folder.",
         epilog="Examples:\n  slimrnn sweep study.toml --workers 2\n"
-        "  slimrnn sweep --set variant=LSTM,LSTM6 learning_rate=0.01,0.001 seed=1,2\n"
+        "  slimrnn sweep --set variant=LSTM,LSTM6 --learning-rate .01,.001 --seeds 2\n"
         "  slimrnn sweep --resume runs/20261123-101500-sweep",
     )
     command.add_argument(
@@ -59,12 +58,7 @@ def add_common(command: Any) -> None:
         help="settings instead of the study's; of several values every combination "
         "is tried, such as learning_rate=0.01,0.001 seed=1,2 (default: none)",
     )
-    command.add_argument(
-        "--match",
-        metavar="BUDGET[,BUDGET]",
-        help=f"{SETTINGS['match'].help} (default: the study's, or the units as given)",
-    )
-    flags.data_dir(command)
+    run_flags.add(command)
     group = command.add_argument_group("where it runs")
     for name, metavar, what, default in (
         ("--workers", "K", "trials at a time", "1; with --ray as many as fit"),
@@ -87,7 +81,7 @@ def add_common(command: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Carries out `slimrnn sweep`."""
-    if not (args.resume or args.study or args.changes):
+    if not (args.resume or args.study or given(args, "study")):
         raise InputError(
             "Give a study, or settings with --set, or a sweep to --resume; "
             "`slimrnn sweep --help` shows examples."
@@ -111,8 +105,8 @@ def carry_out(args: argparse.Namespace, begin: trials.Begin, given: list[str]) -
 
 def given(args: argparse.Namespace, name: str) -> list[str]:
     """What the command line says of the study, `name` being what names it."""
-    words = {name: getattr(args, name), "--set": args.changes, "--match": args.match}
-    return [word for word, value in words.items() if value]
+    words = {name: getattr(args, name), "--set": args.changes}
+    return [*filter(words.get, words), *run_flags.given(args)]
 
 
 def changed(study: Study, args: argparse.Namespace) -> Study:
@@ -122,10 +116,15 @@ def changed(study: Study, args: argparse.Namespace) -> Study:
         name: [flags.value(word) for word in text.split(",")]
         for name, text in given.items()
     }
+    for name, value in run_flags.given(args).items():
+        if name in changes:
+            raise InputError(
+                f"--set {name} and {flags.spelled(name)} say the same; give one of "
+                f"them."
+            )
+        changes[name] = value if isinstance(value, list) else [value]
     if args.data_dir is not None:
         changes["data_dir"] = [os.path.abspath(args.data_dir)]
-    if args.match is not None:
-        changes["match"] = args.match.split(",")
     return study.changed(changes)
 
 
@@ -163,7 +162,7 @@ def _place(
         "memory": args.memory and int(args.memory * GIGABYTE),
         "data_parallel": args.data_parallel,
     }
-    watcher = Dashboard(screen, path, pool.free)
+    watcher = Dashboard(screen, path, pool.free, study.varied)
     return trials.Place(pool, watcher, job, args.retries)
 
 

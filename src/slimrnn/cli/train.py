@@ -25,7 +25,8 @@ def add(commands: Any) -> None:
         help="train one variant",
         description="Train a model with one recurrent layer and write the run into a "
         "folder: its\nsettings, the versions, a line an epoch, the result, the model.",
-        epilog="Example:  slimrnn train LSTM6 32 20 0.01 --dataset digits --seed 2",
+        epilog="Examples:\n  slimrnn train LSTM6 32 20 0.01 --dataset digits --seed 2\n"
+        "  slimrnn train LSTM6 --learning-rate .01,.001 --seeds 3",
     )
     command.add_argument(
         "variant", metavar="VARIANT", nargs="?", help=SETTINGS["variant"].help
@@ -35,7 +36,7 @@ def add(commands: Any) -> None:
             f"place_{name}",
             metavar=place,
             nargs="?",
-            type=flags.number,
+            type=flags.values,
             help=f"the same as {flags.spelled(name)}",
         )
     run_flags.add(command)
@@ -54,13 +55,13 @@ def run(args: argparse.Namespace) -> int:
         setattr(args, name, flag if place is None else place)
     settings = run_flags.given(args)
     if args.variant is not None:
-        settings["variant"] = described(args.variant)
+        settings = {"variant": described(args.variant), **settings}
     if args.resume is None and args.variant is None:
         raise InputError("Give a VARIANT, such as LSTM6, or a run to --resume.")
 
     def begin() -> tuple[Any, str]:
         study = trials.study(settings)
-        (trial,) = study.trials()
+        trial = next(study.trials())
         return study, f"{trial.name}-{trial.data_name}"
 
     return trials.carry_out(args, begin, settings, trials.in_process)

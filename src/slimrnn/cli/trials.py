@@ -118,11 +118,16 @@ def carry_out(
     return code or int(where.watcher.failed)
 
 
-def study(settings: Mapping[str, Any], grid: Mapping[str, Any] | None = None) -> Study:
-    """The study of these settings."""
+def study(settings: Mapping[str, Any]) -> Study:
+    """The study of these settings, of which lists make a grid."""
     from slimrnn.experiments.sweep.study import Study
 
-    return Study(settings=settings, grid=grid or {})
+    # Those that differ in the seed alone follow each other: they share a program.
+    ordered = sorted(settings.items(), key=lambda item: item[0] == "seed")
+    grid = {name: value for name, value in ordered if isinstance(value, list)}
+    return Study(
+        settings={k: v for k, v in settings.items() if k not in grid}, grid=grid
+    )
 
 
 def in_process(
@@ -152,6 +157,7 @@ def measure(path: Path, study: Study, seconds: float) -> None:
 
     if times.read(path):
         return
+    console().print(f"Measuring times, for about {seconds:g} s ...", style="dim")
     problems = by_dataset(scheduler.runs(path, study.trials()))
     found = {
         name: times.Times.measure(runs, seconds / len(problems))
@@ -169,6 +175,8 @@ def show(path: Path, study: Study, command: str, screen: Console) -> None:
     runs = scheduler.runs(path, study.trials())
     if not runs:
         return
+    if runs[0].path != path:
+        screen.print("Drawing the picture and the page ...", style="dim")
     measured = times.read(path)
     if runs[0].path == path:  # the one trial of all
         screen.print(comparison.outcome(runs[0]), markup=False)

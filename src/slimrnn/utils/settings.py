@@ -32,7 +32,6 @@ class Setting:
         names: gives the names that are allowed; asked for behind all checks, because
             it imports Keras.
         rival: settings with the same one are not given together.
-        several: whether a comparison takes several values, with commas.
     """
 
     help: str
@@ -43,12 +42,11 @@ class Setting:
     words: Mapping[str, str] = field(default_factory=dict)
     names: Callable[[], Iterable[str]] | None = None
     rival: str = ""
-    several: bool = False
 
     @property
     def is_text(self) -> bool:
         """Whether its values are texts."""
-        return self.check is text or self.several
+        return self.check is text
 
     @property
     def is_table(self) -> bool:

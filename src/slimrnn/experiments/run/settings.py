@@ -122,7 +122,6 @@ class Settings(DataOptions):
         COUNT,
         "N",
         "layer",
-        several=True,
     )
     match: str | None = setting(
         None,
@@ -134,7 +133,6 @@ class Settings(DataOptions):
         "BUDGET",
         "layer",
         usual="the units as given",
-        several=True,
     )
     gate_constants: Mapping[str, float] | None = setting(
         None,

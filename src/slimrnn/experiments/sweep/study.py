@@ -32,7 +32,7 @@ from typing import Any
 from slimrnn.errors import InputError
 from slimrnn.experiments.run.budget import matched
 from slimrnn.experiments.run.settings import SETTINGS, TABLES, Settings
-from slimrnn.utils.checks import check, number, whole
+from slimrnn.utils.checks import check, nearest, number, whole
 from slimrnn.variants import get
 from slimrnn.variants.files import described
 
@@ -81,7 +81,8 @@ class Study:
                 known = table in TABLES and entry if dot else name in SETTINGS
                 if not known:
                     raise InputError(
-                        f"Unknown setting {name!r} in [{place}] of the study; allowed: "
+                        f"Unknown setting {name!r} in [{place}] of the study; the "
+                        f"nearest is {nearest(name, SETTINGS, 0)}. Allowed: "
                         f"{', '.join(SETTINGS)}."
                     )
         for one, other in itertools.combinations(places, 2):
@@ -171,6 +172,11 @@ class Study:
     def is_one_trial(self) -> bool:
         """Whether there is neither a grid nor a search."""
         return not (self.grid or self.search)
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """The settings in which trials differ."""
+        return (*self.grid, *self.search)
 
     def trials(self) -> Iterator[Settings]:
         """Each trial of the grid once, in its order.
