@@ -49,9 +49,7 @@ def _recurrent(layer: Recurrent, inputs: int, units: int) -> Recurrent:
     cell = layer.cell
     shapes = cell.variant.shapes(inputs, units)
     weights = {name: _zeros(*shape) for name, shape in shapes.items()}
-    reset_bias = None if cell.reset_bias is None else _zeros(units)
-    cell = RecurrentWeights(cell.spec, weights, reset_bias)
-    return replace(layer, cell=cell, initial=None)
+    return replace(layer, cell=RecurrentWeights(cell.spec, weights), initial=None)
 
 
 _RESIZE: dict[type, Callable[[Any, int, int], Layer]] = {
