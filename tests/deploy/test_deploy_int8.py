@@ -38,6 +38,22 @@ def test_little_is_lost(name):
     assert error < 0.03
 
 
+@pytest.mark.parametrize("name", ["LSTM", "LSTM6", "CIFG", "GRU"])
+@pytest.mark.parametrize("scale", [100, 1000])
+def test_long_memories_drift_within_the_bound(name, scale):
+    """Inputs that hardly change, for 5,000 steps: rounding adds up in one direction."""
+    keras.utils.set_random_seed(0)
+    layer = slimrnn.layer(8, name, time_scale=scale)
+    model = keras.Sequential([keras.Input((None, 2)), layer])
+    rng = np.random.default_rng(0)
+    x = rng.normal(0.3, 0.02, (2, 5000, 2)).astype("f4")
+    program = program_of(model, "int8", x[:, :200])
+    found = simulator.run(program, inputs.given(program, x)) / 2.0**program.output_bits
+    wanted = simulator.run(program_of(model, "float32", x), x)
+    assert abs(found - wanted).max() < 0.02 + 0.5 * scale / 2**14
+    assert abs(wanted).max() > 0.1
+
+
 @pytest.mark.parametrize(
     ("name", "steps"), some(lambda name, steps: steps == 60, ROWS, (60, 300))
 )
@@ -95,6 +111,10 @@ REFUSED = {
     "f near 1": (
         lambda: model_of(constant("f", 0.99999)),
         "no bound of c is known.*0.99999",
+    ),
+    "f forgets in 5,000 steps": (
+        lambda: model_of(constant("f", 0.9998)),
+        "remembers 4681 steps, .* by 2.0 of its .*; allowed is 8 or more",
     ),
     "large biases": (lambda: scaled(layers.LSTM(3), 30), "bias of.*16 bits hold 8"),
     "another merge": (

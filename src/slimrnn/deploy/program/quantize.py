@@ -45,6 +45,8 @@ _BOUNDED = tuple(
 )
 #: beside what c reached in the calibration data, so much is left
 _MARGIN = 1.25
+#: units by which a step can move c at least: each step rounds by half a unit
+_LEAST_STEP = 8
 
 
 def int8(model: Model, x: Array) -> Program:
@@ -260,8 +262,17 @@ class _Quantizer:
             keep = 1 - whole / 2**ONE_BITS
             largest = 2.0 ** (ONE_BITS - most) * (1.0 if gate is None else abs(gate))
             for bits in range(min(ONE_BITS - 1, most), -1, -1):
-                if (largest * 2**bits + 2) / keep <= _INT16:
-                    return bits, False
+                if (largest * 2**bits + 2) / keep > _INT16:
+                    continue
+                if largest * 2**bits < _LEAST_STEP:
+                    raise InputError(
+                        f"int8: the forget gate {forget} of {layer.name} remembers "
+                        f"{1 / keep:.0f} steps, so that an input moves c by "
+                        f"{largest * 2**bits:.1f} of its 16-bit units at most, and "
+                        f"rounding would be what it adds up; allowed is {_LEAST_STEP} "
+                        f"or more. Use float32, or a shorter time scale."
+                    )
+                return bits, False
             raise InputError(
                 f"int8: no bound of c is known in {layer.name}, whose forget gate is "
                 f"{forget}; allowed is one below 0.999."
