@@ -32,6 +32,7 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Carries out `slimrnn show`."""
+    backends.start()
     backends.settle()
     from slimrnn.ir import read
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from slimrnn.data.reading import opened
+from slimrnn.data.reading import npy, opened
 from slimrnn.errors import InputError
+from slimrnn.utils import foreign
 from slimrnn.utils.optional import require
 
 Array = np.ndarray
@@ -163,12 +164,15 @@ def _is_number(text: str) -> bool:
 
 def _parquet(path: Path) -> Any:
     pandas = require("pandas", "pandas", "slimrnn[data]")
-    require("pyarrow", "pyarrow", "slimrnn[data]")
+    parquet = require("pyarrow.parquet", "pyarrow", "slimrnn[data]")
+    about = parquet.read_metadata(path)
+    numbers = 8 * about.num_rows * about.num_columns
+    foreign.check_claim(str(path), numbers, foreign.size_of(path))
     return pandas.read_parquet(path, engine="pyarrow")
 
 
 def _npy(path: Path) -> Any:
-    array = np.load(path, allow_pickle=False)
+    array = npy(path)
     if array.dtype.names:
         return {name: array[name] for name in array.dtype.names}
     if array.ndim != 2 or array.dtype.kind not in "biuf":

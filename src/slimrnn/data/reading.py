@@ -1,6 +1,7 @@
 """Arrays from a file, checked: a bad file is told in a sentence, never a traceback."""
 
 import os
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from slimrnn.data import targets
 from slimrnn.data.sequences import Part, Sequences
 from slimrnn.data.targets import INT32
 from slimrnn.errors import InputError
+from slimrnn.utils import foreign
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -37,7 +39,7 @@ def read_npz(path: str | os.PathLike, labels: bool = True) -> dict[str, np.ndarr
     ['x_test', 'x_train', 'y_test', 'y_train']
     """
     path = Path(path)
-    found = opened(path, lambda: np.load(path, allow_pickle=False), ".npz")
+    found = opened(path, lambda: _loaded(path), ".npz")
     if isinstance(found, np.ndarray) and not labels:
         return {"x": found}
     if not isinstance(found, np.lib.npyio.NpzFile):
@@ -50,18 +52,29 @@ def read_npz(path: str | os.PathLike, labels: bool = True) -> dict[str, np.ndarr
         return {name: _member(path, archive, name) for name in names}
 
 
+def _loaded(path: Path) -> Any:
+    if zipfile.is_zipfile(path):
+        foreign.check_archive(path)
+    return npy(path)
+
+
+def npy(path: Path) -> Any:
+    """What NumPy makes of a file, in which all stands that its header declares."""
+    with open(path, "rb") as file:
+        if file.read(6) == np.lib.format.MAGIC_PREFIX:
+            file.seek(0)
+            foreign.check_array(str(path), file, foreign.size_of(path))
+    return np.load(path, allow_pickle=False)
+
+
 def opened(path: Path, read: Callable[[], Any], ending: str) -> Any:
     """What reads a regular file, with sentences for all that may go wrong.
 
     Raises:
         InputError: it cannot be opened or read.
     """
-    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would hang
-        raise InputError(
-            f"{path} is a folder or a device, not a file: give the path of one "
-            f"{ending}."
-        )
     try:
+        foreign.size_of(path)
         return read()
     except InputError:
         raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from slimrnn.deploy.c.export import DTYPES, compile_model
@@ -89,7 +89,8 @@ def size(model: Model, dtype: str) -> Size:
     Raises:
         InputError: see :func:`slimrnn.deploy.program.quantize.int8`.
     """
-    # No size depends on the data, nor on the scales that they determine.
+    # No size depends on the data, nor on the scales that they determine, nor on T.
+    model = replace(model, steps=None)
     _, x = compile_model(model, FLOAT32.name)
     program, _ = compile_model(model, dtype, x)
     source, arithmetic = source_of(program, "model"), program.arithmetic

@@ -13,7 +13,7 @@ import numpy as np
 
 from slimrnn.errors import InputError
 from slimrnn.ir.cells import CELLS, keras_cell
-from slimrnn.ir.data import one_of
+from slimrnn.ir.data import finite, one_of
 from slimrnn.ir.described import Described, numbers
 from slimrnn.ir.layers import (
     ACTIVATIONS,
@@ -89,6 +89,8 @@ class _Chain:
                 f"and layers that only act in training, such as Dropout."
             )
         self.mask = self.mask and layer.masks
+        for array in layer.weights:
+            finite(f"The layer {layer}", array)
         read(self, layer)
 
     def width(self, layer: Described) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slimrnn.errors import InputError
+from slimrnn.utils import foreign
 
 if TYPE_CHECKING:
     from slimrnn.ir.model import Model
@@ -108,8 +109,13 @@ def existing(file: str | os.PathLike) -> Path:
         InputError: it is not.
     """
     path = Path(file)
-    if not path.is_file():
-        raise InputError(f"There is no file {path}; give the path of a saved model.")
+    try:
+        foreign.size_of(path)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise InputError(
+            f"There is no file {path} ({why}); give the path of a saved model."
+        ) from error
     return path
 
 

@@ -19,7 +19,7 @@ from slimrnn.ir.cells import cell_of
 from slimrnn.ir.chain import model_of
 from slimrnn.ir.described import Described
 from slimrnn.ir.model import Model
-from slimrnn.utils import files
+from slimrnn.utils import files, foreign
 from slimrnn.variants import CellSpec, get
 
 Array = np.ndarray
@@ -35,7 +35,7 @@ def from_json(path: Path, torch: str = "") -> Model:
             lacks.
     """
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(foreign.text(path).removeprefix("\ufeff"))
         if not isinstance(found, dict):
             raise InputError(f"{path} has no JSON object; received {type(found)}.")
         for fits, read in _FORMATS:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
+import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,32 +12,64 @@ from typing import Any
 import keras
 
 from slimrnn.errors import InputError
-from slimrnn.ir import graph
+from slimrnn.ir import graph, hdf5
 from slimrnn.ir.chain import model_of
+from slimrnn.ir.data import finite
 from slimrnn.ir.described import Described
 from slimrnn.ir.keras_layers import described
 from slimrnn.ir.model import Model
-from slimrnn.utils import files
-
-_DAMAGED = (
-    *(ValueError, TypeError, KeyError, OSError, EOFError),
-    *(zipfile.BadZipFile, zlib.error),
-)
-
+from slimrnn.utils import files, foreign
 
 def load(path: Path) -> Any:
     """The Keras model of a ``.keras`` file; nothing in the file is run.
 
     Raises:
-        InputError: one that is no Keras model.
+        InputError: one that is no Keras model, or has numbers that are not finite.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            claimed = sum(member.file_size for member in archive.infolist())
-        files.check_claim(str(path), claimed, path.stat().st_size)
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except _DAMAGED as error:
+        names = foreign.check_archive(path)
+        arrays = [name for name in names if name.endswith(".h5")]
+        stored = hdf5.numbers_in(path, *arrays) if arrays else 0
+        with _weights_up_to(_COPIES * stored):
+            model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # whatever foreign bytes make Keras and a backend raise
         raise files.unreadable(path, "a Keras model", error) from error
+    for weight in model.weights:
+        if not weight.path.isprintable():
+            raise InputError(f"{path} has a weight called {weight.path!r}.")
+        finite(f"The weight {weight.path} of {path}", weight)
+    return model
+
+
+#: a wrapper builds the layer that it copies as well, which is not in the file
+_COPIES = 4
+
+
+@contextmanager
+def _weights_up_to(most: int) -> Iterator[None]:
+    """Lets layers make so many weights, and no more.
+
+    A configuration may say any sizes, and a backend that cannot have them may end the
+    process.
+    """
+    layer, left = keras.layers.Layer, most
+    made = layer.add_weight
+
+    def add_weight(self: Any, shape: Any = None, *about: Any, **more: Any) -> Any:
+        nonlocal left
+        left -= math.prod(shape or ())
+        if left < 0:
+            raise InputError(
+                f"the layer {self.name} wants weights of the shape {shape}, and the "
+                f"file has fewer numbers"
+            )
+        return made(self, shape, *about, **more)
+
+    layer.add_weight = add_weight
+    try:
+        yield
+    finally:
+        layer.add_weight = made
 
 
 def from_file(path: Path) -> Model:

@@ -7,6 +7,7 @@ say where tensors lie in the file; anything else is refused by its name.
 from __future__ import annotations
 
 import io
+import math
 import pickle
 import struct
 import zipfile
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from slimrnn.errors import InputError
-from slimrnn.utils import files
+from slimrnn.utils import files, foreign
 
 Array = np.ndarray
 
@@ -67,13 +68,15 @@ def tensors_of(path: Path) -> dict[str, Array]:
         InputError: no such file, a damaged one, one that holds more than tensors.
     """
     try:
-        size = path.stat().st_size
+        size = foreign.size_of(path)
         if zipfile.is_zipfile(path):
-            found, piece = _zipped(path, size)
+            found, piece = _zipped(path)
         else:
             found, piece = _legacy(path.read_bytes())
         state = _state_dict(path, found)
-        return {name: _read(name, one, piece, size) for name, one in state.items()}
+        claimed = sum(_bytes(name, tensor) for name, tensor in state.items())
+        foreign.check_claim("Its tensors", claimed, size)
+        return {name: _read(name, tensor, piece) for name, tensor in state.items()}
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except _DAMAGED as error:
@@ -83,11 +86,9 @@ def tensors_of(path: Path) -> dict[str, Array]:
 Piece = Callable[[_Storage], bytes]
 
 
-def _zipped(path: Path, size: int) -> tuple[Any, Piece]:
+def _zipped(path: Path) -> tuple[Any, Piece]:
+    names = foreign.check_archive(path)
     with zipfile.ZipFile(path) as archive:
-        claimed = sum(member.file_size for member in archive.infolist())
-        files.check_claim("The archive", claimed, size)
-        names = archive.namelist()
         root = next(n for n in names if n.endswith("data.pkl")).removesuffix("data.pkl")
         pieces = {
             name.removeprefix(f"{root}data/"): archive.read(name)
@@ -177,19 +178,23 @@ def _state_dict(path: Path, found: Any) -> dict[str, _Tensor]:
     return dict(state)
 
 
-def _read(name: str, tensor: _Tensor, piece: Piece, size: int) -> Array:
-    """The numbers of a tensor, as an array."""
-    storage, shape, strides = tensor.storage, tensor.shape, tensor.strides
+def _bytes(name: str, tensor: _Tensor) -> int:
+    """What a tensor takes in float32."""
+    shape, strides = tensor.shape, tensor.strides
     sound = len(shape) == len(strides) <= 8 and min((*shape, *strides, 0)) >= 0
     if not sound or tensor.offset < 0:
         raise InputError(f"The tensor {name} says that it has the shape {shape}.")
-    count = int(np.prod(shape, dtype=object))
-    files.check_claim(f"The tensor {name}", count * 4, size)
+    return 4 * math.prod(shape)
+
+
+def _read(name: str, tensor: _Tensor, piece: Piece) -> Array:
+    """The numbers of a tensor, as an array."""
+    storage, shape, strides = tensor.storage, tensor.shape, tensor.strides
     numbers = np.frombuffer(piece(storage), storage.dtype)
     reach = tensor.offset + sum(
         (n - 1) * s for n, s in zip(shape, strides, strict=True)
     )
-    if count and reach >= len(numbers):
+    if math.prod(shape) and reach >= len(numbers):
         raise InputError(
             f"The tensor {name} reaches beyond its {len(numbers)} numbers."
         )

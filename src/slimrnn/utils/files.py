@@ -94,38 +94,6 @@ def require_new(path: str | os.PathLike, overwrite: bool = False) -> Path:
     return path
 
 
-#: a number of a file takes this many times its bytes there at most, compressed
-_DENSEST = 1000
-#: bytes that are taken whatever the file's size
-_ALWAYS = 1 << 20
-#: of compressed bytes, this many are taken
-_MOST = 1 << 28
-
-
-def check_claim(what: str, claimed: int, size: int) -> None:
-    """Refuse what says that it is larger than its file can hold.
-
-    Args:
-        what: it is, as a sentence begins.
-        claimed: bytes that it says it has.
-        size: bytes of the file.
-
-    Raises:
-        InputError: it would fill the memory with nothing.
-
-    Example:
-        >>> check_claim("An array", 10**12, 5000)
-        Traceback (most recent call last):
-        slimrnn.errors.InputError: An array says that it has 1000000000000 bytes, in \
-a file of 5000; the file is damaged.
-    """
-    if not 0 <= claimed <= max(min(_DENSEST * size, _MOST), 2 * size, _ALWAYS):
-        raise InputError(
-            f"{what} says that it has {claimed} bytes, in a file of {size}; the file "
-            f"is damaged."
-        )
-
-
 def unreadable(path: Path, what: str, error: Exception) -> InputError:
     """What is wrong with a file that should be something, in a sentence."""
     first = str(error).strip().partition("\n")[0][:200] or type(error).__name__

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from slimrnn.experiments.run.store import alike
-from slimrnn.utils import files
+from slimrnn.utils import files, foreign
 
 PATTERN = "checkpoint-*.npz"
 KEPT = 2
@@ -92,6 +92,7 @@ def remove(folder: Path) -> None:
 
 def _read(path: Path) -> Checkpoint | None:
     try:
+        foreign.check_archive(path)
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
         if not np.array_equal(arrays.pop(_DIGEST), _digest(arrays)):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slimrnn.errors import InputError
-from slimrnn.utils import files
+from slimrnn.utils import files, foreign
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,8 +86,9 @@ class Run:
         import numpy as np  # here: the quick commands do without it
 
         try:
+            foreign.size_of(self.path / SCORES, foreign.PACKED_BYTES)
             found = np.load(self.path / SCORES, allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+        except (OSError, ValueError, EOFError, MemoryError):
             return None
         return found if isinstance(found, np.ndarray) and found.ndim == 1 else None
 
@@ -317,10 +318,10 @@ def _parsed(text: str, path: Path) -> dict[str, Any]:
 
 
 def _text(path: Path) -> str:
-    if not path.exists():
-        return ""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return foreign.text(path, errors="replace")
+    except FileNotFoundError:
+        return ""
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise InputError(f"{path} cannot be read ({why}).") from error

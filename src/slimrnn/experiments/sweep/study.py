@@ -22,9 +22,10 @@ The names are those of :class:`slimrnn.experiments.run.settings.Settings`.
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,14 @@ from typing import Any
 from slimrnn.errors import InputError
 from slimrnn.experiments.run.budget import matched
 from slimrnn.experiments.run.settings import SETTINGS, TABLES, Settings
+from slimrnn.utils import foreign
 from slimrnn.utils.checks import check, nearest, number, whole
 from slimrnn.variants import get
 from slimrnn.variants.files import described
 
 RANGE = {"low", "high", "log"}
+MAX_TRIALS = 10_000  # each is a folder, and a process
+STUDY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,13 +151,12 @@ class Study:
                 f"{{ low = 0.001, high = 0.1, log = true }}, where log needs a low end "
                 f"above 0; received {space!r}."
             )
-        if self.search:
-            whole("number of points in [search]", self.points, least=1)
-            for name in ("seed", "variant"):
-                if name in self.search:
-                    raise InputError(
-                        f"A {name} is not searched; give a list in [grid]."
-                    )
+        points = whole("number of points", self.points, least=int(bool(self.search)))
+        for name in ("seed", "variant"):
+            if name in self.search:
+                raise InputError(f"A {name} is not searched; give a list in [grid].")
+        count = math.prod(map(len, self.grid.values())) * max(1, points)
+        whole("number of trials of a study", count, least=1, most=MAX_TRIALS)
 
     def values(self, name: str) -> list[Any]:
         """What is searched of a setting: its values, or the two ends and one between.
@@ -194,12 +197,14 @@ class Study:
     def combinations(self, without: str | None = None) -> Iterator[dict[str, Any]]:
         """The combinations of the grid, but for one of its names; each once."""
         names = [name for name in self.grid if name != without]
-        seen: list[dict[str, Any]] = []
+        seen = set()
         for values in itertools.product(*(self.grid[name] for name in names)):
             given = dict(zip(names, values, strict=True))
             given = {k: v for k, v in given.items() if self.concerns(k, given)}
-            if given not in seen:
-                seen.append(given)
+            plain = (v if isinstance(v, Hashable) else repr(v) for v in given.values())
+            same = tuple(zip(given, plain, strict=True))
+            if same not in seen:
+                seen.add(same)
                 yield given
 
     def concerns(self, name: str, given: Mapping[str, Any]) -> bool:
@@ -338,7 +343,7 @@ def read(path: Path) -> Study:
         InputError: no such file, not TOML, or not a study; the sentence names it.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(foreign.text(path, STUDY_BYTES))
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise InputError(f"Cannot read the study {path}: {why}.") from error
