@@ -1,5 +1,8 @@
 """The one exception for a user's mistake."""
 
+#: characters of a sentence that are shown, however long what was received
+MOST = 3000
+
 
 class InputError(ValueError):
     """A mistake in what the user gave, told in a sentence.
@@ -11,3 +14,9 @@ class InputError(ValueError):
 
     # TensorFlow's autograph raises an error again as what it was only if it begins so.
     __init__ = Exception.__init__
+
+    def __str__(self) -> str:
+        sentence = super().__str__()
+        if len(sentence) <= MOST:
+            return sentence
+        return f"{sentence[: 2 * MOST // 3]} ... {sentence[-MOST // 3 :]}"

@@ -14,7 +14,7 @@ from slimrnn.experiments.run import build
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.sweep import published, scheduler
 from slimrnn.experiments.sweep import study as studies
-from slimrnn.variants import get
+from slimrnn.variants import Variant, get, serialize
 from sweeps import study_of
 
 
@@ -59,8 +59,17 @@ def test_an_own_variant_is_kept_without_its_file(tmp_path):
     lab.unlink()
     kept = studies.Study.from_config(json.loads(json.dumps(study.config())))
     assert [trial.name for trial in kept.trials()] == ["LSTM", "own", "Lab"]
-    with pytest.raises(InputError, match=r"Two different variants .* called own"):
-        kept.changed({"variant": [{"name": "own", "units": n} for n in (1, 2)]})
+    other = serialize(Variant("LSTM10", "lstm", get("LSTM6").gates))
+    with pytest.raises(InputError, match=r"Two different variants .* called LSTM10"):
+        kept.changed({"variant": ["LSTM10", other]})
+
+
+def test_a_study_has_so_many_trials():
+    seeds = {"seed": list(range(10**4))}
+    study = studies.Study(settings={"variant": "LSTM6"}, grid=seeds)
+    assert len(list(study.combinations())) == 10**4
+    with pytest.raises(InputError, match="from 1 to 10000; received 100000"):
+        study.changed({"units": list(range(1, 11))})
 
 
 MISTAKES = {

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from slimrnn.cli.console import plain
+from slimrnn.errors import InputError
 from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.grouping import (
     VARIANT,
@@ -20,7 +21,7 @@ from slimrnn.experiments.analysis.grouping import (
     title,
     variant_name,
 )
-from slimrnn.experiments.analysis.statistics import Difference, Spread, note
+from slimrnn.experiments.analysis.statistics import Difference, Spread, finite, note
 from slimrnn.experiments.analysis.summary import (
     Row,
     Summary,
@@ -29,7 +30,7 @@ from slimrnn.experiments.analysis.summary import (
     summarize,
     validation_note,
 )
-from slimrnn.experiments.run.store import Run
+from slimrnn.experiments.run.store import RESULT, Run
 
 # Figures of the comparison and their heads.
 _FIGURES = {
@@ -142,6 +143,10 @@ def outcome(run: Run) -> str:
     name = variant_name(run)
     if status(run) != "done":
         return f"{name}: {status(run)}. {result.get('reason') or ''}".strip()
+    named = (f"test_{metric}", "epochs", "seconds_per_epoch", "prediction_seconds")
+    for figure in (*named, "layer_parameters", "model_parameters"):
+        if finite(result.get(figure)) is None:
+            raise InputError(f"{run.path / RESULT} is damaged: it has no {figure}.")
     summary = summarize([run])
     worse = summary.unbeaten(summary.rows[0])
     known = [

@@ -62,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):  # an old terminal shows ? for a sign
             stream.reconfigure(errors="replace")
     argv = list(sys.argv[1:] if argv is None else argv)
+    args = None
     try:
         # One that is named is all that is imported.
         top = parser(argv[:1] if set(argv[:1]) & set(COMMANDS) else COMMANDS)
@@ -86,9 +87,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         reason = str(error)
         if files.no_space(error):
-            reason = (
-                f"Nothing can be written any more ({error}). What was finished is not "
-                f"lost: make room, and go on with --resume and the folder."
+            reason = f"Nothing can be written any more ({error}); make room, and "
+            reason += (
+                "go on with --resume and the folder: what was finished is not lost."
+                if hasattr(args, "resume")
+                else "give the command again."
             )
         complain(reason)
         return 1

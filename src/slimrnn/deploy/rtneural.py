@@ -17,6 +17,7 @@ import numpy as np
 
 from slimrnn.deploy.graph.full_lstm import full
 from slimrnn.deploy.graph.metadata import metadata, save
+from slimrnn.deploy.program.trial import tried
 from slimrnn.errors import InputError
 from slimrnn.ir import read
 from slimrnn.ir.layers import (
@@ -67,7 +68,7 @@ def to_rtneural(
         'amp.json'
     """
     path = files.require_new(path, overwrite)
-    found = read(model)
+    found = tried(read(model))
     layers = [_WRITERS[type(layer)](layer) for layer in found.layers]
     skips = [isinstance(layer, Skip) for layer in found.layers]
     if any(skips[:-1]) or found.flatten:

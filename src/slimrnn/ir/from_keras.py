@@ -20,6 +20,7 @@ from slimrnn.ir.keras_layers import described
 from slimrnn.ir.model import Model
 from slimrnn.utils import files, foreign
 
+
 def load(path: Path) -> Any:
     """The Keras model of a ``.keras`` file; nothing in the file is run.
 

@@ -11,6 +11,7 @@ import numpy as np
 from slimrnn import backends
 from slimrnn.data import Dataset
 from slimrnn.data.adapter import Adapter, dataset
+from slimrnn.ir.data import finite
 from slimrnn.slimming.conversion import GateConstants, rebuild
 from slimrnn.slimming.distillation import Best, Distillation, end_of, with_targets
 from slimrnn.slimming.options import Options
@@ -48,7 +49,8 @@ def slim(
         A model of the same kind, compiled as the trained one was.
 
     Raises:
-        InputError: a model, a variant, data or a number that cannot be.
+        InputError: a model, a variant, data or a number that cannot be; or a training
+            that diverged from the start.
 
     Example:
         >>> from slimrnn import data
@@ -94,4 +96,6 @@ def slim(
         callbacks=[batches.follow(), best],
     )
     best.restore()
+    for weight in slimmed.weights:
+        finite(f"The weight {weight.path} of the slim model", weight)
     return slimmed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 from collections.abc import Iterable, Mapping
 from numbers import Integral
 from typing import Any
@@ -79,6 +80,14 @@ def nearest(word: Any, names: Iterable[str], likeness: float = 0.6) -> str:
     same = {name.lower(): name for name in names}
     found = difflib.get_close_matches(str(word).lower(), same, 1, likeness)
     return same[found[0]] if found else ""
+
+
+def memory() -> int:
+    """Bytes of memory that the machine has; where it does not say, 8 GB."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 1 << 33
 
 
 def known(what: str, value: Any, allowed: Iterable[str]) -> None:

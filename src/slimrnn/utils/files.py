@@ -80,6 +80,14 @@ def require_new(path: str | os.PathLike, overwrite: bool = False) -> Path:
         InputError: it is there already, or has no folder to be in.
     """
     path = Path(path)
+    try:
+        path.exists()
+    except (OSError, ValueError) as error:  # a name too long, or with a NUL
+        why = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f"Nothing can be called {str(path)[:60]!r}... ({why.lower()}); give "
+            f"another path."
+        ) from error
     if overwrite and path.is_dir():
         raise InputError(f"{path} is a folder; give the path of a file.")
     if path.exists() and not overwrite:

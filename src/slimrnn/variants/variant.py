@@ -18,6 +18,9 @@ from slimrnn.variants.gates import CANDIDATE, FAMILIES, WEIGHTS, Gate, one_of
 _OWN = ("candidate_activation", "state_activation")
 
 
+MOST_LETTERS = 100  # of a name, which folders are called by
+
+
 @dataclass(frozen=True)
 class Variant:
     """One row: a recurrent cell as the terms of its gates.
@@ -56,9 +59,11 @@ class Variant:
     state_activation: str | None = None
 
     def __post_init__(self):
-        if not isinstance(self.name, str) or not self.name:
+        fits = isinstance(self.name, str) and 0 < len(self.name) <= MOST_LETTERS
+        if not fits or not self.name.isprintable():
             raise InputError(
-                f"A variant's name must be a text, received {self.name!r}."
+                f"A variant's name must be a text of 1 to {MOST_LETTERS} printable "
+                f"characters, received {self.name!r}."
             )
         one_of("a variant's family", self.family, tuple(FAMILIES))
         object.__setattr__(self, "gates", self._ordered(self.gates))

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from slimrnn.deploy.c.project import project
-from slimrnn.deploy.program import inputs, quantize, simulator
+from slimrnn.deploy.program import inputs, quantize, trial
 from slimrnn.deploy.program import program as programs
 from slimrnn.deploy.program.arithmetic import ARITHMETICS
 from slimrnn.deploy.program.c_expression import check_name
 from slimrnn.deploy.program.program import Program
 from slimrnn.errors import InputError
 from slimrnn.ir import read
-from slimrnn.ir.layers import Embedding
 from slimrnn.ir.model import Model
 from slimrnn.utils import files
 
@@ -73,7 +72,7 @@ def to_c(
     check_name(name)
     folder = files.require_new(out)
     program, x = compile_model(read(model), dtype, calibration)
-    sources = project(program, name, _vectors(program, x))
+    sources = project(program, name, trial.vectors(program, x))
     with files.atomic_folder(folder) as unfinished:
         for file, text in sources.items():
             (unfinished / file).write_text(text, encoding="utf-8", newline="\n")
@@ -107,48 +106,5 @@ def compile_model(
             "get; give calibration=x_train[:200], a Dataset, or --calibrate FILE."
         )
     else:
-        x = _invented(model)
+        x = trial.invented(model)
     return _LOWER[dtype](model, x), x
-
-
-def _invented(model: Model) -> Array:
-    """Data for the self test where none is given."""
-    rng = np.random.default_rng(0)
-    first, steps = model.layers[0], min(model.steps or _STEPS, _STEPS)
-    if isinstance(first, Embedding):
-        words = len(first.table)
-        least = int(first.mask_zero and words > 1)
-        return rng.integers(least, words, (1, steps))
-    shape = (1, steps, model.inputs)
-    return rng.normal(size=shape).astype("float32")
-
-
-_STEPS = 8  # of the self test
-
-
-def _vectors(program: Program, x: Array) -> tuple[Array, Array]:
-    """Some steps (T, m), and the outputs that belong to them (T, n)."""
-    streams = not program.model.why_no_stream()
-    if not streams:  # such C knows no masks
-        x = _unmasked(program.model, x)
-    x = x[:1, :_STEPS]
-    given = inputs.given(program, x)
-    with np.errstate(all="ignore"):
-        outputs = simulator.run(program, given, each=streams)[0]
-    if not np.isfinite(outputs).all():
-        raise InputError(
-            f"The model {program.model.name} gives numbers that are not finite in "
-            f"{program.dtype}; its weights are too large: train it to smaller ones."
-        )
-    return given.reshape(given.shape[1], -1), np.atleast_2d(outputs)
-
-
-def _unmasked(model: Model, x: Array) -> Array:
-    """The steps of a sequence that are not masked: (1, T, m), or (1, T)."""
-    mask = inputs.mask_of(model, x)
-    if mask is None:
-        return x
-    most = mask.sum(-1).argmax()
-    if not mask[most].any():
-        raise InputError("All steps of the data are masked; give some that are not.")
-    return x[most : most + 1, mask[most]]

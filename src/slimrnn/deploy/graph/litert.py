@@ -17,6 +17,7 @@ from slimrnn.deploy.graph.full_lstm import FullGate, full_gates
 from slimrnn.deploy.graph.layers import begin, both_directions, forward, one_step
 from slimrnn.deploy.graph.litert_builder import LiteRTGraph
 from slimrnn.deploy.graph.metadata import metadata, save, summary
+from slimrnn.deploy.program.trial import tried
 from slimrnn.errors import InputError
 from slimrnn.ir import read
 from slimrnn.ir.layers import Recurrent
@@ -71,7 +72,7 @@ def to_litert(
     """
     _EXPORTER.check_mode(mode)
     path = files.require_new(path, overwrite)
-    graph, description = LiteRTGraph(), read(model)
+    graph, description = LiteRTGraph(), tried(read(model))
     if mode == "step":
         one_step(graph, description, "{}")
     else:

@@ -25,6 +25,7 @@ from slimrnn.deploy.graph.layers import (
 )
 from slimrnn.deploy.graph.metadata import metadata, save, summary
 from slimrnn.deploy.graph.onnx_builder import ACTIVATIONS, OnnxGraph
+from slimrnn.deploy.program.trial import tried
 from slimrnn.ir import read
 from slimrnn.ir.layers import Recurrent
 from slimrnn.ir.model import Model
@@ -77,7 +78,7 @@ def to_onnx(
     _EXPORTER.check_mode(mode)
     path = files.require_new(path, overwrite)
     onnx = require("onnx", "onnx", "slimrnn[onnx]")
-    description = read(model)
+    description = tried(read(model))
     graph = OnnxGraph()
     if mode == "step":
         one_step(graph, description, "next_{}")

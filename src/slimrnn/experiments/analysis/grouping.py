@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from slimrnn.errors import InputError
 from slimrnn.experiments.run.store import Run
 
 VARIANT = "variant"
@@ -89,6 +90,7 @@ def varied_settings(runs: Sequence[Run]) -> dict[str, tuple[Value, ...]]:
         >>> varied_settings([Run(Path("a"), config, {}, [], {}) for config in configs])
         {'variant': ('LSTM',), 'units': (4, 8)}
     """
+    _check_names(runs)
     all_settings = [settings(run) for run in runs]
     names = dict.fromkeys(name for each in all_settings for name in each)
     values = {
@@ -101,6 +103,22 @@ def varied_settings(runs: Sequence[Run]) -> dict[str, tuple[Value, ...]]:
         if name != VARIANT and len(found) > 1
     }
     return {VARIANT: values[VARIANT], **others}
+
+
+def _check_names(runs: Sequence[Run]) -> None:
+    """Refuses two variants of one name, which would become one configuration.
+
+    Raises:
+        InputError: the name, and where the runs are.
+    """
+    known: dict[str, Run] = {}
+    for run in runs:
+        other = known.setdefault(variant_name(run), run)
+        if other.config[VARIANT] != run.config[VARIANT]:
+            raise InputError(
+                f"Two different variants are called {variant_name(run)}, in "
+                f"{other.path} and {run.path}; delete the runs of one of them."
+            )
 
 
 def configurations(runs: Sequence[Run]) -> list[list[Run]]:

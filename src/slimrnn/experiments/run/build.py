@@ -25,8 +25,9 @@ from slimrnn.experiments.run.keras_names import KERAS_2, optimizers
 from slimrnn.experiments.run.settings import Settings, time_scale
 from slimrnn.ir import read
 from slimrnn.layers.packed import PackedCell
+from slimrnn.utils.checks import memory
 from slimrnn.utils.settings import MAX_SEED
-from slimrnn.variants import BASELINE
+from slimrnn.variants import BASELINE, get
 
 
 def load(settings: Settings) -> Dataset:
@@ -62,10 +63,34 @@ def check(settings: Settings, dataset: Dataset) -> None:
         InputError: settings that a layer, an optimizer or a head refuses, or too few
             data to split.
     """
+    _check_memory(settings, dataset)
     recurrent(settings)
     parts(settings, dataset)
     head_of(settings, dataset)
     _optimizer(settings)
+
+
+def _check_memory(settings: Settings, dataset: Dataset) -> None:
+    """Refuses what a backend would end the process over: more than the machine has.
+
+    Counted are the parameters, thrice for their gradients and the optimizer, and the
+    answers to a batch.
+    """
+    tokens = (dataset.vocabulary or 0) * settings.embedding
+    features = settings.embedding if dataset.tokens else int(dataset.features or 1)
+    variant, units = get(settings.variant), settings.units
+    layer = variant.parameters(features, units)
+    layer += (settings.layers - 1) * variant.parameters(units, units)
+    head = (settings.units + 1) * dataset.outputs
+    batch = min(settings.batch_size, len(dataset.train.y)) * dataset.outputs
+    wanted = 4 * (tokens + 4 * (layer + head) + batch)
+    if wanted > (there := memory()):
+        raise InputError(
+            f"A model of {settings.units} units with {max(1, tokens)} numbers of words "
+            f"and {dataset.outputs} outputs wants {wanted >> 30} GB, of which "
+            f"the machine has {there >> 30}; give fewer units, or renumber words "
+            f"and classes."
+        )
 
 
 def recurrent(

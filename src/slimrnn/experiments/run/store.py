@@ -237,7 +237,7 @@ def check_free(path: Path) -> None:
                 f"folder."
             )
         held = sorted(entry.name for entry in path.iterdir()) if path.exists() else []
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _no_folder(path, error) from error
     if held:
         is_run = CONFIG in held or any(path.glob(f"*/{CONFIG}"))
@@ -258,12 +258,12 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
         if not os.access(path, os.W_OK | os.X_OK):
             raise PermissionError("permission denied")
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _no_folder(path, error) from error
 
 
-def _no_folder(path: Path, error: OSError) -> InputError:
-    why = (error.strerror or str(error)).lower()
+def _no_folder(path: Path, error: OSError | ValueError) -> InputError:
+    why = (getattr(error, "strerror", None) or str(error)).lower()
     return InputError(
         f"Cannot write to the output folder {path} ({why}); give --out a folder that "
         f"you may write to."

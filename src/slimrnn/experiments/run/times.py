@@ -15,6 +15,7 @@ from slimrnn.experiments.run.store import MODEL, Run, mapping
 from slimrnn.experiments.run.trainer import Batching
 from slimrnn.timing import Ratio, Time
 from slimrnn.utils import files
+from slimrnn.utils.checks import number
 from slimrnn.variants import BASELINE
 
 TIMES = "times.json"
@@ -82,6 +83,9 @@ def read(folder: Path) -> dict[str, Times]:
 
 
 def _times(works: Mapping[str, Mapping[str, Mapping]], quiet: bool) -> Times:
+    variants = {tuple(of) for of in works.values()}
+    if len(variants) != 1 or variants == {()}:
+        raise TypeError("its works are not all of the same variants")
     found = {
         title: {name: _time(**each) for name, each in of.items()}
         for title, of in works.items()
@@ -90,4 +94,6 @@ def _times(works: Mapping[str, Mapping[str, Mapping]], quiet: bool) -> Times:
 
 
 def _time(minimum: float, median: float, ratio: Mapping[str, float] | None) -> Time:
+    if not all(map(number, (minimum, median, *(ratio or {}).values()))):
+        raise TypeError("a time is no number")
     return Time(minimum, median, None if ratio is None else Ratio(**ratio))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from slimrnn.data import Batches, Dataset, Part
 from slimrnn.data.scoring import baselines
@@ -142,6 +143,10 @@ class Trainer:
         if recorder.diverged:
             return {"status": "diverged", "reason": recorder.diverged}
         recorder.keep()
+        wrong = [x.path for x in model.weights if not np.isfinite(x).all()]
+        if wrong:
+            reason = f"The weight {wrong[0]} has numbers that are not finite."
+            return {"status": "diverged", "reason": reason}
         one = self.dataset.test.median().x.padded()
         calls = {"prediction": lambda: model.predict_on_batch(one)}
         seconds = in_turns(calls, seconds=0.5)["prediction"].median

@@ -90,7 +90,7 @@ def _result(what: str, value: float, metric: str, runs: Sequence[Run]) -> Result
         what,
         value,
         Spread.of(run.result[metric] for run in done),
-        tuple(sorted({run.result["epochs"] for run in done})),
+        tuple(sorted({run.result.get("epochs") or 0 for run in done})),
         tuple(sorted({str(r.result.get("status", "unfinished")) for r in runs})),
     )
 

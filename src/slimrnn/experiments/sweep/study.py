@@ -35,7 +35,7 @@ from slimrnn.experiments.run.budget import matched
 from slimrnn.experiments.run.settings import SETTINGS, TABLES, Settings
 from slimrnn.utils import foreign
 from slimrnn.utils.checks import check, nearest, number, whole
-from slimrnn.variants import get
+from slimrnn.variants import Variant, get
 from slimrnn.variants.files import described
 
 RANGE = {"low", "high", "log"}
@@ -113,11 +113,11 @@ class Study:
 
     def _check_own(self) -> None:
         """Refuses two variants of one name, which tables could not tell apart."""
-        own = [x for x in self.grid.get("variant", []) if isinstance(x, Mapping)]
-        for one, other in itertools.combinations(own, 2):
-            if one != other and one.get("name") == other.get("name"):
+        known: dict[str, Variant] = {}
+        for variant in map(get, self.grid.get("variant", [])):
+            if known.setdefault(variant.name, variant) != variant:
                 raise InputError(
-                    f"Two different variants in [grid] are called {one.get('name')}; "
+                    f"Two different variants in [grid] are called {variant.name}; "
                     f"give each a name of its own."
                 )
 
@@ -347,6 +347,8 @@ def read(path: Path) -> Study:
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise InputError(f"Cannot read the study {path}: {why}.") from error
+    except InputError:
+        raise
     except (ValueError, RecursionError) as error:  # of the encoding as well
         raise InputError(f"The study {path} is not valid TOML: {error}.") from error
     search = content.get("search")

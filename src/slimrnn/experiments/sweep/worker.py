@@ -15,13 +15,15 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
 LOG = "log.txt"  # in a run's folder: what was printed meanwhile
-DONE, REFUSED, FULL, BUSY = 0, 2, 74, 75  # sysexits' EX_IOERR and EX_TEMPFAIL
+DONE, FAILED, REFUSED = 0, 1, 2
+FULL, BUSY = 74, 75  # sysexits' EX_IOERR and EX_TEMPFAIL
 _PARENT_DEATH = 1  # Linux's PR_SET_PDEATHSIG
 
 
@@ -95,7 +97,18 @@ def _attempt(job: Job) -> int:
         if not files.no_space(error):
             raise
         return FULL
+    except Exception as error:
+        traceback.print_exc()
+        what = "Its memory was full" if _of_memory(error) else type(error).__name__
+        print(f"{what}: {' '.join(str(error).split())}")
+        return FAILED
     return DONE
+
+
+def _of_memory(error: Exception) -> bool:
+    """Whether Python, or a framework in its own words, got no memory."""
+    words = ("RESOURCE_EXHAUSTED", "out of memory", "can't allocate memory")
+    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
 
 
 def _limit(job: Job) -> None:
