@@ -252,5 +252,6 @@ def test_files_that_cannot_be_opened_are_told(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(np, "load", refuse)  # a superuser may read every file
+    (tmp_path / "secret.npz").write_bytes(b"")
     with pytest.raises(InputError, match=r"cannot be read \(Permission denied\)"):
         data.load(file=tmp_path / "secret.npz")
