@@ -209,6 +209,9 @@ def _fit(
         for key in KEYS:
             history[key].append(float(logs[key]))
         _save(history, path)
+        if not bar:
+            shown = "  ".join(f"{key} {history[key][-1]:.4f}" for key in KEYS)
+            print(f"Epoch {epoch + 1}/{settings.epochs}  {shown}", flush=True)
         if not math.isfinite(history["loss"][-1]):
             model.stop_training = True
 
@@ -222,8 +225,10 @@ def _fit(
         on_test_batch_end=batch_ended,
     )
     (x, y), test = inputs
+    bar = sys.stdout.isatty()  # of control characters, which spoil a file
     size = settings.batch_size
     options = {"batch_size": size, "epochs": settings.epochs, "callbacks": [watch]}
+    options["verbose"] = int(bar)
     try:
         with interrupts.noted() as stop:
             model.fit(x, y, validation_data=test, **options)

@@ -24,7 +24,7 @@ __version__ = "0.1.0"
 
 # Imported when first asked for: they import Keras and with it a framework, which
 # takes seconds, and `slimrnn variants` needs neither.
-__getattr__ = lazy(
+__getattr__, __dir__ = lazy(
     __name__,
     {
         "layers.cells": ("SlimLSTMCell", "SlimGRUCell", "SlimMGUCell"),
@@ -32,6 +32,7 @@ __getattr__ = lazy(
         "slimming.training": ("slim",),
         "stream": ("Stream",),
     },
+    ("data", "deploy", "ir", "loggers", "native", "slimming", "torch"),
 )
 
 __all__ = [

@@ -16,7 +16,9 @@ from slimrnn import backends, cli
 from slimrnn.cli.main import COMMANDS, parser
 from slimrnn.data import DATASETS
 from slimrnn.experiments.run.store import Run
+from slimrnn.experiments.sweep import scheduler
 from slimrnn.variants import TABLE
+from sweeps import pretend, study_of
 
 QUICK = ["--epochs", "1", "--units", "4", "--batch-size", "256", "--timing", "0.01"]
 
@@ -26,6 +28,14 @@ def here(tmp_path, monkeypatch):
     """An empty current folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def made_runs_of_a_sweep(here):
+    """A sweep in which nobody trained."""
+    study = study_of()
+    pretend(here / "sweep", study)
+    scheduler.save(here / "sweep", study, {"backend": "jax", "command": "sweep"})
 
 
 def run(capsys, *argv):
@@ -261,6 +271,18 @@ def test_train_writes_a_run(here, capsys):
     # A second run into the same folder changes nothing.
     assert run(capsys, "train", *argv)[0] == 2
     assert Run.read(here / "a") == made
+
+
+def test_a_report_again(here, capsys, made_runs_of_a_sweep):
+    code, out, err = run(capsys, "report", "sweep", "--figure-format", "svg,pdf")
+    assert (code, err) == (0, "")
+    for ending, begins in (("svg", b"<?xml"), ("pdf", b"%PDF")):
+        picture = here / "sweep" / f"comparison.{ending}"
+        assert f"Picture ({ending}): {picture.relative_to(here)}" in out
+        assert picture.read_bytes().startswith(begins)
+    assert b"LSTM6" in (here / "sweep" / "comparison.svg").read_bytes()
+    assert (here / "sweep" / "report.html").exists()
+    assert (here / "sweep" / "table.tex").exists()
 
 
 def test_compare_prints_a_table_and_writes_a_page(here, capsys):

@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
+import pytest
+
+from slimrnn import native
 from slimrnn.cli import run_flags
 from slimrnn.cli.variants import variants_markdown
 
@@ -31,6 +35,18 @@ def test_the_command_that_generates_it_prints_it():
     command = [sys.executable, "-m", "slimrnn", "variants", "--markdown"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert run.stdout.rstrip() in README
+
+
+def test_its_snippets_run_one_after_the_other(monkeypatch):
+    pytest.importorskip("torch")
+    if native.reason():
+        pytest.skip(native.reason())
+    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
+    session = {}
+    for snippet in re.findall(r"```py(?:thon)?\n(.*?)```", README, re.DOTALL):
+        exec(snippet.replace("epochs=20", "epochs=1"), session)
+    assert session["probabilities"].shape == (10,)
+    assert session["outputs"].shape == (8, 50, 100)
 
 
 def test_there_is_an_example_of_eight_lines():

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 
 import keras
 import numpy as np
@@ -62,8 +63,26 @@ def test_export_of_int8(saved, data, tmp_path):
         "--name",
         "net",
     )
-    assert str(out) in export.export(args)
+    line, cost, *scores = export.export(args)
+    assert str(out) in line
+    assert re.match(r"Flash [\d,]+ bytes, RAM \d+ bytes .* a step is 48 mul", cost)
+    assert not scores  # sequences alone have no test
     assert (out / "net.c").is_file()
+
+
+def test_export_tells_what_integers_lose(tmp_path):
+    file = tmp_path / "model.keras"
+    softmax = keras.layers.Dense(10, "softmax")
+    model_of(slimrnn.SlimLSTM(4, "LSTM6"), softmax, features=8).save(file)
+    line = ["export", file, "--to", "c", "--dtype", "int8", "--dataset", "digits"]
+    *_, score = export.export(parsed(*line, "--out", tmp_path / "fw"))
+    found = re.fullmatch(
+        r"Test accuracy on digits: (0\.\d+) in float32, (0\.\d+) in int8\.", score
+    )
+    assert abs(float(found[1]) - float(found[2])) < 0.05
+    main = (tmp_path / "fw" / "main.c").read_text()
+    assert "model_quantize(x, q);" in main
+    assert "class %d" in main
 
 
 @pytest.mark.parametrize(
@@ -79,7 +98,8 @@ def test_export_of_a_file(saved, to, mode, file, tmp_path):
     pytest.importorskip("onnx" if to == "onnx" else "ai_edge_litert")
     line = ["export", saved / "model.keras", "--to", to, "--out", tmp_path / "new"]
     line += ["--name", "net", *(["--mode", mode] if mode else [])]
-    assert str(tmp_path / "new" / file) in export.export(parsed(*line))
+    (shown,) = export.export(parsed(*line))
+    assert str(tmp_path / "new" / file) in shown
     assert [path.name for path in (tmp_path / "new").iterdir()] == [file]
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
 

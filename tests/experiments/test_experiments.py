@@ -180,7 +180,7 @@ def test_a_diverging_run_does_not_stop_the_others(tmp_path):
     assert slim.score.n == 2
     files = publish(runs, tmp_path / "c", "slimrnn compare")
     sizes = {title: file.stat().st_size for title, file in files.items()}
-    assert min(sizes["Picture"], sizes["Report"]) > 10_000
+    assert min(sizes["Picture (png)"], sizes["Report"]) > 10_000
     assert min(sizes["Table"], sizes["Table for LaTeX"]) > 100
 
 

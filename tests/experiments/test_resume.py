@@ -279,7 +279,7 @@ def test_the_command_line_goes_on(tmp_path, capsys, monkeypatch):
 
 
 REFUSED = {
-    "nothing there": ([], "holds nothing to resume"),
+    "nothing there": ([], "holds no results"),
     "settings given": (["--epochs", "9"], "keeps its settings; received epochs"),
     "a damaged study": ([], "not valid JSON"),
     "no study": ([], "has no study"),

@@ -103,7 +103,9 @@ def _backend():
 
 def test_a_sweep_of_an_earlier_version_goes_on(tmp_path):
     """Its settings were fewer, and its folders are called by another digest."""
-    study = study_of()
+    about = json.dumps({"study": {**study_of().config(), "match": "units"}})
+    (tmp_path / "study.json").write_text(about)
+    study, _ = scheduler.saved(tmp_path)
     pretend(tmp_path, study)
     for k, run in enumerate(scheduler.runs(tmp_path)):
         earlier = dict(run.config)
@@ -332,7 +334,7 @@ def test_the_list_of_studies(capsys):
 
 def test_a_folder_without_a_sweep(tmp_path, capsys):
     assert cli.main(["sweep", "--resume", str(tmp_path)]) == 2
-    assert "holds nothing to resume" in capsys.readouterr().err
+    assert "holds no results" in capsys.readouterr().err
     (tmp_path / "study.json").write_text('{"study": [')
     assert cli.main(["sweep", "--resume", str(tmp_path)]) == 2
     assert "study.json is not valid JSON" in capsys.readouterr().err

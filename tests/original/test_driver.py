@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import pickle
+import re
 import signal
 import sys
 import time
@@ -106,6 +107,10 @@ def test_the_originals_command_line_in_its_own_process(here):
     assert sorted(p.name for p in here.iterdir()) == ["lstm4.json", "lstm4.p"]
     for sign in ("13,600", "160,000", "Non-trainable", "Epoch 2/2", "lstm4.p"):
         assert sign in out, sign
+    epochs = [line for line in out.splitlines() if line.startswith("Epoch")]
+    assert len(epochs) == 2
+    assert all(f"{key} " in line for key in KEYS for line in epochs)
+    assert not re.search(r"[\x00-\x09\x0b-\x1f]", out)
 
 
 def test_without_arguments_config_py_says_all(here):

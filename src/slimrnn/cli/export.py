@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from slimrnn import backends
 from slimrnn.cli import inputs, run_flags
@@ -12,6 +13,9 @@ from slimrnn.cli.console import console
 from slimrnn.deploy import EXPORTERS
 from slimrnn.deploy.exporters import Exporter, find
 from slimrnn.errors import InputError
+
+if TYPE_CHECKING:
+    from slimrnn.ir import Model
 
 
 def add(commands: Any) -> None:
@@ -70,21 +74,53 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Carries out `slimrnn export`."""
     backends.start()
-    console().print(export(args), soft_wrap=True, markup=False)
+    for line in export(args):
+        console().print(line, soft_wrap=True, markup=False)
     return 0
 
 
-def export(args: argparse.Namespace) -> str:
-    """Writes the model; the line to print.
+def export(args: argparse.Namespace) -> list[str]:
+    """Writes the model; the lines to print.
 
     Raises:
         InputError: a mistake in what was given; then nothing is written.
     """
     exporter = find(args.to)
     options = dict(_options(args, exporter))
-    path = exporter.write(inputs.read(args), args.out, args.name, **options)
-    test = f" (make -C {path} test)" if path.is_dir() else ""
-    return f"{exporter.title}, {options.get('dtype', exporter.dtypes[0])}: {path}{test}"
+    model, dtype = inputs.read(args), options.get("dtype", exporter.dtypes[0])
+    path = exporter.write(model, args.out, args.name, **options)
+    if len(exporter.dtypes) == 1:
+        return [f"{exporter.title}, {dtype}: {path}"]
+    lines = [f"{exporter.title}, {dtype}: {path} (make -C {path} test)"]
+    lines.append(_cost(model, dtype))
+    if "calibration" in options and dtype == "int8":
+        lines += _scores(args, model)
+    return lines
+
+
+def _cost(model: Model, dtype: str) -> str:
+    """What it takes on a microcontroller."""
+    from slimrnn.deploy.size import size
+
+    found = size(model, dtype)
+    counts = [f"{n:,} on {core}" for core, n in found.instructions.items()]
+    return (
+        f"Flash {found.flash:,} bytes, RAM {found.ram:,} bytes (Cortex-M4, gcc -O2); "
+        f"a step is {found.macs:,} multiply-adds, instructions: {', '.join(counts)}."
+    )
+
+
+def _scores(args: argparse.Namespace, model: Model) -> Iterator[str]:
+    """What the integers lose, where the data have a test."""
+    from slimrnn.deploy.evaluate import evaluate_int8
+
+    with suppress(InputError):  # of sequences alone
+        dataset = run_flags.data(args).load()
+        found = evaluate_int8(model, dataset)
+        yield (
+            f"Test {found.metric} on {dataset.name}: {found.float32:.4g} in float32, "
+            f"{found.int8:.4g} in int8."
+        )
 
 
 #: the flags that not all exporters have: what takes them, and the function's option

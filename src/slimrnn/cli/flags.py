@@ -9,7 +9,9 @@ from typing import Any, NoReturn
 
 from slimrnn.backends import BACKENDS
 from slimrnn.errors import InputError
-from slimrnn.utils.checks import nearest
+from slimrnn.utils.checks import known, nearest
+
+FIGURE_FORMATS = ("png", "pdf", "svg")
 
 
 class Parser(argparse.ArgumentParser):
@@ -131,6 +133,7 @@ def run(group: Any, timing: float) -> None:
         "training, prediction and Stream take, in turns; 0: do not (default: "
         "%(default)s)",
     )
+    figure_format(group)
     group.add_argument(
         "--log-to",
         metavar="LOGGER",
@@ -140,6 +143,28 @@ def run(group: Any, timing: float) -> None:
         help="tensorboard, mlflow, wandb: report each epoch to them too (default: "
         "none)",
     )
+
+
+def figure_format(group: Any) -> None:
+    """Adds --figure-format."""
+    group.add_argument(
+        "--figure-format",
+        metavar="FORMAT[,FORMAT]",
+        default=FIGURE_FORMATS[0],
+        help=f"of the picture: {', '.join(FIGURE_FORMATS)} (default: %(default)s)",
+    )
+
+
+def figure_formats(args: argparse.Namespace) -> list[str]:
+    """The formats in which pictures are drawn.
+
+    Raises:
+        InputError: one that there is not.
+    """
+    formats = args.figure_format.split(",")
+    for name in formats:
+        known("figure format", name, FIGURE_FORMATS)
+    return formats
 
 
 def data_dir(group: Any) -> None:

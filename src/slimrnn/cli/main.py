@@ -20,8 +20,8 @@ from slimrnn.cli.flags import Parser
 from slimrnn.errors import InputError
 
 COMMANDS = (
-    *("variants", "data", "train", "compare", "sweep", "reproduce", "evaluate"),
-    *("predict", "show", "slim", "export", "size", "doctor", "bench"),
+    *("variants", "data", "train", "compare", "sweep", "reproduce", "report"),
+    *("evaluate", "predict", "show", "slim", "export", "size", "doctor", "bench"),
 )
 
 

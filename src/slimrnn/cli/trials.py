@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from slimrnn import backends
-from slimrnn.cli import comparison, progress, reproduce, time_table
+from slimrnn.cli import comparison, flags, progress, reproduce, time_table
 from slimrnn.cli.console import STOPPED, complain, console, out_folder
 from slimrnn.errors import InputError
 from slimrnn.experiments.analysis.grouping import by_dataset
@@ -71,6 +71,7 @@ def carry_out(
             f"A resumed run keeps its settings; received {', '.join(given)} together "
             f"with --resume: leave one out."
         )
+    formats = flags.figure_formats(args)
     path = Path(args.resume or "")
     saved = store.mapping(path / store.STUDY) if args.resume else {}
     choice = backends.start(args.backend or saved.get("backend"))
@@ -114,7 +115,7 @@ def carry_out(
         complain(f"stopped by Ctrl-C; this is what there is. Go on with: {command}")
     if code == 0 and args.timing > 0:
         measure(path, study, args.timing)
-    show(path, study, str(about.get("command", "")), screen)
+    show(path, study, str(about.get("command", "")), screen, formats)
     return code or int(where.watcher.failed)
 
 
@@ -166,16 +167,34 @@ def measure(path: Path, study: Study, seconds: float) -> None:
     times.write(path, {name: each for name, each in found.items() if each})
 
 
-def show(path: Path, study: Study, command: str, screen: Console) -> None:
-    """Prints what came out so far, and draws the picture, the page and the tables."""
+def show(
+    path: Path,
+    study: Study,
+    command: str,
+    screen: Console,
+    formats: Sequence[str],
+    always: bool = False,
+) -> None:
+    """Prints what came out so far, and draws the picture, the page and the tables.
+
+    Args:
+        path: the folder of results.
+        study: what was to be trained.
+        command: the command line that began it.
+        screen: where to.
+        formats: of the picture.
+        always: whether to draw where there is but one run, too.
+    """
     from slimrnn.experiments.report.publish import publish
     from slimrnn.experiments.run import times
     from slimrnn.experiments.sweep import scheduler
 
     runs = scheduler.runs(path, study.trials())
     if not runs:
+        screen.print(f"No trial of {path} has begun.", soft_wrap=True, markup=False)
         return
-    if runs[0].path != path:
+    draws = always or runs[0].path != path
+    if draws:
         screen.print("Drawing the picture and the page ...", style="dim")
     measured = times.read(path)
     if runs[0].path == path:  # the one trial of all
@@ -190,6 +209,7 @@ def show(path: Path, study: Study, command: str, screen: Console) -> None:
     if study.published:
         for part in reproduce.side_by_side(study, runs):
             screen.print(part)
-    if runs[0].path != path:
-        for title, file in publish(runs, path, command, study.title).items():
+    if draws:
+        files = publish(runs, path, command, study.title, formats)
+        for title, file in files.items():
             screen.print(f"{title}: {file}", soft_wrap=True, markup=False)

@@ -13,7 +13,8 @@ from slimrnn.cli.console import console, plain
 from slimrnn.cli.flags import flag
 from slimrnn.errors import InputError
 from slimrnn.utils.checks import whole
-from slimrnn.variants import BASELINE, CANDIDATE, TABLE, Gate, Variant, get
+from slimrnn.variants import BASELINE, TABLE, Variant, get
+from slimrnn.variants.equations import brief
 from slimrnn.variants.files import NAMES, load
 
 WIDE = 100  # columns of a screen on which a source fits with its prefix
@@ -83,7 +84,7 @@ def variants_table(features: int, units: int, width: int) -> Table:
         source = row.source.replace(", ", "\n")
         table.add_row(
             row.name,
-            _brief(row),
+            brief(row),
             row.formula(),
             f"{row.parameters(features, units):,}",
             _share(row, features, units),
@@ -104,7 +105,7 @@ def variants_markdown(features: int, units: int) -> str:
     lines += [
         [
             row.name,
-            _brief(row),
+            brief(row),
             row.formula(),
             f"{row.parameters(features, units):,}",
             _share(row, features, units),
@@ -151,34 +152,6 @@ def legend(features: int, units: int) -> str:
         "c's: the candidate's Wx+Uh; "
         f"share: of the {BASELINE}'s parameters."
     )
-
-
-def _brief(variant: Variant) -> str:
-    """The gates in short, those of the same form together."""
-    forms: dict[str, list[str]] = {}
-    for name, gate in variant.items():
-        own = variant.candidate_activation if name == CANDIDATE else None
-        form = f"{own}({_form(gate)})" if own else _form(gate)
-        forms.setdefault(form, []).append(name)
-    parts = [f"{','.join(names)}={form}" for form, names in forms.items()]
-    if variant.state_activation:
-        parts.append(f"h=o⊙{variant.state_activation}(c)")
-    return "  ".join(parts)
-
-
-def _form(gate: Gate) -> str:
-    if gate.constant is not None:
-        return f"{gate.constant:g}"
-    if gate.complement:
-        return f"1-{gate.complement}" + (f" shifted {gate.shift:g}" * bool(gate.shift))
-    signs = {
-        "kernel": "Wx",
-        "recurrent_kernel": "Uh",
-        "recurrent_vector": "u⊙h",
-        "bias": "b",
-    }
-    terms = [signs[term] for term in gate.terms]
-    return "+".join([*(["c's"] if gate.shared else []), *terms])
 
 
 def _share(variant: Variant, features: int, units: int) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from slimrnn.data.sources import available, load, load_sequences
 
 # Imported when first asked for: who only wants the names needs no NumPy and no Keras.
-__getattr__ = lazy(
+__getattr__, __dir__ = lazy(
     __name__,
     {
         "batches": ("Batches",),

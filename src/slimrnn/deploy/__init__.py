@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from slimrnn.deploy.rtneural import to_rtneural
 
 # Imported when first asked for: they import Keras.
-__getattr__ = lazy(
+__getattr__, __dir__ = lazy(
     __name__,
     {
         **{exporter.module: (exporter.function,) for exporter in EXPORTERS.values()},

@@ -25,7 +25,7 @@ from slimrnn.ir.model import Model
 CORES = tuple(FLOAT32.instructions)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Size:
     """What a model takes.
 
@@ -46,6 +46,13 @@ class Size:
     stack: int
     macs: int
     instructions: Mapping[str, int]
+
+    def __repr__(self) -> str:
+        counts = [f"{n:,} instructions on {k}" for k, n in self.instructions.items()]
+        return (
+            f"<Size in {self.dtype}: {self.flash:,} bytes of flash, {self.ram:,} of "
+            f"RAM; a step {', '.join([f'{self.macs:,} multiply-adds', *counts])}>"
+        )
 
     @property
     def flash(self) -> int:

@@ -9,6 +9,6 @@ if TYPE_CHECKING:
     from slimrnn.ir.reading import read
 
 # Imported when first asked for: the table of formats needs no NumPy.
-__getattr__ = lazy(__name__, {"model": ("Model",), "reading": ("read",)})
+__getattr__, __dir__ = lazy(__name__, {"model": ("Model",), "reading": ("read",)})
 
 __all__ = ["Model", "read"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from slimrnn.slimming.training import slim
 
 # Imported when first asked for: they import Keras, and `slimrnn --help` does not.
-__getattr__ = lazy(
+__getattr__, __dir__ = lazy(
     __name__,
     {
         "conversion": ("rebuild",),

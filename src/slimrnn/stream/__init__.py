@@ -65,9 +65,14 @@ class Stream:
     """
 
     def __init__(self, model: Any, batch_size: int = 1):
-        self.batch_size = whole("batch_size", batch_size, least=1, most=MOST_STREAMS)
+        whole("batch_size", batch_size, least=1, most=MOST_STREAMS)
+        layers = read(model, recurrent=False).layers
+        self._begin([part_of(layer) for layer in layers], batch_size)
+
+    def _begin(self, parts: list[Part], batch_size: int) -> None:
+        """Makes the stream of these parts in C."""
         native = library.get()
-        parts = [part_of(layer) for layer in read(model, recurrent=False).layers]
+        self.batch_size, self._parts = batch_size, parts
         first, last = parts[0], parts[-1]
         self._rows = first.inputs if first.kind == EMBEDDING else 0
         shape = (batch_size,) if self._rows else (batch_size, first.inputs)
@@ -182,6 +187,47 @@ class Stream:
             raise _unusable(seconds)
         self.state = kept
         return seconds
+
+    def copy(self) -> Stream:
+        """An independent stream at the same step; ``copy.copy`` and ``deepcopy``, too.
+
+        Raises:
+            InputError: the stream is closed.
+        """
+        if self._handle is None:
+            raise _unusable(0)
+        new = object.__new__(type(self))
+        new._begin(self._parts, self.batch_size)
+        for mine, other in zip(new._buffers(), self._buffers(), strict=True):
+            mine[...] = other
+        return new
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: Any) -> Stream:
+        return self.copy()
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "A Stream cannot be pickled, since it is memory of C: keep its model as a "
+            "file and pickle its state; then make a new Stream and assign the state."
+        )
+
+    def __repr__(self) -> str:
+        first, last = self._parts[0], self._parts[-1]
+        taken = (
+            f"an index below {self._rows}" if self._rows else f"{first.inputs} numbers"
+        )
+        states = [f"{k} {a.shape}" for each in self._state for k, a in each.items()]
+        return (
+            f"<Stream: {taken} in, {last.outputs} out, batch_size={self.batch_size}, "
+            f"states {', '.join(states) or 'none'}{', closed' * (not self._handle)}>"
+        )
+
+    def _buffers(self) -> list[Array]:
+        """All arrays that a step reads or writes."""
+        x_and_y = next(iter(self._views.values()))
+        return [*x_and_y, *(a for each in self._state for a in each.values())]
 
     def close(self) -> None:
         """Give the memory back now, and not when the stream is garbage."""

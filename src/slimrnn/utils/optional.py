@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -36,23 +37,31 @@ def require(module: str, package: str, install: str) -> Any:
         ) from error
 
 
-def lazy(package: str, modules: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
-    """A package's ``__getattr__``: a module is imported when a name of it is used.
+def lazy(
+    package: str, modules: Mapping[str, Sequence[str]], packages: Sequence[str] = ()
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """A package's ``__getattr__``, which imports when a name is used, and ``__dir__``.
 
     Args:
         package: its ``__name__``.
         modules: the names that each module has, by its name within the package.
+        packages: modules of the package that are names themselves.
 
     Example:
-        >>> find = lazy("slimrnn", {"errors": ["InputError"]})
-        >>> find("InputError").__name__
-        'InputError'
+        >>> find, _ = lazy("slimrnn", {"errors": ["InputError"]}, ["data"])
+        >>> find("InputError").__name__, find("data").__name__
+        ('InputError', 'slimrnn.data')
     """
     places = {name: module for module, names in modules.items() for name in names}
 
     def find(name: str) -> Any:
+        if name in packages:
+            return import_module(f"{package}.{name}")
         if name not in places:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return getattr(import_module(f"{package}.{places[name]}"), name)
 
-    return find
+    def names() -> list[str]:
+        return sorted({*sys.modules[package].__all__, *packages})
+
+    return find, names

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from slimrnn.variants.spec import CellSpec
 
 # Imported when first asked for: they import NumPy, and the table of variants does not.
-__getattr__ = lazy(
+__getattr__, __dir__ = lazy(
     __name__,
     {"activations": ("ACTIVATIONS", "Activation"), "spec": ("CellSpec",)},
 )

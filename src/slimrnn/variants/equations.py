@@ -8,6 +8,7 @@ from slimrnn.variants.gates import CANDIDATE
 
 if TYPE_CHECKING:
     from slimrnn.variants.gates import Family, Gate
+    from slimrnn.variants.variant import Variant
 
 Style = Literal["unicode", "latex"]
 
@@ -98,3 +99,31 @@ def applied(text: str, function: str | None) -> str:
     if function == "linear":
         return before + inside.removesuffix(")")
     return f"{before}{function}({inside}"
+
+
+def brief(variant: Variant) -> str:
+    """The gates in short, those of the same form together."""
+    forms: dict[str, list[str]] = {}
+    for name, gate in variant.items():
+        own = variant.candidate_activation if name == CANDIDATE else None
+        form = f"{own}({_form(gate)})" if own else _form(gate)
+        forms.setdefault(form, []).append(name)
+    parts = [f"{','.join(names)}={form}" for form, names in forms.items()]
+    if variant.state_activation:
+        parts.append(f"h=o⊙{variant.state_activation}(c)")
+    return "  ".join(parts)
+
+
+def _form(gate: Gate) -> str:
+    if gate.constant is not None:
+        return f"{gate.constant:g}"
+    if gate.complement:
+        return f"1-{gate.complement}" + (f" shifted {gate.shift:g}" * bool(gate.shift))
+    signs = {
+        "kernel": "Wx",
+        "recurrent_kernel": "Uh",
+        "recurrent_vector": "u⊙h",
+        "bias": "b",
+    }
+    terms = [signs[term] for term in gate.terms]
+    return "+".join([*(["c's"] if gate.shared else []), *terms])

@@ -12,7 +12,7 @@ from typing import Any
 
 from slimrnn.errors import InputError
 from slimrnn.variants.activations import ACTIVATIONS
-from slimrnn.variants.equations import NOTATION, Style, applied, equation
+from slimrnn.variants.equations import NOTATION, Style, applied, brief, equation
 from slimrnn.variants.gates import CANDIDATE, FAMILIES, WEIGHTS, Gate, one_of
 
 _OWN = ("candidate_activation", "state_activation")
@@ -21,7 +21,7 @@ _OWN = ("candidate_activation", "state_activation")
 MOST_LETTERS = 100  # of a name, which folders are called by
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Variant:
     """One row: a recurrent cell as the terms of its gates.
 
@@ -132,6 +132,9 @@ class Variant:
                     f"{gate!r}."
                 )
         return tuple(gates[key] for key in names)
+
+    def __repr__(self) -> str:
+        return f"<Variant {self.name}: {brief(self)}; {self.formula()} parameters>"
 
     def __getitem__(self, gate: str) -> Gate:
         return self.gates[FAMILIES[self.family].gates.index(gate)]

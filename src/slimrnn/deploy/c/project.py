@@ -105,41 +105,46 @@ int {name}_test(void)
 
 
 def _example(source: Source) -> str:
+    """main.c: from the user's numbers to what the outputs stand for, or the class."""
     name, upper, out = source.name, source.upper, source.arithmetic.vector
-    if isinstance(source, SequenceSource):
-        numbers = f"10 * {upper}_OUTPUTS" if source.each else f"{upper}_OUTPUTS"
-        return f"""\
-#include <stdio.h>
-#include "{name}.h"
+    whole = isinstance(source, SequenceSource)
+    size = f"10 * {upper}_INPUTS" if whole else f"{upper}_INPUTS"
+    each = isinstance(source, SequenceSource) and source.each
+    numbers = f"10 * {upper}_OUTPUTS" if each else f"{upper}_OUTPUTS"
+    given = "float" if source.quantizes else source.input
+    what = "ten steps" if whole else "a step"
+    lines = [f"static {name}_state state;"]
+    lines += [f"static {given} x[{size}]; /* {what} of your data */"]
+    lines += [f"static {source.input} q[{size}];"] * source.quantizes
+    lines += [f"static {out} y[{numbers}];"]
+    lines += [f"static {out} work[{upper}_WORK(10)];"] * whole
+    lines += ["int best = 0;"] * _picks(source) + [""]
+    x = "q" if source.quantizes else "x"
+    if whole:
+        step = f"{name}_quantize(x + t * {upper}_INPUTS, q + t * {upper}_INPUTS);"
+        lines += [f"for (int t = 0; t < 10; t++) {step}"] * source.quantizes
+        lines += [f"{name}_run(&state, {x}, 10, y, work);"]
+    else:
+        lines += [f"{name}_reset(&state);", "for (int t = 0; t < 10; t++) {"]
+        lines += [f"    {name}_quantize(x, q);"] * source.quantizes
+        lines += [f"    {name}_step(&state, {x});", "}", f"{name}_output(&state, y);"]
+    value = "(double)y[k]"
+    if source.arithmetic.scaled:
+        value += f" / {2.0**source.program.output_bits!r}"
+    loop = f"for (int k = 0; k < {numbers}; k++)"
+    if _picks(source):
+        lines += [f"{loop} if (y[k] > y[best]) best = k;"]
+        lines += ['printf("class %d\\n", best);']
+    else:
+        lines += [f'{loop} printf("%g\\n", {value});']
+    body = "".join(f"    {line}\n" if line else "\n" for line in [*lines, "return 0;"])
+    return f'#include <stdio.h>\n#include "{name}.h"\n\nint main(void)\n{{\n{body}}}\n'
 
-int main(void)
-{{
-    static {name}_state state;
-    static {source.input} x[10 * {upper}_INPUTS]; /* ten steps of your data */
-    static {out} y[{numbers}], work[{upper}_WORK(10)];
 
-    {name}_run(&state, x, 10, y, work);
-    for (int k = 0; k < {numbers}; k++) printf("%g\\n", (double)y[k]);
-    return 0;
-}}
-"""
-    return f"""\
-#include <stdio.h>
-#include "{name}.h"
-
-int main(void)
-{{
-    static {name}_state state;
-    {source.input} x[{upper}_INPUTS] = {{0}}; /* a step of your data */
-    {out} y[{upper}_OUTPUTS];
-
-    {name}_reset(&state);
-    for (int t = 0; t < 10; t++) {name}_step(&state, x);
-    {name}_output(&state, y);
-    for (int k = 0; k < {upper}_OUTPUTS; k++) printf("%g\\n", (double)y[k]);
-    return 0;
-}}
-"""
+def _picks(source: Source) -> bool:
+    """Whether the outputs are those of classes, of which the largest counts."""
+    each = isinstance(source, SequenceSource) and source.each
+    return source.model.ends_in_softmax and not each
 
 
 def _makefile(name: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import SubFigure
 
+#: so that journals take a picture, and a drawing program can edit it
+TEXT_AS_TEXT: Any = {"pdf.fonttype": 42, "svg.fonttype": "none"}
 INK, MUTED, GRID = "#1d2024", "#5d646d", "#e6e8eb"
 LONGEST_NAME, LONGEST_TITLE, WIDEST_LINE = 24, 60, 96
 
@@ -38,7 +41,7 @@ def write_comparison(runs: Sequence[Run], path: Path) -> None:
         runs: at least one; those on several data sets get a column each.
         path: where to write; the suffix gives the format (``.png``, ``.pdf``, ...).
     """
-    with files.atomic_file(path) as unfinished:
+    with rc_context(TEXT_AS_TEXT), files.atomic_file(path) as unfinished:
         comparison(runs).savefig(unfinished, dpi=160)
 
 

@@ -14,7 +14,11 @@ from slimrnn.experiments.run.store import Run
 
 
 def publish(
-    runs: Sequence[Run], path: Path, command: str, title: str = ""
+    runs: Sequence[Run],
+    path: Path,
+    command: str,
+    title: str = "",
+    formats: Sequence[str] = ("png",),
 ) -> dict[str, Path]:
     """Draws and writes what runs amount to; returns the files by their title.
 
@@ -23,14 +27,19 @@ def publish(
         path: the folder of all.
         command: the command line that repeats them.
         title: of the report; without one, it says which data there were.
+        formats: of the picture.
     """
+    pictures = {
+        f"Picture ({ending})": path / f"comparison.{ending}" for ending in formats
+    }
     files = {
-        "Picture": path / "comparison.png",
+        **pictures,
         "Report": path / "report.html",
         "Table": path / "table.csv",
         "Table for LaTeX": path / "table.tex",
     }
-    write_comparison(runs, files["Picture"])
+    for picture in pictures.values():
+        write_comparison(runs, picture)
     names = ", ".join(by_dataset(runs))
     title = title or f"Slim recurrent layers on {names}"
     measured = times.read(path)

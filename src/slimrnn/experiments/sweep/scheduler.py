@@ -283,14 +283,16 @@ def saved(folder: Path) -> tuple[Study, dict[str, Any]]:
     path = folder / store.STUDY
     if not path.exists():
         raise InputError(
-            f"{folder} holds nothing to resume: it has no {store.STUDY}; give the "
-            f"folder of a run, a comparison or a sweep."
+            f"{folder} holds no results: it has no {store.STUDY}; give the folder of a "
+            f"run, a comparison or a sweep."
         )
     about = store.mapping(path)
     study = about.pop("study", None)
     if not isinstance(study, Mapping):
         raise InputError(f"{path} is damaged: it has no study; begin anew.")
-    return Study.from_config(study), about
+    # Before budgets were settings, a study had this beside them.
+    known = {k: v for k, v in study.items() if (k, v) != ("match", "units")}
+    return Study.from_config(known), about
 
 
 def check(study: Study) -> None:
