@@ -127,6 +127,6 @@ def _uses(model: Model) -> Iterator[tuple[str, str]]:
     yield "Stream", model.why_no_stream() or "one step at a time"
     cells = [layer.cell.variant for layer in model.recurrent()]
     rows = [row.name for row in TABLE if any(not why_not(cell, row) for cell in cells)]
-    yield "slim", f"to {', '.join(rows)}" if rows else "to no row of the table"
+    yield "slim", f"to {', '.join(rows)}" if rows else "to no variant of the table"
     for exporter in EXPORTERS.values():
         yield f"export --to {exporter.name}", exporter.obstacle or exporter.title
