@@ -153,11 +153,11 @@ def test_constants_are_those_of_the_trained_gates(source, row):
         assert value == pytest.approx((1 / (1 + np.exp(-sign * bias))).mean(), abs=1e-3)
 
 
-def test_constants_are_the_rows_or_the_users():
+def test_constants_are_the_variants_or_the_users():
     model = trained(layers.LSTM(UNITS))
     used = [
         rebuild(model, "LSTM6", given).layers[0].cell.spec.variant.constants
-        for given in ("row", {"f": 0.25})
+        for given in ("variant", {"f": 0.25})
     ]
     assert used == [ROWS["LSTM6"].constants, {**ROWS["LSTM6"].constants, "f": 0.25}]
 
@@ -373,7 +373,11 @@ GOOD = np.zeros((4, TIME, FEATURES), "float32"), np.array([0, 1, 2, 3])
 MISTAKES = {
     "another family": (["GRU3"], {}, ["family lstm", "GRU3"]),
     "unknown row": (["LSTM7x"], {}, ["'LSTM7x'", "nearest"]),
-    "no such constants": (["LSTM6"], {"gate_constants": "best"}, ["'row'", "'best'"]),
+    "no such constants": (
+        ["LSTM6"],
+        {"gate_constants": "best"},
+        ["'variant'", "'best'"],
+    ),
     "no such gate": (["LSTM6"], {"gate_constants": {"z": 1.0}}, ["'z'", "i, f, o"]),
     "no epochs": (["LSTM6", GOOD], {"epochs": 0}, ["epochs", "0", "1 or more"]),
     "no rate": (["LSTM6", GOOD], {"learning_rate": 0}, ["learning rate", "above 0"]),

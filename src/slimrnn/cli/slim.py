@@ -49,8 +49,8 @@ def add(commands: Any) -> None:
         metavar="GATE=X",
         nargs="+",
         default=["trained"],
-        help="of gates that become constants: values such as f=0.59; `row`, the "
-        "variant's own; or `trained`, the trained gates' where x and h are 0 (default: "
+        help="of gates that become constants: values such as f=0.59; `variant`, "
+        "its own; or `trained`, the trained gates' where x and h are 0 (default: "
         "trained)",
     )
     run_flags.add(command, settings=run_flags.DATA)

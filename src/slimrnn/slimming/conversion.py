@@ -28,8 +28,8 @@ from slimrnn.variants import (
 )
 
 Array = np.ndarray
-#: where constant gates come from: the trained gates, the row, or the user
-GateConstants = Mapping[str, float] | Literal["trained", "row"]
+#: where constant gates come from: the trained gates, the variant, or the user
+GateConstants = Mapping[str, float] | Literal["trained", "variant"]
 #: settings that layers take as further arguments of keras.layers.RNN and Layer
 _INHERITED = ("zero_output_for_mask", "name", "trainable", "dtype")
 DIGITS = 3  # of a constant that is read off a trained gate
@@ -53,7 +53,7 @@ def rebuild(
         variant: a row. An LSTM becomes a row of the LSTM family; a GRU one of the GRU
             or the MGU family.
         gate_constants: of gates that become constants: ``"trained"``, the mean over
-            the units of the trained gate at rest; ``"row"``, the table's; or values
+            the units of the trained gate at rest; ``"variant"``, its own; or values
             by name, the others being the table's.
 
     Raises:
@@ -179,11 +179,11 @@ class _Rebuilder:
         if isinstance(self.gate_constants, Mapping):
             self.variant.with_constants(self.gate_constants)  # tells what is wrong
             return dict(self.gate_constants)
-        if self.gate_constants == "row":
+        if self.gate_constants == "variant":
             return None
         if self.gate_constants != "trained":
             raise InputError(
-                f"gate_constants must be 'trained', 'row' or a mapping of gate to "
+                f"gate_constants must be 'trained', 'variant' or a mapping of gate to "
                 f"number; received {self.gate_constants!r}."
             )
         source = keras_layers.recurrence(layer)

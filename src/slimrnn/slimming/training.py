@@ -40,7 +40,7 @@ def slim(
         variant: a row, or a ``slimrnn.Variant``, of a family that fits.
         data: what to train on: a ``slimrnn.data.Dataset`` or arrays (x, y) with whole
             numbers y for classes. None: the model is rebuilt and not trained.
-        gate_constants: ``"trained"``, ``"row"`` or values, see ``rebuild``.
+        gate_constants: ``"trained"``, ``"variant"`` or values, see ``rebuild``.
         watch: is told each epoch's figures, from epoch 0, the start, on.
         options: of the training, see :class:`slimrnn.slimming.Options`. The seed is
             given to ``keras.utils.set_random_seed`` too.
