@@ -24,8 +24,14 @@ def stream_of(model, batch_size=1):
 
 
 def taken(stream, x):
-    """The outputs of all steps, (B, T, n)."""
-    return np.stack([stream.step(x[:, t]) for t in range(x.shape[1])], axis=1)
+    """The outputs of all steps, (B, T, n); a block gives the same, bit for bit."""
+    before = stream.state
+    y = np.stack([stream.step(x[:, t]) for t in range(x.shape[1])], axis=1)
+    after, stream.state = stream.state, before
+    np.testing.assert_array_equal(stream.run(np.swapaxes(x, 0, 1)).swapaxes(0, 1), y)
+    for found, mine in zip(stream.state, after, strict=True):
+        assert_state(found, mine)
+    return y
 
 
 #: random values come later, and no compiler is asked for an orthogonal matrix

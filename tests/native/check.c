@@ -191,6 +191,9 @@ static void bad_ones_are_refused(void) {
             !none,
         "no layers");
   CHECK(slim_stream_step(NULL) == SLIM_NO_STREAM, "no stream");
+  int64_t done;
+  CHECK(slim_stream_run(NULL, s.buffer[SLIM_X], s.buffer[SLIM_X], 1, &done) ==
+            SLIM_NO_STREAM, "no stream");
   CHECK(slim_stream_measure(NULL, 9) == SLIM_NO_STREAM, "no stream");
   slim_stream_free(NULL);
   CHECK(!slim_acquire(SIZE_MAX) && !slim_acquire(SIZE_MAX - 63), "all memory");

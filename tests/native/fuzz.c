@@ -14,7 +14,7 @@
 
 typedef struct {
   const uint8_t *at, *end;
-  void *memory[64];
+  void *memory[96];
   int pieces;
 } bytes;
 
@@ -148,6 +148,11 @@ static void stream(bytes *b) {
     for (int64_t r = 0; is_index && x.at && r < x.count; r++)
       ((int32_t *)x.at)[r] = byte(b) < 200 ? (int32_t)below(b, 8) : size32(b);
     slim_stream_step(made);
+    int64_t steps = below(b, 4), done;
+    const int64_t of_x = rows * (is_index ? 1 : layers[0].inputs);
+    const slim_buffer block = buffer(b, steps * of_x, sizeof(float));
+    const slim_buffer out = buffer(b, steps * rows * layers[count - 1].outputs, sizeof(float));
+    slim_stream_run(made, block, out, byte(b) < 250 ? steps : size32(b), &done);
   }
   slim_stream_measure(made, below(b, 3));
   slim_stream_free(made);

@@ -19,6 +19,21 @@ static void dense(const float *x, const float *w, const float *b, int rows, int 
   }
 }
 
+/* A block of steps, whole and not; that it is the steps one by one, Python tests. */
+static void run_checks_its_block(problem *p, slim_stream *stream, int B, int outputs,
+                                 int rows) {
+  enum { STEPS = 5 };
+  int32_t *index = piece(p, STEPS * B * sizeof *index);
+  for (int k = 0; k < STEPS * B; k++) index[k] = below(p, rows);
+  const slim_buffer x = {index, STEPS * B}, y = buffer(p, STEPS * B * outputs, NAN);
+  int64_t done = -1;
+  CHECK(slim_stream_run(stream, x, y, STEPS, &done) == 0 && done == STEPS, "run");
+  CHECK(slim_stream_run(stream, x, y, STEPS + 1, &done) == SLIM_BAD_BLOCK, "steps");
+  CHECK(slim_stream_run(stream, x, y, 0, &done) == SLIM_BAD_BLOCK, "no step");
+  index[2 * B] = -1;
+  CHECK(slim_stream_run(stream, x, y, STEPS, &done) == 1 && done == 2, "a bad index");
+}
+
 /* Embedding, two cells and a softmax, a step at a time: as the engine over the
  * sequence, bit for bit, and the softmax as in double. */
 void stream_case(uint64_t seed) {
@@ -93,6 +108,7 @@ void stream_case(uint64_t seed) {
         CHECK(!memcmp((float *)layers[1 + k].states[s].at + r * slim_padded(units[k]),
                       (float *)last[k][s].at + r * units[k], units[k] * sizeof(float)),
               "case %llu: state %d of cell %d", (unsigned long long)seed, s, k);
+  if (stream) run_checks_its_block(&p, stream, B, outputs, rows);
   slim_stream_free(stream);
   end(&p);
 }

@@ -189,6 +189,18 @@ def test_threads_with_streams_of_their_own(units):
         np.testing.assert_array_equal(mine, engine(layer, each).outputs)
 
 
+def test_silence_first():
+    _, stream = pair()
+    stream.prewarm(5000)
+    found = stream.state
+    stream.reset()
+    stream.run(np.zeros((5000, 2, FEATURES)))
+    for mine, other in zip(stream.state, found, strict=True):
+        assert_state(mine, other)
+    with pytest.raises(InputError, match="steps must be a whole number from 1"):
+        stream.prewarm(0)
+
+
 def test_measuring_leaves_the_states_alone():
     _, stream = pair()
     x = normal(2, 3, FEATURES)
@@ -212,7 +224,9 @@ def test_a_closed_stream():
     y = stream.step(np.ones((1, 4)))
     stream.close()
     stream.close()
-    for call in (lambda: stream.step(np.ones((1, 4))), stream.measure):
+    ones = np.ones((1, 4))
+    calls = (lambda: stream.step(ones), lambda: stream.run(ones), stream.measure)
+    for call in (*calls, lambda: stream.prewarm(3)):
         with pytest.raises(InputError, match="closed"):
             call()
     np.testing.assert_array_equal(stream.state[0]["h"], y)

@@ -198,3 +198,43 @@ def test_without_the_native_library(monkeypatch):
     monkeypatch.setattr(library, "find", lambda: (None, "there was no compiler"))
     with pytest.raises(InputError, match="there was no compiler"):
         slimrnn.Stream(layer_of("LSTM6", 4, 5))
+
+
+BLOCKS = {
+    "no axis of steps": (1, np.ones(4, "f4"), "shape .T, 1, 4. or .T, 4."),
+    "another batch": (2, np.ones((5, 3, 4)), r"shape \(T, 2, 4\) \(features"),
+    "one number": (1, 3.0, "shape"),
+    "texts": (1, [["a"] * 4], "float32, or real numbers"),
+}
+
+
+@pytest.mark.parametrize("what", BLOCKS)
+def test_blocks_that_are_refused(what):
+    batch, x, sentence = BLOCKS[what]
+    stream = stream_of(layer_of("LSTM6", 4, 5), batch)
+    with pytest.raises(InputError, match=sentence):
+        stream.run(x)
+    assert not stream.state[0]["h"].any()
+
+
+def test_shapes_of_blocks():
+    stream = stream_of(layer_of("LSTM6", 1, 5))
+    for shape in ((7, 1, 1), (7, 1), (7,), (0,)):
+        x = np.linspace(0, 1, 7)[: shape[0]].reshape(shape)
+        stream.reset()
+        expected = [stream.step(one) for one in x]
+        stream.reset()
+        found = stream.run(x)
+        assert found.shape == (len(x), *((1, 5) if len(shape) == 3 else (5,)))
+        np.testing.assert_array_equal(found, np.reshape(expected, found.shape))
+
+
+def test_a_block_with_an_index_outside_changes_nothing():
+    stream = stream_of(words(layers.LSTM(3)))
+    before = stream.state
+    for bad in (np.array([1, 2, WORDS]), np.array([1, -1], "int32")):
+        with pytest.raises(InputError, match="which the Embedding does not have"):
+            stream.run(bad)
+    for found, mine in zip(stream.state, before, strict=True):
+        assert_state(found, mine)
+    assert stream.run(np.array([1, 2], "int32")).shape == (2, 3)

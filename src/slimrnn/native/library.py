@@ -55,6 +55,7 @@ _FUNCTIONS: dict[str, tuple] = {
         POINTER(c_void_p),
     ),
     "slim_stream_step": (c_int, c_void_p),
+    "slim_stream_run": (c_int, c_void_p, Buffer, Buffer, c_int64, POINTER(c_int64)),
     "slim_stream_free": (None, c_void_p),
     "slim_stream_measure": (c_double, c_void_p, c_int64),
 }

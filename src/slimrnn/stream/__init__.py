@@ -23,6 +23,7 @@ State = list[dict[str, Array]]
 #: a step over this many weights takes some 10 µs: then other threads may run
 MOST_STREAMS = 2**31 - 1  # that a C int holds
 _LONG = 250_000
+_BLOCK = 4096  # steps of silence at a time
 
 
 class Stream:
@@ -130,6 +131,61 @@ class Stream:
         if row < 0:
             raise _unusable(row)
         return views[1].copy()
+
+    def run(self, x: Any) -> Array:
+        """Take a block of steps in one call: bit for bit what step after step gives.
+
+        Other threads of Python run meanwhile.
+
+        Args:
+            x: what :meth:`step` takes, with an axis of T steps in front: (T, B, m), and
+                with ``batch_size=1`` also (T, m), or (T,) where m is 1; (T, B) or (T,)
+                indices.
+
+        Returns:
+            (T, B, n), or (T, n) where x has no axis for the batch.
+
+        Raises:
+            InputError: as :meth:`step`; an index outside is found before any step.
+
+        Example:
+            >>> from slimrnn import SlimLSTM
+            >>> layer = SlimLSTM(4, "LSTM6")
+            >>> layer.build((None, None, 3))
+            >>> if not library.find()[1]:
+            ...     assert Stream(layer).run(np.ones((64, 3))).shape == (64, 4)
+        """
+        if type(x) is not Array or x.dtype is not self._dtype:
+            x = self._converted(x)
+        views = self._views.get(x.shape[1:]) if x.ndim else None
+        if views is None:
+            raise self._misshapen(x, "T, ")
+        if self._rows:
+            self._indices(x)
+        y = np.empty((len(x), *views[1].shape), "float32")
+        if not len(x):
+            return y
+        x, done = np.ascontiguousarray(x), ctypes.c_int64()
+        blocks = library.buffer(x, x.dtype.name), library.buffer(y)
+        code = library.get().slim_stream_run(
+            self._handle, *blocks, len(x), ctypes.byref(done)
+        )
+        if code < 0:
+            raise _unusable(code)
+        return y
+
+    def prewarm(self, steps: int) -> None:
+        """Take so many steps of zeros, or of index 0, so that the states settle.
+
+        Audio models are trained and run behind such a silence.
+
+        Raises:
+            InputError: steps is not a whole number from 1 on, or the stream is closed.
+        """
+        whole("steps", steps, least=1, most=MOST_STREAMS)
+        shape = next(iter(self._views))
+        for first in range(0, steps, _BLOCK):
+            self.run(np.zeros((min(_BLOCK, steps - first), *shape), self._dtype))
 
     @property
     def state(self) -> State:
@@ -270,9 +326,9 @@ class Stream:
             f"to {self._rows - 1}. No state has changed."
         )
 
-    def _misshapen(self, x: Array) -> InputError:
+    def _misshapen(self, x: Array, steps: str = "") -> InputError:
         what = "indices" if self._rows else "features"
-        allowed = " or ".join(map(str, self._views))
+        allowed = " or ".join(f"({steps}{str(shape)[1:]}" for shape in self._views)
         return InputError(
             f"x must have the shape {allowed} ({what}, batch_size={self.batch_size}); "
             f"received {x.shape}."

@@ -185,6 +185,13 @@ SLIM_API int slim_stream_new(const slim_layer *layers, int count, int batch,
  * then no state has changed. One caller at a time; the others are refused. */
 enum { SLIM_NO_STREAM = -1, SLIM_BUSY = -2 };
 SLIM_API int slim_stream_step(slim_stream *stream);
+/* So many steps: x (steps, B, m) and y (steps, B, outputs) instead of the stream's, bit
+ * for bit as step by step. As a step; *done: the steps that were taken, all of them, or
+ * those before the index that the embedding does not have. SLIM_BAD_BLOCK: x, y or steps
+ * does not fit, and nothing is done. */
+enum { SLIM_BAD_BLOCK = -3 };
+SLIM_API int slim_stream_run(slim_stream *stream, slim_buffer x, slim_buffer y,
+                             int64_t steps, int64_t *done);
 SLIM_API void slim_stream_free(slim_stream *stream);
 /* Seconds of one step, the mean over this many: without what calling it costs; or below
  * 0, as a step. */

@@ -240,6 +240,39 @@ int slim_stream_step(slim_stream *s) {
   return bad;
 }
 
+/* Whether a buffer has so many elements for each step, which no product of sizes that
+ * could be too large tells. */
+static int are_steps(slim_buffer buffer, int64_t steps, int64_t columns) {
+  return buffer.at && steps >= 1 && buffer.count % steps == 0 &&
+         buffer.count / steps == columns;
+}
+
+int slim_stream_run(slim_stream *s, slim_buffer x, slim_buffer y, int64_t steps,
+                    int64_t *done) {
+  if (!s) return SLIM_NO_STREAM;
+  const slim_layer *first = &s->parts[0].layer;
+  const int width = first->kind == SLIM_LAYER_EMBEDDING ? 1 : first->inputs;
+  const int64_t of_x = (int64_t)s->batch * width;
+  const int64_t of_y = (int64_t)s->batch * s->parts[s->count - 1].layer.outputs;
+  if (!done || !are_steps(x, steps, of_x) || !are_steps(y, steps, of_y))
+    return SLIM_BAD_BLOCK;
+  *done = 0;
+  if (__atomic_exchange_n(&s->busy, 1, __ATOMIC_ACQUIRE)) return SLIM_BUSY;
+  const void *own_x = s->x;
+  float *own_y = s->y;
+  const slim_float_mode before = slim_flush_denormals();
+  int bad = 0;
+  for (; *done < steps && !bad; *done += !bad) {
+    s->x = (char *)x.at + *done * of_x * sizeof(float); /* an index is as large */
+    s->y = (float *)y.at + *done * of_y;
+    bad = step(s);
+  }
+  slim_restore(before);
+  s->x = own_x, s->y = own_y;
+  __atomic_store_n(&s->busy, 0, __ATOMIC_RELEASE);
+  return bad;
+}
+
 double slim_stream_measure(slim_stream *s, int64_t steps) {
   const double start = slim_seconds();
   for (int64_t k = 0; k < steps; k++) {
