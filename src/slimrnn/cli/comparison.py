@@ -41,6 +41,7 @@ _FIGURES = {
     "ram": "RAM\nbytes",
     "instructions": "instructions\na step",
     "score": "test\n{metric}",
+    "int8": "the same\nin int8",
     "difference": "difference\nto {reference}",
     "seconds_per_epoch": "seconds\nan epoch",
     "prediction_seconds": "ms a\nprediction",
@@ -170,6 +171,7 @@ def _fitting(summary: Summary, width: int, seconds: bool) -> Table:
     console = Console(width=10_000)
     without = [name for name in _FIGURES if "seconds" in name] * (not seconds)
     without += ["model_parameters"] if summary.budget else _DEVICE
+    without += ["int8"] * (not summary.has_int8)
     layouts = [_comparison(summary, layout) for layout in _layouts(without)]
     fits = (table for table in layouts if console.measure(table).maximum <= width)
     return next(fits, layouts[-1])
@@ -218,6 +220,7 @@ def _figures(row: Row, apart: str, least: int | None) -> dict[str, str]:
         for (name, shown), ratio in zip(texts.items(), ratios, strict=True)
     }
     cells |= {name: _count(getattr(row, name)) for name in _DEVICE}
+    cells["int8"] = numbers.spread(row.int8, least)
     return {**cells, "difference": _difference(row.difference, apart, least)}
 
 

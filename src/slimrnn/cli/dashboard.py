@@ -18,7 +18,7 @@ from rich.text import Text
 from slimrnn.cli.console import plain
 from slimrnn.errors import InputError
 from slimrnn.experiments.analysis.grouping import text
-from slimrnn.experiments.analysis.summary import finite, status
+from slimrnn.experiments.analysis.summary import finite, status, worth
 from slimrnn.experiments.run import store
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Run
@@ -77,7 +77,7 @@ class Dashboard:
         known = self._running.pop(settings.key(), None)
         ended = status(run)
         self.counts[ended] += 1
-        score = _score(run.result)
+        score = worth(run.result)
         best = -math.inf if self._best is None else self._best[0]
         if ended == "done" and score is not None and score > best:
             self._best = score, settings
@@ -149,7 +149,7 @@ class Dashboard:
                 escape(self.named(settings)),
                 f"{line.get('epoch', 0)}/{settings.epochs}",
                 _number(line.get("loss")),
-                _number(_score(line)),
+                _number(worth(line)),
                 duration(time.monotonic() - began),
             )
         return table
@@ -177,16 +177,6 @@ def _last(path: Path) -> dict[str, Any]:
     except InputError:  # damaged: the trial writes it anew
         return {}
     return known[-1] if known else {}
-
-
-def _score(figures: dict[str, Any]) -> float | None:
-    """The validation score, the higher the better."""
-    accuracy, error = (
-        finite(figures.get(f"val_{name}")) for name in ("accuracy", "mae")
-    )
-    if accuracy is None and error is not None:
-        return -error
-    return accuracy
 
 
 def _value(settings: Settings, name: str) -> Any:

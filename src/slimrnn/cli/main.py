@@ -20,8 +20,9 @@ from slimrnn.cli.flags import Parser
 from slimrnn.errors import InputError
 
 COMMANDS = (
-    *("variants", "data", "train", "compare", "sweep", "reproduce", "report"),
-    *("evaluate", "predict", "show", "slim", "export", "size", "doctor", "bench"),
+    *("variants", "data", "train", "compare", "choose", "sweep", "reproduce"),
+    *("report", "evaluate", "predict", "show", "slim", "export", "size", "doctor"),
+    "bench",
 )
 
 

@@ -59,6 +59,11 @@ def add_common(command: Any) -> None:
         "is tried, such as learning_rate=0.01,0.001 seed=1,2 (default: none)",
     )
     run_flags.add(command)
+    add_place(command)
+
+
+def add_place(command: Any) -> None:
+    """Adds where the trials run."""
     group = command.add_argument_group("where it runs")
     for name, metavar, what, default in (
         ("--workers", "K", "trials at a time", "1; with --ray as many as fit"),
@@ -99,8 +104,8 @@ def run(args: argparse.Namespace) -> int:
 
 def carry_out(args: argparse.Namespace, begin: trials.Begin, given: list[str]) -> int:
     """Trains a study in a pool of processes; the exit code."""
-    _check(args)
-    return trials.carry_out(args, begin, given, _place)
+    check(args)
+    return trials.carry_out(args, begin, given, place)
 
 
 def given(args: argparse.Namespace, name: str) -> list[str]:
@@ -128,7 +133,7 @@ def changed(study: Study, args: argparse.Namespace) -> Study:
     return study.changed(changes)
 
 
-def _check(args: argparse.Namespace) -> None:
+def check(args: argparse.Namespace) -> None:
     """Refuses numbers that cannot be."""
     for name, least in (("workers", 1), ("threads", 1), ("retries", 0)):
         if getattr(args, name) is not None:
@@ -147,7 +152,7 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError("--cpus and --gpus are for --ray; else give --threads.")
 
 
-def _place(
+def place(
     args: argparse.Namespace,
     study: Study,
     path: Path,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from slimrnn import backends
-from slimrnn.cli import comparison, flags, progress, reproduce, time_table
+from slimrnn.cli import comparison, flags, front, progress, reproduce, time_table
 from slimrnn.cli.console import STOPPED, complain, console, out_folder
 from slimrnn.errors import InputError
 from slimrnn.experiments.analysis.grouping import by_dataset
@@ -54,6 +54,7 @@ def carry_out(
     begin: Begin,
     given: Iterable[str],
     place: Callable[..., Place],
+    finish: Callable[[Path, Study, Console], None] | None = None,
 ) -> int:
     """Trains what a study says and has not ended, and shows all; the exit code.
 
@@ -64,6 +65,7 @@ def carry_out(
         given: what the command line says of the study, which a resumed one has.
         place: makes the place, of the arguments, the study, its folder, the backend
             and the screen.
+        finish: is called at the end, with the folder, the study and the screen.
     """
     given = [name for name in given if name != "data_dir"]  # each machine's own
     if args.resume is not None and given:
@@ -76,6 +78,7 @@ def carry_out(
     saved = store.mapping(path / store.STUDY) if args.resume else {}
     choice = backends.start(args.backend or saved.get("backend"))
     from slimrnn import loggers
+    from slimrnn.experiments.sweep import choice as choices
     from slimrnn.experiments.sweep import optuna_search, scheduler
 
     loggers.check(args.log_to)
@@ -93,7 +96,9 @@ def carry_out(
     if args.resume is None:
         scheduler.save(path, study, about)
     source: Any = scheduler.Grid(study)
-    if study.search:
+    if study.minutes:
+        source = choices.Choice(study, path, where.pool.free)
+    elif study.search:
         source = optuna_search.Search(study, path, where.pool.free)
     job = {"backend": choice.backend, "loggers": args.log_to, **where.job}
     sweep = scheduler.Sweep(
@@ -116,6 +121,8 @@ def carry_out(
     if code == 0 and args.timing > 0:
         measure(path, study, args.timing)
     show(path, study, str(about.get("command", "")), screen, formats)
+    if finish and code == 0:
+        finish(path, study, screen)
     return code or int(where.watcher.failed)
 
 
@@ -199,6 +206,9 @@ def show(
     measured = times.read(path)
     if runs[0].path == path:  # the one trial of all
         screen.print(comparison.outcome(runs[0]), markup=False)
+    elif study.minutes:
+        for part in front.parts(runs, study.notes):
+            screen.print(part)
     else:
         for part in comparison.comparison(runs, screen.width, not measured):
             screen.print(part)
@@ -210,6 +220,7 @@ def show(
         for part in reproduce.side_by_side(study, runs):
             screen.print(part)
     if draws:
-        files = publish(runs, path, command, study.title, formats)
-        for title, file in files.items():
+        written = publish(runs, path, command, study.title, formats)
+        written |= front.publish(runs, path) if study.minutes else {}
+        for title, file in written.items():
             screen.print(f"{title}: {file}", soft_wrap=True, markup=False)

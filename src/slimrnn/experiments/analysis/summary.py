@@ -70,6 +70,7 @@ class Row:
         model_parameters: those of the whole model.
         validation: the validation metric that :attr:`Summary.metric` names.
         score: the same metric of the test data.
+        int8: the same in integers, where that was scored.
         flash: of the int8 C, as ``ram``, ``macs`` and ``instructions``: see COSTS.
         seconds_per_epoch: time of one epoch of training.
         prediction_seconds: time of one prediction.
@@ -94,6 +95,7 @@ class Row:
     instructions: int | None
     validation: Spread
     score: Spread
+    int8: Spread
     seconds_per_epoch: Spread
     prediction_seconds: Spread
     ratios: Ratios
@@ -139,6 +141,11 @@ class Summary:
         if score is None:
             return []
         return [k for k, each in self.baselines.items() if sign * (score - each) <= 0]
+
+    @property
+    def has_int8(self) -> bool:
+        """Whether a configuration was scored in integers."""
+        return any(row.int8.mean is not None for row in self.rows)
 
     @property
     def budget(self) -> str:
@@ -224,6 +231,21 @@ def metric_of(runs: Iterable[Run]) -> str:
     return next((name for name in METRICS if name in keys), "loss")
 
 
+def worth(figures: Mapping[str, Any], part: str = "val") -> float | None:
+    """The score of a run or an epoch, the higher the better; None where it is unknown.
+
+    Args:
+        figures: a line of `metrics.jsonl`, or a result.
+        part: such as ``"val"`` or ``"test_int8"``.
+
+    Example:
+        >>> worth({"val_mae": 0.25})
+        -0.25
+    """
+    accuracy, error = (finite(figures.get(f"{part}_{n}")) for n in ("accuracy", "mae"))
+    return -error if accuracy is None and error is not None else accuracy
+
+
 def describe(runs: Sequence[Run]) -> list[str]:
     """What the runs have in common, as phrases: the data, the layer, the training.
 
@@ -278,6 +300,7 @@ def _measures(runs: Sequence[Run], metric: str) -> dict[str, Any]:
         **{name: _known(runs, name) for name in COSTS},
         "validation": spread(f"val_{metric}"),
         "score": spread(f"test_{metric}"),
+        "int8": spread(f"test_int8_{metric}"),
         "seconds_per_epoch": spread("seconds_per_epoch"),
         "prediction_seconds": spread("prediction_seconds"),
     }
@@ -318,12 +341,13 @@ def _differences(
 ) -> list[Difference | None]:
     from slimrnn.experiments.analysis.bootstrap import paired_differences
 
-    scores = [_scores(group, metric) for group in groups]
+    scores = [scores_of(group, metric) for group in groups]
     found = paired_differences(scores[base], scores)
     return [None if i == base else each for i, each in enumerate(found)]
 
 
-def _scores(runs: Sequence[Run], metric: str) -> Scores:
+def scores_of(runs: Sequence[Run], metric: str) -> Scores:
+    """The test scores of a configuration's runs that ended well."""
     by_seed, by_sequence = {}, {}
     for run in _done(runs):
         seed, score = run.config.get("seed"), finite(run.result.get(f"test_{metric}"))

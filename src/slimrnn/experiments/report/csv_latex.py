@@ -26,7 +26,7 @@ from slimrnn.experiments.analysis.summary import (
 from slimrnn.experiments.run.store import Run
 from slimrnn.utils import files
 
-_SPREADS = ("validation", "score", "seconds_per_epoch", "prediction_seconds")
+_SPREADS = ("validation", "score", "int8", "seconds_per_epoch", "prediction_seconds")
 _LATEX = {
     **{sign: rf"\{sign}" for sign in "&%$#_{}"},
     "\\": r"\textbackslash{}",
@@ -114,6 +114,7 @@ def _baselines(summary: Summary, data: str) -> list[dict[str, Any]]:
 def _record(summary: Summary, row: Row, data: str) -> dict[str, Any]:
     names = {"score": f"test_{summary.metric}"}
     names["validation"] = f"validation_{summary.metric}"
+    names["int8"] = f"test_int8_{summary.metric}"
     difference = row.difference
     spreads: dict[str, Any] = {}
     for name in _SPREADS:

@@ -30,6 +30,7 @@ def table(summary: Summary, colors: Mapping[str, str]) -> Markup:
     metric, least = METRICS[summary.metric], numbers.DECIMALS.get(summary.metric)
     heads = {
         "score": f"test {metric}",
+        **({"int8": "the same in int8"} if summary.has_int8 else {}),
         "difference": f"difference to {summary.reference}",
         "layer_parameters": "parameters of the layer",
         "seconds_per_epoch": "time of an epoch",

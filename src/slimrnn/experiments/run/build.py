@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -18,12 +17,10 @@ from slimrnn.data import Batches, Dataset, Part
 from slimrnn.data.batches import answers
 from slimrnn.data.options import DataOptions
 from slimrnn.data.scoring import per_sequence
-from slimrnn.deploy.size import size
 from slimrnn.errors import InputError
 from slimrnn.experiments.run import data_parallel
 from slimrnn.experiments.run.keras_names import KERAS_2, optimizers
 from slimrnn.experiments.run.settings import Settings, time_scale
-from slimrnn.ir import read
 from slimrnn.layers.packed import PackedCell
 from slimrnn.utils.checks import memory
 from slimrnn.utils.settings import MAX_SEED
@@ -292,19 +289,10 @@ def scores(model: keras.Model, batches: Batches) -> np.ndarray:
 
 
 def counts(model: keras.Model) -> dict[str, int]:
-    """The parameters of the recurrent layers and of the whole model.
-
-    And what it takes on a microcontroller, where int8 has it: bytes of flash and RAM,
-    multiply-adds and a Cortex-M4's instructions a step.
-    """
+    """The parameters of the recurrent layers and of the whole model."""
     cells = [x for x in model.layers if isinstance(x, keras.layers.RNN)]
     weights = [w for layer in cells for w in layer.trainable_weights]
-    found = {
+    return {
         "layer_parameters": sum(math.prod(w.shape) for w in weights),
         "model_parameters": model.count_params(),
     }
-    with contextlib.suppress(InputError):
-        took = size(read(model), "int8")
-        found |= {"flash": took.flash, "ram": took.ram, "macs": took.macs}
-        found["instructions"] = took.instructions["cortex-m4"]
-    return found

@@ -7,6 +7,7 @@ import statistics
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import keras
@@ -15,8 +16,9 @@ import numpy as np
 from slimrnn.data import Batches
 from slimrnn.experiments.run.checkpoint import Checkpoint, last
 from slimrnn.experiments.run.settings import Settings
-from slimrnn.experiments.run.store import Record
+from slimrnn.experiments.run.store import Record, mapping
 
+FLOORS = "floors.json"  # in the folder of a search
 _MAX_EXPONENT = 700.0  # whose exponential a float still holds
 
 
@@ -74,6 +76,7 @@ class RunRecorder(keras.callbacks.Callback):
         self.best: list[np.ndarray] = []  # the weights of the best epoch, if kept
         self.diverged = ""  # what became of the loss, once it has
         self.stop = threading.Event()  # set by Ctrl-C
+        self.floors = floors(record.path)
         config = {**settings.config(), "data_dir": None}
         self._owner = {"settings": config, "backend": keras.config.backend()}
 
@@ -93,9 +96,24 @@ class RunRecorder(keras.callbacks.Callback):
         """Whether there is no epoch left to train."""
         epochs, patience = self.settings.epochs, self.settings.patience
         waited = len(self.lines) - self._best_epoch()
-        return len(self.lines) >= epochs or (
-            patience is not None and waited >= patience
+        return (
+            len(self.lines) >= epochs
+            or (patience is not None and waited >= patience)
+            or self.hopeless
         )
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the last epoch is worse than the search still lets it be."""
+        if not self.lines:
+            return False
+        floor = self.floors.get(str(len(self.lines)))
+        return floor is not None and self._worth(self.lines[-1]) < floor
+
+    def _worth(self, line: Mapping[str, Any]) -> float:
+        """The validation score, the higher the better."""
+        score = line.get(f"val_{self.metric}", math.nan)
+        return score if self.metric == "accuracy" else -score
 
     def interrupt(self) -> None:
         """Raise the KeyboardInterrupt that was noted, if one was."""
@@ -159,8 +177,7 @@ class RunRecorder(keras.callbacks.Callback):
 
     def _best_epoch(self) -> int:
         """The first epoch, from 1 on, with the best validation score; 0: no epoch."""
-        sign = 1 if self.metric == "accuracy" else -1
-        scores = [sign * line[f"val_{self.metric}"] for line in self.lines]
+        scores = list(map(self._worth, self.lines))
         return scores.index(max(scores)) + 1 if scores else 0
 
     def keep(self) -> None:
@@ -182,9 +199,15 @@ class RunRecorder(keras.callbacks.Callback):
         return {
             "epochs": len(self.lines),
             "kept_epoch": kept.get("epoch"),
+            **({"pruned": True} if self.hopeless else {}),
             **figures,
             "seconds_per_epoch": statistics.median(usual) if usual else None,
         }
+
+
+def floors(path: Path) -> Mapping[str, float]:
+    """By epoch, the least validation score with which a run of a search goes on."""
+    return mapping(path.parent.parent / FLOORS)
 
 
 def state(model: keras.Model) -> list[keras.Variable]:

@@ -273,6 +273,16 @@ class Settings(DataOptions):
         rival="validation",
     )
 
+    int8: bool = setting(
+        False,
+        "when it is trained, score validation and test data in the integers that a "
+        "device computes with as well; a search then goes by those",
+        truth,
+        "",
+        "training",
+        usual="in float32 alone",
+    )
+
     def __post_init__(self):
         object.__setattr__(self, "variant", get(self.variant))
         self.check_source()

@@ -35,7 +35,7 @@ LOCK_SECONDS = 5.0  # seconds for a process that was just killed to let go of it
 
 
 #: what is text in a result; all else is a number
-_WORDS = ("status", "reason", "validation")
+_WORDS = ("status", "reason", "validation", "int8_refused")
 
 
 def _figure(value: Any) -> bool:

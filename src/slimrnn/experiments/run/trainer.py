@@ -13,7 +13,7 @@ import numpy as np
 
 from slimrnn.data import Batches, Dataset, Part
 from slimrnn.data.scoring import baselines
-from slimrnn.experiments.run import checkpoint
+from slimrnn.experiments.run import checkpoint, integers
 from slimrnn.experiments.run.build import build, counts, parts, scores
 from slimrnn.experiments.run.environment import describe
 from slimrnn.experiments.run.recorder import RunRecorder, Watcher, state
@@ -153,16 +153,22 @@ class Trainer:
         recorder.record.save(model)
         recorder.record.save_labels(self.dataset.labels)
         recorder.record.save_scores(scores(model, recorder.test))
-        return {"status": "done", "prediction_seconds": seconds}
+        result = {"status": "done", "prediction_seconds": seconds}
+        result |= integers.costs(model)
+        if settings.int8:
+            parts = (batches.part, recorder.validation.part)
+            result |= integers.scores(model, self.dataset, *parts)
+        return result
 
     def _model(self, settings: Settings) -> keras.Model:
-        """The model in its first state: the last run's, if only the seed differs.
+        """The model in its first state: the last run's, if no program differs.
 
         Compiling takes longer than an epoch of a small data set.
         """
         fresh = build(settings, self.dataset)
         fresh.optimizer.build(fresh.trainable_variables)
-        unseeded = replace(settings, seed=0)
+        # The learning rate is a variable of the optimizer, as all that is restored.
+        unseeded = replace(settings, seed=0, learning_rate=1.0)
         if self._program is None or self._program[0] != unseeded:
             self._program = unseeded, fresh
             return fresh

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from slimrnn.errors import InputError
-from slimrnn.experiments.analysis.summary import finite
+from slimrnn.experiments.analysis.summary import worth
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Run
 from slimrnn.experiments.sweep.study import Study
@@ -128,6 +128,21 @@ class _Group:
             storage=storage, study_name=name, direction="maximize", load_if_exists=True
         )
 
+    @property
+    def begun(self) -> int:
+        """How many points there are."""
+        states = self.library.trial.TrialState
+        return len(self.record.get_trials(states=[states.COMPLETE, states.RUNNING]))
+
+    def best(self) -> tuple[float, dict[str, Any]]:
+        """The best point's value, and its settings."""
+        states = self.library.trial.TrialState
+        known = self.record.get_trials(states=[states.COMPLETE])
+        best = max(known, key=lambda trial: trial.value, default=None)
+        if best is None:
+            return WORST_SCORE, self.given
+        return best.value, {**self.given, **best.params}
+
     def points(self) -> Iterator[_Point]:
         """Each point: those of an earlier session, then new ones.
 
@@ -141,8 +156,7 @@ class _Group:
                 yield self._point(trial.number, trial.params)
             else:  # the session ended while Optuna was choosing
                 self.record.tell(trial.number, state=states.FAIL)
-        known = [states.COMPLETE, states.RUNNING]
-        while len(self.record.get_trials(states=known)) < self.study.points:
+        while self.begun < self.study.points:
             # A new sampler for each, so that the draw depends on the points before,
             # and not on the session's beginning.
             self.record.sampler = self.library.samplers.TPESampler(
@@ -199,7 +213,6 @@ def _suggest(trial: Any, name: str, space: Any) -> None:
 
 def _score(run: Run) -> float:
     """What is maximised: the validation score of a run that ended well."""
-    accuracy, error = (finite(run.result.get(f"val_{n}")) for n in ("accuracy", "mae"))
-    if run.result.get("status") != "done":
-        return WORST_SCORE
-    return accuracy if accuracy is not None else -(error or 0.0)
+    part = "val_int8" if run.config.get("int8") else "val"
+    score = worth(run.result, part) if run.result.get("status") == "done" else None
+    return WORST_SCORE if score is None else score

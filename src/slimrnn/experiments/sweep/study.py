@@ -53,6 +53,8 @@ class Study:
         search: what Optuna chooses: a list of values, or ``low``, ``high`` and
             ``log`` of a number.
         points: how many points are searched for each combination of the grid.
+        minutes: of a choice: about so long, rounds of a point for each combination,
+            then the best again with other seeds; 0: a search of all points.
         title: of the report.
         source: where the settings come from, such as a paper.
         notes: what a reader must know; sentences.
@@ -66,6 +68,7 @@ class Study:
     grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     search: Mapping[str, Any] = field(default_factory=dict)
     points: int = 0
+    minutes: float = 0
     title: str = ""
     source: str = ""
     notes: Sequence[str] = ()
@@ -152,6 +155,8 @@ class Study:
                 f"above 0; received {space!r}."
             )
         points = whole("number of points", self.points, least=int(bool(self.search)))
+        fits = number(self.minutes) and (self.minutes == 0 or self.minutes > 0 < points)
+        check("minutes of a study", self.minutes, fits, "a number above 0, of a search")
         for name in ("seed", "variant"):
             if name in self.search:
                 raise InputError(f"A {name} is not searched; give a list in [grid].")

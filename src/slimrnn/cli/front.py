@@ -1,0 +1,94 @@
+"""What a choice at a budget amounts to: the table, the sentence, the files."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.markup import escape
+from rich.table import Table
+
+from slimrnn.cli.console import plain
+from slimrnn.experiments.analysis import numbers
+from slimrnn.experiments.analysis.choice import Candidate, candidates, verdict
+from slimrnn.experiments.analysis.grouping import variant_name
+from slimrnn.experiments.analysis.statistics import Spread
+from slimrnn.experiments.analysis.summary import metric_of
+from slimrnn.experiments.report import front
+from slimrnn.experiments.run.integers import REFUSED
+from slimrnn.experiments.run.store import MODEL, Run
+from slimrnn.utils import files
+
+WINNER = "winner.keras"
+_HEADS = (
+    *("units", "int8\nvalidation", "int8\ntest", "float32\ntest", "param-\neters"),
+    *("flash", "RAM", "multiply-\nadds", "instruc-\ntions", "seeds\n(collapsed)"),
+)
+
+
+def parts(runs: Sequence[Run], refused: Sequence[str]) -> Iterator[Table | str]:
+    """What is printed: the front and the finalists, what was refused, the verdict.
+
+    Args:
+        runs: of a choice.
+        refused: sentences: what no number of units brings within the budget.
+    """
+    found = candidates(runs)
+    shown = [each for each in found if each.on_front or each.is_finalist]
+    if shown:
+        yield _table(shown, metric_of(runs))
+        tries = {each.tries for each in found}
+        yield (
+            f"{len(found)} variants, {'-'.join(map(str, sorted(tries)))} points of "
+            f"each; chosen by validation alone. *: the front, where none is better "
+            f"and as cheap. Test scores: of those trained with several seeds."
+        )
+    reasons = {
+        f"{variant_name(run)}: {run.result[REFUSED]}"
+        for run in runs
+        if run.result.get(REFUSED)
+    }
+    for reason in (*refused, *sorted(reasons)):
+        yield escape(f"Refused: {reason}")
+    yield escape(verdict(found))
+
+
+def _table(shown: Sequence[Candidate], metric: str) -> Table:
+    table = plain()
+    table.add_column("variant", no_wrap=True)
+    for head in _HEADS:
+        table.add_column(head, justify="right", no_wrap=True)
+    least = numbers.DECIMALS.get(metric)
+
+    def text(spread: Spread) -> str:
+        return numbers.spread(spread, least)
+
+    for each in shown:
+        tested = [text(each.int8), text(each.float32)] if each.is_finalist else ["", ""]
+        table.add_row(
+            escape(each.variant) + " *" * each.on_front,
+            str(each.settings.get("units")),
+            text(each.validation),
+            *tested,
+            f"{each.parameters:,}",
+            *(f"{number:,}" for number in each.costs.values()),
+            f"{len(each.runs)} ({each.collapsed})",
+        )
+    return table
+
+
+def publish(runs: Sequence[Run], path: Path) -> dict[str, Path]:
+    """Writes the front and the winner; returns the files by their title."""
+    found = candidates(runs)
+    if not found:
+        return {}
+    written = {"Front": path / "front.csv", "Picture of it": path / "front.png"}
+    front.write_csv(found, written["Front"])
+    front.write_picture(found, written["Picture of it"])
+    model = found[0].best_run / MODEL
+    if model.exists():
+        written["Winner"] = path / WINNER
+        with files.atomic_file(written["Winner"]) as unfinished:
+            shutil.copyfile(model, unfinished)
+    return written

@@ -1,0 +1,81 @@
+"""What a choice at a budget amounts to, as files: front.csv and front.png."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from slimrnn.experiments.analysis.choice import Candidate
+from slimrnn.experiments.analysis.summary import COSTS, METRICS, metric_of
+from slimrnn.experiments.report.figure import INK, MUTED
+from slimrnn.utils import files
+
+AXES = ("flash", "instructions")
+
+
+def write_csv(found: Sequence[Candidate], path: Path) -> None:
+    """Write all candidates, the best first; test scores of the finalists alone."""
+    lines = io.StringIO()
+    writer: csv.DictWriter | None = None
+    for each in found:
+        record = _record(each)
+        if writer is None:
+            writer = csv.DictWriter(lines, record, lineterminator="\n")
+            writer.writeheader()
+        writer.writerow(record)
+    files.write(path, lines.getvalue())
+
+
+def _record(each: Candidate) -> dict[str, object]:
+    tested = each.is_finalist
+    return {
+        "variant": each.variant,
+        "on_front": each.on_front,
+        "units": each.settings.get("units"),
+        "layers": each.settings.get("layers"),
+        "learning_rate": each.settings.get("learning_rate"),
+        "time_scale": each.settings.get("time_scale"),
+        "int8_validation_mean": each.validation.mean,
+        "int8_validation_std": each.validation.std,
+        "int8_test_mean": each.int8.mean if tested else None,
+        "int8_test_std": each.int8.std if tested else None,
+        "float32_test_mean": each.float32.mean if tested else None,
+        "float32_test_std": each.float32.std if tested else None,
+        "layer_parameters": each.parameters,
+        **{name: each.costs.get(name) for name in COSTS},
+        "tries": each.tries,
+        "seeds": len(each.runs),
+        "collapsed": each.collapsed,
+    }
+
+
+def write_picture(found: Sequence[Candidate], path: Path) -> None:
+    """Draw the int8 validation score against flash and instructions."""
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    metric = metric_of([run for each in found for run in each.runs])
+    for ax, cost in zip(figure.subplots(1, 2, sharey=True), AXES, strict=True):
+        for each in found:
+            x, spread = each.costs.get(cost), each.validation
+            if x is None or spread.mean is None:
+                continue
+            color = INK if each.on_front else MUTED
+            shape = "o" if each.is_finalist else "."
+            ax.errorbar(x, spread.mean, spread.std or 0, fmt=shape, color=color)
+            if each.on_front or each.is_finalist:
+                ax.annotate(
+                    each.variant.replace("$", r"\$"),
+                    (x, spread.mean),
+                    xytext=(4, 4),
+                    textcoords="offset points",
+                    color=color,
+                )
+        ax.set_xlabel(COSTS[cost])
+        ax.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].set_ylabel(f"validation {METRICS[metric]} in int8")
+    figure.suptitle("Dark: the front. Circles: several seeds, ± standard deviation")
+    with files.atomic_file(path) as unfinished:
+        figure.savefig(unfinished, dpi=160)
