@@ -122,11 +122,22 @@ def recurrence(layer: Any) -> RecurrentWeights:
             f"The cell {named(cell)} cannot be read; allowed: "
             f"{', '.join(kind.__name__ for kind in kinds)}."
         )
-    for name in (g, s):
+    spec, packed = spec_of(layer), cell.packed_weights()
+    found = {name: array(packed[name]) for name in spec.variant.shapes(1, 1)}
+    return cell_of(named(layer), spec, found)
+
+
+def spec_of(layer: Any) -> CellSpec:
+    """What a slim layer computes, built or not.
+
+    Raises:
+        InputError: an activation that is not known.
+    """
+    functions = layer.cell.activation, layer.cell.recurrent_activation
+    known = [activation(function, NAMES) for function in functions]
+    for name in known:
         one_of(f"The layer {named(layer)} has the activation", name, FACTS)
-    packed, variant = cell.packed_weights(), cell.spec.variant
-    found = {name: array(packed[name]) for name in variant.shapes(1, 1)}
-    return cell_of(named(layer), CellSpec(variant, FACTS[g], FACTS[s]), found)
+    return CellSpec(layer.cell.spec.variant, *(FACTS[name] for name in known))
 
 
 def check(layer: Any) -> None:

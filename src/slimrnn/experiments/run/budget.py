@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from typing import Any
 
 from slimrnn.deploy.size import CORES, Size, size
 from slimrnn.errors import InputError
@@ -18,7 +19,7 @@ from slimrnn.experiments.run.settings import SETTINGS, Settings
 from slimrnn.ir import Model, read
 from slimrnn.ir.resize import resized
 from slimrnn.utils.checks import known
-from slimrnn.variants import BASELINE, get
+from slimrnn.variants import BASELINE, CellSpec, get
 
 #: of budgets; bytes by 1024, as data sheets of microcontrollers count them
 BYTES = {"": 1, "b": 1, "kb": 2**10, "kib": 2**10, "mb": 2**20, "mib": 2**20}
@@ -211,18 +212,19 @@ def matched(settings: Settings) -> Settings:
 class Candidates:
     """A chain of layers with any number of units: their sizes, each told once."""
 
-    def __init__(self, chain: Model):
-        self.chain = replace(chain, steps=None)
+    def __init__(self, chain: Model, spec: CellSpec):
+        self.chain = replace(chain, steps=1)  # the fewer, the sooner it is told
+        self.spec = spec
         self._known: dict[int, Sized] = {}
 
     @property
     def variant(self) -> str:
         """The name of the cells' variant."""
-        return next(self.chain.recurrent()).cell.variant.name
+        return self.spec.variant.name
 
     def __getitem__(self, units: int) -> Sized:
         if units not in self._known:
-            self._known[units] = Sized(resized(self.chain, units))
+            self._known[units] = Sized(resized(self.chain, units, self.spec))
         return self._known[units]
 
 
@@ -273,13 +275,31 @@ def _candidates(settings: Settings) -> Candidates:
     """The models of the settings, whatever their seed and their training."""
     names = [name for name, about in SETTINGS.items() if about.group != "training"]
     config = {name: settings.config()[name] for name in names}
-    unmatched = {**config, "units": 1, "match": None}
-    return _candidates_of(json.dumps(unmatched, sort_keys=True))
+    return _candidates_of(_text({**config, "units": 1, "match": None}))
 
 
 @lru_cache(maxsize=256)  # the trials of a search ask for the same again and again
 def _candidates_of(config: str) -> Candidates:
-    from slimrnn.experiments.run import build  # which imports Keras
+    from slimrnn.experiments.run import build  # which imports Keras, as the next does
+    from slimrnn.ir.keras_layers import spec_of
+
+    content = json.loads(config)
+    settings = Settings.from_config(content)
+    length = build.typical_length(build.load(settings))
+    own = {"variant": BASELINE, "gate_constants": None, "time_scale": "none"}
+    return Candidates(
+        _chain(_text({**content, **own})), spec_of(build.recurrent(settings, length))
+    )
+
+
+@lru_cache(maxsize=64)
+def _chain(config: str) -> Model:
+    """The layers of a model, whatever its cells."""
+    from slimrnn.experiments.run import build
 
     settings = Settings.from_config(json.loads(config))
-    return Candidates(read(build.build(settings, build.load(settings))))
+    return read(build.build(settings, build.load(settings)))
+
+
+def _text(config: Mapping[str, Any]) -> str:
+    return json.dumps(config, sort_keys=True)
