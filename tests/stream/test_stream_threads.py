@@ -1,5 +1,6 @@
 """One stream in several threads: a result, or a sentence, and never a crash."""
 
+import copy
 import threading
 
 import numpy as np
@@ -9,20 +10,22 @@ from layer_problems import FEATURES, built
 from slimrnn import InputError, Stream, native
 
 pytestmark = pytest.mark.skipif(bool(native.reason()), reason=native.reason())
-ROUNDS, STEPS = 20, 200
+STEPS = 200
 
 
 @pytest.mark.parametrize("units", [5, 400], ids=["holds the lock", "lets it go"])
-def test_closing_while_others_use_it(units):
+@pytest.mark.parametrize("rounds", [20, pytest.param(200, marks=pytest.mark.attack)])
+def test_closing_while_others_use_it(units, rounds):
     layer = built("LSTM6", units=units)
     x, others = np.ones(FEATURES, "float32"), []
-    for _ in range(ROUNDS):
-        stream, start = Stream(layer), threading.Barrier(5)
+    for _ in range(rounds):
+        stream, start = Stream(layer), threading.Barrier(6)
         uses = (
             lambda stream=stream: stream.step(x),
             lambda stream=stream: stream.measure(3),
             lambda stream=stream: setattr(stream, "state", stream.state),
             lambda stream=stream: stream.reset(),
+            lambda stream=stream: copy.copy(stream).step(x),
         )
 
         def repeat(use, start=start):

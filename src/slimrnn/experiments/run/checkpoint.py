@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,8 +60,17 @@ class Checkpoint:
             old.unlink()
 
 
-def last(folder: Path, owner: Mapping[str, Any]) -> Checkpoint | None:
+def last(
+    folder: Path,
+    owner: Mapping[str, Any],
+    fits: Callable[[Checkpoint], bool] = lambda found: True,
+) -> Checkpoint | None:
     """The last checkpoint that is whole and has this owner; None where there is none.
+
+    Args:
+        folder: of the run.
+        owner: see :class:`Checkpoint`.
+        fits: whether the run can go on from one.
 
     Example:
         >>> import tempfile
@@ -79,6 +88,7 @@ def last(folder: Path, owner: Mapping[str, Any]) -> Checkpoint | None:
             found is not None
             and found.owner["backend"] == owner["backend"]
             and alike(found.owner["settings"], owner["settings"])
+            and fits(found)
         ):
             return found
     return None
@@ -98,10 +108,13 @@ def _read(path: Path) -> Checkpoint | None:
         if not np.array_equal(arrays.pop(_DIGEST), _digest(arrays)):
             return None
         meta = json.loads(arrays[_META].tobytes())
+        lines = [dict(line) for line in meta["lines"]]
+        owner = {name: meta["owner"][name] for name in ("settings", "backend")}
+        owner["settings"] = dict(owner["settings"])
     except Exception:  # whatever a damaged archive makes NumPy and zipfile raise
         return None
     state, best = (list(_group(arrays, name)) for name in (_STATE, _BEST))
-    return Checkpoint(meta["lines"], state, best, meta["owner"])
+    return Checkpoint(lines, state, best, owner)
 
 
 def _group(arrays: Mapping[str, np.ndarray], name: str) -> Iterator[np.ndarray]:

@@ -17,6 +17,7 @@ from slimrnn.data import Batches
 from slimrnn.experiments.run.checkpoint import Checkpoint, last
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Record, mapping
+from slimrnn.utils.checks import number
 
 FLOORS = "floors.json"  # in the folder of a search
 _MAX_EXPONENT = 700.0  # whose exponential a float still holds
@@ -82,7 +83,7 @@ class RunRecorder(keras.callbacks.Callback):
 
     def restore(self) -> None:
         """Puts the model and the recorder where the last checkpoint was, if any."""
-        found = last(self.record.path, self._owner)
+        found = last(self.record.path, self._owner, self._fits)
         self.record.rewrite(found.lines if found else [])
         if found is None:
             return
@@ -90,6 +91,22 @@ class RunRecorder(keras.callbacks.Callback):
         self.best = list(found.best)
         for variable, value in zip(state(self.trained), found.state, strict=True):
             variable.assign(value)
+
+    def _fits(self, found: Checkpoint) -> bool:
+        """Whether what a checkpoint holds is what a run of this model would write."""
+        names = {"loss", f"val_{self.metric}", f"test_{self.metric}", "seconds"}
+        lines = 0 < len(found.lines) <= self.settings.epochs and all(
+            line.get("epoch") == place
+            and names <= line.keys()
+            and all(map(number, line.values()))
+            for place, line in enumerate(found.lines, start=1)
+        )
+        best = self.trained.variables if self.settings.keep == "best" else []
+        return (
+            lines
+            and _alike(found.state, state(self.trained))
+            and _alike(found.best, best)
+        )
 
     @property
     def ended(self) -> bool:
@@ -213,6 +230,16 @@ def floors(path: Path) -> Mapping[str, float]:
 def state(model: keras.Model) -> list[keras.Variable]:
     """All that training changes: weights, seeds of dropout, the optimizer's."""
     return [*model.variables, *model.optimizer.variables]
+
+
+def _alike(found: Sequence[np.ndarray], variables: Sequence[keras.Variable]) -> bool:
+    """Whether arrays are values that the variables can have."""
+    return len(found) == len(variables) and all(
+        array.shape == tuple(variable.shape)
+        and array.dtype == variable.dtype
+        and (array.dtype.kind != "f" or np.isfinite(array).all())
+        for array, variable in zip(found, variables, strict=True)
+    )
 
 
 def arrays(variables: Sequence[keras.Variable]) -> list[np.ndarray]:
