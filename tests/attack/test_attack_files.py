@@ -16,12 +16,10 @@ from slimrnn import SlimLSTM
 pytestmark = pytest.mark.attack
 MEGABYTES = 1000
 X = np.random.default_rng(0).normal(size=(40, 6, 2)).astype("float32")
-DATA = {
-    "x_train": X,
-    "y_train": np.arange(40) % 2,
-    "x_test": X,
-    "y_test": np.arange(40) % 2,
-}
+Y = np.arange(40) % 2
+DATA = {"x_train": X, "y_train": Y, "x_test": X, "y_test": Y}
+#: what exit codes mean here
+CAME = {0: "read", 1: "read, trials out of time", 2: "a sentence"}
 LONGEST = 3100  # characters of a sentence, whatever stands in the file
 
 
@@ -91,9 +89,7 @@ def attack(commands, files, words, codes=(0, 2)):
             assert len(sentence) < LONGEST
             assert after == before, (path.name, content[:500])
         shutil.rmtree(commands.folder / "o", ignore_errors=True)
-        found[
-            {2: "a sentence", 0: "read", 1: "read, trials out of time"}[outcome.code]
-        ] += 1
+        found[CAME[outcome.code]] += 1
         peak = max(peak, outcome.megabytes)
     return ", ".join(f"{count} {what}" for what, count in found.items()), peak
 
@@ -128,19 +124,11 @@ def test_damaged_files(kind, commands, tries, row):
 
 #: words of a configuration, and what stands there instead
 SAID = {
-    '"units": 4': [
-        '"units": 1000000000',
-        '"units": 5',
-        '"units": 1e400',
-        '"units": -4',
-    ],
-    '"units": 2': ['"units": 1000000000', '"units": null', '"units": "two"'],
+    '"units": 4': ['"units": 1000000000', '"units": 5', '"units": 1e400'],
+    '"units": 2': ['"units": 1000000000', '"units": null', '"units": -2'],
     "[null, null, 3]": ["[null, 1000000000000, 3]", "[null, 9, 1000000000]", "[]"],
     '"float32"': ['"float16"', '"bfloat16"', '"int8"', '"complex64"', '"none"'],
-    '"class_name": "Dense"': [
-        '"class_name": "Lambda"',
-        '"class_name": "Bidirectional"',
-    ],
+    '"class_name": "Dense"': ['"class_name": "Lambda"', '"class_name": "GRU"'],
     '"slimrnn"': ['"os"', "null"],
 }
 
@@ -151,7 +139,6 @@ def test_configurations_that_lie(commands, row):
     whole = path.read_bytes()
     lies = [(old, new) for old, news in SAID.items() for new in news]
     contents = [reconfigured(whole, old, new) for old, new in lies]
-    assert all(whole not in (content,) for content in contents)
     came, peak = attack(commands, ((path, content) for content in contents), SHOW)
     row("configurations that lie, .keras", len(lies), f"{came}; {peak:.0f} MB")
 
@@ -171,17 +158,9 @@ def test_damaged_runs(part, commands, tries, row):
     np.savez(commands.folder / "run.npz", **DATA)
     run, kept = commands.folder / "run", commands.folder / "kept"
     if not kept.exists():
-        about = (
-            "--units",
-            "2",
-            "--epochs",
-            "2",
-            "--timing",
-            "0.1",
-            "--data",
-            "run.npz",
-        )
-        assert commands.run("train", "LSTM6", *about, "--out", "kept").code == 0
+        about = ("--units", "2", "--epochs", "2", "--timing", "0.1", "--out", "kept")
+        done = commands.run("train", "LSTM6", "--data", "run.npz", *about)
+        assert done.code == 0
     whole, count = (kept / part).read_bytes(), tries(5)
 
     def files():

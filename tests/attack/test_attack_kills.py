@@ -1,4 +1,4 @@
-"""Killed at any moment, a run and a sweep go on to the numbers of those that were not."""
+"""Killed at any moment, runs and sweeps go on to the numbers of undisturbed ones."""
 
 import os
 import signal

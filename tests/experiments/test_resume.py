@@ -189,6 +189,41 @@ def test_a_damaged_checkpoint_counts_as_missing(tmp_path, stopped, damage, both)
     assert figures(run) == figures(whole)
 
 
+def _said(name, value):
+    return lambda x: {"lines": [{**line, name: value} for line in x.lines]}
+
+
+#: what a digest may be right for, and no run of this model writes
+WRONG = {
+    "no epochs": lambda x: {"lines": []},
+    "another epoch": _said("epoch", 7),
+    "a loss in words": _said("loss", "small"),
+    "no finite time": _said("seconds", float("inf")),
+    "a variable less": lambda x: {"state": x.state[:-1]},
+    "another shape": lambda x: {"state": [x.state[0][:-1], *x.state[1:]]},
+    "another type": lambda x: {"state": [x.state[0].astype("int8"), *x.state[1:]]},
+    "no finite weight": lambda x: {"state": [x.state[0] * np.nan, *x.state[1:]]},
+    "a best epoch": lambda x: {"best": x.state[:2]},
+    "an owner in words": lambda x: {"owner": {**x.owner, "settings": "mine"}},
+}
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_checkpoint_of_another_content_counts_as_missing(tmp_path, stopped, wrong):
+    settings, trainer, path, whole = stopped
+    mine = tmp_path / "run"
+    shutil.copytree(path, mine)
+    *_, file = sorted(mine.glob(checkpoint.PATTERN))
+    content = checkpoint._read(file)
+    replace(content, **WRONG[wrong](content)).write(tmp_path)
+    (made,) = tmp_path.glob(checkpoint.PATTERN)
+    made.replace(file)
+    trainer.watcher = watcher = Stopping()
+    assert figures(trainer.run(settings, mine)) == figures(whole)
+    assert watcher.epochs[0] == 3
+
+
 LINES = {
     "cut short": lambda x: x[:-9],
     "half a line more": lambda x: x + b'{"epoch": 4, "lo',
