@@ -55,15 +55,15 @@ SHOW, SIZE = ("show", "{}"), ("size", "{}")
 SWEEP = ("sweep", "{}", "--out", "o", "--timeout", "0.1", "--retries", "0")
 #: a file's name, what makes it, what reads it, how many are tried
 KINDS = {
-    "Keras, .keras": ("a.keras", keras, SHOW, 30),
-    "Keras, .h5": ("a.h5", h5, SHOW, 20),
-    "PyTorch, .pth": ("c.pth", torch(old=False), SIZE, 30),
-    "PyTorch before 1.6, .pth": ("d.pth", torch(old=True), SIZE, 30),
-    "RTNeural, .json": ("e.json", as_json(rtneural), SIZE, 30),
-    "GuitarML, .json": ("f.json", as_json(guitarml), SIZE, 30),
-    "Neural Amp Modeler, .nam": ("g.nam", as_json(nam), SIZE, 30),
-    "data, .npz": ("h.npz", lambda path: np.savez(path, **DATA), ("data", "{}"), 60),
-    "study, .toml": ("i.toml", lambda path: path.write_text(STUDY), SWEEP, 20),
+    "Keras, .keras": ("a.keras", keras, SHOW, 20),
+    "Keras, .h5": ("a.h5", h5, SHOW, 15),
+    "PyTorch, .pth": ("c.pth", torch(old=False), SIZE, 33),
+    "PyTorch before 1.6, .pth": ("d.pth", torch(old=True), SIZE, 33),
+    "RTNeural, .json": ("e.json", as_json(rtneural), SIZE, 33),
+    "GuitarML, .json": ("f.json", as_json(guitarml), SIZE, 33),
+    "Neural Amp Modeler, .nam": ("g.nam", as_json(nam), SIZE, 33),
+    "data, .npz": ("h.npz", lambda path: np.savez(path, **DATA), ("data", "{}"), 40),
+    "study, .toml": ("i.toml", lambda path: path.write_text(STUDY), SWEEP, 15),
 }
 
 
