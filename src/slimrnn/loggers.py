@@ -19,6 +19,7 @@ from typing import Any
 import keras
 
 from slimrnn.errors import InputError
+from slimrnn.utils.checks import known
 from slimrnn.utils.optional import require
 
 
@@ -206,12 +207,11 @@ def check(names: Sequence[str]) -> None:
     Example:
         >>> check(["paper"])
         Traceback (most recent call last):
-        slimrnn.errors.InputError: Unknown logger 'paper'; allowed: tensorboard, \
-mlflow, wandb.
+        slimrnn.errors.InputError: Unknown logger 'paper'; the nearest is \
+tensorboard. Allowed: mlflow, tensorboard, wandb.
     """
     for name in names:
-        if name not in LOGGERS:
-            raise InputError(f"Unknown logger {name!r}; allowed: {', '.join(LOGGERS)}.")
+        known("logger", name, LOGGERS)
         LOGGERS[name].library_module()
 
 

@@ -147,14 +147,17 @@ def test_the_saved_model_is_the_one_that_was_measured(made, digits):
     assert right == pytest.approx(made.result["test_accuracy"], abs=1e-6)
 
 
-def test_seeds_share_a_program_and_nothing_else(tmp_path, digits):
-    """The second seed of a comparison is the run that `train --seed 2` makes."""
+def test_trials_share_a_program_and_nothing_else(tmp_path, digits):
+    """The last trial of a comparison is the run that `train --seed 2 ...` makes."""
     given = {**QUICK, "dropout": 0.2, "recurrent_dropout": 0.2, "variant": "LSTM6"}
-    first, second = trained(tmp_path / "c", Quiet(), given, seed=[1, 2])
-    settings = Settings.of(**given, seed=2)
+    grid = {"learning_rate": [0.01, 0.003], "seed": [1, 2]}
+    *others, last = trained(tmp_path / "c", Quiet(), given, **grid)
+    settings = Settings.of(**given, learning_rate=0.003, seed=2)
     alone = Trainer(digits, Quiet()).run(settings, tmp_path / "alone")
-    assert figures(second) == figures(alone)
-    assert figures(second) != figures(first)
+    assert figures(last) == figures(alone)
+    assert figures(last) not in [figures(other) for other in others]
+    optimizer = keras.models.load_model(last.path / "model.keras").optimizer
+    assert float(optimizer.learning_rate) == pytest.approx(0.003)
 
 
 def test_variants_of_a_seed_begin_alike(digits):

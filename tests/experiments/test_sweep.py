@@ -329,7 +329,10 @@ def test_the_list_of_studies(capsys):
     out = capsys.readouterr().out
     assert all(name in out for name in published.names())
     assert cli.main(["reproduce", "lu-mnist"]) == 2
-    assert "Unknown study 'lu-mnist'; allowed: " in capsys.readouterr().err
+    assert (
+        "Unknown study 'lu-mnist'; the nearest is lu-mnist-rows. Allowed: "
+        in capsys.readouterr().err
+    )
 
 
 def test_a_folder_without_a_sweep(tmp_path, capsys):

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         setattr(args, name, flag if place is None else place)
     settings = run_flags.given(args)
     if args.variant is not None:
-        settings = {"variant": described(args.variant), **settings}
+        settings["variant"] = described(args.variant)
     if args.resume is None and args.variant is None:
         raise InputError("Give a VARIANT, such as LSTM6, or a run to --resume.")
 

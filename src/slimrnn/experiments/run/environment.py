@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ def _device() -> str:
     return str(keras.Variable(0.0).value.device).rpartition("device:")[2].lower()
 
 
+@cache  # to look through all that is installed takes longer than a small trial
 def version(backend: str) -> str:
     """The version of a backend that is installed; imports nothing."""
     # TensorFlow is also distributed under other names, such as tensorflow-cpu.

@@ -22,6 +22,15 @@ from slimrnn.experiments.run.store import BASELINE_OF, Record, Run
 from slimrnn.timing import in_turns
 from slimrnn.utils import interrupts
 
+#: settings that no compiled program holds: a learning rate is a variable of it
+NOT_COMPILED: dict[str, Any] = {
+    "seed": 0,
+    "learning_rate": 1.0,
+    "schedule": "constant",
+    "epochs": 1,
+    "patience": None,
+    "keep": "last",
+}
 EVALUATION_BATCH = 256  # larger than in training: there are no gradients to keep
 
 #: Makes further callbacks of a run, such as loggers, of its settings and folder.
@@ -161,16 +170,15 @@ class Trainer:
         return result
 
     def _model(self, settings: Settings) -> keras.Model:
-        """The model in its first state: the last run's, if no program differs.
+        """The model in its first state: the last run's, if that has the same program.
 
         Compiling takes longer than an epoch of a small data set.
         """
         fresh = build(settings, self.dataset)
         fresh.optimizer.build(fresh.trainable_variables)
-        # The learning rate is a variable of the optimizer, as all that is restored.
-        unseeded = replace(settings, seed=0, learning_rate=1.0)
-        if self._program is None or self._program[0] != unseeded:
-            self._program = unseeded, fresh
+        same = replace(settings, **NOT_COMPILED)
+        if self._program is None or self._program[0] != same:
+            self._program = same, fresh
             return fresh
         compiled = self._program[1]
         for old, new in zip(state(compiled), state(fresh), strict=True):

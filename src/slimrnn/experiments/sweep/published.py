@@ -14,6 +14,7 @@ from slimrnn.experiments.analysis.summary import status
 from slimrnn.experiments.run.store import Run
 from slimrnn.experiments.sweep import study as studies
 from slimrnn.experiments.sweep.study import Study
+from slimrnn.utils.checks import nearest
 from slimrnn.variants import get
 
 FOLDER = resources.files("slimrnn.experiments") / "studies"
@@ -40,8 +41,9 @@ def read(name: str) -> Study:
     """
     if name not in names():
         raise InputError(
-            f"Unknown study {name!r}; allowed: {', '.join(names())}. A study of your "
-            f"own is run by `slimrnn sweep`."
+            f"Unknown study {name!r}; the nearest is {nearest(name, names(), 0)}. "
+            f"Allowed: {', '.join(names())}. A study of your own is run by `slimrnn "
+            f"sweep`."
         )
     with resources.as_file(FOLDER / f"{name}.toml") as path:
         return studies.read(path)
