@@ -16,8 +16,7 @@ from slimrnn.experiments.analysis.grouping import variant_name
 from slimrnn.experiments.analysis.statistics import Spread
 from slimrnn.experiments.analysis.summary import metric_of
 from slimrnn.experiments.report import front
-from slimrnn.experiments.run.integers import REFUSED
-from slimrnn.experiments.run.store import MODEL, Run
+from slimrnn.experiments.run.store import MODEL, REFUSED, Run
 from slimrnn.utils import files
 
 WINNER = "winner.keras"

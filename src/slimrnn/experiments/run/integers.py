@@ -11,9 +11,9 @@ from slimrnn.data import Dataset, Part
 from slimrnn.deploy.evaluate import evaluate_int8
 from slimrnn.deploy.size import size
 from slimrnn.errors import InputError
+from slimrnn.experiments.run.store import REFUSED
 from slimrnn.ir import read
 
-REFUSED = "int8_refused"  # in a result: why there are no such scores
 CORE = "cortex-m4"
 
 

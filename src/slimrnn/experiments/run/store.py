@@ -30,6 +30,7 @@ SCORES = "test_scores.npy"
 LABELS = "labels.json"  # what classes are called, for who predicts
 STUDY = "study.json"  # what is to be trained in a folder, see `sweep.scheduler`
 FINAL = ("done", "diverged")  # how a run ends that is not to be resumed
+REFUSED = "int8_refused"  # in a result: why it has no scores in int8
 BASELINE_OF = "always"  # in a result: what an answer without training is worth
 LOCK_SECONDS = 5.0  # seconds for a process that was just killed to let go of its run
 

@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 
 from slimrnn.experiments.analysis.summary import worth
-from slimrnn.experiments.run.integers import REFUSED
 from slimrnn.experiments.run.recorder import FLOORS
 from slimrnn.experiments.run.settings import Settings
-from slimrnn.experiments.run.store import Run, mapping
+from slimrnn.experiments.run.store import REFUSED, Run, mapping
 from slimrnn.experiments.sweep.optuna_search import WORST_SCORE, Search
 from slimrnn.experiments.sweep.scheduler import TRIALS
 from slimrnn.experiments.sweep.study import Study
