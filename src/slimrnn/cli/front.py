@@ -15,7 +15,6 @@ from slimrnn.experiments.analysis.choice import Candidate, candidates, verdict
 from slimrnn.experiments.analysis.grouping import variant_name
 from slimrnn.experiments.analysis.statistics import Spread
 from slimrnn.experiments.analysis.summary import metric_of
-from slimrnn.experiments.report import front
 from slimrnn.experiments.run.store import MODEL, REFUSED, Run
 from slimrnn.utils import files
 
@@ -79,6 +78,8 @@ def _table(shown: Sequence[Candidate], metric: str) -> Table:
 
 def publish(runs: Sequence[Run], path: Path) -> dict[str, Path]:
     """Writes the front and the winner; returns the files by their title."""
+    from slimrnn.experiments.report import front  # which needs Matplotlib
+
     found = candidates(runs)
     if not found:
         return {}

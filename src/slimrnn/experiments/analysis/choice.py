@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from slimrnn.experiments.analysis.bootstrap import paired_differences
 from slimrnn.experiments.analysis.grouping import configurations, variant_name
 from slimrnn.experiments.analysis.statistics import Spread
 from slimrnn.experiments.analysis.summary import COSTS, metric_of, scores_of, worth
@@ -139,6 +138,8 @@ def _placed(candidate: Candidate, others: Sequence[Candidate]) -> Candidate:
 
 def verdict(found: Sequence[Candidate]) -> str:
     """One sentence: which to take, and how sure that is; the best comes first."""
+    from slimrnn.experiments.analysis.bootstrap import paired_differences  # NumPy
+
     if not found:
         return "Nothing was trained to the end that integers have; give more time."
     best, *others = found

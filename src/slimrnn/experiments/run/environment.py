@@ -9,8 +9,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import slimrnn
 
 
@@ -22,7 +20,8 @@ def describe() -> dict[str, Any]:
         >>> describe()["keras"] == keras.__version__
         True
     """
-    import keras  # here: who only counts cores needs no framework
+    import keras  # here: who only counts cores needs neither
+    import numpy as np
 
     backend = keras.config.backend()
     return {
