@@ -6,6 +6,8 @@ from slimrnn.deploy.exporters import EXPORTERS
 from slimrnn.utils.optional import lazy
 
 if TYPE_CHECKING:
+    from slimrnn.deploy.c.arduino import to_arduino
+    from slimrnn.deploy.c.esp_idf import to_esp_idf
     from slimrnn.deploy.c.export import to_c
     from slimrnn.deploy.evaluate import evaluate_int8
     from slimrnn.deploy.graph.litert import to_litert
@@ -21,4 +23,13 @@ __getattr__, __dir__ = lazy(
     },
 )
 
-__all__ = ["EXPORTERS", "evaluate_int8", "to_c", "to_litert", "to_onnx", "to_rtneural"]
+__all__ = [
+    "EXPORTERS",
+    "evaluate_int8",
+    "to_arduino",
+    "to_c",
+    "to_esp_idf",
+    "to_litert",
+    "to_onnx",
+    "to_rtneural",
+]

@@ -48,7 +48,7 @@ class Exporter:
     @property
     def function(self) -> str:
         """The name of the function that writes it."""
-        return f"to_{self.name}"
+        return f"to_{self.name.replace('-', '_')}"
 
     @property
     def obstacle(self) -> str:
@@ -103,11 +103,14 @@ class Exporter:
             )
 
 
+_BOTH = ("float32", "int8")
 _LSTM = "Whole sequences, by the operator LSTM,"
 EXPORTERS: dict[str, Exporter] = {
     exporter.name: exporter
     for exporter in (
-        Exporter("c", "C99", "c.export", dtypes=("float32", "int8")),
+        Exporter("c", "C99", "c.export", dtypes=_BOTH),
+        Exporter("arduino", "Arduino library", "c.arduino", dtypes=_BOTH),
+        Exporter("esp-idf", "ESP-IDF component", "c.esp_idf", dtypes=_BOTH),
         Exporter(
             "onnx",
             "ONNX",

@@ -69,13 +69,37 @@ def to_c(
         ...     sorted(file.name for file in path.iterdir())
         ['Makefile', 'main.c', 'tiny.c', 'tiny.h', 'tiny_test.c']
     """
+    return written(project, model, out, name, dtype, calibration)
+
+
+def written(
+    arranged: Callable[[Program, str, tuple[Array, Array]], dict[str, str]],
+    model: Any,
+    out: str | os.PathLike,
+    name: str,
+    dtype: str,
+    calibration: Any,
+) -> Path:
+    """Write the files of a model that is in C.
+
+    Args:
+        arranged: the files' texts by path within the folder, of a program, its name and
+            the vectors of its self test.
+        model: as for :func:`to_c`.
+        out: likewise.
+        name: likewise.
+        dtype: likewise.
+        calibration: likewise.
+    """
     check_name(name)
     folder = files.require_new(out)
     program, x = compile_model(read(model), dtype, calibration)
-    sources = project(program, name, trial.vectors(program, x))
+    sources = arranged(program, name, trial.vectors(program, x))
     with files.atomic_folder(folder) as unfinished:
-        for file, text in sources.items():
-            (unfinished / file).write_text(text, encoding="utf-8", newline="\n")
+        for path, text in sources.items():
+            file = unfinished / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8", newline="\n")
     return folder
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from slimrnn.deploy.c.arrays import table
@@ -104,8 +106,29 @@ int {name}_test(void)
 """
 
 
-def _example(source: Source) -> str:
-    """main.c: from the user's numbers to what the outputs stand for, or the class."""
+@dataclass(frozen=True)
+class Usage:
+    """What a program does with a model, from the user's numbers on, as lines of C.
+
+    Attributes:
+        declared: its variables.
+        begin: once; empty where a sequence is given whole.
+        take: a step, or the whole sequence.
+        outputs: after the last step.
+        numbers: how many outputs there are.
+        value: the output k as what it stands for; a class is the largest one's k.
+    """
+
+    declared: list[str]
+    begin: list[str]
+    take: list[str]
+    outputs: list[str]
+    numbers: str
+    value: str
+
+
+def usage_of(source: Source) -> Usage:
+    """How a model is used."""
     name, upper, out = source.name, source.upper, source.arithmetic.vector
     whole = isinstance(source, SequenceSource)
     size = f"10 * {upper}_INPUTS" if whole else f"{upper}_INPUTS"
@@ -113,32 +136,57 @@ def _example(source: Source) -> str:
     numbers = f"10 * {upper}_OUTPUTS" if each else f"{upper}_OUTPUTS"
     given = "float" if source.quantizes else source.input
     what = "ten steps" if whole else "a step"
-    lines = [f"static {name}_state state;"]
-    lines += [f"static {given} x[{size}]; /* {what} of your data */"]
-    lines += [f"static {source.input} q[{size}];"] * source.quantizes
-    lines += [f"static {out} y[{numbers}];"]
-    lines += [f"static {out} work[{upper}_WORK(10)];"] * whole
-    lines += ["int best = 0;"] * _picks(source) + [""]
+    declared = [f"static {name}_state state;"]
+    declared += [f"static {given} x[{size}]; /* {what} of your data */"]
+    declared += [f"static {source.input} q[{size}];"] * source.quantizes
+    declared += [f"static {out} y[{numbers}];"]
+    declared += [f"static {out} work[{upper}_WORK(10)];"] * whole
     x = "q" if source.quantizes else "x"
-    if whole:
-        step = f"{name}_quantize(x + t * {upper}_INPUTS, q + t * {upper}_INPUTS);"
-        lines += [f"for (int t = 0; t < 10; t++) {step}"] * source.quantizes
-        lines += [f"{name}_run(&state, {x}, 10, y, work);"]
-    else:
-        lines += [f"{name}_reset(&state);", "for (int t = 0; t < 10; t++) {"]
-        lines += [f"    {name}_quantize(x, q);"] * source.quantizes
-        lines += [f"    {name}_step(&state, {x});", "}", f"{name}_output(&state, y);"]
     value = "(double)y[k]"
     if source.arithmetic.scaled:
         value += f" / {2.0**source.program.output_bits!r}"
+    if whole:
+        step = f"{name}_quantize(x + t * {upper}_INPUTS, q + t * {upper}_INPUTS);"
+        take = [f"for (int t = 0; t < 10; t++) {step}"] * source.quantizes
+        take += [f"{name}_run(&state, {x}, 10, y, work);"]
+        return Usage(declared, [], take, [], numbers, value)
+    take = [f"{name}_quantize(x, q);"] * source.quantizes
+    take += [f"{name}_step(&state, {x});"]
+    begin, outputs = [f"{name}_reset(&state);"], [f"{name}_output(&state, y);"]
+    return Usage(declared, begin, take, outputs, numbers, value)
+
+
+def shown(source: Source, numbers: str, value: str, number: str, of_class: str):
+    """The lines that print the outputs, or the class of the largest."""
     loop = f"for (int k = 0; k < {numbers}; k++)"
-    if _picks(source):
-        lines += [f"{loop} if (y[k] > y[best]) best = k;"]
-        lines += ['printf("class %d\\n", best);']
-    else:
-        lines += [f'{loop} printf("%g\\n", {value});']
-    body = "".join(f"    {line}\n" if line else "\n" for line in [*lines, "return 0;"])
-    return f'#include <stdio.h>\n#include "{name}.h"\n\nint main(void)\n{{\n{body}}}\n'
+    if not _picks(source):
+        return [f"{loop} {number.format(value)}"]
+    return [
+        "int best = 0;",
+        f"{loop} if (y[k] > y[best]) best = k;",
+        of_class.format("best"),
+    ]
+
+
+def _example(source: Source) -> str:
+    """main.c."""
+    use = usage_of(source)
+    take = use.take
+    if use.begin:
+        inside = (f"    {line}" for line in use.take)
+        take = ["for (int t = 0; t < 10; t++) {", *inside, "}"]
+    printed = ('printf("%g\\n", {});', 'printf("class %d\\n", {});')
+    show = shown(source, use.numbers, use.value, *printed)
+    lines = [*use.declared, "", *use.begin, *take, *use.outputs, *show, "return 0;"]
+    body = "".join(f"    {line}\n" if line else "\n" for line in lines)
+    return f"""\
+#include <stdio.h>
+#include "{source.name}.h"
+
+int main(void)
+{{
+{body}}}
+"""
 
 
 def _picks(source: Source) -> bool:
