@@ -137,11 +137,11 @@ def test_size_as_every_slimmer_row(tmp_path):
 REFUSED = {
     "another format": (
         {"--to": "pdf", "--out": "{new}"},
-        "'pdf'; the nearest is .* Allowed: c, litert, onnx, rtneural",
+        "'pdf'; the nearest is .* Allowed: arduino, c, esp-idf, litert",
     ),
     "int8 of ONNX": (
         {"--to": "onnx", "--out": "{new}", "--dtype": "int8"},
-        "--dtype is for --to c; received --to onnx",
+        "--dtype is for --to c or arduino or esp-idf; received --to onnx",
     ),
     "calibration of ONNX": (
         {"--to": "onnx", "--out": "{new}", "--calibrate": "{saved}/data.npz"},
