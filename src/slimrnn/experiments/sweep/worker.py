@@ -58,8 +58,13 @@ class Job:
 
 def main() -> int:
     """Runs the jobs on the standard input; the exit code."""
+    # Of their own: what a trial starts inherits neither the jobs nor the answers.
+    jobs = os.fdopen(os.dup(sys.stdin.fileno()), encoding="utf-8")
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    for k, line in enumerate(sys.stdin):
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, sys.stdin.fileno())
+    os.close(nothing)
+    for k, line in enumerate(jobs):
         job = Job(**json.loads(line))
         _print_to(os.path.join(job.path, LOG))
         if k == 0:
