@@ -33,11 +33,18 @@ class Dashboard:
         folder: the sweep's.
         workers: how many trials run at a time.
         varied: the settings in which trials differ.
+        minutes: after which no further trial may begin; 0: no limit.
     """
 
     def __init__(
-        self, screen: Console, folder: Path, workers: int, varied: Sequence[str] = ()
+        self,
+        screen: Console,
+        folder: Path,
+        workers: int,
+        varied: Sequence[str] = (),
+        minutes: float = 0,
     ):
+        self._ends = time.monotonic() + 60 * minutes if minutes else math.inf
         self.varied = [name for name in varied if name != "variant"]
         self.screen = screen
         self.folder = folder
@@ -114,7 +121,8 @@ class Dashboard:
         if not self._seconds or others < 1:
             return ""
         each = sum(self._seconds) / len(self._seconds)
-        return duration(others * each / self.workers)
+        left, limit = others * each / self.workers, self._ends - time.monotonic()
+        return duration(limit if 0 < limit < left else left)
 
     @property
     def failed(self) -> bool:

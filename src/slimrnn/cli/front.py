@@ -12,7 +12,7 @@ from rich.table import Table
 from slimrnn.cli.console import plain
 from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.choice import Candidate, candidates, verdict
-from slimrnn.experiments.analysis.grouping import variant_name
+from slimrnn.experiments.analysis.grouping import plural, variant_name
 from slimrnn.experiments.analysis.statistics import Spread
 from slimrnn.experiments.analysis.summary import metric_of
 from slimrnn.experiments.run.store import MODEL, REFUSED, Run
@@ -21,7 +21,7 @@ from slimrnn.utils import files
 WINNER = "winner.keras"
 _HEADS = (
     *("units", "int8\nvalidation", "int8\ntest", "float32\ntest", "param-\neters"),
-    *("flash", "RAM", "multiply-\nadds", "instruc-\ntions", "seeds\n(collapsed)"),
+    *("flash", "RAM", "multiply\n-adds", "instruc-\ntions", "collapsed\nseeds"),
 )
 
 
@@ -36,11 +36,11 @@ def parts(runs: Sequence[Run], refused: Sequence[str]) -> Iterator[Table | str]:
     shown = [each for each in found if each.on_front or each.is_finalist]
     if shown:
         yield _table(shown, metric_of(runs))
-        tries = {each.tries for each in found}
+        points = plural(max(each.tries for each in found), "point")
         yield (
-            f"{len(found)} variants, {'-'.join(map(str, sorted(tries)))} points of "
-            f"each; chosen by validation alone. *: the front, where none is better "
-            f"and as cheap. Test scores: of those trained with several seeds."
+            f"{plural(len(found), 'variant')}, {points} of each; chosen by validation "
+            f"alone. *: the front, where none is better and as cheap. Test scores: of "
+            f"those trained with several seeds."
         )
     reasons = {
         f"{variant_name(run)}: {run.result[REFUSED]}"
@@ -71,7 +71,7 @@ def _table(shown: Sequence[Candidate], metric: str) -> Table:
             *tested,
             f"{each.parameters:,}",
             *(f"{number:,}" for number in each.costs.values()),
-            f"{len(each.runs)} ({each.collapsed})",
+            f"{each.collapsed} of {len(each.runs)}",
         )
     return table
 

@@ -167,7 +167,7 @@ def place(
         "memory": args.memory and int(args.memory * GIGABYTE),
         "data_parallel": args.data_parallel,
     }
-    watcher = Dashboard(screen, path, pool.free, study.varied)
+    watcher = Dashboard(screen, path, pool.free, study.varied, study.minutes)
     return trials.Place(pool, watcher, job, args.retries)
 
 

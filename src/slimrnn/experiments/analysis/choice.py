@@ -47,6 +47,11 @@ class Candidate:
     on_front: bool = False
 
     @property
+    def score(self) -> float:
+        """The mean int8 validation score, the higher the better."""
+        return _score(self.runs)
+
+    @property
     def is_finalist(self) -> bool:
         """Whether it was trained with several seeds."""
         return len(self.runs) > 1
@@ -74,7 +79,7 @@ def candidates(runs: Iterable[Run]) -> list[Candidate]:
         points.setdefault(variant_name(group[0]), []).append(group)
     known = [_candidate(own) for own in points.values()]
     whole = [each for each in known if each.validation.mean is not None]
-    whole.sort(key=lambda each: (each.is_finalist, _mean(each)), reverse=True)
+    whole.sort(key=lambda each: (each.is_finalist, each.score), reverse=True)
     return [_placed(each, whole) for each in whole]
 
 
@@ -116,21 +121,17 @@ def _score(runs: Sequence[Run]) -> float:
     return sum(map(_worth, runs)) / len(runs)
 
 
-def _mean(candidate: Candidate) -> float:
-    return _score(candidate.runs)
-
-
 def _placed(candidate: Candidate, others: Sequence[Candidate]) -> Candidate:
     """The candidate with its place on the front or behind it."""
 
     def cost(each: Candidate) -> list[int]:
         return [each.costs.get(name, 0) for name in ("flash", "ram", "instructions")]
 
-    own, price = _mean(candidate), cost(candidate)
+    own, price = candidate.score, cost(candidate)
     beaten = any(
-        _mean(other) >= own
+        other.score >= own
         and all(a <= b for a, b in zip(cost(other), price, strict=True))
-        and (_mean(other), cost(other)) != (own, price)
+        and (other.score, cost(other)) != (own, price)
         for other in others
     )
     return replace(candidate, on_front=not beaten)

@@ -58,24 +58,24 @@ def write_picture(found: Sequence[Candidate], path: Path) -> None:
     figure = Figure(figsize=(11, 5), layout="constrained")
     metric = metric_of([run for each in found for run in each.runs])
     for ax, cost in zip(figure.subplots(1, 2, sharey=True), AXES, strict=True):
-        for each in found:
-            x, spread = each.costs.get(cost), each.validation
-            if x is None or spread.mean is None:
-                continue
-            color = INK if each.on_front else MUTED
+        known = [each for each in found if cost in each.costs]
+        for each in known:
+            x, spread = each.costs[cost], each.validation
+            leads = not any(
+                other.score >= each.score and other.costs[cost] <= x
+                for other in known
+                if other is not each
+            )
+            color = INK if leads else MUTED
             shape = "o" if each.is_finalist else "."
             ax.errorbar(x, spread.mean, spread.std or 0, fmt=shape, color=color)
-            if each.on_front or each.is_finalist:
-                ax.annotate(
-                    each.variant.replace("$", r"\$"),
-                    (x, spread.mean),
-                    xytext=(4, 4),
-                    textcoords="offset points",
-                    color=color,
-                )
+            if leads or each.is_finalist:
+                place = {"xytext": (0, -14), "textcoords": "offset points"}
+                name = each.variant.replace("$", r"\$")
+                ax.annotate(name, (x, spread.mean), rotation=-40, color=color, **place)
         ax.set_xlabel(COSTS[cost])
         ax.spines[["top", "right"]].set_visible(False)
     figure.axes[0].set_ylabel(f"validation {METRICS[metric]} in int8")
-    figure.suptitle("Dark: the front. Circles: several seeds, ± standard deviation")
+    figure.suptitle("Dark: none is better and as cheap. Circles: several seeds, ± std")
     with files.atomic_file(path) as unfinished:
         figure.savefig(unfinished, dpi=160)
