@@ -12,8 +12,8 @@ from slimrnn.experiments.analysis.statistics import Spread
 from slimrnn.experiments.analysis.summary import COSTS, metric_of, scores_of, worth
 from slimrnn.experiments.run.store import Run
 
-#: a seed that is so much below the best of its configuration has collapsed: points of
-#: accuracy, or a share of the error
+#: a seed whose accuracy is so much below the best seed's has collapsed, or one with
+#: twice its error
 COLLAPSED = 0.1
 
 
@@ -91,7 +91,7 @@ def _candidate(points: Sequence[Sequence[Run]]) -> Candidate:
     results = [run.result for run in best]
     scores = [_worth(run) for run in best]
     top = max(scores)
-    allowed = COLLAPSED if metric == "accuracy" else COLLAPSED * abs(top)
+    allowed = COLLAPSED if metric == "accuracy" else abs(top)
     first = results[0]
 
     def spread(part: str) -> Spread:

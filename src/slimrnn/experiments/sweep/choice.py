@@ -56,7 +56,7 @@ class Choice(Search):
         self._scores: dict[int, list[float]] = defaultdict(list)  # of epochs
         first = {name: study.values(name)[0] for name in study.search}
         first |= {
-            name: (space["low"] * space["high"]) ** 0.5
+            name: float(f"{(space['low'] * space['high']) ** 0.5:.2g}")
             for name, space in study.search.items()
             if isinstance(space, Mapping)
         }
