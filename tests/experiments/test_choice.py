@@ -13,7 +13,7 @@ import pytest
 from slimrnn import cli
 from slimrnn.experiments.analysis.choice import candidates, verdict
 from slimrnn.experiments.run.store import Record, Run
-from slimrnn.experiments.sweep import scheduler
+from slimrnn.experiments.sweep import choice, scheduler
 from slimrnn.experiments.sweep.choice import Choice
 from slimrnn.experiments.sweep.scheduler import Sweep
 from slimrnn.experiments.sweep.study import Study
@@ -64,7 +64,7 @@ def study_of(**given):
     search = {"learning_rate": {"low": 0.001, "high": 0.1, "log": True}}
     search |= {"time_scale": ["auto", "none"]}
     grid = {"variant": VARIANTS}
-    given = {"points": 3, "minutes": 9.0, **given}
+    given = {"points": 2, "minutes": 9.0, **given}
     return Study(settings=settings, grid=grid, search=search, **given)
 
 
@@ -90,7 +90,7 @@ def test_all_variants_are_tried_at_the_same_points_and_the_best_with_seeds(tmp_p
     tried = points(runs)
     assert sorted(tried) == sorted(VARIANTS)
     assert len({frozenset(own) for own in tried.values()}) == 1
-    assert len(tried["LSTM"]) == 3
+    assert len(tried["LSTM"]) == 2
     seeds = {name: set() for name in VARIANTS}
     for run in runs:
         seeds[run.config["variant"]].add(run.config["seed"])
@@ -111,7 +111,7 @@ def test_the_time_ends_the_rounds_but_not_the_first(tmp_path):
     assert {run.config["seed"] for run in runs} == {1, 2, 3}
 
 
-@pytest.mark.parametrize("after", [2, 5, 11, 14, 20])
+@pytest.mark.parametrize("after", [3, 10])
 def test_a_choice_that_was_killed_goes_on_as_if_never_stopped(tmp_path, after):
     whole = choose(tmp_path / "whole", study_of(), Made())
     with pytest.raises(Killed):
@@ -166,8 +166,9 @@ def own_data(folder):
     return folder / "mine.npz"
 
 
-def test_the_command_writes_the_winner_and_the_front(tmp_path, capsys):
+def test_the_command_writes_the_winner_and_the_front(tmp_path, capsys, monkeypatch):
     """A search in seconds, in processes, on a user's own data; and again resumed."""
+    monkeypatch.setattr(choice, "SEEDS", ((2,),))
     out = tmp_path / "out"
     args = ["choose", "LSTM6", "LSTM", "--data", str(own_data(tmp_path))]
     args += ["--flash", "1.65KB", "--epochs", "1", "--minutes", "0.01"]
