@@ -1,7 +1,6 @@
 """Equal cost: how many units a variant may have within a budget, before any training.
 
-A budget is one limit, or several that hold together: ``flash=4KB+ram=1KB``. Costs are
-those that :mod:`slimrnn.deploy.size` tells of the int8 C, without a compiler.
+A budget is one limit, or several that hold together: ``flash=4KB+ram=1KB``.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Any
 
 from slimrnn.deploy.size import CORES, Size, size
 from slimrnn.errors import InputError
@@ -103,7 +101,7 @@ class Limit:
 
     Attributes:
         measure: a name of :data:`MEASURES`.
-        most: what it may cost at most, in bytes, counts or instructions.
+        most: what it may cost, in bytes, counts or instructions of a core.
         core: one of ``slimrnn.deploy.size.CORES``.
         reference: instead of ``most``: a variant, which costs as much with the units
             of the settings.
@@ -275,7 +273,7 @@ def _candidates(settings: Settings) -> Candidates:
     """The models of the settings, whatever their seed and their training."""
     names = [name for name, about in SETTINGS.items() if about.group != "training"]
     config = {name: settings.config()[name] for name in names}
-    return _candidates_of(_text({**config, "units": 1, "match": None}))
+    return _candidates_of(json.dumps({**config, "units": 1, "match": None}))
 
 
 @lru_cache(maxsize=256)  # the trials of a search ask for the same again and again
@@ -288,7 +286,8 @@ def _candidates_of(config: str) -> Candidates:
     length = build.typical_length(build.load(settings))
     own = {"variant": BASELINE, "gate_constants": None, "time_scale": "none"}
     return Candidates(
-        _chain(_text({**content, **own})), spec_of(build.recurrent(settings, length))
+        _chain(json.dumps({**content, **own})),
+        spec_of(build.recurrent(settings, length)),
     )
 
 
@@ -299,7 +298,3 @@ def _chain(config: str) -> Model:
 
     settings = Settings.from_config(json.loads(config))
     return read(build.build(settings, build.load(settings)))
-
-
-def _text(config: Mapping[str, Any]) -> str:
-    return json.dumps(config, sort_keys=True)
