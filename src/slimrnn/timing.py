@@ -186,7 +186,8 @@ def _layer(model: keras.Model, one: np.ndarray, batch: Any) -> Call:
     if len(layers) != 1 or batch is None:
         raise _Cannot
     size, steps = batch[0].shape[:2]
-    width = layers[0].input.shape[-1]
+    given, *_ = keras.tree.flatten(layers[0].input)  # a mask may come with it
+    width = given.shape[-1]
     x = np.random.default_rng(0).normal(size=(size, steps, width)).astype("float32")
     return _GRADIENTS[keras.backend.backend()](layers[0], x)
 
