@@ -17,7 +17,8 @@ from slimrnn.experiments.sweep import choice, scheduler
 from slimrnn.experiments.sweep.choice import Choice
 from slimrnn.experiments.sweep.scheduler import Sweep
 from slimrnn.experiments.sweep.study import Study
-from sweeps import Pretending, Quiet
+from slimrnn.experiments.sweep.worker import _Silent
+from sweeps import Pretending, Quiet, trained
 
 pytest.importorskip("optuna", reason="Optuna is not installed")
 
@@ -125,7 +126,7 @@ def test_a_choice_that_was_killed_goes_on_as_if_never_stopped(tmp_path, after):
 def test_hopeless_trials_are_told_from_the_others(tmp_path):
     """A quarter of those that came so far, when enough have."""
     choose(tmp_path / "a", study_of(), Made())
-    floors = json.loads((tmp_path / "a" / "floors.json").read_text())
+    floors = json.loads((tmp_path / "a" / "trials" / "floors.json").read_text())
     assert set(floors) == {"2", "4"}
     assert LEVEL["LSTM"] - 0.1 < floors["2"] < LEVEL["LSTM6"]
 
@@ -211,3 +212,14 @@ def test_bad_input_is_told_before_anything_is_written(words, tmp_path, capsys):
     assert err.startswith("slimrnn: ")
     assert BAD[words] in err
     assert not out.exists()
+
+
+@pytest.mark.parametrize(("floor", "epochs"), [(1.01, 1), (0.0, 3)])
+def test_a_hopeless_trial_ends_where_that_is_seen(tmp_path, floor, epochs):
+    settings = {"dataset": "digits", "units": 4, "epochs": 3, "variant": "LSTM6"}
+    (tmp_path / "trials").mkdir()
+    (tmp_path / "trials" / "floors.json").write_text(json.dumps({"1": floor}))
+    (run,) = trained(tmp_path, _Silent(), settings, seed=[1])
+    assert run.result["status"] == "done"
+    assert run.result["epochs"] == epochs
+    assert bool(run.result.get("pruned")) == (epochs == 1)

@@ -19,7 +19,7 @@ from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Record, mapping
 from slimrnn.utils.checks import number
 
-FLOORS = "floors.json"  # in the folder of a search
+FLOORS = "floors.json"  # beside the runs of a search
 _MAX_EXPONENT = 700.0  # whose exponential a float still holds
 
 
@@ -224,7 +224,7 @@ class RunRecorder(keras.callbacks.Callback):
 
 def floors(path: Path) -> Mapping[str, float]:
     """By epoch, the least validation score with which a run of a search goes on."""
-    return mapping(path.parent.parent / FLOORS)
+    return mapping(path.parent / FLOORS)
 
 
 def state(model: keras.Model) -> list[keras.Variable]:

@@ -86,7 +86,7 @@ class Choice(Search):
             for epoch, scores in self._scores.items()
             if len(scores) >= SEEN
         }
-        files.write(self.folder / FLOORS, json.dumps(floors))
+        files.write(self.folder / TRIALS / FLOORS, json.dumps(floors))
         self.clock.note()
         super().ended(settings, run)
 
