@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import (
@@ -135,22 +136,24 @@ class _SlimLayer(nn.Module):
         }
         for _, suffix in self._places():
             paced = self._paced()
+            gains = self._scales.gains(self.cell, paced) if self._scales else {}
             for name, weight in self._weights(suffix).items():
                 gates = self.cell.variant.blocks(name)
                 for gate, block in zip(gates, weight.split(n, -1), strict=True):
                     begin[name](block)
                     if name == "bias" and gate in paced:
-                        block.copy_(paced[gate])
+                        block.copy_(torch.as_tensor(paced[gate]))
+                    elif name == "recurrent_kernel" and gate in gains:
+                        block.mul_(torch.as_tensor(gains[gate]))
 
-    def _paced(self) -> dict[str, Tensor]:
+    def _paced(self) -> dict[str, Any]:
         """The biases that the time scales set, or else that forget little."""
         forget = self.cell.family.forget
         inverse = self.cell.recurrent_activation.inverse
         if self._scales is None or inverse is None:
-            return {forget: torch.ones(self.hidden_size)} if forget else {}
+            return {forget: np.ones(self.hidden_size)} if forget else {}
         order = torch.randperm(self.hidden_size).numpy()
-        found = self._scales.biases(self.family, inverse, order)
-        return {gate: torch.as_tensor(values) for gate, values in found.items()}
+        return self._scales.biases(self.family, inverse, order)
 
     def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
         """As of ``torch.nn.LSTM`` or ``torch.nn.GRU``: see the class."""

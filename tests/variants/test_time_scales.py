@@ -5,7 +5,7 @@ import pytest
 
 from problems import ROWS
 from slimrnn import InputError, Variant
-from slimrnn.variants import ACTIVATIONS, get
+from slimrnn.variants import ACTIVATIONS, CellSpec, get
 from slimrnn.variants.time_scales import TimeScales, paced_constants
 
 U = (np.arange(1000) + 0.5) / 1000  # what the published codes draw: quantiles of it
@@ -97,3 +97,23 @@ def test_auto_leaves_the_constants_of_a_variant_of_ones_own():
 def test_what_is_no_time_scale_is_refused(bad):
     with pytest.raises(InputError, match="time_scale must be None, a number of steps"):
         TimeScales.of(bad)
+
+
+@pytest.mark.parametrize("name", ["MGU", "MGU2", "MGU3", "MGU2_after", "GRU", "LSTM"])
+def test_a_slow_reset_gate_hides_nothing_of_h_at_the_start(name):
+    """U reads f h, or f what U reads: the product is then that of U alone."""
+    spec, scales = CellSpec(ROWS[name]), TimeScales(1, 100)
+    biases = scales.biases(
+        spec.variant.family, spec.recurrent_activation.inverse, ORDER
+    )
+    gains = scales.gains(spec, biases)
+    assert bool(gains) == name.startswith("MGU")
+    rng = np.random.default_rng(0)
+    u, h = rng.normal(size=(len(ORDER), len(ORDER))), rng.normal(size=len(ORDER))
+    for gate, gain in gains.items():
+        f = 1 / (1 + np.exp(-biases["f"]))
+        read = f * (h @ (u * gain)) if gate == "n" else (f * h) @ (u * gain)
+        np.testing.assert_allclose(read, h @ u)
+
+
+ORDER = np.array([3, 0, 4, 2, 1])

@@ -7,6 +7,7 @@ units.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from slimrnn import variants
 from slimrnn.activations import describe
 from slimrnn.engines.ops import bound, columns, join
 from slimrnn.errors import InputError
-from slimrnn.layers.initializers import by_blocks, paced_biases
+from slimrnn.layers.initializers import by_blocks, exactly, paced_biases, times
 from slimrnn.utils.checks import whole
 from slimrnn.variants import FAMILIES, WEIGHTS, CellSpec, Variant
 from slimrnn.variants.time_scales import TimeScales, is_auto, paced_constants
@@ -38,6 +39,11 @@ _ROLES = {
 _WORDS = {**{name: name for name in WEIGHTS}, "recurrent_kernel": "recurrent"}
 
 
+#: what time scales start, and the initialiser that "auto" may replace: the default
+_PACED: dict[str, tuple[type, ...]] = {
+    "bias": (initializers.Zeros,),
+    "recurrent_kernel": (initializers.Orthogonal,),
+}
 #: arguments that files from before they existed do not have, and their meaning there
 BEFORE = {"time_scale": None}
 
@@ -117,7 +123,7 @@ class _SlimCell(keras.layers.Layer, _DropoutCell):
             )
             setattr(self, weight, created)
         if self.vectors:
-            fill = [self._paced()[gate] for gate in self.vectors]
+            fill = [exactly(self._paced[gate]) for gate in self.vectors]
             self.constant_vectors = self.add_weight(
                 shape=(len(self.vectors) * self.units,),
                 name="constant_vectors",
@@ -130,7 +136,8 @@ class _SlimCell(keras.layers.Layer, _DropoutCell):
         """The shape of each weight, by name."""
         return self.trained.shapes(features, self.units)
 
-    def _paced(self) -> dict[str, Callable]:
+    @functools.cached_property
+    def _paced(self) -> dict[str, Any]:
         """What fills the biases of the gates that set the pace, by gate."""
         return paced_biases(self.spec, self.time_scales, self.units, self.seed)
 
@@ -140,14 +147,22 @@ class _SlimCell(keras.layers.Layer, _DropoutCell):
         if given is None:
             given = initializers.RandomNormal(stddev=self.units**-0.5)
         blocks = dict.fromkeys(self.trained.blocks(weight), given)
-        if weight == "bias":
-            forget = FAMILIES[self.family].forget
-            if forget in blocks and getattr(self, "unit_forget_bias", False):
-                blocks[forget] = initializers.Ones()
-            if not is_auto(self.time_scale) or isinstance(given, initializers.Zeros):
-                paced = self._paced()
-                blocks |= {gate: paced[gate] for gate in blocks if gate in paced}
+        forget = FAMILIES[self.family].forget if weight == "bias" else ""
+        if forget in blocks and getattr(self, "unit_forget_bias", False):
+            blocks[forget] = initializers.Ones()
+        usual = _PACED.get(weight, ())
+        if usual and (not is_auto(self.time_scale) or isinstance(given, usual)):
+            blocks |= self._by_time_scale(weight, blocks)
         return by_blocks(list(blocks.values()))
+
+    def _by_time_scale(self, weight: str, blocks: dict[str, Any]) -> dict[str, Any]:
+        """The blocks that time scales fill another way."""
+        if weight == "bias":
+            return {k: exactly(v) for k, v in self._paced.items() if k in blocks}
+        if self.time_scales is None:
+            return {}
+        gains = self.time_scales.gains(self.spec, self._paced)
+        return {k: times(blocks[k], gain) for k, gain in gains.items() if k in blocks}
 
     def packed_weights(self) -> dict[str, Any]:
         """The weights as the engines take them: by name, in the compute dtype.

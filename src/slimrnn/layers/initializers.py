@@ -55,8 +55,8 @@ def _apart(initializer: Callable, k: int) -> Callable:
 
 def paced_biases(
     spec: CellSpec, scales: TimeScales | None, units: int, seed: Any
-) -> dict[str, Callable]:
-    """What fills the biases of the gates that set the pace: gate -> initialiser.
+) -> dict[str, np.ndarray]:
+    """What fills the biases of the gates that set the pace: gate -> (n,).
 
     The units take the time scales in a random order, all gates in the same.
 
@@ -72,9 +72,19 @@ def paced_biases(
         return {}
     draws = initializers.RandomUniform(0, 1, seed=seed)((units,))
     order = np.argsort(ops.convert_to_numpy(draws))
-    found = scales.biases(spec.variant.family, inverse, order)
-    return {gate: _exactly(values) for gate, values in found.items()}
+    return scales.biases(spec.variant.family, inverse, order)
 
 
-def _exactly(values: np.ndarray) -> Callable[..., Any]:
+def exactly(values: np.ndarray) -> Callable[..., Any]:
+    """An initialiser that gives these values."""
     return lambda shape, dtype=None: ops.convert_to_tensor(values, dtype=dtype)
+
+
+def times(initializer: Callable, factors: np.ndarray) -> Callable[..., Any]:
+    """An initialiser whose values are multiplied by these."""
+
+    def fill(shape, dtype=None):
+        given = initializer(shape, dtype=dtype)
+        return given * ops.convert_to_tensor(factors, dtype=given.dtype)
+
+    return fill

@@ -17,7 +17,8 @@ import numpy as np
 
 from slimrnn.errors import InputError
 from slimrnn.utils.checks import number
-from slimrnn.variants.gates import FAMILIES
+from slimrnn.variants.gates import CANDIDATE, FAMILIES
+from slimrnn.variants.spec import CellSpec
 from slimrnn.variants.table import TABLE
 from slimrnn.variants.variant import Variant
 
@@ -131,6 +132,25 @@ class TimeScales:
         """
         gates = self.gates(family, self.quantiles(len(order))[order])
         return {gate: inverse(value) for gate, value in gates.items()}
+
+    def gains(self, spec: CellSpec, biases: dict[str, Array]) -> dict[str, Array]:
+        """What the recurrent matrices that a slow reset gate damps start times.
+
+        The MGU's f resets h too: a unit that remembers T steps shows the candidate a
+        T-th of its h. Divided by f at the start, U sees all of it.
+
+        Args:
+            spec: of the cell.
+            biases: what :meth:`biases` gave.
+
+        Returns:
+            gate -> (n, 1) for the rows of U, or (n,) for its columns.
+        """
+        family = spec.family
+        if family.reset != family.update or family.reset not in biases:
+            return {}
+        gain = 1 / spec.recurrent_activation.function(biases[family.reset])
+        return {family.product: gain} if family.product else {CANDIDATE: gain[:, None]}
 
     def constants(self, family: str) -> dict[str, float]:
         """What those gates are worth for the geometric middle, one T for all units."""
