@@ -117,9 +117,10 @@ def test_every_variant_is_the_oracle_s(name, dtype):
 
 def test_gradients_of_both_ways_to_compute_are_the_same():
     torch.manual_seed(1)
+    given = {"bidirectional": True, "time_scale": None}
     for name in ("LSTM6", "LSTM10", "GRU1", "MGU2"):
-        single = LAYERS[ROWS[name].family](M, N, 2, bidirectional=True, variant=name)
-        double = LAYERS[ROWS[name].family](M, N, 2, bidirectional=True, variant=name)
+        single = LAYERS[ROWS[name].family](M, N, 2, **given, variant=name)
+        double = LAYERS[ROWS[name].family](M, N, 2, **given, variant=name)
         double.double().load_state_dict(single.state_dict())
         found = []
         for layer, x in ((single, draw(T, B, M)), (double, draw(T, B, M).double())):
