@@ -7,6 +7,9 @@ from pathlib import Path
 from slimrnn import backends
 from slimrnn.native import BACKENDS
 
+#: the fixtures and the table of tests/attack
+pytest_plugins = ("attack_table",)
+
 
 def known_to_xla(flag: str) -> bool:
     """Whether the XLA installed has a flag: it ends the process that names another."""

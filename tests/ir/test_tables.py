@@ -13,6 +13,7 @@ from slimrnn.ir.layers import (
     Activation,
     Affine,
     Bidirectional,
+    Dense,
     Embedding,
     Layer,
     Masking,
@@ -30,6 +31,8 @@ WITHOUT = {
     "slimrnn.deploy.graph.layers._WRITERS": {Recurrent, Bidirectional},
     "slimrnn.deploy.program.inputs._FRONT": {*KINDS} - {Affine, Masking},
     "slimrnn.deploy.program.inputs._MASKS": {*KINDS} - {Embedding, Masking},
+    # no other kind stands behind a cell in a model that a run builds
+    "slimrnn.ir.resize._RESIZE": {*KINDS} - {Recurrent, Dense},
     "slimrnn.deploy.size._COUNTS": {Masking, Activation, Skip, Bidirectional},
 }
 
