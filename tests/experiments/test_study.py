@@ -119,7 +119,11 @@ COMMANDS = {
 def test_train_takes_a_variant_of_ones_own(monkeypatch, tmp_path):
     own, found = tmp_path / "own.toml", []
     own.write_text("family = 'mgu'\n[gates]\nf = 0.5\nc = {x = 'full', h = 'full'}\n")
-    carry_out = lambda args, begin, *rest: found.append(begin()[0]) or 0  # noqa: E731
+
+    def carry_out(args, begin, *rest):
+        found.append(begin()[0])
+        return 0
+
     monkeypatch.setattr("slimrnn.cli.trials.carry_out", carry_out)
     assert cli.main(["train", str(own), "--seeds", "2"]) == 0
     assert [x.name for x in found[0].trials()] == ["own", "own"]
