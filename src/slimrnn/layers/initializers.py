@@ -84,7 +84,8 @@ def times(initializer: Callable, factors: np.ndarray) -> Callable[..., Any]:
     """An initialiser whose values are multiplied by these."""
 
     def fill(shape, dtype=None):
-        given = initializer(shape, dtype=dtype)
+        # whose own may give a NumPy array, which a tensor of torch's is no factor of
+        given = ops.convert_to_tensor(initializer(shape, dtype=dtype))
         return given * ops.convert_to_tensor(factors, dtype=given.dtype)
 
     return fill
