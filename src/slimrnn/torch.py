@@ -23,9 +23,10 @@ from slimrnn import variants
 from slimrnn.errors import InputError
 from slimrnn.native import library
 from slimrnn.utils.checks import check, number, whole
-from slimrnn.variants import FAMILIES, CellSpec, Variant, shapes
+from slimrnn.variants import CellSpec, Variant, shapes
+from slimrnn.variants.configured import configured, of_family
 from slimrnn.variants.step import Step
-from slimrnn.variants.time_scales import TimeScale, TimeScales, paced_constants
+from slimrnn.variants.time_scales import TimeScale
 
 __all__ = ["SlimGRU", "SlimLSTM", "SlimMGU"]
 
@@ -88,20 +89,16 @@ class _SlimLayer(nn.Module):
         self.reset_parameters()
 
     def _specified(self, variant: Any, constants: Any, reset_after: bool) -> CellSpec:
-        found = variants.get(variant)
-        if (FAMILIES[found.family].base or found.family) != self.family:
-            raise InputError(
-                f"{type(self).__name__} takes a variant of the family {self.family}; "
-                f"received {found.name}, of the family {found.family}."
-            )
-        scales = self._scales = TimeScales.of(self.time_scale)
-        paced = paced_constants(found, self.time_scale, scales)
-        used = found if self.bias else found.without_bias()
-        used = used.with_reset_after() if reset_after else used
-        if scales is not None:
-            middle = scales.constants(self.family)
-            used = used.with_constants({gate: middle[gate] for gate in paced})
-        return CellSpec(used.with_constants(constants))
+        cell = configured(
+            of_family(variant, self.family),
+            use_bias=self.bias,
+            reset_after=reset_after,
+            gate_constants=constants,
+            time_scale=self.time_scale,
+            vectors=False,
+        )
+        self._scales = cell.scales
+        return cell.spec
 
     @property
     def _directions(self) -> int:

@@ -10,7 +10,8 @@ from slimrnn.errors import InputError
 from slimrnn.ir.data import one_of
 from slimrnn.ir.described import Described
 from slimrnn.ir.weights import RecurrentWeights
-from slimrnn.variants import ACTIVATIONS, CellSpec, Gate, Variant, get
+from slimrnn.variants import ACTIVATIONS, Activation, CellSpec, Gate, Variant, get
+from slimrnn.variants.configured import configured, of_family
 from slimrnn.variants.table import FULL
 
 Array = np.ndarray
@@ -51,14 +52,57 @@ def keras_cell(layer: Described) -> RecurrentWeights:
                     f"{bias.shape}; expected (2, 3 units)."
                 )
             weights["bias"] = one_bias(*bias)
-    functions = {}
+    function, gates = _functions(layer)
+    if layer.kind == "SimpleRNN":  # which has no gate
+        gates = ACTIVATIONS["linear"]
+    return cell_of(layer, CellSpec(variant, function, gates), weights)
+
+
+#: slimrnn's layers by their class: the family
+SLIM_CELLS = {"SlimLSTM": "lstm", "SlimGRU": "gru", "SlimMGU": "mgu"}
+
+
+def slim_cell(layer: Described) -> RecurrentWeights:
+    """The cell of one of slimrnn's layers, from its arguments.
+
+    Raises:
+        InputError: a variant, an activation or an argument that is none, weights of
+            other shapes.
+    """
+    cell = configured(
+        of_family(layer.get("variant"), SLIM_CELLS[layer.kind]),
+        _functions(layer),
+        use_bias=layer.get("use_bias", True),
+        reset_after=layer.get("reset_after", False),
+        gate_constants=layer.get("gate_constants"),
+        time_scale=layer.get("time_scale"),
+    )
+    vectors = ("constant_vectors",) if cell.vectors else ()
+    names = [*cell.trained.shapes(1, 1), *vectors]
+    weights = dict(zip(names, layer.arrays(*names), strict=True))
+    if cell.vectors:
+        values = [weights[name] for name in ("bias", *vectors) if name in weights]
+        have = (*cell.trained.blocks("bias"), *cell.vectors)
+        parts = np.split(np.concatenate(values), len(have))
+        blocks = dict(zip(have, parts, strict=True))
+        wanted = cell.spec.variant.blocks("bias")
+        weights["bias"] = np.concatenate([blocks[gate] for gate in wanted])
+        del weights["constant_vectors"]
+    return cell_of(layer, cell.spec, weights)
+
+
+def _functions(layer: Described) -> tuple[Activation, Activation]:
+    """The activation and the recurrent one.
+
+    Raises:
+        InputError: one that is not known.
+    """
+    found = []
     for what, usual in (("activation", "tanh"), ("recurrent_activation", "sigmoid")):
         name = layer.get(what, usual)
         one_of(f"The layer {layer} has the {what.replace('_', ' ')}", name, ACTIVATIONS)
-        functions[what] = ACTIVATIONS[name]
-    if layer.kind == "SimpleRNN":  # which has no gate
-        functions["recurrent_activation"] = ACTIVATIONS["linear"]
-    return cell_of(layer, CellSpec(variant, **functions), weights)
+        found.append(ACTIVATIONS[name])
+    return found[0], found[1]
 
 
 def cell_of(

@@ -64,7 +64,7 @@ def _zipped(name: str) -> Callable[[Path, bytes], bool]:
 
 #: of a file before torch 1.6: a pickle of the number that it has for its magic
 _TORCH_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-KERAS = Format("Keras", ".keras", "from_keras.from_file", _zipped("config.json"))
+KERAS = Format("Keras", ".keras", "from_archive.from_archive", _zipped("config.json"))
 FORMATS = (
     KERAS,
     Format(

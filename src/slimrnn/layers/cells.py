@@ -17,11 +17,11 @@ from keras import activations, constraints, initializers, ops, regularizers
 from slimrnn import variants
 from slimrnn.activations import describe
 from slimrnn.engines.ops import bound, columns, join
-from slimrnn.errors import InputError
 from slimrnn.layers.initializers import by_blocks, exactly, paced_biases, times
 from slimrnn.utils.checks import whole
-from slimrnn.variants import FAMILIES, WEIGHTS, CellSpec, Variant
-from slimrnn.variants.time_scales import TimeScales, is_auto, paced_constants
+from slimrnn.variants import FAMILIES, WEIGHTS, CellSpec
+from slimrnn.variants.configured import configured, of_family
+from slimrnn.variants.time_scales import is_auto
 
 # What holds a cell's dropout masks for a whole sequence has no public name in Keras,
 # but is a base of its public cells.
@@ -64,7 +64,7 @@ class _SlimCell(keras.layers.Layer, _DropoutCell):
         if isinstance(units, float) and units.is_integer():  # such as a half of 10
             units = int(units)
         settings["units"] = whole("units", units, least=1)
-        settings["variant"] = _of_family(settings["variant"], self.family)
+        settings["variant"] = of_family(settings["variant"], self.family)
         for rate in ("dropout", "recurrent_dropout"):
             settings[rate] = min(1.0, max(0.0, settings[rate]))  # as Keras does
         for name, value in settings.items():
@@ -87,25 +87,18 @@ class _SlimCell(keras.layers.Layer, _DropoutCell):
             return
         if self.time_scale == "auto":
             self._length = length
-        scales = self.time_scales = TimeScales.of(self.time_scale, length)
-        used = self.variant if self.use_bias else self.variant.without_bias()
-        if getattr(self, "reset_after", False):
-            used = used.with_reset_after()
-        paced = paced_constants(self.variant, self.time_scale, scales)
-        paced = tuple(gate for gate in paced if gate not in (self.gate_constants or {}))
-        functions = describe(self.activation), describe(self.recurrent_activation)
-        self.vectors: tuple[str, ...] = ()
-        # One constant served LSTM6 as well as a vector (docs/results/time-scales), and
-        # computes faster; so "auto" takes it.
-        one_for_all = is_auto(self.time_scale) or functions[1].inverse is None
-        if scales is not None and scales.low < scales.high and not one_for_all:
-            self.vectors = paced
-        elif scales is not None:
-            constants = scales.constants(self.family)
-            used = used.with_constants({gate: constants[gate] for gate in paced})
-        used = used.with_constants(self.gate_constants)
-        self.trained = used
-        self.spec = CellSpec(used.with_biases(self.vectors), *functions)
+        cell = configured(
+            self.variant,
+            (describe(self.activation), describe(self.recurrent_activation)),
+            use_bias=self.use_bias,
+            reset_after=getattr(self, "reset_after", False),
+            gate_constants=self.gate_constants,
+            time_scale=self.time_scale,
+            length=length,
+        )
+        self.time_scales, self.trained = cell.scales, cell.trained
+        self.vectors: tuple[str, ...] = cell.vectors
+        self.spec: CellSpec = cell.spec
 
     def build(self, input_shape):
         """Create the weights that the variant has, in the order of ``WEIGHTS``.
@@ -389,14 +382,3 @@ class SlimMGUCell(_SlimCell):
         **kwargs,
     ):
         super().__init__(own(locals()), **kwargs)
-
-
-def _of_family(variant: Any, family: str) -> Variant:
-    found = variants.get(variant)
-    if (FAMILIES[found.family].base or found.family) != family:
-        names = ", ".join(v.name for v in variants.variants() if v.family == family)
-        raise InputError(
-            f"{found.name} is of the family {found.family}, and this layer computes "
-            f"the family {family}; use Slim{found.family.upper()}, or one of {names}."
-        )
-    return found

@@ -1,0 +1,103 @@
+"""The reader of ``.keras`` files, without Keras; nothing in the file is run."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from slimrnn.errors import InputError
+from slimrnn.ir import graph, hdf5
+from slimrnn.ir.keras_config import Array, Reading
+from slimrnn.ir.model import Model
+from slimrnn.utils import files, foreign
+
+_CONFIG, _ABOUT, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+#: their weights lie as the original's do; the class itself reads them
+_PACKED = ("slim22>LSTMs", "slimrnn>PackedCell")
+#: where a layer keeps those of its own and of others, in the order of its weights
+_PLACES = ("cell", "layer", "forward_layer", "backward_layer")
+
+
+def from_archive(path: Path) -> Model:
+    """The model of a ``.keras`` file.
+
+    Raises:
+        InputError: no such file, a damaged one, a layer that the IR lacks.
+    """
+    try:
+        names = foreign.check_archive(path)
+        with zipfile.ZipFile(path) as archive:
+            found = _object(archive.read(_CONFIG))
+            about = _object(archive.read(_ABOUT)) if _ABOUT in names else {}
+            if _is_packed(found):
+                from slimrnn.ir import from_keras
+
+                return from_keras.from_file(path)
+            hdf5.numbers_in(path, _WEIGHTS)
+            weights = io.BytesIO(archive.read(_WEIGHTS))
+        version = str(about.get("keras_version") or "3")
+        reading = _Reading(path, found, version, path.suffix)
+    except InputError:
+        raise
+    except _DAMAGED as error:
+        raise files.unreadable(path, "a Keras model", error) from error
+    with hdf5.opened(path, weights) as file:
+        return reading.model(file)
+
+
+#: what damaged bytes make zipfile and json raise
+_DAMAGED = (
+    *(OSError, LookupError, TypeError, ValueError, AttributeError),
+    *(zipfile.BadZipFile, NotImplementedError, RuntimeError),  # and RecursionError
+)
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"it has {type(found).__name__} where an object stands")
+    return found
+
+
+def _is_packed(tree: Any) -> bool:
+    """Whether a configuration has one of the layers that need their class."""
+    if isinstance(tree, dict):
+        if tree.get("registered_name") in _PACKED:
+            return True
+        tree = list(tree.values())
+    return isinstance(tree, list) and any(map(_is_packed, tree))
+
+
+class _Reading(Reading):
+    """A group of weights is one of HDF5; its layers lie by class and number."""
+
+    def groups(self, links: Iterable[graph.Link], group: Any) -> list[Any]:
+        seen: Counter[str] = Counter()
+        found = []
+        for link in links:
+            name = _snake_case(str(link.entry["class_name"]))
+            place = f"layers/{name}" + (f"_{seen[name]}" if seen[name] else "")
+            seen[name] += 1
+            found.append(group.get(place, {}))
+        return found
+
+    def arrays(self, group: Any) -> Iterator[Array]:
+        own = group.get("vars", {})
+        for name in sorted(own, key=int):
+            yield hdf5.array(f"{self.path}: {own[name].name}", own[name])
+        for place in _PLACES:
+            if place in group:
+                yield from self.arrays(group[place])
+
+
+def _snake_case(name: str) -> str:
+    """As Keras makes names of classes."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
