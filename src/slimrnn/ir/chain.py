@@ -106,6 +106,8 @@ class _Chain:
 
     def embedding(self, layer: Described) -> None:
         (table,) = layer.arrays("embeddings")
+        _check_size(layer, "input_dim", len(table))
+        _check_size(layer, "output_dim", table.shape[-1])
         mask_zero = bool(layer.get("mask_zero", False))
         self.layers.append(Embedding(layer.name, table, mask_zero))
         self.mask = mask_zero
@@ -167,6 +169,7 @@ class _Chain:
     def dense(self, layer: Described) -> None:
         names = ("kernel", "bias") if layer.get("use_bias", True) else ("kernel",)
         kernel, *bias = layer.arrays(*names)
+        _check_size(layer, "units", kernel.shape[-1])
         function = self._activation(layer)
         given = bias[0] if bias else None
         self.layers.append(Dense(layer.name, kernel, given, function))
@@ -249,9 +252,11 @@ class _Chain:
                 f"order of its inputs, while its outputs are in the opposite one; "
                 f"allowed there are slimrnn's layers, which turn the mask."
             )
+        cell = layer.cell or keras_cell(layer)
+        _check_size(layer, "units", cell.units)
         return Recurrent(
             layer.name,
-            layer.cell or keras_cell(layer),
+            cell,
             bool(layer.get("return_sequences", False)),
             bool(layer.get("go_backwards", False)),
             self.mask,
@@ -262,6 +267,15 @@ class _Chain:
     def after(self, return_sequences: bool) -> None:
         self.sequence = return_sequences
         self.mask = self.mask and return_sequences
+
+
+def _check_size(layer: Described, setting: str, found: int) -> None:
+    """Refuses a setting that says another size than the weights have."""
+    said = layer.get(setting, found)
+    if said != found:
+        raise InputError(
+            f"The layer {layer} has {setting}={said}, and weights for {found}."
+        )
 
 
 #: slimrnn's layers, and the original's
