@@ -17,6 +17,8 @@ from slimrnn.data.adapter import Adapter
 from slimrnn.experiments.run.store import Run
 from slimrnn.ir.layers import Dense
 
+pytestmark = pytest.mark.backend_free
+
 pytest.importorskip("pandas")
 PAGE = Path(__file__).parents[2] / "docs" / "own-data.md"
 FORECAST = {"target": "temperature", "window": 24, "horizon": 6}

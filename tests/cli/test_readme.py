@@ -12,6 +12,8 @@ from slimrnn import native
 from slimrnn.cli import run_flags
 from slimrnn.cli.variants import variants_markdown
 
+pytestmark = pytest.mark.backend_free
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

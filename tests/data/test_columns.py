@@ -10,6 +10,8 @@ from slimrnn import data
 from slimrnn.data import targets
 from slimrnn.errors import InputError
 
+pytestmark = pytest.mark.backend_free
+
 ROWS = 60
 FRAME = {
     "a": np.linspace(0, 1, ROWS),

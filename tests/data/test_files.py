@@ -12,6 +12,8 @@ from made_data import FRAMES, LABELS, OFFSETS, TOKENS, arrays, is_one_sentence, 
 from slimrnn import data
 from slimrnn.errors import InputError
 
+pytestmark = pytest.mark.backend_free
+
 
 @pytest.mark.parametrize(
     ("kind", "facts"),

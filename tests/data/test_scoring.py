@@ -7,6 +7,8 @@ import pytest
 from slimrnn.data.scoring import Task
 from slimrnn.errors import InputError
 
+pytestmark = pytest.mark.backend_free
+
 losses = keras.losses
 RIGHT = np.array([2, 0, 1, 1])
 LOGITS = np.array([[-3, 0.1, 0.2], [0.4, 0.3, -9], [0, 8, 1], [-2, -1, -4.0]])

@@ -8,6 +8,8 @@ from made_data import listed, some
 from slimrnn import data
 from slimrnn.errors import InputError
 
+pytestmark = pytest.mark.backend_free
+
 
 @pytest.mark.parametrize("kind", ["tokens", "frames"])
 @pytest.mark.parametrize("lengths", [[3, 1, 4, 2], [1], [2, 2, 2], [5, 1]])

@@ -12,6 +12,8 @@ from slimrnn.data import sources
 from slimrnn.data.reading import read_npz
 from slimrnn.errors import InputError
 
+pytestmark = pytest.mark.backend_free
+
 
 @pytest.mark.parametrize(
     ("options", "message"),

@@ -42,6 +42,8 @@ from slimrnn.errors import InputError
 from slimrnn.variants import CellSpec, Variant
 from slimrnn.variants.gates import FAMILIES, Gate
 
+pytestmark = pytest.mark.backend_free
+
 layers = keras.layers
 COMPILERS = ("gcc", "clang")
 SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")

@@ -15,6 +15,8 @@ from slimrnn.cli.flags import Parser
 from slimrnn.errors import InputError
 from slimrnn.variants import TABLE
 
+pytestmark = pytest.mark.backend_free
+
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):

@@ -16,6 +16,8 @@ from slimrnn.deploy import EXPORTERS
 from slimrnn.deploy.graph.litert import to_litert
 from slimrnn.ir.from_keras import from_keras
 
+pytestmark = pytest.mark.backend_free
+
 litert = pytest.importorskip("ai_edge_litert.interpreter")
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
 

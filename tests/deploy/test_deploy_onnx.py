@@ -24,6 +24,8 @@ from slimrnn.deploy.graph.onnx import to_onnx
 from slimrnn.ir.from_keras import from_keras
 from slimrnn.variants import CANDIDATE, CellSpec
 
+pytestmark = pytest.mark.backend_free
+
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 

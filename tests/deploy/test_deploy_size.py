@@ -15,6 +15,8 @@ from slimrnn.deploy.c.export import DTYPES
 from slimrnn.deploy.size import CORES, Size, sizes
 from slimrnn.variants import TABLE
 
+pytestmark = pytest.mark.backend_free
+
 layers = keras.layers
 ARM = "arm-none-eabi-gcc"
 M4 = ("-mthumb", "-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16", "-O2")

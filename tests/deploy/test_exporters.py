@@ -10,6 +10,8 @@ from slimrnn import deploy
 from slimrnn.deploy import EXPORTERS
 from slimrnn.deploy.program.arithmetic import ARITHMETICS
 
+pytestmark = pytest.mark.backend_free
+
 DOCS = Path(__file__).parents[2] / "docs" / "deploy.md"
 exporters = pytest.mark.parametrize("name", EXPORTERS)
 

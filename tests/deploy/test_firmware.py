@@ -31,6 +31,8 @@ from slimrnn.deploy.c.project import source_of
 from slimrnn.errors import InputError
 from slimrnn.variants import TABLE
 
+pytestmark = pytest.mark.backend_free
+
 DOCS = Path(__file__).parents[2] / "docs" / "firmware.md"
 #: the compiler's functions for double, which no core has need of
 DOUBLE = re.compile(r"__aeabi_(c?d|\w+2d)")

@@ -15,6 +15,8 @@ from slimrnn.deploy.graph.metadata import summary
 from slimrnn.errors import InputError
 from slimrnn.ir.from_keras import from_keras
 
+pytestmark = pytest.mark.backend_free
+
 #: those that write one file
 FORMATS = [name for name, exporter in EXPORTERS.items() if exporter.ending]
 MODEL = CASES["LSTM6"].model

@@ -12,6 +12,8 @@ from deploy_problems import STRICT, compile_c, find_compiler, model_of, normal
 from slimrnn.deploy import to_arduino, to_c, to_esp_idf
 from slimrnn.deploy.c.export import DTYPES
 
+pytestmark = pytest.mark.backend_free
+
 layers = keras.layers
 KINDS = {
     "a stream": lambda: [

@@ -12,6 +12,8 @@ from slimrnn.errors import InputError
 from slimrnn.ir.layers import Activation, Recurrent, Skip
 from slimrnn.variants import get
 
+pytestmark = pytest.mark.backend_free
+
 EACH = {"return_sequences": True}
 
 

@@ -29,6 +29,8 @@ from slimrnn.ir.layers import Dense, Recurrent
 from slimrnn.ir.weights import RecurrentWeights
 from slimrnn.variants import TABLE, CellSpec
 
+pytestmark = pytest.mark.backend_free
+
 BUDGETS = (
     *("flash=3KB", "flash=2.2kb+ram=300", "ram=0.5KiB", "macs=1.1k"),
     *("instructions=4000", "instructions=9000@cortex-m0"),

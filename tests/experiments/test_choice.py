@@ -20,6 +20,8 @@ from slimrnn.experiments.sweep.study import Study
 from slimrnn.experiments.sweep.worker import _Silent
 from sweeps import Pretending, Quiet, trained
 
+pytestmark = pytest.mark.backend_free
+
 pytest.importorskip("optuna", reason="Optuna is not installed")
 
 VARIANTS = ["LSTM", "LSTM6", "GRU3", "MGU3"]

@@ -18,6 +18,8 @@ from slimrnn.experiments.sweep.study import Study
 from slimrnn.experiments.sweep.worker import Job
 from slimrnn.utils import files
 
+pytestmark = pytest.mark.backend_free
+
 BACKEND = keras.backend.backend()
 # Long enough for a machine to be killed while a trial runs.
 STUDY = Study(
@@ -142,6 +144,7 @@ def test_a_trial_that_hangs_is_ended(tmp_path, tasks):
     assert "0.2 s" in found.reason
 
 
+@pytest.mark.exhaustive
 def test_stopping_ends_what_runs(tmp_path, tasks):
     pool, path = tasks(workers=1), tmp_path / "run"
     pool.start("a", job(path))
@@ -182,6 +185,7 @@ def test_ray_is_not_installed(monkeypatch):
         Tasks("local")
 
 
+@pytest.mark.exhaustive
 def test_a_folder_still_in_use_is_not_the_trials_fault(tmp_path):
     """As after a cut network: the machine that was given up still trains."""
     pool = Processes()

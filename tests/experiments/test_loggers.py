@@ -18,6 +18,8 @@ from slimrnn.experiments.run.store import METRICS, lines
 from slimrnn.experiments.run.trainer import Trainer
 from slimrnn.loggers import LOGGERS
 
+pytestmark = pytest.mark.backend_free
+
 EPOCHS = 3
 KINDS = {"stopped": "LSTM6", "diverged": EXPLODING}
 INSTALLED = [name for name, x in LOGGERS.items() if importlib.util.find_spec(x.package)]

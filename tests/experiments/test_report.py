@@ -17,10 +17,10 @@ from made_runs import (
     HOSTILE,
     SITUATIONS,
     Trial,
-    in_all_situations,
     make_runs,
     write_page,
 )
+from products import each_once
 from slimrnn.cli import comparison as terminal
 from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.grouping import by_dataset
@@ -32,10 +32,12 @@ from slimrnn.experiments.report.figure import comparison, write_comparison
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Run
 
+pytestmark = pytest.mark.backend_free
 
-@pytest.fixture
-def situation(request, tmp_path):
-    return make_runs(tmp_path, SITUATIONS[request.param])
+
+@pytest.fixture(scope="module")
+def situation(request, tmp_path_factory):
+    return make_runs(tmp_path_factory.mktemp("runs"), SITUATIONS[request.param])
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def swept(tmp_path_factory):
     return make_runs(tmp_path_factory.mktemp("sweep"), SITUATIONS["sweep"])
 
 
-@in_all_situations
+@pytest.mark.parametrize("situation", SITUATIONS, indirect=True)
 def test_the_image_is_written(situation, tmp_path):
     write_comparison(situation, tmp_path / "comparison.png")
     assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")
@@ -106,8 +108,11 @@ def printed(runs, width):
     return capture.get()
 
 
-@in_all_situations
-@pytest.mark.parametrize("width", [80, 100, 120])
+@pytest.mark.parametrize(
+    ("situation", "width"),
+    each_once(SITUATIONS, (80, 100, 120)),
+    indirect=["situation"],
+)
 def test_the_terminal_shows_all_at_any_width(situation, width):
     text = printed(situation, width)
     cut = [word for word in text.split() if "…" in word]

@@ -16,6 +16,8 @@ from slimrnn.experiments.analysis.summary import summarize
 from slimrnn.experiments.report.charts import place
 from slimrnn.experiments.run.settings import Settings
 
+pytestmark = pytest.mark.backend_free
+
 LEFT, ENTER, ESCAPE = "\ue012", "\ue007", "\ue00c"
 FITS = "return document.documentElement.scrollWidth <= window.innerWidth"
 OVERLAPS = """

@@ -24,16 +24,15 @@ from slimrnn.utils import files
 
 EPOCHS = 4
 KINDS = {
-    "plain": {},
     "dropout": {"dropout": 0.3, "recurrent_dropout": 0.2},
-    "another optimizer": {"optimizer": "rmsprop", "variant": "LSTM3"},
+    "another optimizer": {"optimizer": "rmsprop", "variant": "GRU3", "batch_size": 100},
     "a schedule": {"schedule": "exp_loss", "optimizer": "sgd", "learning_rate": 0.05},
-    "the best epoch": {"keep": "best", "learning_rate": 0.3},
     "patience": {"keep": "best", "patience": 1, "learning_rate": 0.3, "epochs": 9},
-    "another family": {"variant": "GRU3", "batch_size": 100},
     "the original's start": {"init": "packed", "dropout": 0.3},
-    "tokens": {"dataset": None, "data": "words.npz", "trainable_embedding": True},
-    "one unit": {"dataset": None, "data": "words.npz", "head": "sigmoid"},
+    "tokens": {
+        **{"dataset": None, "data": "words.npz"},
+        **{"trainable_embedding": True, "head": "sigmoid"},
+    },
     "a regression": {"dataset": None, "data": "waves.npz", "padding": "front"},
 }
 
@@ -173,6 +172,7 @@ def stopped(tmp_path_factory, folder):
     return settings, trainer, path / "run", whole
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("both", [False, True], ids=["the last", "both"])
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_checkpoint_counts_as_missing(tmp_path, stopped, damage, both):
@@ -232,6 +232,7 @@ LINES = {
 }
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("damage", LINES)
 def test_damaged_lines_are_written_anew(tmp_path, stopped, damage):
     settings, trainer, path, whole = stopped
@@ -255,6 +256,7 @@ def test_a_checkpoint_of_other_settings_is_not_gone_on_with(tmp_path, stopped):
     assert checkpoint.last(path, owner) is None
 
 
+@pytest.mark.backend_free
 def test_a_folder_in_use_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "LOCK_SECONDS", 0.1)
     code = (
@@ -279,7 +281,7 @@ def test_a_folder_in_use_is_refused(tmp_path, monkeypatch):
 
 
 def test_a_run_that_has_ended_is_left_alone(tmp_path, folder):
-    settings = settings_of("plain", folder)
+    settings = settings_of("dropout", folder)
     path, trainer = tmp_path / "run", Trainer(loaded(settings), Stopping())
     made = trainer.run(settings, path)
     before = (path / "model.keras").stat().st_mtime_ns
@@ -289,9 +291,11 @@ def test_a_run_that_has_ended_is_left_alone(tmp_path, folder):
     assert (path / "model.keras").stat().st_mtime_ns == before
 
 
+@pytest.mark.backend_free
 def test_the_command_line_goes_on(tmp_path, capsys, monkeypatch):
     """A comparison that Ctrl-C stopped ends like one that was not stopped."""
     argv = ["compare", "LSTM6", "GRU3", "--seeds", "1", "--epochs", "3", "--units", "4"]
+    argv += ["--timing", "0"]
     assert cli.main([*argv, "--out", str(tmp_path / "whole")]) == 0
     ends = Trainer.run
 
@@ -305,7 +309,7 @@ def test_the_command_line_goes_on(tmp_path, capsys, monkeypatch):
     assert cli.main([*argv, "--out", str(out)]) == 130
     assert f"Go on with: slimrnn compare --resume {out}" in capsys.readouterr().err
     monkeypatch.setattr(Trainer, "run", ends)
-    assert cli.main(["compare", "--resume", str(out)]) == 0
+    assert cli.main(["compare", "--resume", str(out), "--timing", "0"]) == 0
     whole, again = scheduler.runs(tmp_path / "whole"), scheduler.runs(out)
     assert [run.config["variant"] for run in whole] == ["GRU3", "LSTM6"]
     assert [figures(run) for run in again] == [figures(run) for run in whole]
@@ -329,6 +333,7 @@ STUDIES = {
 }
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("mistake", REFUSED)
 def test_what_cannot_be_gone_on_with_is_told(tmp_path, capsys, mistake):
     flags, told = REFUSED[mistake]
@@ -359,6 +364,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+@pytest.mark.backend_free
 def test_a_full_disk_loses_nothing(tmp_path, small_disk, capsys):
     place, remount = small_disk
     argv = ["train", "LSTM6", "--epochs", "3", "--units", "40", "--seed", "5"]
@@ -382,6 +388,7 @@ def test_a_full_disk_loses_nothing(tmp_path, small_disk, capsys):
     assert figures(pair[0]) == figures(pair[1])
 
 
+@pytest.mark.backend_free
 def test_a_read_only_disk_is_told(small_disk, capsys):
     place, remount = small_disk
     remount("ro")

@@ -8,6 +8,8 @@ import pytest
 from slimrnn.experiments.analysis.bootstrap import paired_differences
 from slimrnn.experiments.analysis.statistics import Scores, note
 
+pytestmark = pytest.mark.backend_free
+
 
 def scored(values):
     """Scores of seeds 0, 1, ...: of each sequence, or of all together."""

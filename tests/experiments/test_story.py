@@ -12,6 +12,8 @@ from slimrnn.deploy.c.export import DTYPES
 from slimrnn.errors import InputError
 from slimrnn.experiments.run import build
 
+pytestmark = pytest.mark.backend_free
+
 DOCS = Path(__file__).parents[2] / "docs" / "story.md"
 TRAINING, TEST = slice(60), slice(6)
 TITLES = [story.TRAINED, story.SLIM, f"{story.SLIM} slimmed"]

@@ -17,6 +17,8 @@ from slimrnn.experiments.sweep import study as studies
 from slimrnn.variants import Variant, get, serialize
 from sweeps import study_of
 
+pytestmark = pytest.mark.backend_free
+
 
 def test_a_study_file_is_the_product_of_its_lists(tmp_path):
     file = tmp_path / "a.toml"

@@ -16,6 +16,8 @@ from slimrnn.experiments.analysis.statistics import Spread
 from slimrnn.experiments.analysis.summary import describe, summarize, validation_note
 from slimrnn.experiments.run.store import Run
 
+pytestmark = pytest.mark.backend_free
+
 
 def run(variant, **result):
     return Run(Path(variant), {"variant": variant, "seed": 0}, {}, [], result)

@@ -24,6 +24,8 @@ from slimrnn.experiments.sweep.scheduler import Sweep
 from slimrnn.experiments.sweep.study import Study
 from sweeps import Pretending, Quiet, pretend, study_of
 
+pytestmark = pytest.mark.backend_free
+
 # -- the sweep's own logic ------------------------------------------------------------
 
 

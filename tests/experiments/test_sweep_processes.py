@@ -24,6 +24,8 @@ from slimrnn.experiments.sweep import process_pool as pools
 from slimrnn.experiments.sweep import scheduler
 from sweeps import EPOCHS, SETTINGS, TRIALS, by_key, figures, study_of
 
+pytestmark = pytest.mark.backend_free
+
 
 def command(*argv):
     return [sys.executable, "-m", "slimrnn", *map(str, argv)]
@@ -104,14 +106,18 @@ if "slimrnn.experiments.sweep.worker" in sys.orig_argv:
 
 @pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
-@pytest.mark.parametrize("kills", some(lambda kills: kills == 2, (2, 21)))
+@pytest.mark.parametrize("kills", some(lambda kills: kills == 2, (2, 24)))
 def test_nothing_is_lost_by_being_killed(kills, tmp_path, whole, monkeypatch):
-    """Kills the sweep or its trials at random moments, also in a checkpoint's write."""
+    """Kills the sweep or its trials at random moments, also in a checkpoint's write.
+
+    Or it is stopped by Ctrl-C, and says how to go on.
+    """
     (tmp_path / "sitecustomize.py").write_text(SLOW_DISK)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("FAST_DISK", str(tmp_path / "fast"))
     draw, folder, process = random.Random(5), tmp_path / "killed", None
-    for whom in islice(cycle(["a writer", "the sweep", "a trial"]), kills):
+    victim = cycle(["a writer", "Ctrl-C", "the sweep", "a trial"])
+    for whom in islice(victim, kills):
         if process is None or process.poll() is not None:
             process = start(begin(folder, "--workers", 2, "--retries", kills))
         victims = []
@@ -121,6 +127,9 @@ def test_nothing_is_lost_by_being_killed(kills, tmp_path, whole, monkeypatch):
             _kill(_wait_for(partial(_a_writer, folder, time.time())))
             continue
         time.sleep(draw.uniform(0, 2.5))
+        if whom == "Ctrl-C":
+            _stop(process, folder)
+            continue
         _kill(process.pid if whom == "the sweep" else draw.choice(victims))
         if whom == "the sweep":
             process.wait()
@@ -137,9 +146,9 @@ def test_nothing_is_lost_by_being_killed(kills, tmp_path, whole, monkeypatch):
     assert by_key(folder) == by_key(whole)
     for run in scheduler.runs(folder):
         assert [x["epoch"] for x in run.metrics] == list(range(1, EPOCHS + 1))
-        assert not list(run.path.glob("*.tmp"))
+        assert not list(run.path.glob("unfinished-*"))
     attempts = [len(_lines(path)) for path in folder.glob("trials/*/attempts.jsonl")]
-    assert sum(attempts) >= kills // 2
+    assert sum(attempts) >= kills // 4
 
 
 def _lines(path):
@@ -158,17 +167,15 @@ def _wait_for(what, seconds=600):
     return found
 
 
-def test_ctrl_c_says_how_to_go_on(tmp_path):
-    folder = tmp_path / "stopped"
-    process = start(begin(folder, "--workers", 2))
+def _stop(process, folder):
+    """Ctrl-C ends all processes."""
     _wait_for(lambda: list(folder.glob("trials/*/metrics.jsonl")))
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=600)
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert f"Go on with: slimrnn sweep --resume {folder}" in err
     assert "Traceback" not in err + out
     assert not workers(process)
-    assert not list(folder.glob("trials/*/unfinished-*"))
 
 
 ENDS = {
@@ -177,7 +184,7 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("end", some(lambda end: end == "a hang", ENDS))
 def test_what_ends_a_trial_does_not_end_the_sweep(tmp_path, end):
     flags, reason = ENDS[end]
     flags = [*flags, "--retries", "0"]

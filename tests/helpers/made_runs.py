@@ -6,7 +6,6 @@ import random
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import pytest
 
 from slimrnn.experiments.report.html import write_report
 from slimrnn.experiments.run.store import Run
@@ -179,10 +178,6 @@ def scores_of(trial, result):
         return (hardness <= np.quantile(hardness, min(score, 1.0))).astype(np.uint8)
     errors = np.exp(hardness)
     return errors * score / errors.mean()
-
-
-def in_all_situations(test):
-    return pytest.mark.parametrize("situation", SITUATIONS, indirect=True)(test)
 
 
 def write_page(runs, folder):

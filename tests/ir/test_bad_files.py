@@ -7,6 +7,8 @@ import pytest
 from slimrnn import ir
 from slimrnn.errors import InputError
 
+pytestmark = pytest.mark.backend_free
+
 
 class Runs:
     """What a pickle runs when it is loaded."""

@@ -14,6 +14,8 @@ from slimrnn.activations import hard_sigmoid_keras2
 from slimrnn.errors import InputError
 from slimrnn.ir.from_keras import from_keras
 
+pytestmark = pytest.mark.backend_free
+
 layers = keras.layers
 OLD = {"recurrent_activation": hard_sigmoid_keras2}
 

@@ -11,6 +11,8 @@ from slimrnn import ir
 from slimrnn.deploy.program import program, simulator
 from slimrnn.errors import InputError
 
+pytestmark = pytest.mark.backend_free
+
 
 def run(model, x):
     return simulator.run(program.float32(model), x)

@@ -13,6 +13,8 @@ from slimrnn.ir.weights import RecurrentWeights
 from slimrnn.variants import ACTIVATIONS, CellSpec, get
 from slimrnn.variants.activations import Activation as Function
 
+pytestmark = pytest.mark.backend_free
+
 
 def bidirectional(forward, backward, merge="concat"):
     return Bidirectional("pair", forward, backward, merge)

@@ -14,6 +14,8 @@ from slimrnn.errors import InputError
 from slimrnn.ir.layers import Recurrent
 from slimrnn.variants import ACTIVATIONS
 
+pytestmark = pytest.mark.backend_free
+
 
 def streamed(model, x, folder):
     if native.reason():

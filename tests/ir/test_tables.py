@@ -21,6 +21,8 @@ from slimrnn.ir.layers import (
     Skip,
 )
 
+pytestmark = pytest.mark.backend_free
+
 #: the kinds that a table does without: they have nothing there
 WITHOUT = {
     "slimrnn.deploy.c.flow._TAKE": {Bidirectional},  # never goes step by step

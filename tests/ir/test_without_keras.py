@@ -3,6 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.backend_free
+
 WORK = """
 import sys
 sys.modules["keras"] = None

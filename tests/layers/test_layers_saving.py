@@ -23,6 +23,7 @@ from layer_problems import (
     randomised,
 )
 from problems import OWN, ROWS
+from products import some
 from slimrnn.activations import hard_sigmoid_keras2
 
 OPTIONS = {
@@ -149,7 +150,10 @@ numpy.save("{}.npy", y)
 """
 
 
-@pytest.mark.parametrize("order", [("keras", "slimrnn"), ("slimrnn.layers", "keras")])
+ORDERS = (("keras", "slimrnn"), ("slimrnn.layers", "keras"))
+
+
+@pytest.mark.parametrize("order", some(lambda order: order[0] == "keras", ORDERS))
 def test_a_new_process_only_has_to_import_slimrnn_to_load_a_model(order, saved):
     folder, _, expected = saved
     command = [sys.executable, "-c", ELSEWHERE.format(*order, order[0])]

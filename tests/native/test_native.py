@@ -15,7 +15,10 @@ from slimrnn.native import library
 from slimrnn.native.structures import BUFFERS
 from slimrnn.variants import ACTIVATIONS, CellSpec, Gate, Variant, shapes
 
-pytestmark = pytest.mark.skipif(bool(native.reason()), reason=native.reason())
+pytestmark = [
+    pytest.mark.backend_free,
+    pytest.mark.skipif(bool(native.reason()), reason=native.reason()),
+]
 
 ISAS = native.isas() if not native.reason() else ()
 PAIRS = [

@@ -9,6 +9,8 @@ import filelock
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.backend_free
+
 HOME = Path(__file__).parents[2]
 
 # Sanitizers and numbers of sequences: the large ones take ThreadSanitizer long.
@@ -21,7 +23,7 @@ OPTIONS = {
     "TSAN_OPTIONS": "halt_on_error=1",
 }
 
-
+MORE = pytest.mark.exhaustive
 FOUND = sorted((Path(__file__).parent / "fuzz").iterdir())
 
 
@@ -77,9 +79,9 @@ def make(folder: Path, sanitizer: str, *options: str) -> None:
 @pytest.mark.parametrize(
     ("sanitizer", "count"),
     [
-        pytest.param(sanitizer, count, marks=marks)
-        for sanitizer, (few, many) in CASES.items()
-        for count, marks in ((few, ()), (many, pytest.mark.exhaustive))
+        pytest.param(sanitizer, count, marks=() if count == 20 else MORE)
+        for sanitizer, counts in CASES.items()
+        for count in counts
     ],
 )
 def test_the_engine_is_clean(build, sanitizer, count):
@@ -93,9 +95,7 @@ def test_the_engine_is_clean(build, sanitizer, count):
     assert "serves a forked child: ok" in done.stdout
 
 
-@pytest.mark.parametrize(
-    "seconds", ["1", pytest.param("10", marks=pytest.mark.exhaustive)]
-)
+@pytest.mark.parametrize("seconds", ["1", pytest.param("10", marks=MORE)])
 def test_no_entry_reads_or_writes_beyond_a_buffer(build, seconds):
     """Inputs from a seed, and those that once found something: see fuzz.c.
 

@@ -113,6 +113,7 @@ def test_the_originals_command_line_in_its_own_process(here):
     assert not re.search(r"[\x00-\x09\x0b-\x1f]", out)
 
 
+@pytest.mark.exhaustive
 def test_without_arguments_config_py_says_all(here):
     # The model and the length are config.py's: LSTM3 over 500 steps.
     done = process("--data-dir", "../data")

@@ -9,6 +9,7 @@ import pytest
 import slimrnn
 from layer_problems import UNITS, normal, randomised
 from problems import ROWS
+from products import some
 from slimrnn import data
 from slimrnn.cli import flags
 from slimrnn.cli import slim as command
@@ -249,7 +250,9 @@ def sequences():
     return normal(96, TIME, FEATURES, seed=7)
 
 
-@pytest.mark.parametrize("end", PROBLEMS)
+@pytest.mark.parametrize(
+    "end", some(lambda end: end in ("logits", "sigmoid", "regression"), PROBLEMS)
+)
 def test_distillation_comes_nearer_to_the_trained_model(end, sequences):
     units, activation, label = PROBLEMS[end]
     model = randomised(

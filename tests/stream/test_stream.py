@@ -27,7 +27,7 @@ from streams import (
     taken,
 )
 
-pytestmark = pytest.mark.usefixtures("eager")
+pytestmark = [pytest.mark.backend_free, pytest.mark.usefixtures("eager")]
 layers = keras.layers
 BATCHES = (1, 2, 3, 5)
 SIZES = ((1, 1), (3, 7), (17, 33), (32, 100))  # features, units

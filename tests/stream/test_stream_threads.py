@@ -9,7 +9,10 @@ import pytest
 from layer_problems import FEATURES, built
 from slimrnn import InputError, Stream, native
 
-pytestmark = pytest.mark.skipif(bool(native.reason()), reason=native.reason())
+pytestmark = [
+    pytest.mark.backend_free,
+    pytest.mark.skipif(bool(native.reason()), reason=native.reason()),
+]
 STEPS = 200
 
 

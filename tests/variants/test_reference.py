@@ -8,6 +8,8 @@ from products import each_once
 from slimrnn import reference
 from slimrnn.variants import CANDIDATE, Gate, Variant, get
 
+pytestmark = pytest.mark.backend_free
+
 
 def loss(p, **changed):
     """The scalar whose gradients :func:`reference.gradients` gives."""

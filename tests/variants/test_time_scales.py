@@ -8,6 +8,8 @@ from slimrnn import InputError, Variant
 from slimrnn.variants import ACTIVATIONS, CellSpec, get
 from slimrnn.variants.time_scales import TimeScales, paced_constants
 
+pytestmark = pytest.mark.backend_free
+
 U = (np.arange(1000) + 0.5) / 1000  # what the published codes draw: quantiles of it
 
 #: published start -> the time scales that are the same, the biases of f and of i

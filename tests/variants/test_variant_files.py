@@ -6,6 +6,8 @@ from slimrnn.errors import InputError
 from slimrnn.variants import Gate, Variant, get
 from slimrnn.variants.files import described, load
 
+pytestmark = pytest.mark.backend_free
+
 GATES = """[gates]
 i = {h = "pointwise"}
 f = 0.9

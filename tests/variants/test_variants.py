@@ -13,6 +13,8 @@ import slimrnn
 from problems import OWN, ROWS
 from slimrnn import Gate, InputError, Variant, get, variants
 
+pytestmark = pytest.mark.backend_free
+
 # The parameter counts of the papers, written out by hand.
 COUNTS = {
     "LSTM": lambda m, n: 4 * (m * n + n**2 + n),
