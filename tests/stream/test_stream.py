@@ -11,6 +11,7 @@ import pytest
 import slimrnn
 from layer_problems import normal, randomised
 from problems import ROWS
+from products import each_once
 from slimrnn import native
 from slimrnn.activations import FUNCTIONS
 from slimrnn.errors import InputError
@@ -33,8 +34,7 @@ BATCHES = (1, 2, 3, 5)
 SIZES = ((1, 1), (3, 7), (17, 33), (32, 100))  # features, units
 
 
-@pytest.mark.parametrize("activation", FUNCTIONS)
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize(("name", "activation"), each_once(ROWS, FUNCTIONS))
 def test_a_stream_is_the_engine(name, activation):
     names = list(FUNCTIONS)
     start = names.index(activation)
@@ -60,8 +60,7 @@ def test_a_stream_is_the_engine(name, activation):
         assert_state(stream.state[0], expected.states)
 
 
-@pytest.mark.parametrize("batch", BATCHES)
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize(("name", "batch"), each_once(ROWS, BATCHES))
 def test_index_0_keeps_the_states(name, batch):
     model = keras.Sequential(
         [
