@@ -14,11 +14,22 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
+_DATA_DIR = os.environ.get("SLIMRNN_DATA_DIR")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_folder_unasked():
+    """What tests load does not depend on the environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SLIMRNN_DATA_DIR", raising=False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def data_dir():
     """The folder of real data; tests that need it skip where it is missing."""
     default = Path(__file__).parents[1] / ".." / "shared" / "data"
-    folder = Path(os.environ.get("SLIMRNN_DATA_DIR", default)).resolve()
+    folder = Path(_DATA_DIR or default).resolve()
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} is missing (set SLIMRNN_DATA_DIR)")
     return folder

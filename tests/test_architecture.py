@@ -8,7 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1] / "src" / "slimrnn"
 #: A room imports those before a < alone; those beside it do not know each other.
 HOUSE = (
-    "errors < utils backends < data variants < activations native loggers reference < "
+    "errors < utils < backends < data variants < "
+    "activations native loggers reference < "
     "torch engines < layers < ir < stream deploy.program < deploy.exporters < "
     "deploy.c deploy.graph < deploy < timing < slimming < experiments.run < "
     "experiments.analysis < experiments.report experiments.sweep < cli < __main__"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slimrnn.errors import InputError
+from slimrnn.utils.checks import known
 
 #: In the order of preference.
 BACKENDS = ("jax", "torch", "tensorflow")
@@ -129,10 +130,7 @@ def _running() -> str:
 
 
 def _checked(name: str, reason: str) -> Choice:
-    if name not in BACKENDS:
-        raise InputError(
-            f"Unknown backend {name!r} ({reason}); allowed: {', '.join(BACKENDS)}."
-        )
+    known(f"backend ({reason})", name, BACKENDS)
     if name not in installed():
         raise InputError(
             f"The backend {name} ({reason}) is not installed; installed: "

@@ -132,7 +132,7 @@ def _ratio(
 def measure(
     models: Mapping[str, keras.Model],
     one: np.ndarray,
-    batch: tuple[np.ndarray, np.ndarray] | None = None,
+    batch: tuple[np.ndarray, ...] | None = None,
     seconds: float = 20.0,
 ) -> dict[str, dict[str, Time]]:
     """What the models take, by the title of the work and the name of the model.

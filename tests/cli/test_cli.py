@@ -398,7 +398,7 @@ NO_CHOICES = [
     ((), None, None, "No backend for Keras is installed"),
     (("jax",), "torch", None, "pip install torch"),
     (("jax",), None, "tensorflow", "pip install tensorflow"),
-    (("jax",), "numpy", None, "Unknown backend 'numpy'"),
+    (("jax",), "numpy", None, "Unknown backend .* 'numpy'; the nearest"),
 ]
 
 

@@ -209,6 +209,17 @@ def test_real_data(data_dir, name, train, test, facts, length):
     assert dict(data.available(data_dir))[name].startswith(str(data_dir))
 
 
+def test_the_environment_names_the_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLIMRNN_DATA_DIR", str(tmp_path))
+    x, y = np.zeros((4, 28, 28)), np.arange(4) % 2
+    np.savez(tmp_path / "mnist.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    assert data.load("mnist").features == 28
+    assert dict(data.available())["mnist"] == str(tmp_path / "mnist.npz")
+    monkeypatch.setenv("SLIMRNN_DATA_DIR", "/no/such")
+    with pytest.raises(InputError, match="SLIMRNN_DATA_DIR"):
+        data.load("mnist")
+
+
 def test_real_reviews_equal_keras_padding(data_dir):
     raw = read_npz(data_dir / "imdb.npz")
     offsets = raw["x_train_offsets"]

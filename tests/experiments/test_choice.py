@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from slimrnn import cli
-from slimrnn.experiments.analysis.choice import candidates, verdict
+from slimrnn.experiments.analysis.choice import candidates, untested, verdict
 from slimrnn.experiments.run.store import Record, Run
 from slimrnn.experiments.sweep import choice, scheduler
 from slimrnn.experiments.sweep.choice import Choice
@@ -106,6 +106,16 @@ def test_all_variants_are_tried_at_the_same_points_and_the_best_with_seeds(tmp_p
     assert others[-1].variant == "LSTM"
     assert not others[-1].is_finalist
     assert verdict([best, *others]).startswith("Take MGU3 with 8 units")
+
+
+def test_who_is_no_finalist_has_no_test_score_to_choose_by(tmp_path):
+    runs = choose(tmp_path / "a", study_of(), Made())
+    shown = {run.path: run for run in untested(runs)}
+    finalists = {run.path for each in candidates(runs)[:3] for run in each.runs}
+    for run in runs:
+        tested = "test_int8_accuracy" in shown[run.path].result
+        assert tested == (run.path in finalists)
+        assert "val_int8_accuracy" in shown[run.path].result
 
 
 def test_the_time_ends_the_rounds_but_not_the_first(tmp_path):

@@ -6,6 +6,8 @@ import hashlib
 import json
 import math
 import re
+import shutil
+import subprocess
 import tomllib
 from html import escape
 from importlib import resources
@@ -26,7 +28,7 @@ from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.grouping import by_dataset
 from slimrnn.experiments.analysis.statistics import Spread
 from slimrnn.experiments.analysis.summary import summarize
-from slimrnn.experiments.report import html
+from slimrnn.experiments.report import html, style
 from slimrnn.experiments.report.csv_latex import latex, write_csv, write_latex
 from slimrnn.experiments.report.figure import comparison, write_comparison
 from slimrnn.experiments.run.settings import Settings
@@ -61,6 +63,25 @@ def test_the_image_has_a_line_a_variant(tmp_path):
     ]
     assert [len(axes.lines) for axes in figure.axes] == [5, 5]
     assert [len(axes.collections) for axes in figure.axes] == [5, 5]
+
+
+@pytest.mark.parametrize("width", style.WIDTHS)
+@pytest.mark.parametrize("legend", style.LEGENDS)
+def test_the_image_has_the_size_of_a_column_or_a_page(width, legend, tmp_path):
+    runs = make_runs(tmp_path, SITUATIONS["two data sets"])
+    look = style.FigureStyle(("pdf", "svg"), width, legend)
+    for path in look.files(tmp_path / "a"):
+        write_comparison(runs, path, look)
+        assert path.stat().st_size > 5000
+    svg = (tmp_path / "a.svg").read_text()
+    points = float(re.search(r'<svg [^>]*width="([\d.]+)pt"', svg)[1])
+    across = 2 if width == "screen" else 1
+    assert points == pytest.approx(72 * across * style.WIDTHS[width].inches, rel=0.01)
+    assert "LSTM4" in svg
+    figure = comparison(runs, look)
+    inside = [axes for axes in figure.axes if axes.get_legend()]
+    assert len(inside) == (2 if legend == "inside" else 0)
+    assert all(not axes.get_title("left") for axes in figure.axes) == (across == 1)
 
 
 @pytest.mark.parametrize("name", ["_hidden", "$x", r"$\bad$", "long " * 30, HOSTILE])
@@ -277,6 +298,37 @@ def test_latex_has_the_best_points(swept, tmp_path):
     assert "$[-0." in rows[1]
     columns = re.search(r"tabular}\{(\w+)\}", text)[1]
     assert {row.count("&") + 1 for row in rows} == {len(columns)}
+
+
+@in_all_situations
+def test_latex_compiles(situation, tmp_path):
+    program = shutil.which("pdflatex") or shutil.which("tectonic")
+    if program is None:
+        pytest.skip("neither pdflatex nor tectonic is here")
+    write_latex(situation, tmp_path / "table.tex")
+    (tmp_path / "a.tex").write_text(
+        "\\documentclass{article}\\usepackage{booktabs}\\begin{document}"
+        "\\input{table.tex}\\end{document}"
+    )
+    done = subprocess.run(
+        [program, *["-halt-on-error"] * ("pdflatex" in program), "a.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-500:]
+    assert (tmp_path / "a.pdf").exists()
+
+
+def test_latex_says_what_its_numbers_are(swept, tmp_path):
+    text = exported(write_latex, swept, tmp_path / "a.tex")
+    head, _, foot = text.partition("\\midrule")
+    assert "(fraction correct)" in head
+    assert "(s)" in head
+    assert "standard deviation of 3 seeds" in foot
+    assert r"95\,\% interval" in foot
+    for mean, deviation in re.findall(r"\$([\d.]+) \\pm ([\d.]+)\$", text):
+        assert len(mean.partition(".")[2]) == len(deviation.partition(".")[2])
+        assert float(deviation) > 0
 
 
 def test_latex_prints_any_name():

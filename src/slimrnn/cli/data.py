@@ -102,7 +102,7 @@ def about(dataset: Dataset) -> Iterator[str | Table]:
     if origin is not None:
         yield f"Training, validation and test are parted by {origin.by}."
     if dataset.classes is None:
-        y = np.concatenate([part.y for part in both])
+        y = np.concatenate([part.targets for part in both])
         yield (
             f"Targets: {y.min():.6g} to {y.max():.6g}, mean {y.mean():.6g}, standard "
             f"deviation {y.std():.6g}"
@@ -120,7 +120,7 @@ def _classes(dataset: Dataset) -> Table:
     for head in ("training", "test"):
         found.add_column(head, justify="right")
     counts = [
-        np.bincount(part.y, minlength=dataset.classes or 0)
+        np.bincount(part.targets, minlength=dataset.classes or 0)
         for part in (dataset.train, dataset.test)
     ]
     names = dataset.labels or tuple(map(str, range(dataset.classes or 0)))

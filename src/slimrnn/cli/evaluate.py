@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     model = inputs.load(args)
     dataset = options.load()
     answers = Adapter.of(model, dataset).answers(model, dataset.test)
-    scores = per_sequence(answers, dataset.test.y)
+    scores = per_sequence(answers, dataset.test)
     lines = [
         str(dataset),
         f"Test {dataset.metric} in float32: {scores.mean():.4g}",

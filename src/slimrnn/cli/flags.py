@@ -9,9 +9,8 @@ from typing import Any, NoReturn
 
 from slimrnn.backends import BACKENDS
 from slimrnn.errors import InputError
-from slimrnn.utils.checks import known, nearest
-
-FIGURE_FORMATS = ("png", "pdf", "svg")
+from slimrnn.experiments.report import style
+from slimrnn.utils.checks import nearest
 
 
 class Parser(argparse.ArgumentParser):
@@ -133,7 +132,7 @@ def run(group: Any, timing: float) -> None:
         "training, prediction and Stream take, in turns; 0: do not (default: "
         "%(default)s)",
     )
-    figure_format(group)
+    figure(group)
     group.add_argument(
         "--log-to",
         metavar="LOGGER",
@@ -145,26 +144,36 @@ def run(group: Any, timing: float) -> None:
     )
 
 
-def figure_format(group: Any) -> None:
-    """Adds --figure-format."""
+def figure(group: Any) -> None:
+    """Adds --figure-format, --figure-width and --figure-legend."""
     group.add_argument(
         "--figure-format",
         metavar="FORMAT[,FORMAT]",
-        default=FIGURE_FORMATS[0],
-        help=f"of the picture: {', '.join(FIGURE_FORMATS)} (default: %(default)s)",
+        default=style.FORMATS[0],
+        help=f"of the picture: {', '.join(style.FORMATS)} (default: %(default)s)",
+    )
+    group.add_argument(
+        "--figure-width",
+        metavar="|".join(style.WIDTHS),
+        default=next(iter(style.WIDTHS)),
+        help="for a screen, with a title; or for a paper, without one: 88 mm, a column "
+        "of two, or 181 mm, the page (default: %(default)s)",
+    )
+    group.add_argument(
+        "--figure-legend",
+        metavar="|".join(style.LEGENDS),
+        help="where the legend is (default: beside; inside in a column)",
     )
 
 
-def figure_formats(args: argparse.Namespace) -> list[str]:
-    """The formats in which pictures are drawn.
+def figure_style(args: argparse.Namespace) -> style.FigureStyle:
+    """How pictures are drawn.
 
     Raises:
-        InputError: one that there is not.
+        InputError: a format, a width or a place that there is not.
     """
-    formats = args.figure_format.split(",")
-    for name in formats:
-        known("figure format", name, FIGURE_FORMATS)
-    return formats
+    formats = tuple(args.figure_format.split(","))
+    return style.FigureStyle(formats, args.figure_width, args.figure_legend)
 
 
 def data_dir(group: Any) -> None:
@@ -172,7 +181,8 @@ def data_dir(group: Any) -> None:
     group.add_argument(
         "--data-dir",
         metavar="DIR",
-        help="folder of NAME.npz files, looked at before Keras's cache and the network",
+        help="folder of NAME.npz files, looked at before Keras's cache and the network "
+        "(default: SLIMRNN_DATA_DIR, or none)",
     )
 
 

@@ -15,6 +15,7 @@ from slimrnn.experiments.analysis.choice import Candidate, candidates, verdict
 from slimrnn.experiments.analysis.grouping import plural, variant_name
 from slimrnn.experiments.analysis.statistics import Spread
 from slimrnn.experiments.analysis.summary import metric_of
+from slimrnn.experiments.report.style import FigureStyle
 from slimrnn.experiments.run.store import MODEL, REFUSED, Run
 from slimrnn.utils import files
 
@@ -76,16 +77,18 @@ def _table(shown: Sequence[Candidate], metric: str) -> Table:
     return table
 
 
-def publish(runs: Sequence[Run], path: Path) -> dict[str, Path]:
+def publish(runs: Sequence[Run], path: Path, style: FigureStyle) -> dict[str, Path]:
     """Writes the front and the winner; returns the files by their title."""
     from slimrnn.experiments.report import front  # which needs Matplotlib
 
     found = candidates(runs)
     if not found:
         return {}
-    written = {"Front": path / "front.csv", "Picture of it": path / "front.png"}
+    written = {"Front": path / "front.csv"}
     front.write_csv(found, written["Front"])
-    front.write_picture(found, written["Picture of it"])
+    for file in style.files(path / "front"):
+        written[f"Picture of it ({file.suffix[1:]})"] = file
+        front.write_picture(found, file, style)
     model = found[0].best_run / MODEL
     if model.exists():
         written["Winner"] = path / WINNER

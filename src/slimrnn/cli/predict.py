@@ -26,8 +26,8 @@ def add(commands: Any) -> None:
         "predict",
         help="write what a trained model answers to sequences",
         description="Write what a trained model answers to each sequence of a "
-        "file: class and outputs\nas .csv, or the outputs as .npy. Targets are not "
-        "needed.",
+        "file, or at each step\nwhere the model does so: class and outputs as .csv, or "
+        "the outputs as .npy.\nTargets are not needed.",
         epilog="Example:\n  slimrnn predict runs/a/model.keras --data new.csv "
         "--features a,b --window 50 --out answers.csv",
     )
@@ -60,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
             with open(unfinished, "wb") as file:
                 np.save(file, answers)
         else:
-            Path(unfinished).write_text(table(answers, *_reading(model, args.model)))
+            reading = _reading(model, args.model)
+            Path(unfinished).write_text(table(answers, x.lengths, *reading))
     console().print(f"{len(x):,} answers: {out}", soft_wrap=True, markup=False)
     return 0
 
@@ -73,29 +74,39 @@ def _reading(model: Any, file: str) -> tuple[str, list[str]]:
     return getattr(last, "__name__", ""), labels(Path(file).parent)
 
 
-def table(answers: np.ndarray, activation: str, labels: list[str]) -> str:
+def table(
+    answers: np.ndarray, steps: np.ndarray, activation: str, labels: list[str]
+) -> str:
     """The answers as CSV: the class where there are classes, then the outputs.
+
+    Args:
+        answers: (N, n) of sequences, or (N, T, n) of each step.
+        steps: (N,) how many steps each sequence has; behind them there is no answer.
+        activation: the model's last.
+        labels: what the classes are called, where they are more than numbers.
 
     Example:
         >>> import numpy as np
-        >>> print(table(np.array([[0.25, 0.75]]), "softmax", ["idle", "run"]), end="")
-        sequence,class,output 0,output 1
-        0,run,0.25,0.75
+        >>> each = np.array([[[0.25, 0.75], [1, 0]]])
+        >>> print(table(each, np.array([2]), "softmax", ["idle", "run"]), end="")
+        sequence,step,class,output 0,output 1
+        0,0,run,0.25,0.75
+        0,1,idle,1,0
     """
-    rows = answers.reshape(len(answers), -1)
-    classes = None
-    if answers.ndim == 2 and activation == "softmax":
-        classes = rows.argmax(axis=1)
-    elif answers.ndim == 2 and activation == "sigmoid" and rows.shape[1] == 1:
-        classes = (rows[:, 0] > 0.5).astype(int)
+    import numpy as np  # here: --help does without it
+
+    outputs = answers.shape[-1]
+    classes = activation == "softmax" or (activation == "sigmoid" and outputs == 1)
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    outputs = [f"output {k}" for k in range(rows.shape[1])]
-    writer.writerow(["sequence", *["class"] * (classes is not None), *outputs])
-    for number, row in enumerate(rows):
-        said = []
-        if classes is not None:
-            found = int(classes[number])
+    heads = [*["step"] * (answers.ndim > 2), *["class"] * classes]
+    writer.writerow(["sequence", *heads, *(f"output {k}" for k in range(outputs))])
+    for number in np.ndindex(answers.shape[:-1]):
+        if number[1:] and number[1] >= steps[number[0]]:
+            continue
+        row, said = answers[number], []
+        if classes:
+            found = int(row.argmax() if outputs > 1 else row[0] > 0.5)
             said = [labels[found] if found < len(labels) else found]
-        writer.writerow([number, *said, *(f"{value:.9g}" for value in row)])
+        writer.writerow([*number, *said, *(f"{value:.9g}" for value in row)])
     return file.getvalue()

@@ -19,19 +19,19 @@ def add(commands: Any) -> None:
         description="Print the table of a run, a comparison or a sweep, finished or "
         "not, and write its\npicture, page and tables again from what is there.",
         epilog="Example:  slimrnn report runs/20261123-101500-sweep "
-        "--figure-format pdf,svg",
+        "--figure-format pdf,svg --figure-width column",
     )
     command.add_argument("folder", metavar="FOLDER", help="of the results")
-    flags.figure_format(command)
+    flags.figure(command)
 
 
 def run(args: argparse.Namespace) -> int:
     """Carries out `slimrnn report`."""
-    formats, path = flags.figure_formats(args), Path(args.folder)
+    style, path = flags.figure_style(args), Path(args.folder)
     backends.start()
     from slimrnn.experiments.sweep import scheduler
 
     study, about = scheduler.saved(path)
     command = str(about.get("command", ""))
-    trials.show(path, study, command, console(), formats, always=True)
+    trials.show(path, study, command, console(), style, always=True)
     return 0

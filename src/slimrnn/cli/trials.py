@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,10 +20,12 @@ from slimrnn import backends
 from slimrnn.cli import comparison, flags, front, progress, reproduce, time_table
 from slimrnn.cli.console import STOPPED, complain, console, out_folder
 from slimrnn.errors import InputError
+from slimrnn.experiments.analysis.choice import untested
 from slimrnn.experiments.analysis.grouping import by_dataset
 from slimrnn.experiments.run import store
 
 if TYPE_CHECKING:
+    from slimrnn.experiments.report.style import FigureStyle
     from slimrnn.experiments.sweep.process_pool import Pool
     from slimrnn.experiments.sweep.study import Study
 
@@ -73,7 +75,7 @@ def carry_out(
             f"A resumed run keeps its settings; received {', '.join(given)} together "
             f"with --resume: leave one out."
         )
-    formats = flags.figure_formats(args)
+    style = flags.figure_style(args)
     path = Path(args.resume or "")
     saved = store.mapping(path / store.STUDY) if args.resume else {}
     choice = backends.start(args.backend or saved.get("backend"))
@@ -120,7 +122,7 @@ def carry_out(
         complain(f"stopped by Ctrl-C; this is what there is. Go on with: {command}")
     if code == 0 and args.timing > 0:
         measure(path, study, args.timing)
-    show(path, study, str(about.get("command", "")), screen, formats)
+    show(path, study, str(about.get("command", "")), screen, style)
     if finish and code == 0:
         finish(path, study, screen)
     return code or int(where.watcher.failed)
@@ -179,7 +181,7 @@ def show(
     study: Study,
     command: str,
     screen: Console,
-    formats: Sequence[str],
+    style: FigureStyle,
     always: bool = False,
 ) -> None:
     """Prints what came out so far, and draws the picture, the page and the tables.
@@ -189,7 +191,7 @@ def show(
         study: what was to be trained.
         command: the command line that began it.
         screen: where to.
-        formats: of the picture.
+        style: of the pictures.
         always: whether to draw where there is but one run, too.
     """
     from slimrnn.experiments.report.publish import publish
@@ -220,7 +222,8 @@ def show(
         for part in reproduce.side_by_side(study, runs):
             screen.print(part)
     if draws:
-        written = publish(runs, path, command, study.title, formats)
-        written |= front.publish(runs, path) if study.minutes else {}
+        shown = untested(runs) if study.minutes else runs
+        written = publish(shown, path, command, study.title, style)
+        written |= front.publish(runs, path, style) if study.minutes else {}
         for title, file in written.items():
             screen.print(f"{title}: {file}", soft_wrap=True, markup=False)

@@ -8,11 +8,12 @@
     >>> x.shape, y.shape
     ((32, 8, 8), (32,))
 
-`sequences` knows what sequences are, `reading` turns a file of arrays into checked
-ones, `columns` reads tables and `windows` makes sequences of them, `targets` says what
-y is, `division` what is held out, `table` knows the names, `sources` finds them,
-`preparation` makes them from what is there, `batches` serves them to Keras, `adapter`
-fits them to a given model, `scoring` says what a prediction is worth.
+`sequences` knows what sequences are, `dataset` is what is learned from, `reading` turns
+a file of arrays into checked ones, `columns` reads tables and `windows` makes sequences
+of them, `targets` says what y is, `division` what is held out, `table` knows the names,
+`sources` finds them, `preparation` makes them from what is there, `batches` serves them
+to Keras, `adapter` fits them to a given model, `scoring` says what a prediction is
+worth.
 """
 
 from typing import TYPE_CHECKING
@@ -22,7 +23,8 @@ from slimrnn.utils.optional import lazy
 
 if TYPE_CHECKING:
     from slimrnn.data.batches import Batches
-    from slimrnn.data.sequences import Dataset, Part, Sequences
+    from slimrnn.data.dataset import Dataset
+    from slimrnn.data.sequences import Part, Sequences
     from slimrnn.data.sources import available, load, load_sequences
 
 # Imported when first asked for: who only wants the names needs no NumPy and no Keras.
@@ -30,7 +32,8 @@ __getattr__, __dir__ = lazy(
     __name__,
     {
         "batches": ("Batches",),
-        "sequences": ("Dataset", "Part", "Sequences"),
+        "dataset": ("Dataset",),
+        "sequences": ("Part", "Sequences"),
         "sources": ("available", "load", "load_sequences"),
     },
 )

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from slimrnn import data as served
-from slimrnn.data.sequences import Dataset, Part, Sequences
+from slimrnn.data.dataset import Dataset
+from slimrnn.data.sequences import Part, Sequences
 from slimrnn.errors import InputError
 
 Array = np.ndarray
@@ -52,8 +53,10 @@ def dataset(data: Any) -> Dataset:
     if not labels:
         y = y.reshape(len(y), -1) if y.ndim == 1 else y
         y = y.astype("float32")
-    part = Part(Sequences(x), y)
-    classes = int(y.max()) + 1 if labels and y.ndim == 1 else None
+    each = y.shape[:2] == x.shape[:2] and (y.ndim == 3 or labels)
+    shaped = Sequences(y.reshape(*x.shape[:2], -1)) if each else y
+    part = Part(Sequences(x), shaped)
+    classes = int(y.max()) + 1 if labels and part.targets.ndim == 1 else None
     return Dataset("data", part, part, classes)
 
 
@@ -67,6 +70,7 @@ class Takes:
         words: that token ids stay below.
         masks: whether it skips steps that pad.
         padding: the value of these; None: the data's own.
+        each_step: whether it answers at each step.
     """
 
     steps: int | None
@@ -74,6 +78,7 @@ class Takes:
     words: int | None = None
     masks: bool = False
     padding: float | None = None
+    each_step: bool = False
 
     @classmethod
     def of(cls, model: Any) -> Takes:
@@ -107,7 +112,8 @@ class Takes:
                 masks, padding = True, float(layer.mask_value)
             masks = masks or bool(getattr(layer, "mask_zero", False))
         features = shape[2] if len(shape) == 3 else None
-        return cls(shape[1], features, words, masks, padding)
+        each = len(model.outputs[0].shape) == 3
+        return cls(shape[1], features, words, masks, padding, each)
 
     def check(self, name: str, parts: Iterable[Sequences]) -> None:
         """Refuse sequences of another kind.
@@ -138,8 +144,8 @@ def _kind(features: int | None) -> str:
 class Adapter:
     """How sequences are padded for a model.
 
-    Steps that pad stand behind the sequence where the model masks them, and else in
-    front of it, so that its end is the last thing that the model sees.
+    Steps that pad stand behind the sequence where the model masks them or answers at
+    each step, and else in front of it, so that its end is the last that the model sees.
 
     Args:
         front: whether they stand in front.
@@ -170,14 +176,14 @@ class Adapter:
         takes.check(name, parts)
         lengths = np.concatenate([part.lengths for part in parts])
         longest, ragged = int(lengths.max()), len(set(lengths)) > 1
-        ragged = ragged or any(part.offsets is not None for part in parts)
+        ragged = ragged or any(part.is_ragged for part in parts)
         steps = takes.steps
         if steps is not None and (longest > steps or (longest < steps and not ragged)):
             raise InputError(
                 f"{name} has sequences of up to {longest} steps, and the model "
                 f"takes exactly {steps}; give data of that length."
             )
-        if takes.masks:
+        if takes.masks or takes.each_step:
             return cls(False, steps, takes.padding)
         return cls(ragged, longest if ragged and steps is None else steps, None)
 
@@ -201,7 +207,7 @@ class Adapter:
 
     def one(self, part: Part) -> Part:
         """The sequence of median length alone, padded as the model expects."""
-        x, y = self.batches(part.median())[0]
+        x, y, *_ = self.batches(part.median())[0]
         return Part(Sequences(x), y)
 
     def answers(self, model: Any, part: Part) -> Array:

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from slimrnn.data.sequences import Part, generator
+from slimrnn.data.sequences import Part, Sequences, generator
 from slimrnn.utils.checks import whole
 
 # Each padded length is one more shape to compile, which takes about as long as
@@ -48,7 +48,9 @@ def padded_lengths(lengths: np.ndarray, most: int) -> np.ndarray:
 class Batches(keras.utils.PyDataset):
     """Batches (x, y) of a part, each sample once an epoch.
 
-    x is (batch, length, m) or (batch, length), padded with `part.x.padding`.
+    x is (batch, length, m) or (batch, length), padded with `part.x.padding`. Where each
+    step has a target, y is (batch, length, k), and a third array, (batch, length), is
+    0 at steps that pad and else the weight by which each sequence counts alike.
 
     Shuffling is a pure function of seed and epoch. Keras's `fit` by default
     shuffles the *order* of batches once more, with a generator of its own: pass
@@ -116,7 +118,7 @@ class Batches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return -(-len(self.part) // self.batch_size)
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         epoch, plan = self._planned
         if epoch != self.epoch:
             plan = self.plan(self.epoch)
@@ -124,7 +126,12 @@ class Batches(keras.utils.PyDataset):
         indices, length = plan[index]
         batch = self.part.take(indices)
         self._served += 1
-        return batch.x.padded(length, front=self.front), batch.y
+        x = batch.x.padded(length, front=self.front)
+        if not isinstance(batch.y, Sequences):
+            return x, batch.y
+        # Each sequence counts alike, and a step that pads not at all.
+        weights = batch.y.real(length) * (length / batch.y.lengths[:, None])
+        return x, batch.y.padded(length), weights.astype("float32")
 
     def plan(self, epoch: int) -> list[tuple[np.ndarray, int]]:
         """Return each batch's samples and padded length in an epoch."""
@@ -172,13 +179,20 @@ class Batches(keras.utils.PyDataset):
 
 
 def answers(model: keras.Model, batches: Batches) -> np.ndarray:
-    """Return what a model says of each sample, (N, ...), in the order of the part."""
+    """Return what a model says of each sample, (N, ...), in the order of the part.
+
+    Of answers at each step, those of steps that pad behind may be 0.
+    """
     found: np.ndarray | None = None
-    for (places, _), (x, _) in zip(batches.plan(0), batches, strict=True):
+    for (places, length), (x, *_) in zip(batches.plan(0), batches, strict=True):
         answer = np.asarray(model.predict_on_batch(x), "float32")
+        shape = answer.shape[1:]
+        if len(shape) > 1 and shape[0] == length:
+            shape = (int(batches.lengths[-1]), *shape[1:])
         if found is None:
-            found = np.empty((len(batches.part), *answer.shape[1:]), "float32")
-        found[places] = answer
+            found = np.zeros((len(batches.part), *shape), "float32")
+        where = places if shape == answer.shape[1:] else np.s_[places, :length]
+        found[where] = answer
     assert found is not None
     return found
 

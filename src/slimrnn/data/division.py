@@ -43,10 +43,10 @@ def _by_fraction(
     They lie two places or more apart, so that each class of two or more samples keeps
     one for training.
     """
-    order = random.permutation(len(part))
-    if classes is not None:
-        order = order[np.argsort(part.y[order], kind="stable")]
-        shared = np.bincount(part.y)[part.y[order]] > 1
+    order, y = random.permutation(len(part)), part.y
+    if classes is not None and isinstance(y, np.ndarray):
+        order = order[np.argsort(y[order], kind="stable")]
+        shared = np.bincount(y)[y[order]] > 1
         order = order[shared] if shared.any() else order
     count = min(max(1, int(fraction * len(part))), len(order) // 2)
     found = np.zeros(len(part), int)
@@ -65,13 +65,18 @@ def _by_group(
         order = random.permutation(len(names))
         enough = int(np.searchsorted(sizes[order].cumsum(), fraction * len(part))) + 1
         found = np.isin(group, order[: min(enough, len(names) - 1)])
-        if classes is None or len(np.unique(part.y[~found])) == classes:
+        if classes is None or _shown(part, ~found) == classes:
             return found.astype(int)
     raise InputError(
         f"cannot split {len(names)} groups by fraction {fraction!r}: none of "
         f"{MOST_DRAWS} draws leaves training with all classes; give more groups, or "
         "split by time (--split time)."
     )
+
+
+def _shown(part: Part, kept: Array) -> int:
+    """How many classes the kept samples show."""
+    return len(np.unique(part.take(kept).targets))
 
 
 def _by_time(
@@ -94,7 +99,7 @@ def _by_time(
             f"cannot split {len(part)} windows by time: all of them overlap the last "
             f"ones; give more rows, shorter windows, or --split fraction."
         )
-    if classes is not None and len(np.unique(part.y[kept])) < classes:
+    if classes is not None and _shown(part, kept) < classes:
         raise InputError(
             "cannot split by time: some classes are only in the last windows; give "
             "more rows, or split by group or fraction (--split)."

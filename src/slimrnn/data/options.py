@@ -15,10 +15,12 @@ from slimrnn.utils.settings import (
     integer,
     setting,
     text,
+    truth,
 )
 
 if TYPE_CHECKING:
-    from slimrnn.data.sequences import Dataset, Sequences
+    from slimrnn.data.dataset import Dataset
+    from slimrnn.data.sequences import Sequences
 
 DEFAULT_DATASET = "digits"
 TASKS = {
@@ -67,7 +69,7 @@ class DataOptions:
         text,
         "DIR",
         "data",
-        usual="none",
+        usual="SLIMRNN_DATA_DIR, or none",
     )
     words: int | None = setting(
         None,
@@ -134,6 +136,14 @@ class DataOptions:
         "N",
         "data",
         usual="0, the last row itself",
+    )
+    each_step: bool = setting(
+        False,
+        "y is a target for each step (each row) rather than for each sequence",
+        truth,
+        "",
+        "data",
+        usual="where the shape of y says so",
     )
     split: str = choice(
         "auto",

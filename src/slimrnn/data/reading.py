@@ -135,7 +135,9 @@ def _damaged(
     )
 
 
-def checked(arrays: Arrays, where: str, task: str = "auto") -> tuple[list[Part], str]:
+def checked(
+    arrays: Arrays, where: str, task: str = "auto", each_step: bool = False
+) -> tuple[list[Part], str]:
     """Turn the arrays of a data set into its parts; say why y is classes or numbers.
 
     Args:
@@ -143,9 +145,11 @@ def checked(arrays: Arrays, where: str, task: str = "auto") -> tuple[list[Part],
             is (N, T, m) or (N, T), or (total, m) or (total,) with x_train_offsets and
             x_test_offsets (x_offsets), (N + 1,) each. Whole numbers without a feature
             axis are tokens, where 0 pads. y is (N,) or (N, k): see
-            `slimrnn.data.targets`.
+            `slimrnn.data.targets`; or targets for each step: (N, T, k), whole numbers
+            (N, T), or (total,) or (total, k) beside offsets.
         where: what to name in an error: the file.
         task: one of `slimrnn.data.options.TASKS`.
+        each_step: y is for each step, even where its shape alone does not say so.
 
     Raises:
         InputError: anything in the arrays that cannot be trained on.
@@ -166,15 +170,43 @@ def checked(arrays: Arrays, where: str, task: str = "auto") -> tuple[list[Part],
             f"{where}: x_train holds {_kind(x[0])} and x_test {_kind(x[1])}: "
             "both must hold the same; make them alike."
         )
-    found = targets.read({f"y{end}": arrays[f"y{end}"] for end in ends}, where, task)
-    for end, part in zip(ends, x, strict=True):
-        count = len(arrays[f"y{end}"])
-        if len(part) != count:
+    named = {f"y{end}": arrays[f"y{end}"] for end in ends}
+    found_steps = [_step_targets(arrays, end, x, task, each_step) for end in ends]
+    steps = [y for y in found_steps if y is not None]
+    each = len(steps) == len(ends)
+    if each:
+        named = dict(zip(named, steps, strict=True))
+    found = targets.read(named, where, task)
+    parts = []
+    for end, part, y in zip(ends, x, found.parts, strict=True):
+        count = len(part.steps) if each else len(part)
+        if len(y) != count:
+            kind = "step" if each else "sequence"
             raise InputError(
-                f"{where}: x{end} has {len(part)} sequences and y{end} {count} "
-                "targets: there must be one target a sequence; add or remove some."
+                f"{where}: x{end} has {count} {kind}s and y{end} {len(y)} targets: "
+                f"there must be one target a {kind}; add or remove some."
             )
-    return [Part(*pair) for pair in zip(x, found.parts, strict=True)], found.reason
+        shape = (*part.values.shape[: 2 - part.is_ragged], -1)
+        shaped = Sequences(y.reshape(shape), part.offsets) if each else y
+        parts.append(Part(part, shaped))
+    return parts, found.reason
+
+
+def _step_targets(
+    arrays: Arrays, end: str, x: list[Sequences], task: str, forced: bool
+) -> np.ndarray | None:
+    """The targets of all steps, (total,) or (total, k); None of those of sequences."""
+    y, raw = arrays[f"y{end}"], arrays[f"x{end}"]
+    if f"x{end}_offsets" in arrays:
+        many = len(arrays[f"x{end}_offsets"]) - 1
+        return y if forced or len(y) == len(raw) != many else None
+    alike = y.shape[:2] == raw.shape[:2]
+    classes = y.ndim == 2 and y.dtype.kind in "iub" and task != "regression"
+    if not (forced or y.ndim == 3 or (alike and classes and (y.sum(1) != 1).any())):
+        return None
+    if alike and any(part.is_ragged for part in x):
+        return y[raw != 0]  # where tokens are padded
+    return y.reshape(-1, *y.shape[2:]) if y.ndim > 1 else y
 
 
 def _numeric(arrays: Arrays, names: list[str], where: str) -> None:

@@ -6,12 +6,13 @@ first, and the labels and the last activation where there is none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from slimrnn.data.sequences import Dataset
+from slimrnn.data.dataset import Dataset
+from slimrnn.data.sequences import Part
 from slimrnn.errors import InputError
 
 Array = np.ndarray
@@ -136,18 +137,20 @@ class Task:
         return found if mask is None else found[mask]
 
 
-def per_sequence(outputs: Array, y: Array, loss: Any = None) -> Array:
-    """(N,) what a test finds of each sequence of a data set.
+def per_sequence(outputs: Array, part: Part, loss: Any = None) -> Array:
+    """(N,) what a test finds of each sequence: the mean of what it has targets for.
 
     Args:
         outputs: (N, ..., n) of the model.
-        y: of a part: labels, whole numbers, or targets, of a regression.
+        part: the sequences and their targets: whole numbers are labels, others those
+            of a regression.
         loss: with which the model was trained, where it is known.
     """
+    outputs, y = part.per_target(outputs), part.targets
     if loss is None and y.dtype.kind == "f":
         loss = "mse"
     found = Task.of(outputs, y, loss).score(outputs, y)
-    return found.reshape(len(found), -1).mean(axis=1).astype("float32")
+    return part.per_sequence(found).astype("float32")
 
 
 def baselines(dataset: Dataset) -> dict[str, float]:
@@ -161,15 +164,15 @@ def baselines(dataset: Dataset) -> dict[str, float]:
         >>> round(baselines(load("digits"))["the most frequent class"], 3)
         0.1
     """
-    train, test = dataset.train.y, dataset.test
+    train, test = dataset.train.targets, dataset.test
     if dataset.classes is not None:
-        most = np.bincount(train).argmax()
-        return {"the most frequent class": float((test.y == most).mean())}
-    mean = train.mean(axis=0, dtype=np.float64)
-    found = {"the mean": float(abs(test.y - mean).mean())}
+        right = test.targets == np.bincount(train).argmax()
+        return {"the most frequent class": float(test.per_sequence(right).mean())}
+    answers = {"the mean": train.mean(axis=0, dtype=np.float64)}
     if test.naive is not None:
-        found["the last value"] = float(abs(test.y - test.naive).mean())
-    return found
+        answers["the last value"] = replace(test, y=test.naive).targets
+    errors = {name: abs(test.targets - answer) for name, answer in answers.items()}
+    return {k: float(test.per_sequence(error).mean()) for k, error in errors.items()}
 
 
 def _name(loss: Any) -> str:

@@ -1,10 +1,11 @@
 """Sequences, equal or unequal in length, with their targets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from slimrnn.errors import InputError
 from slimrnn.utils.checks import whole
 
 
@@ -64,6 +65,19 @@ class Sequences:
             return np.full(len(self.values), self.values.shape[1])
         return np.diff(self.offsets)
 
+    @property
+    def steps(self) -> np.ndarray:
+        """(total, ...) the steps of all sequences, one after the other."""
+        return self.values.reshape(-1, *self.values.shape[2 - self.is_ragged :])
+
+    @property
+    def is_ragged(self) -> bool:
+        """Whether the sequences may be unequal in length."""
+        return self.offsets is not None
+
+    def __getitem__(self, indices: Any) -> "Sequences":
+        return self.take(indices)
+
     def take(self, indices: Any) -> "Sequences":
         """Return the sequences at `indices` (whole numbers, a mask or a slice).
 
@@ -107,10 +121,8 @@ class Sequences:
         cut = self.last(length)
         if cut.offsets is None and cut.values.shape[1] == length:
             return cut.values
-        lengths = cut.lengths[:, None]
-        steps = np.arange(length)
-        real = steps >= length - lengths if front else steps < lengths
-        frame = self.values.shape[1 if self.offsets is not None else 2 :]
+        real = cut.real(length, front=front)
+        frame = self.values.shape[2 - self.is_ragged :]
         out = np.full(
             (len(cut), length, *frame),
             self.padding if value is None else value,
@@ -118,6 +130,11 @@ class Sequences:
         )
         out[real] = cut.values.reshape(-1, *frame)
         return out
+
+    def real(self, length: int, *, front: bool = False) -> np.ndarray:
+        """Return (N, length), False at the steps that `padded(length)` adds."""
+        steps, lengths = np.arange(length), self.lengths[:, None]
+        return steps >= length - lengths if front else steps < lengths
 
     def _gather(self, starts: np.ndarray, lengths: np.ndarray) -> "Sequences":
         """Return the pieces of `lengths` steps that begin at `starts`."""
@@ -154,15 +171,16 @@ class Part:
 
     Args:
         x: N sequences.
-        y: (N,) int32 labels, or (N, k) float32 targets.
+        y: (N,) int32 labels, or (N, k) float32 targets; or N sequences of targets for
+            each step, as long as those of x: int32 labels, k of 1, or float32.
         origin: of samples that are not independent of each other.
-        naive: (N, k) of forecasts: the targets' last known values.
+        naive: of forecasts, shaped as y: the targets' last known values.
     """
 
     x: Sequences
-    y: np.ndarray
+    y: np.ndarray | Sequences
     origin: Origin | None = None
-    naive: np.ndarray | None = None
+    naive: np.ndarray | Sequences | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -173,115 +191,49 @@ class Part:
         naive = None if self.naive is None else self.naive[indices]
         return Part(self.x.take(indices), self.y[indices], origin, naive)
 
+    @property
+    def targets(self) -> np.ndarray:
+        """(n,) labels or (n, k) targets, of n sequences or of n steps."""
+        if not isinstance(self.y, Sequences):
+            return self.y
+        labels = self.y.tokens and self.y.steps.shape[1] == 1
+        return self.y.steps[:, 0] if labels else self.y.steps
+
+    def per_target(self, outputs: np.ndarray) -> np.ndarray:
+        """Return (n, ...), one for each target, of outputs for all sequences.
+
+        Args:
+            outputs: (N, ...), or (N, T, ...) where each step has a target: those of
+                padded steps, behind the sequence, are left out.
+
+        Raises:
+            InputError: one answer a sequence where each step has a target.
+        """
+        if not isinstance(self.y, Sequences):
+            return outputs
+        if outputs.ndim < 3:
+            raise InputError(
+                "The data have a target for each step, and the model answers once a "
+                "sequence; give a model whose recurrent layers return sequences."
+            )
+        return outputs[self.y.real(outputs.shape[1])]
+
+    def with_targets(self, targets: np.ndarray) -> "Part":
+        """Return the part with others of its n targets, (n, k)."""
+        if not isinstance(self.y, Sequences):
+            return replace(self, y=targets)
+        shaped = targets.reshape(*self.y.values.shape[: 2 - self.y.is_ragged], -1)
+        return replace(self, y=Sequences(shaped, self.y.offsets))
+
+    def per_sequence(self, scores: np.ndarray) -> np.ndarray:
+        """Return (N,) each sequence's mean of the scores of its targets, (n, ...)."""
+        rows = scores.reshape(len(scores), -1).mean(axis=1)
+        if not isinstance(self.y, Sequences):
+            return rows
+        lengths = self.y.lengths
+        return np.add.reduceat(rows, np.cumsum(lengths) - lengths) / lengths
+
     def median(self) -> "Part":
         """Return the sample of median length alone."""
         middle = np.argsort(self.x.lengths, kind="stable")[len(self) // 2]
         return self.take([middle])
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """What a network learns from, and what it is tested on.
-
-    Args:
-        name: of the dataset, or of the user's file.
-        train: N_train samples.
-        test: N_test samples.
-        classes: number of classes; None for regression.
-        vocabulary: number of token ids, 0 (padding) included; None for frames.
-        reason: why y is taken for classes or numbers, of a user's own data.
-        names: of the columns that a frame is made of, where they have names.
-        labels: what the classes are called, where they are more than numbers.
-        notes: what a user should know, in sentences.
-    """
-
-    name: str
-    train: Part
-    test: Part
-    classes: int | None = None
-    vocabulary: int | None = None
-    reason: str = ""
-    names: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """Return what it is, in a line."""
-        each = f"{self.features} feature{'s' * (self.features != 1)} a step"
-        if self.tokens:
-            each = f"{self.vocabulary:,} words"
-        what = f"{self.classes} classes" if self.classes else "a regression"
-        if self.reason:
-            other = "regression" if self.classes else "classification"
-            free = self.reason.startswith("y holds") and "texts" not in self.reason
-            what += f" ({self.reason}{f'; else: --task {other}' * free})"
-        return (
-            f"{self.name}: {len(self.train):,} training and {len(self.test):,} test "
-            f"sequences, {each}, {what}"
-        )
-
-    __repr__ = __str__
-
-    @property
-    def task(self) -> str:
-        """`"classification"` or `"regression"`."""
-        return "regression" if self.classes is None else "classification"
-
-    @property
-    def metric(self) -> str:
-        """By what models are compared: `"accuracy"`, or the mean absolute error."""
-        return "mae" if self.classes is None else "accuracy"
-
-    @property
-    def tokens(self) -> bool:
-        """Whether the sequences are token ids, for an Embedding."""
-        return self.train.x.tokens
-
-    @property
-    def features(self) -> int | None:
-        """The size m of a frame; None for tokens."""
-        return self.train.x.features
-
-    @property
-    def outputs(self) -> int:
-        """How many numbers a network gives: one a class, or one a target."""
-        return self.train.y.shape[1] if self.classes is None else self.classes
-
-    @property
-    def ragged(self) -> bool:
-        """Whether sequences have unequal lengths, in a part or between the two."""
-        both = (self.train.x, self.test.x)
-        steps = {None if x.offsets is not None else x.values.shape[1] for x in both}
-        return None in steps or len(steps) > 1
-
-    @property
-    def mask_value(self) -> float | None:
-        """What `keras.layers.Masking` takes for ragged frames; None elsewhere.
-
-        Tokens are masked by `Embedding(mask_zero=True)` instead.
-        """
-        return self.train.x.padding if self.ragged and not self.tokens else None
-
-    def split(self, fraction: float = 0.1, seed: int = 0) -> tuple[Part, Part]:
-        """Split the training part into (train, validation) by a seeded draw.
-
-        Every class gives its share, and one with a single sample keeps it for
-        training; windows are split by group or by time, as the test was. `test` is
-        not touched.
-
-        Args:
-            fraction: of the samples for validation, above 0 and at most 0.5.
-            seed: of the draw.
-
-        Raises:
-            InputError: another fraction or seed, or a single sample to split.
-
-        >>> from slimrnn.data import load
-        >>> train, validation = load("digits").split(0.1, seed=1)
-        >>> len(train), len(validation)
-        (1294, 143)
-        """
-        from slimrnn.data.division import held_out  # which knows parts
-
-        found = held_out(self.train, self.classes, fraction, seed)
-        return self.train.take(found == 0), self.train.take(found == 1)

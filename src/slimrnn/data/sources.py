@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from slimrnn.data import columns as readers
+from slimrnn.data.dataset import Dataset
 from slimrnn.data.division import held_out
 from slimrnn.data.preparation import BUILTIN, PREPARE
 from slimrnn.data.reading import Arrays, checked, read_npz, sequences
-from slimrnn.data.sequences import Dataset, Part, Sequences
+from slimrnn.data.sequences import Part, Sequences
 from slimrnn.data.table import DATASETS, Source
 from slimrnn.data.targets import INT32
 from slimrnn.data.windows import Choice, Found, arrange
@@ -24,6 +25,7 @@ from slimrnn.utils.checks import nearest, whole
 
 UNKNOWN = 2  # Keras's convention: 0 pads, 1 starts a text, 2 is an unknown word
 DOWNLOAD_SECONDS = 20.0
+DATA_DIR = "SLIMRNN_DATA_DIR"
 
 
 def load(
@@ -49,18 +51,19 @@ def load(
         file: a file instead of a name; where it is not, one of the same name is
             looked for in `data_dir`.
         frame: a frame of pandas, or arrays by name, instead.
-        data_dir: a folder of .npz files.
+        data_dir: a folder of .npz files; None: the one that the environment variable
+            SLIMRNN_DATA_DIR names, if there is one.
         words: token ids to keep, the most frequent first; those from `words` on
             become 2, the unknown word. None: the name's default, or all.
         length: the last steps to keep of each sequence. None: likewise.
         task: one of `slimrnn.data.options.TASKS`: what y is.
         test: fraction for the test, of data that are not split.
-        columns: features, target, group, window, stride, horizon and split: see
-            `slimrnn.data.windows.Choice`.
+        columns: features, target, group, window, stride, horizon, split and each_step:
+            see `slimrnn.data.windows.Choice`.
 
     Returns:
         A `Dataset` of float32 frames or int32 tokens, and int32 labels (N,) or
-        float32 targets (N, k).
+        float32 targets (N, k), or those of each step.
 
     Raises:
         InputError: an unknown name, nothing to be found, or a bad file or option.
@@ -75,10 +78,11 @@ only the whole numbers 0 to 1; else: --task regression)
     for option, value, least in (("words", words, UNKNOWN + 1), ("length", length, 1)):
         if value is not None:
             whole(option, value, least, INT32)
+    data_dir = data_dir or os.environ.get(DATA_DIR)
     if data_dir is not None and not os.path.isdir(data_dir):
         raise InputError(
-            f"the folder of data {str(data_dir)!r} does not exist: --data-dir takes a "
-            "folder of .npz files; correct it or leave it out."
+            f"the folder of data {str(data_dir)!r} does not exist: --data-dir, or else "
+            f"{DATA_DIR}, names a folder of .npz files; correct it or leave it out."
         )
     if sum(given is not None for given in (name, file, frame)) != 1:
         raise InputError(
@@ -90,7 +94,7 @@ only the whole numbers 0 to 1; else: --task regression)
         _no_columns(choice, name)
         source = _source(name)
         arrays, where = _arrays(name, source, data_dir)
-        parts, reason = checked(arrays, where, task)
+        parts, reason = checked(arrays, where, task, choice.each_step)
         dataset = _prepared(name, parts, where, words, length, source)
         return dataset if task == "auto" else replace(dataset, reason=reason)
     if file is not None and data_dir is not None and not os.path.exists(file):
@@ -98,12 +102,13 @@ only the whole numbers 0 to 1; else: --task regression)
     where = "frame" if file is None else str(file)
     found = _columns(file, frame, choice, task)
     if found is None:
-        parts, reason = checked(read_npz(str(file)), where, task)
+        arrays = read_npz(str(file))
+        parts, reason = checked(arrays, where, task, choice.each_step)
         found = Found({}, ())
     else:
         asked, forecast = task != "auto", found.naive is not None
         task = "regression" if forecast and not asked else task
-        parts, reason = checked(found.arrays, where, task)
+        parts, reason = checked(found.arrays, where, task, choice.each_step)
         reason = reason if asked else found.reason or reason
         parts[0] = replace(parts[0], origin=found.origin, naive=found.naive)
     if len(parts) == 1:
@@ -177,8 +182,7 @@ def _no_columns(choice: Choice, where: str) -> None:
 
 def _split(part: Part, test: float) -> list[Part]:
     """A part in two, one of them for the test; always the same."""
-    classes = int(part.y.max()) + 1 if part.y.dtype == np.int32 else None
-    found = held_out(part, classes, test, seed=0)
+    found = held_out(part, _classes(part), test, seed=0)
     return [part.take(found == 0), part.take(found == 1)]
 
 
@@ -188,7 +192,8 @@ def available(data_dir: str | os.PathLike | None = None) -> list[tuple[str, str]
     >>> dict(available())["digits"]
     'in scikit-learn'
     """
-    return [(name, _where(source, data_dir)) for name, source in DATASETS.items()]
+    folder = data_dir or os.environ.get(DATA_DIR)
+    return [(name, _where(source, folder)) for name, source in DATASETS.items()]
 
 
 def _where(source: Source, data_dir: str | os.PathLike | None) -> str:
@@ -319,12 +324,20 @@ def _cut(
         values = x.values
         if words is not None:
             values = np.where(values < words, values, np.int32(UNKNOWN))
-        return replace(part, x=Sequences(values, x.offsets, padding))
+        y = part.y
+        if length is not None and isinstance(y, Sequences):
+            y = y.last(length)
+        return replace(part, x=Sequences(values, x.offsets, padding), y=y)
 
     train, test = cut(train), cut(test)
     ids = 1 + max(int(part.x.values.max()) for part in (train, test)) if texts else None
-    classes = int(train.y.max()) + 1 if train.y.dtype == np.int32 else None
-    return Dataset(name, train, test, classes, ids)
+    return Dataset(name, train, test, _classes(train), ids)
+
+
+def _classes(part: Part) -> int | None:
+    """How many classes there are; None for a regression."""
+    y = part.targets
+    return int(y.max()) + 1 if y.dtype == np.int32 else None
 
 
 def _below(*values: np.ndarray) -> float:

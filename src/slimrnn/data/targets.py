@@ -46,7 +46,7 @@ def read(parts: Mapping[str, Array], where: str, task: str = "auto") -> Targets:
         if y.ndim not in (1, 2) or 0 in y.shape:
             raise InputError(
                 f"{where}: {name} is {_shape(y)}: it must be of shape (N,) or (N, k), "
-                "classes or numbers; reshape it."
+                "classes or numbers, or (N, T, k) for each step; reshape it."
             )
         _finite(y, f"{where}: {name}")
     rows = [y.reshape(len(y), -1) for y in parts.values()]
@@ -87,7 +87,7 @@ def _are_classes(y: Array, task: str) -> tuple[bool, str]:
     if y.shape[1] > 1:
         if _one_hot(y):
             return True, f"y holds one-hot rows of {y.shape[1]}"
-        return y.dtype.kind != "f", f"y holds {y.shape[1]} numbers for each sequence"
+        return y.dtype.kind != "f", f"y holds {y.shape[1]} numbers each"
     if y.dtype.kind != "f":
         return True, "y holds whole numbers"
     if are_class_numbers(y):

@@ -9,7 +9,7 @@ import numpy as np
 
 from slimrnn.data.columns import Column, Table
 from slimrnn.data.options import SPLITS
-from slimrnn.data.sequences import Origin
+from slimrnn.data.sequences import Origin, Sequences
 from slimrnn.data.targets import are_class_numbers
 from slimrnn.errors import InputError
 from slimrnn.utils.checks import known, nearest, whole
@@ -32,6 +32,7 @@ class Choice:
         horizon: rows from a window's last to its target: 0 is its last row itself.
             None: 0.
         split: one of `slimrnn.data.options.SPLITS`.
+        each_step: whether each row of a sequence has its target, rather than its last.
     """
 
     features: str | Sequence[str] | None = None
@@ -41,6 +42,7 @@ class Choice:
     stride: int | None = None
     horizon: int | None = None
     split: str = "auto"
+    each_step: bool = False
 
     def __post_init__(self) -> None:
         known("split", self.split, SPLITS)
@@ -58,7 +60,9 @@ class Choice:
     def given(self) -> list[str]:
         """The names of what was given."""
         return [
-            name for name, value in vars(self).items() if value not in (None, "auto")
+            name
+            for name, value in vars(self).items()
+            if value not in (None, "auto", False) and name != "each_step"
         ]
 
 
@@ -70,7 +74,7 @@ class Found:
         arrays: x and, where there is a target, y; x_offsets of unequal groups.
         names: of the features.
         origin: of windows.
-        naive: (N, k) the targets' last known values, of a forecast.
+        naive: as y: the targets' last known values, of a forecast.
         labels: what the classes are called.
         notes: what a user should know, in sentences.
         reason: why the target is taken for what it is, where the columns say so.
@@ -79,7 +83,7 @@ class Found:
     arrays: dict[str, Array]
     names: tuple[str, ...]
     origin: Origin | None = None
-    naive: Array | None = None
+    naive: Array | Sequences | None = None
     labels: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     reason: str = ""
@@ -138,9 +142,14 @@ def arrange(
         return _windows(x, y, number, choice, where, about)
 
     arrays: dict[str, Array] = {"x": x[:, :, None]}  # each row is a series
+    if choice.each_step and not group:
+        raise InputError(
+            "Without a window and a group, a row is a sequence of its own and has one "
+            "target; give --window or --group, or leave out --each-step."
+        )
     if group:
         offsets = np.flatnonzero(np.diff(number, prepend=-1, append=number[-1] + 1))
-        if y is not None:
+        if y is not None and not choice.each_step:
             y = _one_a_group(y, offsets, target, columns.texts(group)[order], where)
         arrays = {"x": x, "x_offsets": offsets}
     if choice.split == "time":
@@ -322,10 +331,12 @@ def _windows(
     origin = None
     if by != "fraction":
         origin = Origin(by, number[starts], starts, end + horizon)
-    naive = None
+    rows = starts[:, None] + np.arange(window) if choice.each_step else end
+    naive: Array | Sequences | None = None
     if horizon and not about.labels:
-        naive = y[end].reshape(len(end), -1).astype(np.float32)
-    arrays["y"] = y[end + horizon]
+        last = y[rows].reshape(*rows.shape, -1).astype(np.float32)
+        naive = Sequences(last) if choice.each_step else last
+    arrays["y"] = y[rows + horizon]
     return replace(about, arrays=arrays, origin=origin, naive=naive)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,11 +84,14 @@ def evaluate_int8(
         'accuracy'
     """
     exported = read(model)
-    usual = data
+    usual, part = data, None
+    per_sequence: Callable[[Array], Array] = np.ravel
     if isinstance(data, Dataset):
         parts = (data.train.x, data.test.x)
         adapter = Adapter.fit(inputs.takes(exported), data.name, *parts)
-        data, y = adapter.padded(data.test.x), data.test.y
+        part = data.test
+        per_sequence = part.per_sequence
+        data, y = adapter.padded(part.x), part.targets
         loss = "mse" if loss is None and y.dtype.kind == "f" else loss
     elif y is None:
         raise InputError(
@@ -97,19 +101,22 @@ def evaluate_int8(
     scales = usual if calibration is None else calibration
     lowered = (programs.float32(exported), quantize.int8(exported, scales))
     floats, integers = (_values(program, x) for program in lowered)
-    y = np.asarray(y)
+    y, mask = np.asarray(y), None
+    if part is not None:
+        floats, integers = map(part.per_target, (floats, integers))
+    elif exported.return_sequences:
+        mask = inputs.mask_of(exported, x)
     if exported.flatten and y.size == floats.size:
         y = y.reshape(floats.shape)
     loss = getattr(model, "loss", None) if loss is None else loss
     last = getattr(exported.layers[-1], "activation", "")
     task = Task.of(floats, y, loss, last)
-    mask = inputs.mask_of(exported, x) if exported.return_sequences else None
     right = [task.score(values, y, mask) for values in (floats, integers)]
     agree = None
     if task.metric == "accuracy":
         same = task.answers(floats) == task.answers(integers)
-        agree = float((same if mask is None else same[mask]).mean())
-    whole, small = (float(values.mean()) for values in right)
+        agree = float(per_sequence(same if mask is None else same[mask]).mean())
+    whole, small = (float(per_sequence(values).mean()) for values in right)
     return Evaluation(task.metric, whole, small, agree, right[0].size, str(task))
 
 

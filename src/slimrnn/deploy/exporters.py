@@ -13,7 +13,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from slimrnn.errors import InputError
 from slimrnn.utils import files
 from slimrnn.utils.checks import known
 
@@ -97,10 +96,7 @@ class Exporter:
         Raises:
             InputError: it does not have it.
         """
-        if mode not in self.modes:
-            raise InputError(
-                f"The mode must be one of {', '.join(self.modes)}; received {mode!r}."
-            )
+        known("mode", mode, self.modes)
 
 
 _BOTH = ("float32", "int8")

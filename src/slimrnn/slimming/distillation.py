@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -165,7 +165,7 @@ def _accuracy_of(logits: Callable) -> Callable:
 
 def with_targets(part: Part, loss: Distillation, answers: Array) -> Part:
     """The part with the loss's targets in place of its labels."""
-    return replace(part, y=loss.targets(answers, part.y))
+    return part.with_targets(loss.targets(part.per_target(answers), part.targets))
 
 
 class Best(keras.callbacks.Callback):

@@ -44,7 +44,7 @@ def measure(model: keras.Model, data: Dataset) -> Figures:
     adapter = Adapter.of(model, data)
     answers = adapter.answers(model, data.test)
     return Figures(
-        float(per_sequence(answers, data.test.y, getattr(model, "loss", None)).mean()),
+        float(per_sequence(answers, data.test, getattr(model, "loss", None)).mean()),
         data.metric,
         sum(
             layer.count_params()

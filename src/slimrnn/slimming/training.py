@@ -68,9 +68,10 @@ def slim(
     adapter = Adapter.of(model, data)
     parts = data.split(how.validation, how.seed)
     answers = [adapter.answers(model, part) for part in parts]
-    labels = [part.y for part in parts]
+    labels = [part.targets for part in parts]
+    each = (part.per_target(x) for part, x in zip(parts, answers, strict=True))
     end = end_of(
-        np.concatenate(answers),
+        np.concatenate(list(each)),
         np.concatenate(labels),
         getattr(model, "loss", None) or ("mse" if data.classes is None else None),
         getattr(getattr(model.layers[-1], "activation", None), "__name__", ""),
@@ -85,7 +86,7 @@ def slim(
     # Another model of the same layers: what is returned keeps its own compilation.
     pupil = keras.Model(slimmed.inputs[0], slimmed.outputs[0])
     optimizer = keras.optimizers.Adam(how.learning_rate)
-    pupil.compile(optimizer, loss=loss, metrics=[loss.score])
+    pupil.compile(optimizer, loss=loss, weighted_metrics=[loss.score])
     batches = adapter.batches(part, how.seed, how.batch_size)
     best = Best(pupil, adapter.batches(held), watch)
     pupil.fit(

@@ -19,6 +19,7 @@ from slimrnn.errors import InputError
 from slimrnn.ir import read
 from slimrnn.ir.model import Model
 from slimrnn.utils import files
+from slimrnn.utils.checks import known
 
 Array = np.ndarray
 
@@ -112,10 +113,7 @@ def compile_model(
         InputError: an unknown dtype, int8 without calibration data, data of another
             shape, or what :func:`slimrnn.deploy.program.quantize.int8` refuses.
     """
-    if dtype not in DTYPES:
-        raise InputError(
-            f"The dtype must be one of {', '.join(DTYPES)}; received {dtype!r}."
-        )
+    known("dtype", dtype, DTYPES)
     *_, last = model.recurrent()
     if last.zero_masked and not model.why_no_stream():
         raise InputError(

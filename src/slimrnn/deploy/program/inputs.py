@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from slimrnn.data.adapter import Adapter, Takes
-from slimrnn.data.sequences import Dataset, Sequences
+from slimrnn.data.dataset import Dataset
+from slimrnn.data.sequences import Sequences
 from slimrnn.deploy.program.program import Program
 from slimrnn.errors import InputError
 from slimrnn.ir.layers import Affine, Embedding, Layer, Masking
@@ -27,6 +28,7 @@ def takes(model: Model) -> Takes:
         len(model.layers[0].table) if isinstance(model.layers[0], Embedding) else None,
         first is not None,
         first.value if isinstance(first, Masking) else None,
+        model.return_sequences and not model.flatten,
     )
 
 

@@ -65,6 +65,31 @@ class Candidate:
         return f"{self.variant} with {self.settings.get('units')} units"
 
 
+def untested(runs: Sequence[Run]) -> list[Run]:
+    """The runs, without what the test found of points that are no finalists.
+
+    A reader who saw it would choose by it.
+
+    Example:
+        >>> result = {"val_int8_mae": 0.5, "test_int8_mae": 0.4}
+        >>> untested([Run(Path("a"), {"variant": "LSTM"}, {}, [], result)])[0].result
+        {'val_int8_mae': 0.5}
+    """
+    finalists = [run for own in configurations(runs) if len(own) > 1 for run in own]
+
+    def known(line: Mapping[str, Any]) -> dict[str, Any]:
+        return {k: v for k, v in line.items() if not k.startswith("test_")}
+
+    return [
+        run
+        if run in finalists
+        else replace(
+            run, metrics=[known(line) for line in run.metrics], result=known(run.result)
+        )
+        for run in runs
+    ]
+
+
 def candidates(runs: Iterable[Run]) -> list[Candidate]:
     """A candidate for each variant that integers have, the best first.
 

@@ -124,13 +124,16 @@ def panels(summary: Summary, metric: str) -> dict[str, Panel]:
         Panels under ``"training"``, ``"validation"`` and ``"test"``.
     """
     found = {}
+    ways = {run.config.get("standardize") for row in summary.rows for run in row.runs}
+    standardized = ways <= {"auto", "both"}
     for prefix, part in SPLITS.items():
         lines = _curves(summary, prefix + metric)
         shown = [line for line in lines if summary.rows[line.row].is_best] or lines
         if shown:
             axis = _axis(shown, bounded=metric == "accuracy")
-            label = f"{part} {numbers.with_unit(metric, summary.metric)}"
-            found[part] = Panel(f"{part} {METRICS[metric]}", label, lines, axis)
+            label = numbers.with_unit(metric, summary.metric, standardized)
+            title = f"{part} {METRICS[metric]}"
+            found[part] = Panel(title, f"{part} {label}", lines, axis)
     return found
 
 

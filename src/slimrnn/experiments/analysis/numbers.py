@@ -123,16 +123,22 @@ def difference(value: Difference | None, least: int | None = None) -> list[str]:
     return [f"{each:+.{places}f}" for each in known if each is not None]
 
 
-def with_unit(metric: str, compared: str) -> str:
+def with_unit(metric: str, compared: str, standardized: bool = False) -> str:
     """The label of a metric's axis.
 
     Args:
         metric: what the axis shows.
         compared: by which metric the variants are compared, which says what the
             loss is: cross-entropy for classes, else the mean squared error.
+        standardized: whether the loss is of targets divided by their deviation.
 
     Example:
         >>> with_unit("loss", "accuracy"), with_unit("mae", "mae")
         ('loss (nats)', "mean absolute error (target's unit)")
+        >>> with_unit("loss", "mae", standardized=True)
+        "loss (target's variances)"
     """
-    return f"{METRICS[metric]} ({_UNITS[metric, compared]})"
+    unit = _UNITS[metric, compared]
+    if standardized and (metric, compared) == ("loss", "mae"):
+        unit = "target's variances"
+    return f"{METRICS[metric]} ({unit})"

@@ -98,9 +98,10 @@ def switch(
 def curve_switches(number: int, summary: Summary) -> list[Markup]:
     """Chooses the metric of the learning curves, and the part of the data."""
     found = {name: curves.panels(summary, name) for name in metrics(summary)}
+    tested = all(row.score.mean is not None for row in summary.rows if row.done)
     held = [
         part
-        for part in ("test", "validation")
+        for part in (("test", "validation") if tested else ("validation", "test"))
         if any(part in panels for panels in found.values())
     ]
     names = [(name, METRICS[name]) for name, panels in found.items() if panels]

@@ -17,7 +17,6 @@ from slimrnn.experiments.analysis.grouping import VARIANT, by_dataset, text, tit
 from slimrnn.experiments.analysis.statistics import Spread
 from slimrnn.experiments.analysis.summary import (
     COSTS,
-    METRICS,
     STATUSES,
     Row,
     Summary,
@@ -173,9 +172,9 @@ def latex_lines(summary: Summary) -> Lines:
     heads = [
         *map(title, (VARIANT, *further)),
         "parameters",
-        f"test {METRICS[summary.metric]}",
+        f"test {numbers.with_unit(summary.metric, summary.metric)}",
         f"difference to {summary.reference}",
-        "seconds per epoch",
+        "time of an epoch (s)",
     ]
     columns = "l" * (1 + len(further)) + "rrrr"
     head = (
@@ -190,7 +189,23 @@ def latex_lines(summary: Summary) -> Lines:
         for name, score in summary.baselines.items()
     ]
     foot = "".join(["\\midrule\n" * bool(last), *last])
-    return Lines(head, tuple(rows), f"{foot}\\bottomrule\n\\end{{tabular}}\n")
+    foot += "\\bottomrule\n\\end{tabular}\n"
+    return Lines(head, tuple(rows), foot + _latex_notes(summary))
+
+
+def _latex_notes(summary: Summary) -> str:
+    """What the numbers are, in small letters below the table."""
+    counts = sorted({row.score.n for row in summary.rows if row.score.n})
+    seeds = " to ".join(str(n) for n in dict.fromkeys((*counts[:1], *counts[-1:])))
+    differences = [row.difference for row in summary.best]
+    said = [
+        counts[-1:] > [1] and f"Mean $\\pm$ standard deviation of {seeds} seeds.",
+        any(each and each.low is not None for each in differences)
+        and "In brackets: 95\\,\\% interval of the difference.",
+        bool(summary.baselines) and "Below the line: answers without training.",
+    ]
+    words = " ".join(each for each in said if each)
+    return f"\\par\\smallskip{{\\footnotesize {words}\\par}}\n" if words else ""
 
 
 def _latex_cells(row: Row, least: int | None) -> list[str]:

@@ -21,6 +21,7 @@ from slimrnn.experiments.analysis.summary import (
     describe,
     summarize,
 )
+from slimrnn.experiments.report.style import FigureStyle
 from slimrnn.experiments.run.store import Run
 from slimrnn.utils import files
 
@@ -28,34 +29,39 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import SubFigure
 
-#: so that journals take a picture, and a drawing program can edit it
-TEXT_AS_TEXT: Any = {"pdf.fonttype": 42, "svg.fonttype": "none"}
 INK, MUTED, GRID = "#1d2024", "#5d646d", "#e6e8eb"
+SCREEN = FigureStyle()
 LONGEST_NAME, LONGEST_TITLE, WIDEST_LINE = 24, 60, 96
 
 
-def write_comparison(runs: Sequence[Run], path: Path) -> None:
+def write_comparison(
+    runs: Sequence[Run], path: Path, style: FigureStyle = SCREEN
+) -> None:
     """Draw the learning curves of each variant's best configuration into an image file.
 
     Args:
-        runs: at least one; those on several data sets get a column each.
+        runs: at least one; those on several data sets get a column each, or, in the
+            width of a paper, a row.
         path: where to write; the suffix gives the format (``.png``, ``.pdf``, ...).
+        style: its size, and where the legend is.
     """
-    with rc_context(TEXT_AS_TEXT), files.atomic_file(path) as unfinished:
-        comparison(runs).savefig(unfinished, dpi=160)
+    with rc_context(style.settings), files.atomic_file(path) as unfinished:
+        comparison(runs, style).savefig(unfinished, dpi=160)
 
 
-def comparison(runs: Sequence[Run]) -> Figure:
+def comparison(runs: Sequence[Run], style: FigureStyle = SCREEN) -> Figure:
     """The figure of :func:`write_comparison`, in no window and no global state."""
-    problems = list(by_dataset(runs).values())
-    figure = Figure(figsize=(8.4 * len(problems), 7.2), layout="constrained")
-    columns = figure.subfigures(1, len(problems), squeeze=False)[0]
-    for column, own in zip(columns, problems, strict=True):
-        _column(column, own)
+    problems, size = list(by_dataset(runs).values()), style.size
+    across, down = (len(problems), 1) if size.titled else (1, len(problems))
+    inches = (size.inches * across, size.height * down)
+    figure = Figure(figsize=inches, layout="constrained")
+    places = figure.subfigures(down, across, squeeze=False).ravel()
+    for place, own in zip(places, problems, strict=True):
+        _one_dataset(place, own, style)
     return figure
 
 
-def _column(figure: SubFigure, runs: Sequence[Run]) -> None:
+def _one_dataset(figure: SubFigure, runs: Sequence[Run], style: FigureStyle) -> None:
     """The runs on one data set: the best configuration of each variant."""
     summary = summarize(runs)
     looks = curves.styles(summary)
@@ -64,19 +70,28 @@ def _column(figure: SubFigure, runs: Sequence[Run]) -> None:
     shown = [panel for panel in (parts.get("training"), held_out) if panel]
     axes = figure.subplots(max(len(shown), 1), 1, sharex=True, squeeze=False)[:, 0]
     for ax, panel in zip(axes, shown, strict=False):
-        _draw(ax, panel, summary, looks)
+        _draw(ax, panel, summary, looks, style.size.line)
     if shown:
         axes[-1].set_xlabel("epoch", color=MUTED)
         axes[-1].xaxis.set_major_locator(_whole_numbers())
     else:
         axes[0].set_axis_off()
         axes[0].text(0.5, 0.5, "No run has finished an epoch.", ha="center")
-    _title(axes[0], runs, summary)
-    _legend(figure, summary, looks)
+    if style.size.titled:
+        _title(axes[0], runs, summary)
+    place: dict[str, Any] = {"loc": "outside right upper"}
+    if style.inside:
+        place = {"loc": "best", "fontsize": "small"}
+    legend = axes[-1] if style.inside else figure
+    _legend(legend, summary, looks, style.size.line, place)
 
 
 def _draw(
-    ax: Axes, panel: curves.Panel, summary: Summary, looks: dict[str, curves.Style]
+    ax: Axes,
+    panel: curves.Panel,
+    summary: Summary,
+    looks: dict[str, curves.Style],
+    width: float,
 ) -> None:
     for curve in panel.curves:
         row = summary.rows[curve.row]
@@ -86,7 +101,9 @@ def _draw(
         done = curve.status == "done"
         marker = "o" if done and len(curve.points) == 1 else ""
         alpha = 1 if done else 0.6
-        ax.plot(curve.epochs, curve.means, **_line(look), marker=marker, alpha=alpha)
+        ax.plot(
+            curve.epochs, curve.means, **_line(look, width), marker=marker, alpha=alpha
+        )
         if any(point.std for point in curve.points):
             _band(ax, curve, look.color)
         if not done:
@@ -113,11 +130,11 @@ def _whole_numbers() -> MaxNLocator:
     return MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10])
 
 
-def _line(look: curves.Style) -> dict[str, Any]:
+def _line(look: curves.Style, width: float) -> dict[str, Any]:
     return {
         "color": look.color,
         "linestyle": (0, look.dash) if look.dash else "-",
-        "linewidth": 1.8,
+        "linewidth": width,
     }
 
 
@@ -169,14 +186,18 @@ def _title(ax: Axes, runs: Sequence[Run], summary: Summary) -> None:
 
 
 def _legend(
-    figure: SubFigure, summary: Summary, looks: dict[str, curves.Style]
+    place: SubFigure | Axes,
+    summary: Summary,
+    looks: dict[str, curves.Style],
+    width: float,
+    options: dict[str, Any],
 ) -> None:
-    handles = [Line2D([], [], **_line(looks[row.variant])) for row in summary.best]
+    looks_of = [looks[row.variant] for row in summary.best]
+    handles = [Line2D([], [], **_line(look, width)) for look in looks_of]
     # Set afterwards: a label's leading underscore would hide it, a "$" set formulas.
     labels = [str(index) for index in range(len(handles))]
-    legend = figure.legend(
-        handles, labels, loc="outside right upper", frameon=False, handlelength=2.6
-    )
+    look: dict[str, Any] = {"frameon": False, "handlelength": 2.6, **options}
+    legend = place.legend(handles, labels, **look)
     for entry, row in zip(legend.get_texts(), summary.best, strict=True):
         entry.set_parse_math(False)
         entry.set_text(_label(row))

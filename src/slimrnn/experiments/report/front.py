@@ -7,11 +7,13 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from slimrnn.experiments.analysis.choice import Candidate
 from slimrnn.experiments.analysis.summary import COSTS, METRICS, metric_of
-from slimrnn.experiments.report.figure import INK, MUTED
+from slimrnn.experiments.report.figure import INK, MUTED, SCREEN
+from slimrnn.experiments.report.style import FigureStyle
 from slimrnn.utils import files
 
 AXES = ("flash", "instructions")
@@ -53,9 +55,18 @@ def _record(each: Candidate) -> dict[str, object]:
     }
 
 
-def write_picture(found: Sequence[Candidate], path: Path) -> None:
+def write_picture(
+    found: Sequence[Candidate], path: Path, style: FigureStyle = SCREEN
+) -> None:
     """Draw the int8 validation score against flash and instructions."""
-    figure = Figure(figsize=(11, 5), layout="constrained")
+    with rc_context(style.settings), files.atomic_file(path) as unfinished:
+        _picture(found, style).savefig(unfinished, dpi=160)
+
+
+def _picture(found: Sequence[Candidate], style: FigureStyle) -> Figure:
+    size = style.size
+    inches = (size.inches, 0.7 * size.height)
+    figure = Figure(figsize=inches, layout="constrained")
     metric = metric_of([run for each in found for run in each.runs])
     for ax, cost in zip(figure.subplots(1, 2, sharey=True), AXES, strict=True):
         known = [each for each in found if cost in each.costs]
@@ -76,6 +87,8 @@ def write_picture(found: Sequence[Candidate], path: Path) -> None:
         ax.set_xlabel(COSTS[cost])
         ax.spines[["top", "right"]].set_visible(False)
     figure.axes[0].set_ylabel(f"validation {METRICS[metric]} in int8")
-    figure.suptitle("Dark: none is better and as cheap. Circles: several seeds, ± std")
-    with files.atomic_file(path) as unfinished:
-        figure.savefig(unfinished, dpi=160)
+    if size.titled:
+        figure.suptitle(
+            "Dark: none is better and as cheap. Circles: several seeds, ± std"
+        )
+    return figure

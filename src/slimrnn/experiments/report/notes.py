@@ -43,7 +43,8 @@ def notes(runs: Sequence[Run], summary: Summary) -> dict[str, str]:
     rows = summary.rows
     is_sweep = len(rows) > len(summary.best)
     repeated = any(row.done > 1 for row in rows)
-    lost = [row for row in rows if row.score.mean is None]
+    lost = [row for row in rows if not row.done]
+    untested = any(row.done and row.score.mean is None for row in rows)
     better = "above" if summary.metric == "accuracy" else "below"
     differences = [row.difference for row in summary.best]
     worse = {full_name(row): summary.unbeaten(row) for row in summary.best}
@@ -64,6 +65,7 @@ def notes(runs: Sequence[Run], summary: Summary) -> dict[str, str]:
             is_sweep
             and "★: the best configuration of its variant, by the mean validation "
             "score among those with the most finished seeds; test scores have no say.",
+            untested and "Only configurations of several seeds have a test score.",
             any(each and each.is_clear for each in differences)
             and "Bold: the interval leaves out zero.",
             statistics.note(differences, summary.base),

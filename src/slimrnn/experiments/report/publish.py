@@ -7,8 +7,9 @@ from pathlib import Path
 
 from slimrnn.experiments.analysis.grouping import by_dataset
 from slimrnn.experiments.report.csv_latex import write_csv, write_latex
-from slimrnn.experiments.report.figure import write_comparison
+from slimrnn.experiments.report.figure import SCREEN, write_comparison
 from slimrnn.experiments.report.html import write_report
+from slimrnn.experiments.report.style import FigureStyle
 from slimrnn.experiments.run import times
 from slimrnn.experiments.run.store import Run
 
@@ -18,7 +19,7 @@ def publish(
     path: Path,
     command: str,
     title: str = "",
-    formats: Sequence[str] = ("png",),
+    style: FigureStyle = SCREEN,
 ) -> dict[str, Path]:
     """Draws and writes what runs amount to; returns the files by their title.
 
@@ -27,10 +28,11 @@ def publish(
         path: the folder of all.
         command: the command line that repeats them.
         title: of the report; without one, it says which data there were.
-        formats: of the picture.
+        style: of the picture.
     """
     pictures = {
-        f"Picture ({ending})": path / f"comparison.{ending}" for ending in formats
+        f"Picture ({file.suffix[1:]})": file
+        for file in style.files(path / "comparison")
     }
     files = {
         **pictures,
@@ -39,7 +41,7 @@ def publish(
         "Table for LaTeX": path / "table.tex",
     }
     for picture in pictures.values():
-        write_comparison(runs, picture)
+        write_comparison(runs, picture, style)
     names = ", ".join(by_dataset(runs))
     title = title or f"Slim recurrent layers on {names}"
     measured = times.read(path)

@@ -62,6 +62,11 @@ def check(settings: Settings, dataset: Dataset) -> None:
     """
     _check_memory(settings, dataset)
     recurrent(settings)
+    if dataset.each_step and settings.padding == "front":
+        raise InputError(
+            f"padding front is of models with one answer a sequence, and "
+            f"{dataset.name} has a target for each step; leave --padding out."
+        )
     parts(settings, dataset)
     head_of(settings, dataset)
     _optimizer(settings)
@@ -91,7 +96,10 @@ def _check_memory(settings: Settings, dataset: Dataset) -> None:
 
 
 def recurrent(
-    settings: Settings, length: int | None = None, place: int = 0
+    settings: Settings,
+    length: int | None = None,
+    place: int = 0,
+    each_step: bool = False,
 ) -> keras.layers.Layer:
     """A recurrent layer of the settings.
 
@@ -99,6 +107,7 @@ def recurrent(
         settings: of the run.
         length: of a sequence, for time scales that depend on it.
         place: among the recurrent layers, from 0 on.
+        each_step: whether there is an answer at each step.
 
     Raises:
         InputError: a combination that the layer refuses.
@@ -111,7 +120,7 @@ def recurrent(
         "recurrent_dropout": settings.recurrent_dropout,
         # Without a seed of its own, torch would draw dropout from its global state.
         "seed": (settings.seed + place) % (MAX_SEED + 1),
-        "return_sequences": place < settings.layers - 1,
+        "return_sequences": each_step or place < settings.layers - 1,
     }
     if settings.init == "packed":
         return _packed(settings, options)
@@ -161,7 +170,7 @@ def build(settings: Settings, dataset: Dataset) -> keras.Model:
 
     Tokens go through an Embedding, unequal lengths behind a mask; then the
     recurrent layer and a Dense layer: the settings' head for classes, linear for
-    targets.
+    targets. Where each step has a target, it has an answer too, and no step is masked.
     """
     with backends.quietly():  # Keras imports TensorFlow here, if there is one
         keras.utils.set_random_seed(settings.seed)
@@ -173,7 +182,7 @@ def build(settings: Settings, dataset: Dataset) -> keras.Model:
             dataset.vocabulary,
             settings.embedding,
             embeddings_initializer=_EMBEDDINGS[settings.embedding_init],
-            mask_zero=dataset.ragged and masked,
+            mask_zero=dataset.masked and masked,
             trainable=settings.trainable_embedding,
         )(x)
     else:
@@ -187,17 +196,18 @@ def build(settings: Settings, dataset: Dataset) -> keras.Model:
                 mean=mean.tolist(), variance=variance.tolist()
             )(x)
     for place in range(settings.layers):
-        x = recurrent(settings, typical_length(dataset), place)(x)
+        length = typical_length(dataset)
+        x = recurrent(settings, length, place, dataset.each_step)(x)
     head = head_of(settings, dataset)
     units = 1 if head.one_unit else dataset.outputs
     outputs = keras.layers.Dense(units, activation=head.activation)(x)
     loss: Any = head.loss
     if "targets" in standardized(settings, dataset):
-        mean, deviation = (each.tolist() for each in moments(dataset.train.y))
+        mean, deviation = (each.tolist() for each in moments(dataset.train.targets))
         loss = layers.MeanStandardizedError(deviation)
         outputs = keras.layers.Rescaling(deviation, mean)(outputs)
     model = keras.Model(inputs, outputs, name="slimrnn")
-    model.compile(_optimizer(settings), loss=loss, metrics=[head.metric])
+    model.compile(_optimizer(settings), loss=loss, weighted_metrics=[head.metric])
     return data_parallel.spread(model)
 
 
@@ -285,7 +295,7 @@ def scores(model: keras.Model, batches: Batches) -> np.ndarray:
     1 or 0 for a class found rightly or not; the absolute error for a regression,
     averaged over the targets.
     """
-    return per_sequence(answers(model, batches), batches.part.y, model.loss)
+    return per_sequence(answers(model, batches), batches.part, model.loss)
 
 
 def counts(model: keras.Model) -> dict[str, int]:
