@@ -1,4 +1,4 @@
-"""The tables: the targets, all times, what could not run, and the README's."""
+"""The tables: the targets, all times, what could not run, and the short one."""
 
 from collections import defaultdict
 
@@ -143,7 +143,7 @@ def _failures(timings):
 
 
 def markdown(results):
-    """The README's table: ratios, with the control of equal work beside each."""
+    """The short table of docs/benchmark.md: ratios, and the control of equal work."""
     lines = [
         "| work | layer | faster than | times | equal-work control | times |",
         "| --- | --- | --- | ---: | --- | ---: |",
@@ -163,7 +163,7 @@ def markdown(results):
         found = (_title(ours), name(ours), name(peer), _times_faster(ours, peer))
         lines.append(f"| {' | '.join((*found, *beside))} |")
     if not seen:
-        return "Nothing was measured that the README's table shows."
+        return "Nothing was measured that the short table shows."
     return "\n".join(lines)
 
 

@@ -21,7 +21,7 @@ class Verdict:
         ours: our timing.
         peer: the peer's, the fastest one's; None if there is none.
         reason: why it cannot be judged; empty if it can.
-        control: the timing beside which the README shows the ratio; None without.
+        control: the timing beside which the short table shows the ratio; None without.
     """
 
     target: dict[str, Any]

@@ -104,7 +104,7 @@ MISTAKES = {
     ),
     "unknown backend": (
         ["compare", "--backend", "theano"],
-        ["'theano'", "jax, torch, tensorflow"],
+        ["'theano'", "jax, tensorflow, torch"],
     ),
     "out is a file": (["compare", "--out", "file"], ["file", "new or an empty folder"]),
     "out in a file": (["compare", "--out", "file/x"], ["file/x", "--out"]),

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.backend_free
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+VARIANTS = (ROOT / "docs" / "variants.md").read_text(encoding="utf-8")
 
 
 def made(name, text):
@@ -25,7 +26,7 @@ def made(name, text):
 
 
 def test_the_table_of_variants_is_current():
-    assert made("variants", README) == variants_markdown(features=32, units=100)
+    assert made("variants", VARIANTS) == variants_markdown(features=32, units=100)
 
 
 def test_the_table_of_settings_is_current():
@@ -36,7 +37,7 @@ def test_the_table_of_settings_is_current():
 def test_the_command_that_generates_it_prints_it():
     command = [sys.executable, "-m", "slimrnn", "variants", "--markdown"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert run.stdout.rstrip() in README
+    assert run.stdout.rstrip() in VARIANTS
 
 
 def test_its_snippets_run_one_after_the_other(monkeypatch):
@@ -55,3 +56,10 @@ def test_there_is_an_example_of_eight_lines():
     example = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
     lines = [line for line in example.splitlines() if line.strip()]
     assert len(lines) == 8
+
+
+def test_it_is_read_in_a_few_minutes_and_its_links_lead_somewhere():
+    assert README.count("\n") <= 120
+    for page in (ROOT / "README.md", *ROOT.glob("docs/**/*.md")):
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
+            assert (page.parent / link).exists(), (page.name, link)

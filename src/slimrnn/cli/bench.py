@@ -80,7 +80,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--markdown",
         action="store_true",
-        help="print the README's short table of ratios instead",
+        help="print the short table of ratios in docs/benchmark.md instead",
     )
     command.add_argument(
         "--results",

@@ -94,7 +94,7 @@ def variants_table(features: int, units: int, width: int) -> Table:
 
 
 def variants_markdown(features: int, units: int) -> str:
-    """All rows of the table of variants as a Markdown table, as the README has it.
+    """All variants as a Markdown table, as docs/variants.md has it.
 
     Args:
         features: m of the counts.
