@@ -40,7 +40,7 @@ History = dict[str, list[float]]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0: done; 1: a file could not be written; 2: a mistake in what was given, told in a
+    0: done; 1: a file could not be written; 2: a mistake in what was given, said in a
     sentence; 130: stopped by Ctrl-C, with the finished epochs on the disk.
     """
     try:
@@ -136,8 +136,8 @@ def _reviews(settings: Settings) -> list[tuple[Any, Any]]:
     )
     if dataset.classes != 2:
         raise InputError(
-            f"The reviews have {dataset.classes or 'no'} classes, and this model tells "
-            f"2 apart, 0 and 1; give a folder with another imdb.npz by --data-dir."
+            f"The reviews have {dataset.classes or 'no'} classes, and this model has "
+            f"two, 0 and 1; give a folder with another imdb.npz by --data-dir."
         )
     return [
         (part.x.padded(settings.length, front=True), part.y)

@@ -19,7 +19,7 @@ QUIET_LOAD, QUIET_SHARE = 0.5, 0.05
 
 
 def processor():
-    """The processor's name, where the system tells it."""
+    """The processor's name, where the system says it."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:
             names = [line for line in lines if line.startswith("model name")]

@@ -25,7 +25,7 @@ def measure(works, rounds, processes, watch, results, progress):
         processes: the workers.
         watch: looks at what else the machine does.
         results: where to.
-        progress: is told of each step by ``progress(text, share of the whole)``.
+        progress: is notified of each step by ``progress(text, share of the whole)``.
     """
     for number, work in enumerate(works):
         for index, group in enumerate(work.groups):

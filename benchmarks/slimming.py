@@ -55,7 +55,7 @@ def settings_of(args, dataset, row, seed):
         epochs=args.epochs or EPOCHS[dataset],
         learning_rate=args.learning_rate,
         keep="best",
-        time_scale="none",  # docs/slimming.md tells of the published constants
+        time_scale="none",  # docs/slimming.md uses the published constants
         seed=seed,
     )
 

@@ -37,7 +37,7 @@ DATASET, UNITS, EPOCHS = "spoken_digits", 32, 30
 CORE = emulator.CORES["M4F"]
 #: steps of a second: the data have a frame each 10 ms
 FRAMES = 100
-#: the training recordings that tell the scale of the input
+#: the training recordings that determine the scale of the input
 CALIBRATION = 200
 _SECONDS = 600  # for the emulator
 
@@ -52,7 +52,7 @@ class Exported(Model):
         title: what it is called.
         dtype: of the arithmetic.
         keras: its accuracy in Keras.
-        promised: the one that :func:`slimrnn.deploy.evaluate_int8` tells.
+        promised: the one that :func:`slimrnn.deploy.evaluate_int8` gives.
         expected: the simulator's outputs, (T, classes) for each recording.
     """
 
@@ -98,7 +98,7 @@ class OnDevice:
 def settings_of(data_dir: str | None, **given: int) -> Settings:
     """Those of the LSTM's training; what is given goes before what is usual."""
     usual = {"dataset": DATASET, "data_dir": data_dir, "units": UNITS, "keep": "best"}
-    usual["time_scale"] = "none"  # docs/story.md tells of the published constants
+    usual["time_scale"] = "none"  # docs/story.md uses the published constants
     return Settings.of(TRAINED, **{**usual, **given})
 
 

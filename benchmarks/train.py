@@ -106,7 +106,7 @@ def introduce(backend):
 
 
 def run(backend, rows, rounds):
-    """Measure one backend in this process, which Keras has to be told before."""
+    """Measure one backend in this process, which Keras has to know before."""
     import keras
 
     import slimrnn

@@ -1,4 +1,4 @@
-"""The process of one peer: does what it is told, one JSON line after the other.
+"""The process of one peer: obeys, one JSON line after the other.
 
     python worker.py '{"module": "benchmarks.peers.torch_nn", "options": {}}'
 

@@ -4,7 +4,7 @@ slim22 (2019, for Keras 2.2) had one class for ten slim LSTMs. This is that clas
 top of `slimrnn`. It keeps what `slimrnn.SlimLSTM` does otherwise, so that old results
 can be repeated and old weights read: weights packed gate by gate into three arrays,
 one initialiser over each of them, forget biases that start at 0, and Keras 2's hard
-sigmoid. `docs/original.md` tells what is kept and what is mended.
+sigmoid. `docs/original.md` says what is kept and what is mended.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class LSTMs(SlimRNN):
     """The original's layer: a slim LSTM chosen by `model`.
 
     ``cₜ = f ⊙ cₜ₋₁ + i ⊙ g(cell input)``, ``hₜ = o ⊙ g(cₜ)``; which terms the gates
-    and the cell input have is told by ``slim22.variant(model).equations()``.
+    and the cell input have is in ``slim22.variant(model).equations()``.
 
     Weights, in the order of `get_weights`: `kernel` (m, n); `recurrent_kernel`, of n
     rows: (n, 4n) for LSTM1 and LSTM2, (n, n) for LSTM3 and LSTM6, (n, n + 3) for

@@ -96,7 +96,7 @@ def _show(found, markdown):
 
 
 def _grown(found):
-    """What has grown since figures were kept, which is told."""
+    """What has grown since figures were kept, which is reported."""
     kept = figures.read(figures.KEPT)
     if kept.about["gcc"] != found.about["gcc"]:
         _say(f"Not compared: figures are kept of gcc {kept.about['gcc']} only.")

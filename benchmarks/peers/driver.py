@@ -15,7 +15,7 @@ from unittest import mock
 from benchmarks.peers import Call
 
 BATCHES = 16  # of 782
-#: where the worker is told the folder with imdb.npz
+#: where the worker gets the folder with imdb.npz
 DATA = "SLIMRNN_BENCH_DATA"
 
 

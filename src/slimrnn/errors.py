@@ -5,7 +5,7 @@ MOST = 3000
 
 
 class InputError(ValueError):
-    """A mistake in what the user gave, told in a sentence.
+    """A mistake in what the user gave, said in a sentence.
 
     The message says what was wrong, what was received, what is allowed and
     what to do. The command line prints it without a traceback and exits with

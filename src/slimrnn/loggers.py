@@ -1,11 +1,11 @@
-"""Callbacks that tell a run's epochs to TensorBoard, MLflow or Weights & Biases.
+"""Callbacks that report a run's epochs to TensorBoard, MLflow or Weights & Biases.
 
 Each is a few lines around a library that is imported only when it is asked for, and
 each works in a `model.fit` of your own:
 
     model.fit(x, y, callbacks=[slimrnn.loggers.TensorBoard("logs", {"units": 64})])
 
-A resumed run, in the same folder, goes on there as well.
+A resumed run, in the same folder, continues there as well.
 """
 
 from __future__ import annotations

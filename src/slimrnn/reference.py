@@ -49,7 +49,7 @@ def run(
     Args:
         variant: a name of the table or a Variant.
         x: (B, T, m).
-        weights: packed, by name, shaped as ``Variant.shapes`` tells.
+        weights: packed, by name, shaped as ``Variant.shapes`` says.
         initial: the initial states by name, (B, n) each; zeros if not given.
         mask: (B, T); a False step keeps the states.
         recurrent_mask: (B, n), multiplied with h wherever a gate reads it.
@@ -128,7 +128,7 @@ def _step(spec: CellSpec, blocks, x, states, recurrent_mask) -> Arrays:
 
 
 def _order(spec: CellSpec) -> list[str]:
-    """The gates, each behind what it is computed from."""
+    """The gates, each after what it is computed from."""
     late = (CANDIDATE, spec.variant.tied)
     return [*(k for k in spec.family.gates if k not in late), *filter(None, late)]
 

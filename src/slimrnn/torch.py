@@ -295,7 +295,7 @@ def run(
         cell: what to compute.
         x: (B, T, m).
         states: before it, (B, n) each: h, and c where the family has it.
-        weights: packed, by name, shaped as ``Variant.shapes`` tells.
+        weights: packed, by name, shaped as ``Variant.shapes`` says.
         mask: (B, T) booleans; a False step repeats the states before it.
 
     Returns:

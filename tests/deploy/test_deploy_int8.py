@@ -130,7 +130,7 @@ REFUSED = {
     ),
     "softmax inside": (
         lambda: model_of(layers.LSTM(3), layers.Activation("softmax")),
-        "behind a Dense",
+        "after a Dense",
     ),
     "softmax in the middle": (
         lambda: model_of(layers.LSTM(3), layers.Dense(4, "softmax"), layers.Dense(2)),

@@ -230,7 +230,7 @@ REFUSED = {
             layers.Dense(2),
             steps=4,
         ),
-        "behind Flatten",
+        "after Flatten",
     ),
     "softmax over steps": (
         lambda: model_of(layers.LSTM(3), layers.Softmax(axis=0)),

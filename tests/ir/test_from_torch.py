@@ -168,9 +168,9 @@ SPELLED = {
     "lstm:3x5": "has lstm:3x5, and the module rnn there is of 3x4x1",
     "gru": "has gru, and the module rnn there is of LSTM",
     "lstm,last,dropout": "has 'dropout'; allowed: lstm, gru",
-    "last": "last behind lstm",
+    "last": "last after lstm",
     "lstm,linear,linear,linear": "no tensors left for linear",
-    "": "does not tell what stands between two Linear",
+    "": "does not say what stands between two Linear",
     "lstm": "leaves out the modules a, b",
 }
 

@@ -155,7 +155,7 @@ REFUSED = {
     "two masks": (lambda: chain(masking(3), masking(3)), "once"),
     "a mask behind words": (
         lambda: chain(embedding(6, 3), masking(3)),
-        "not behind an Embedding",
+        "not after an Embedding",
     ),
     "a mask behind a cell": (
         lambda: chain(recurrent(3, 4, return_sequences=True), masking(4)),

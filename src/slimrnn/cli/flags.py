@@ -115,7 +115,7 @@ def run(group: Any, timing: float) -> None:
     place.add_argument(
         "--resume",
         metavar="DIR",
-        help="go on with what was stopped in this folder, as if it never was; it "
+        help="continue what was stopped in this folder, with the same result; it "
         "knows all its settings (default: begin anew)",
     )
     group.add_argument(

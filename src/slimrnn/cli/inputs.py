@@ -29,8 +29,8 @@ def model(command: Any) -> None:
         "--torch",
         metavar="LAYERS",
         default="",
-        help="the layers of a PyTorch state_dict whose names do not tell them, such as "
-        "lstm:3x64x2,last,linear (default: as its names and shapes tell)",
+        help="the layers of a PyTorch state_dict whose names do not say them, such as "
+        "lstm:3x64x2,last,linear (default: as its names and shapes say)",
     )
 
 

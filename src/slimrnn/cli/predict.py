@@ -81,7 +81,7 @@ def table(
 
     Args:
         answers: (N, n) of sequences, or (N, T, n) of each step.
-        steps: (N,) how many steps each sequence has; behind them there is no answer.
+        steps: (N,) how many steps each sequence has; after them there is no answer.
         activation: the model's last.
         labels: what the classes are called, where they are more than numbers.
 

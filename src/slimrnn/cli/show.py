@@ -95,7 +95,7 @@ def _both(layer: ir.Bidirectional) -> str:
     return f"Bidirectional {layer.merge}: {pair}"
 
 
-#: how a kind of layer is told, by its class; others by their activation
+#: what a kind of layer is called, by its class; others by their activation
 _KINDS: dict[str, Callable[[Any], str]] = {
     "Recurrent": _recurrent,
     "Bidirectional": _both,

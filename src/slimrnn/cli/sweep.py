@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
         description="Train all trials of a study: the combinations of lists of "
         "settings, or what Optuna\nchooses. Trials run in processes beside it; "
         "one that crashes or hangs does not stop\nthe others. However it was stopped, "
-        "a sweep goes on with --resume where it was.\nWrites every trial, a page "
+        "--resume continues a sweep where it was.\nWrites every trial, a page "
         "(report.html), a picture and tables into a folder.",
         epilog="Examples:\n  slimrnn sweep study.toml --workers 2\n"
         "  slimrnn sweep --set variant=LSTM,LSTM6 --learning-rate .01,.001 --seeds 2\n"

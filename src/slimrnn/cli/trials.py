@@ -1,7 +1,7 @@
 """What `train`, `compare`, `sweep` and `reproduce` share: a study, begun or resumed.
 
 There is one record of what is to be trained, `study.json` in the folder of results,
-and one way to resume: any of these commands goes on with what another has begun.
+and one way to resume: any of these commands continues what another has begun.
 """
 
 from __future__ import annotations

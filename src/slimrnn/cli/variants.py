@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def variants_table(features: int, units: int, width: int) -> Table:
-    """All rows of the table of variants, with their size.
+    """All variants of the table, with their size.
 
     Args:
         features: m of the counts.

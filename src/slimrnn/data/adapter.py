@@ -144,7 +144,7 @@ def _kind(features: int | None) -> str:
 class Adapter:
     """How sequences are padded for a model.
 
-    Steps that pad stand behind the sequence where the model masks them or answers at
+    Steps that pad follow the sequence where the model masks them or answers at
     each step, and else in front of it, so that its end is the last that the model sees.
 
     Args:

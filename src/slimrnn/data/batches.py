@@ -72,7 +72,7 @@ class Batches(keras.utils.PyDataset):
         shuffle: whether to draw a new order each epoch.
         seed: of the shuffling.
         group: whether to put like lengths together; None: where shuffled.
-        front: pad in front, as the original project did, not behind.
+        front: pad in front, as the original project did, not at the end.
         length: pad all to this many steps; None: each batch to one of `lengths`.
 
     Raises:
@@ -97,7 +97,7 @@ class Batches(keras.utils.PyDataset):
     ):
         super().__init__()
         batch_size = whole("batch_size", batch_size, least=1)
-        generator(seed)  # a bad seed is told here, not in the first epoch
+        generator(seed)  # a bad seed is refused here, not in the first epoch
         self.part = part
         self.batch_size = batch_size
         self.shuffle = shuffle
@@ -181,7 +181,7 @@ class Batches(keras.utils.PyDataset):
 def answers(model: keras.Model, batches: Batches) -> np.ndarray:
     """Return what a model says of each sample, (N, ...), in the order of the part.
 
-    Of answers at each step, those of steps that pad behind may be 0.
+    Of answers at each step, those of steps that pad may be 0.
     """
     found: np.ndarray | None = None
     for (places, length), (x, *_) in zip(batches.plan(0), batches, strict=True):

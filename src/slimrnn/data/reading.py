@@ -1,4 +1,4 @@
-"""Arrays from a file, checked: a bad file is told in a sentence, never a traceback."""
+"""Arrays from a file, checked: of a bad file a sentence says what is wrong."""
 
 import os
 import zipfile
@@ -109,7 +109,7 @@ def _complete(path: Path, found: list[str], labels: bool) -> list[str]:
 
 
 def _member(path: Path, archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
-    """Read one array, or tell what is wrong with it."""
+    """Read one array, or say what is wrong with it."""
     try:
         array = archive[name]
     except Exception as error:  # damaged zip members raise a dozen types
@@ -270,7 +270,7 @@ def _offsets(offsets: np.ndarray, total: int, where: str) -> np.ndarray:
 
 
 def _floats(x: np.ndarray, where: str) -> np.ndarray:
-    with np.errstate(over="ignore"):  # told below
+    with np.errstate(over="ignore"):  # reported below
         floats = x.astype(np.float32)
     if not np.isfinite(floats).all():
         place = tuple(map(int, np.argwhere(~np.isfinite(floats))[0]))
@@ -302,7 +302,7 @@ def _tokens(x: np.ndarray, offsets: np.ndarray | None, where: str) -> Sequences:
 
 
 def _unpadded(tokens: np.ndarray, where: str) -> Sequences:
-    """Drop the zeros in front of and behind each row of tokens (N, T)."""
+    """Drop the zeros before and after each row of tokens (N, T)."""
     real = tokens != 0
     empty = np.flatnonzero(~real.any(axis=1))
     if len(empty):

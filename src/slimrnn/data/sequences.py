@@ -115,7 +115,7 @@ class Sequences:
             length: steps of the result; longer sequences keep their last ones.
                 None: the longest sequence's.
             value: of a padded step; None: `padding`.
-            front: pad in front, as the original project did, not behind.
+            front: pad in front, as the original project did, not at the end.
         """
         length = int(self.lengths.max()) if length is None else length
         cut = self.last(length)
@@ -204,7 +204,7 @@ class Part:
 
         Args:
             outputs: (N, ...), or (N, T, ...) where each step has a target: those of
-                padded steps, behind the sequence, are left out.
+                padded steps, after the sequence, are left out.
 
         Raises:
             InputError: one answer a sequence where each step has a target.

@@ -1,4 +1,4 @@
-"""What a model loses in integers, told without a board."""
+"""What a model loses in integers, measured without a board."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A trained model as RTNeural's JSON, which audio plug-ins read.
 
-RTNeural has the full LSTM, and the GRU whose reset gate comes behind the product. So
+RTNeural has the full LSTM, and the GRU whose reset gate comes after the product. So
 each row is written as its full layer: zeros for the terms that it leaves out, diagonals
 for its vectors, biases for its constants.
 """
@@ -73,7 +73,7 @@ def to_rtneural(
     skips = [isinstance(layer, Skip) for layer in found.layers]
     if any(skips[:-1]) or found.flatten:
         raise InputError(
-            f"The model {found.name} has layers behind the input that is added, or "
+            f"The model {found.name} has layers after the input that is added, or "
             f"Flatten; RTNeural's files have neither."
         )
     content: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""What a model takes on a device, told before any compiler is there.
+"""What a model takes on a device, known before any compiler is there.
 
 Tables, states and multiply-adds are counted. Code, stack and instructions are sums over
 what the generated C does, weighted as :mod:`slimrnn.deploy.program.arithmetic` says.
@@ -35,7 +35,7 @@ class Size:
         code: bytes of code on a Cortex-M4.
         state: bytes of a stream's state.
         stack: bytes during a step.
-        macs: multiply-adds a step, without the layers behind the last recurrent one.
+        macs: multiply-adds a step, without the layers after the last recurrent one.
         instructions: a step on each of :data:`CORES`, likewise.
     """
 

@@ -58,7 +58,7 @@ def run(
         cell: what to compute.
         x: the input, (B, T, m).
         states: the initial states, (B, n) each: h, and c where the family has it.
-        weights: the packed weights by name, shaped as ``Variant.shapes`` tells.
+        weights: the packed weights by name, shaped as ``Variant.shapes`` says.
         mask: (B, T) booleans; a False step repeats the states before it.
         recurrent_mask: (B, n), multiplied with h wherever a gate reads it (dropout).
         return_sequences: whether each step's h is wanted.

@@ -97,7 +97,7 @@ def _tensorflow() -> tuple[Callable, ...]:
         steps = tf.shape(xs[0])[0] if length is None else length
         read = [_array(x.dtype, steps, x.shape[1:]).unstack(x) for x in xs]
         slices = tuple(tf.zeros(tf.shape(x)[1:], x.dtype) for x in xs)
-        # One step on zeros, never used (so the graph drops it), tells the shapes.
+        # One step on zeros, never used (so the graph drops it), gives the shapes.
         like = step(carry, slices)[1]
         write = tuple(_array(y.dtype, steps, y.shape) for y in like)
 

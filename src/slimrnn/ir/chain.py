@@ -79,7 +79,7 @@ class _Chain:
             return
         if self.flatten:
             raise InputError(
-                f"The layer {layer} stands behind Flatten; Flatten is allowed at the "
+                f"The layer {layer} stands after Flatten; Flatten is allowed at the "
                 f"end only."
             )
         read = _READERS.get(layer.kind)

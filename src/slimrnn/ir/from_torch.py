@@ -1,7 +1,7 @@
 """The reader of PyTorch: modules in memory, and state_dicts in files.
 
 A state_dict has names and shapes, in the order in which its modules were made. What
-they do not tell, a text does: ``"lstm:3x64x2,last,linear,relu,linear"``, in the order
+they do not say, a text does: ``"lstm:3x64x2,last,linear,relu,linear"``, in the order
 of the computation. Modules take the next tensors; of ``KIND:AxBx...`` the numbers are
 checked (features, units and layers; of linear, features and outputs). ``last`` hands on
 the last step of the module before, and tanh, relu, sigmoid, softmax or hard_sigmoid are
@@ -38,11 +38,11 @@ def from_file(path: Path, torch: str = "") -> Model:
 
     Args:
         path: the file.
-        torch: the layers, see above; as names and shapes tell, where empty.
+        torch: the layers, see above; as names and shapes say, where empty.
 
     Raises:
         InputError: another file, a damaged one, one that holds more than tensors, or
-            tensors that do not tell which layers they belong to.
+            tensors that do not say which layers they belong to.
     """
     model = from_tensors(tensors_of(path), path.stem, torch)
     return replace(model, origin="PyTorch state_dict")
@@ -112,7 +112,7 @@ def _guessed(modules: Mapping[str, dict[str, Array]]) -> Iterator[_Found]:
         kind = _kind(name, own, following)
         if kind == before == "Linear":
             raise InputError(
-                f"The state_dict does not tell what stands between two Linear, before "
+                f"The state_dict does not say what stands between two Linear, before "
                 f"{name}; say it, such as --torch lstm,last,linear,relu,linear."
             )
         yield name, kind, torch_layers.layers(name, kind, own)
@@ -140,7 +140,7 @@ def _spelled(
         elif what != LAST or not place or words[place - 1].split(":")[0] not in _CELLS:
             raise InputError(
                 f"--torch has {word!r}; allowed: {', '.join([*_WORDS, *ACTIVATIONS])}, "
-                f"and {LAST} behind {', '.join(_CELLS)}."
+                f"and {LAST} after {', '.join(_CELLS)}."
             )
     for name, own in left.items():
         if len(left) > 1 or torch_layers.kind_of(name, own) != "Linear":

@@ -137,7 +137,7 @@ def _check(layers: tuple[Layer, ...]) -> None:
         behind = any(isinstance(b, Embedding) or b.recurrent() for b in layers[:k])
         if isinstance(layer, Masking) and (masks or behind):
             raise InputError(
-                f"Masking must stand before the recurrent layers, once, and not behind "
+                f"Masking must stand before the recurrent layers, once, and not after "
                 f"an Embedding; {layer} does not."
             )
         if isinstance(layer, Skip):
@@ -171,7 +171,7 @@ def _check_skip(
     first = layers[0]
     if late or again or not steps or isinstance(first, Embedding):
         raise InputError(
-            f"The layer {layer} adds the model's input; allowed is that once, behind "
+            f"The layer {layer} adds the model's input; allowed is that once, after "
             f"the recurrent layers, with an output for each step, no mask and no "
             f"Embedding."
         )

@@ -18,7 +18,7 @@ def read(model: Any, *, recurrent: bool = True, torch: str = "") -> Model:
             (``.keras``, and ``.h5`` of its versions 1 to 3), PyTorch (``.pth``), ONNX,
             RTNeural, AIDA-X, GuitarML or Neural Amp Modeler. See ``docs/models.md``.
         recurrent: whether the model must have a recurrent layer.
-        torch: the layers of a state_dict whose names and shapes do not tell them, such
+        torch: the layers of a state_dict whose names and shapes do not say them, such
             as ``"lstm:3x64x2,last,linear"``; see :mod:`slimrnn.ir.from_torch`.
 
     Raises:

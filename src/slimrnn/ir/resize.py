@@ -19,7 +19,7 @@ def resized(model: Model, units: int, spec: CellSpec | None = None) -> Model:
 
     Args:
         model: a chain whose other layers stand before the recurrent ones, or are Dense,
-            or behind a Dense.
+            or after a Dense.
         units: n.
         spec: of the cells, if not the same.
 

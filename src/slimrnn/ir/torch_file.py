@@ -105,7 +105,7 @@ def _zipped(path: Path) -> tuple[Any, Piece]:
 
 
 def _legacy(content: bytes) -> tuple[Any, Piece]:
-    """The format from before torch 1.6: pickles, one behind the other, and numbers."""
+    """The format from before torch 1.6: pickles, one after the other, and numbers."""
     stream = io.BytesIO(content)
     _magic, _protocol, _system = (_Unpickler(stream).load() for _ in range(3))
     unpickler = _Unpickler(stream)

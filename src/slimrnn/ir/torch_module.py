@@ -50,7 +50,7 @@ class _Leaf:
         return self.kind in torch_layers.TORCH
 
     def layers(self, last: bool) -> Iterator[Described]:
-        """What it is as data; ``last``: whether the last step alone goes on."""
+        """What it is as data; ``last``: whether the last step alone is passed on."""
         tensors = {k: v.detach().cpu().numpy() for k, v in self._tensors()}
         settings: dict[str, Any] = {}
         if self.is_recurrent:
@@ -184,7 +184,7 @@ class _Guesses:
         return None
 
     def _all(self) -> Iterator[tuple[tuple[str, ...], bool, bool]]:
-        """Functions behind each module, whether the last step goes on, and a skip."""
+        """Functions after each module, whether the last step is kept, and a skip."""
         options = []
         for leaf, behind in zip(self.leaves, [*self.leaves[1:], None], strict=True):
             follows = behind is not None and behind.kind in _FUNCTIONS

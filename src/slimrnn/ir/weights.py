@@ -21,7 +21,7 @@ class RecurrentWeights(Data):
     Args:
         spec: what the cell computes, with the layer's own constants and without what is
             not there.
-        weights: by name, packed and shaped as ``variant.shapes(m, n)`` tells.
+        weights: by name, packed and shaped as ``variant.shapes(m, n)`` says.
 
     Raises:
         InputError: weights of other names, types or shapes, numbers that are not

@@ -1,7 +1,7 @@
 """The cells: one step of a slim layer, with Keras's arguments.
 
 Arguments, their order and defaults are those of ``keras.layers.LSTMCell`` and
-``keras.layers.GRUCell`` (a test holds them to that); the variant stands behind the
+``keras.layers.GRUCell`` (a test holds them to that); the variant comes after the
 units.
 """
 
@@ -222,7 +222,7 @@ class SlimLSTMCell(_SlimCell):
     """One step of a row of the LSTM family, for ``keras.layers.RNN``.
 
     ``cₜ = f ⊙ cₜ₋₁ + i ⊙ g(cell input)``, ``hₜ = o ⊙ g(cₜ)``, with the gates that
-    the variant's row tells.
+    the variant says.
 
     Args:
         units: n, the number of units.

@@ -103,7 +103,7 @@ def run(
     Args:
         variant: a name of the table or a Variant.
         x: (B, T, m).
-        weights: packed, by name, shaped as ``Variant.shapes`` tells.
+        weights: packed, by name, shaped as ``Variant.shapes`` says.
         initial: the initial states by name, (B, n) each; zeros if not given.
         mask: (B, T) booleans, or 0 and 1; a False step keeps the states.
         recurrent_mask: (B, n), multiplied with h wherever a gate reads it.

@@ -177,7 +177,7 @@ class _Rebuilder:
 
     def _constants(self, layer: Any) -> dict[str, float] | None:
         if isinstance(self.gate_constants, Mapping):
-            self.variant.with_constants(self.gate_constants)  # tells what is wrong
+            self.variant.with_constants(self.gate_constants)  # says what is wrong
             return dict(self.gate_constants)
         if self.gate_constants == "variant":
             return None
@@ -194,7 +194,7 @@ class _Rebuilder:
 
 
 def why_not(source: Variant, target: Variant) -> str:
-    """Why a trained row cannot be slimmed to another one; empty where it can.
+    """Why a trained variant cannot become another one; empty where it can.
 
     Example:
         >>> why_not(get("LSTM"), get("GRU3"))
@@ -235,7 +235,7 @@ def _counterpart(source: Variant, target: Variant, gate: str) -> tuple[str, bool
 
 
 def weights(source: RecurrentWeights, target: Variant) -> dict[str, Array]:
-    """What the weights of a row start from, by name, packed for its gates.
+    """What the weights of a variant start from, by name, packed for its gates.
 
     Args:
         source: the trained layer.

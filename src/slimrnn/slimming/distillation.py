@@ -45,7 +45,7 @@ ENDS: dict[str, Callable | None] = {
 
 
 def end_of(answers: Array, labels: Array, loss: Any = None, last: str = "") -> str:
-    """Which of :data:`ENDS` a model has, told by what it answers and should answer.
+    """Which of :data:`ENDS` a model has, by what it answers and should answer.
 
     Args:
         answers: (N, ..., k) of the model.
@@ -75,7 +75,7 @@ def end_of(answers: Array, labels: Array, loss: Any = None, last: str = "") -> s
     if whole and not 0 <= labels.min() <= labels.max() < classes:
         raise InputError(
             f"The labels go from {labels.min()} to {labels.max()}, and the model "
-            f"tells {classes} classes apart, from 0 on."
+            f"distinguishes {classes} classes, from 0 on."
         )
     within = bool(((answers >= 0) & (answers <= 1)).all())
     if units > 1 and within and np.allclose(answers.sum(axis=-1), 1, atol=NEAR):
@@ -177,7 +177,7 @@ class Best(keras.callbacks.Callback):
     Args:
         model: compiled.
         batches: for validation.
-        watch: is told each epoch's figures.
+        watch: gets each epoch's figures.
     """
 
     def __init__(

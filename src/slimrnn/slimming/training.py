@@ -37,11 +37,11 @@ def slim(
 
     Args:
         model: ``keras.Sequential`` or functional, trained; it is left as it was.
-        variant: a row, or a ``slimrnn.Variant``, of a family that fits.
+        variant: a name, or a ``slimrnn.Variant``, of a family that fits.
         data: what to train on: a ``slimrnn.data.Dataset`` or arrays (x, y) with whole
             numbers y for classes. None: the model is rebuilt and not trained.
         gate_constants: ``"trained"``, ``"variant"`` or values, see ``rebuild``.
-        watch: is told each epoch's figures, from epoch 0, the start, on.
+        watch: gets each epoch's figures, from epoch 0, the start, on.
         options: of the training, see :class:`slimrnn.slimming.Options`. The seed is
             given to ``keras.utils.set_random_seed`` too.
 

@@ -177,7 +177,7 @@ class Stream:
     def prewarm(self, steps: int) -> None:
         """Take so many steps of zeros, or of index 0, so that the states settle.
 
-        Audio models are trained and run behind such a silence.
+        Audio models are trained and run after such a silence.
 
         Raises:
             InputError: steps is not a whole number from 1 on, or the stream is closed.

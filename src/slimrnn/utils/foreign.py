@@ -103,7 +103,7 @@ def check_archive(path: Path) -> list[str]:
                         claimed += check_array(what, file, member.file_size)
                 except InputError:
                     raise
-                except Exception:  # what is no array is told when it is read
+                except Exception:  # what is no array is refused when it is read
                     continue
     check_claim(str(path), claimed, size)
     return [member.filename for member in members]
@@ -113,7 +113,7 @@ def check_array(what: str, file: IO[bytes], size: int) -> int:
     """What an array of NumPy takes in float32, beside its bytes in the file.
 
     Raises:
-        InputError: its header declares more than stands behind it.
+        InputError: its header declares more than follows it.
         ValueError: it is no such array.
     """
     from numpy.lib import format as npy  # here: the quick commands do without it

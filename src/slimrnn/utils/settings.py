@@ -29,7 +29,7 @@ class Setting:
         group: where a reader finds it.
         usual: the default in words, where its value says too little.
         words: of one that is one of a few words: what each of them means.
-        names: gives the names that are allowed; asked for behind all checks, because
+        names: gives the names that are allowed; asked for after all checks, because
             it imports Keras.
         rival: settings with the same one are not given together.
     """

@@ -39,7 +39,7 @@ __all__ = [
 
 
 class _Table(ModuleType):
-    """Lets ``slimrnn.variants()`` list the rows, beside ``slimrnn.variants.get``."""
+    """Lets ``slimrnn.variants()`` list them, beside ``slimrnn.variants.get``."""
 
     def __call__(self) -> tuple[Variant, ...]:
         return variants()

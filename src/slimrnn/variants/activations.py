@@ -1,7 +1,7 @@
 """The activations: their facts, once, without a framework.
 
 Keras's functions (``slimrnn.activations``), the engines, the oracle, the C library and
-the exporters all read this table. A slope is told from the output alone, so that a
+the exporters all read this table. A slope follows from the output alone, so that a
 backward pass needs no pre-activation.
 
 A function is written for any namespace with NumPy's names, ``numpy`` or

@@ -140,7 +140,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Family:
-    """How gates become the next state: what the rows of a family share.
+    """How gates become the next state: what the variants of a family share.
 
     Args:
         name: ``"lstm"``, ``"gru"``, ``"mgu"``, ``"gru_after"`` or ``"mgu_after"``.

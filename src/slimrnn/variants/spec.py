@@ -106,7 +106,7 @@ class CellSpec:
 
     @cached_property
     def after_reset(self) -> Gates:
-        """The gates that read h behind the reset gate."""
+        """The gates that read h after the reset gate."""
         return (CANDIDATE,) if self.family.reset and not self.family.product else ()
 
     @cached_property

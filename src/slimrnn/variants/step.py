@@ -125,7 +125,7 @@ class Step:
 
         Returns:
             The gradients of the states before the step; those of the
-            pre-activations of each of ``Cell.groups``, and what the gates behind a
+            pre-activations of each of ``Cell.groups``, and what the gates after a
             reset gate read, if a matrix does; the terms of the sums ``Cell.summed``.
         """
         cell, h_read = self.cell, self.h_dropped(saved["h"])

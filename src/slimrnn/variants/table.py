@@ -109,7 +109,7 @@ ALIASES = {"LSTM0": "LSTM"}
 
 
 def variants() -> tuple[Variant, ...]:
-    """All rows of the table, in its order.
+    """All variants, in the table's order.
 
     Example:
         >>> [row.name for row in variants() if row.tied]
@@ -151,5 +151,5 @@ def get(variant: str | Variant | Mapping[str, Any]) -> Variant:
 
 
 def serialize(variant: Variant) -> str | dict[str, Any]:
-    """The name of a row of the table, or else the variant's configuration."""
+    """The name of a variant of the table, or else the variant's configuration."""
     return variant.name if variant in TABLE else variant.get_config()

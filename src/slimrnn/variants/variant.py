@@ -23,7 +23,7 @@ MOST_LETTERS = 100  # of a name, which folders are called by
 
 @dataclass(frozen=True, repr=False)
 class Variant:
-    """One row: a recurrent cell as the terms of its gates.
+    """A recurrent cell as the terms of its gates.
 
     Args:
         name: how it is called.
@@ -182,7 +182,7 @@ class Variant:
         """Each gate's blocks of packed weights, as views: gate -> weight -> array.
 
         Args:
-            weights: NumPy arrays by name, shaped as :meth:`shapes` tells.
+            weights: NumPy arrays by name, shaped as :meth:`shapes` says.
 
         Example:
             >>> import numpy as np

@@ -22,7 +22,7 @@ _MERGED = {"sum": "{} + {}", "mul": "{} * {}", "ave": "({} + {}) / 2.0f"}
 class Stage:
     """A recurrent layer, and what stands before it.
 
-    ``parts`` has both directions; ``kept`` tells whether the next layer, or the output,
+    ``parts`` has both directions; ``kept`` says whether the next layer, or the output,
     takes a row for each step.
     """
 
@@ -139,7 +139,7 @@ class SequenceSource(Source):
         return f"for (int j = 0; j < {n}; j++) {to} = {h};"
 
     def _head(self, body: Flow, last: Stage, rows: str, pitch: str) -> None:
-        """What stands behind the last recurrent layer."""
+        """What stands after the last recurrent layer."""
         place = self.layout.parts.index(last.parts[-1]) + 1
         behind = self.layout.parts[place:]
         flow = Flow(self.program, "")

@@ -1,4 +1,4 @@
-"""A row of the table as the standard LSTM that other libraries have.
+"""A variant as the standard LSTM that other libraries have.
 
 All its gates have all terms. A term that the row does not have is a weight of 0, a
 pointwise vector is a diagonal matrix, a constant gate is a bias, and 1 - s(a) is s(-a).

@@ -41,7 +41,7 @@ Direction = Callable[[Recurrent, Node, Node | None, bool], Node]
 
 
 def begin(graph: Graph, model: Model, leading: Shape) -> Node:
-    """The model's input ``x``: features behind the leading axes, or indices.
+    """The model's input ``x``: features after the leading axes, or indices.
 
     Of an index that an Embedding does not have, the nearest one counts.
     """

@@ -48,7 +48,7 @@ def to_litert(
     The file has the signature ``serving_default``. With ``"step"``: ``x`` is (B, m), or
     (B,) int32 indices for an Embedding; ``y`` is the output; for each state, such as
     ``lstm_h``, there are an input and an output of that name, (B, n) each, which
-    begin as zeros, or as the metadata ``initial`` tells. B is free.
+    begin as zeros, or as the metadata ``initial`` says. B is free.
 
     With ``"lstm"``: ``x`` is (1, T, m) or (1, T). T is free, unless the model has it.
     The operator keeps its states from run to run: call the interpreter's

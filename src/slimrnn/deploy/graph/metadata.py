@@ -22,7 +22,7 @@ def save(path: Path, content: bytes) -> Path:
 
 
 def metadata(model: Model, mode: str) -> dict[str, str]:
-    """What a file tells about its origin."""
+    """What a file says about its origin."""
     initial = {
         f"{layer.name}_{name}": values.tolist()
         for layer in model.recurrent()

@@ -58,7 +58,7 @@ def to_onnx(
     is ``y``. B and T are free. With ``"step"`` there is no T, and for each state there
     are an input, such as ``lstm_h``, and an output, ``next_lstm_h``, (B, n) each; the
     states begin as zeros, as they do in the other modes, or as the metadata
-    ``initial`` tells, by the names of the inputs.
+    ``initial`` says, by the names of the inputs.
 
     Returns:
         The path.

@@ -1,1 +1,1 @@
-"""The step of a cell, told once to a backend, in float32 or in integers."""
+"""The step of a cell, written once for every backend, in float32 or in integers."""

@@ -105,7 +105,7 @@ def remark(text: str) -> str:
     return " ".join(text.split()).replace("*/", "* /").replace("/*", "/ *")
 
 
-#: whose names systems that do not tell capitals apart, or make, would confuse with its
+#: whose names systems that do not distinguish capitals, or make, would confuse with its
 _FILES = ("main", "makefile", "gnumakefile")
 
 

@@ -104,7 +104,7 @@ class _Quantizer:
         if self.layers:
             raise InputError(
                 f"int8 takes Rescaling and Normalization before all other layers only; "
-                f"{layer.name} stands behind {self.layers[-1].name}."
+                f"{layer.name} stands after {self.layers[-1].name}."
             )
         self.affine.append(layer)
 
@@ -113,7 +113,7 @@ class _Quantizer:
 
     def activation(self, layer: Activation) -> None:
         raise InputError(
-            f"int8 takes an Activation behind a Dense without activation only; "
+            f"int8 takes an Activation after a Dense without activation only; "
             f"{layer.name} stands elsewhere."
         )
 
@@ -129,7 +129,7 @@ class _Quantizer:
         """The fraction bits that hold the sum, and the scale as so many more."""
         if self.affine:
             raise InputError(
-                f"int8 rounds the input behind Rescaling and Normalization, and the "
+                f"int8 rounds the input after Rescaling and Normalization, and the "
                 f"layer {layer} adds it before them; leave one of them out."
             )
         have, reach = self.bits, self.reach

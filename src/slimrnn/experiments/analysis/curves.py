@@ -30,7 +30,7 @@ class Style:
     marker: str
 
 
-# Okabe and Ito's colours, which the colour-blind tell apart, without the yellow,
+# Okabe and Ito's colours, which the colour-blind can distinguish, without the yellow,
 # which a white page swallows. The reference is neutral.
 _NEUTRAL = ("#2f3337", "#e6e8eb")
 _COLORS = (
@@ -50,7 +50,7 @@ _SHAPES = (
 
 
 def styles(summary: Summary) -> dict[str, Style]:
-    """A look for each variant; dashes and markers tell apart equal colours."""
+    """A look for each variant; dashes and markers distinguish equal colours."""
     others = [row.variant for row in summary.best if row.variant != summary.reference]
     looks = {summary.reference: Style(*_NEUTRAL, *_SHAPES[0])}
     for index, name in enumerate(others):

@@ -195,7 +195,7 @@ def latex_lines(summary: Summary) -> Lines:
 
 def _latex_notes(summary: Summary) -> str:
     """What the numbers are, in small letters below the table."""
-    counts = sorted({row.score.n for row in summary.rows if row.score.n})
+    counts = sorted({row.score.n for row in summary.best if row.score.n})
     seeds = " to ".join(str(n) for n in dict.fromkeys((*counts[:1], *counts[-1:])))
     differences = [row.difference for row in summary.best]
     said = [

@@ -30,7 +30,7 @@ _ROWS = 4  # that a product takes at a time
 
 
 class Sized:
-    """A model with its size, which is told once it is asked for."""
+    """A model with its size, which is computed when it is asked for."""
 
     def __init__(self, model: Model):
         self.model = model
@@ -208,10 +208,10 @@ def matched(settings: Settings) -> Settings:
 
 
 class Candidates:
-    """A chain of layers with any number of units: their sizes, each told once."""
+    """A chain of layers with any number of units: their sizes, each computed once."""
 
     def __init__(self, chain: Model, spec: CellSpec):
-        self.chain = replace(chain, steps=1)  # the fewer, the sooner it is told
+        self.chain = replace(chain, steps=1)  # the fewer, the sooner it is computed
         self.spec = spec
         self._known: dict[int, Sized] = {}
 

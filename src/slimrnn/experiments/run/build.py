@@ -168,7 +168,7 @@ def _activation(name: str) -> Callable:
 def build(settings: Settings, dataset: Dataset) -> keras.Model:
     """The compiled model of the settings, its weights drawn from their seed.
 
-    Tokens go through an Embedding, unequal lengths behind a mask; then the
+    Tokens go through an Embedding, unequal lengths are masked; then the
     recurrent layer and a Dense layer: the settings' head for classes, linear for
     targets. Where each step has a target, it has an answer too, and no step is masked.
     """
@@ -283,7 +283,7 @@ def head_of(settings: Settings, dataset: Dataset) -> Head:
     head = _HEADS[settings.head]
     if head.one_unit and dataset.classes != 2:
         raise InputError(
-            f"The head {settings.head} tells two classes apart, and {dataset.name} has "
+            f"The head {settings.head} is for two classes, and {dataset.name} has "
             f"{dataset.classes}; leave --head out."
         )
     return head

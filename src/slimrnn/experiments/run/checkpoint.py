@@ -1,4 +1,4 @@
-"""Where a run stands after an epoch, kept so that it goes on as if never stopped.
+"""The state of a run after an epoch: a resumed run equals one that never stopped.
 
 A checkpoint is one file of arrays: the weights (seeds of dropout among them), the
 optimizer's state, and the lines of the epochs so far as JSON. Batches are shuffled by

@@ -24,7 +24,7 @@ _MAX_EXPONENT = 700.0  # whose exponential a float still holds
 
 
 class Watcher(Protocol):
-    """Who is told how the runs go, such as a terminal."""
+    """Who is notified of the runs' progress, such as a terminal."""
 
     def begins(self, settings: Settings, batches: int) -> None:
         """A run begins; each of its epochs has so many batches."""
@@ -46,7 +46,7 @@ class RunRecorder(keras.callbacks.Callback):
         model: compiled, in its first state.
         settings: of the run.
         record: the run's files.
-        watcher: is told how it goes.
+        watcher: is notified of its progress.
         validation: what is validated on; the same object as `test` if that is.
         test: the test data.
         metric: by which epochs are compared: ``"accuracy"`` or ``"mae"``.
@@ -223,7 +223,7 @@ class RunRecorder(keras.callbacks.Callback):
 
 
 def floors(path: Path) -> Mapping[str, float]:
-    """By epoch, the least validation score with which a run of a search goes on."""
+    """By epoch, the least validation score with which a run of a search continues."""
     return mapping(path.parent / FLOORS)
 
 

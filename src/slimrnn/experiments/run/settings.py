@@ -99,8 +99,8 @@ class Settings(DataOptions):
         "of unequal lengths",
         "data",
         words={
-            "behind": "unequal lengths are padded behind and masked",
-            "front": "all are padded in front to the longest, unmasked, as the "
+            "behind": "unequal lengths are padded at the end and masked",
+            "front": "all are padded at the start to the longest, unmasked, as the "
             "original did",
         },
     )
@@ -196,7 +196,7 @@ class Settings(DataOptions):
     )
     head: str = choice(
         "softmax",
-        "what tells classes apart",
+        "what distinguishes classes",
         "layer",
         words={
             "softmax": "a unit a class",

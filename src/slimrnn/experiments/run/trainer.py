@@ -47,8 +47,8 @@ class Trainer:
 
     Args:
         dataset: what the runs' settings name.
-        watcher: is told how it goes.
-        callbacks: of each run, behind those that write it down.
+        watcher: is notified of its progress.
+        callbacks: of each run, after those that write it down.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Trainer:
     def run(self, settings: Settings, path: Path) -> Run:
         """Trains a model as the settings say and writes the run's folder.
 
-        A run that was stopped before goes on behind its last whole checkpoint, and
+        A run that was stopped before resumes after its last whole checkpoint, and
         has the same losses as one that never stopped. A loss that is not a finite
         number ends the run as ``diverged``, which is a result and no error.
 

@@ -19,7 +19,7 @@ class InProcess:
     program. An error ends the sweep, as an error of this process.
 
     Args:
-        watcher: is told how each run goes.
+        watcher: is notified of each run's progress.
         callbacks: of each run.
     """
 

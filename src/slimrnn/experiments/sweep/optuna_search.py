@@ -4,7 +4,7 @@ For each combination of the study's grid, the seeds left out, there is one Optun
 study; so every variant gets as many points as any other. A point is tried with all
 seeds of the grid, and judged by the mean validation score. Optuna's journal is a file
 of JSON in the sweep's folder. What it proposes depends on the points before alone, so
-that a search goes on as if never stopped.
+that a resumed search equals one that never stopped.
 """
 
 from __future__ import annotations

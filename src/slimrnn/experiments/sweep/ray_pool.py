@@ -195,7 +195,7 @@ def _mark(path: Path, token: str) -> None:
 def _look_again(path: Path) -> None:
     """Makes a network file system forget what it remembers of a folder.
 
-    NFS asks the server when a folder is opened, and may else tell for half a minute
+    NFS asks the server when a folder is opened, and may otherwise say for half a minute
     that a file is missing which another machine has just written.
     """
     with contextlib.suppress(OSError):

@@ -3,7 +3,7 @@
 The folder holds ``study.json``, a run's folder for each trial in ``trials/``, and what
 is drawn from them; of a study of one trial, the folder is the run's as well. Which
 trials there are follows from the study; which of them have ended, from their folders:
-there is no other state, so that a sweep that was killed goes on where it was.
+there is no other state, so that a sweep that was killed resumes where it was.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Grid:
 
 
 class Watcher(Protocol):
-    """Who is told how a sweep goes, such as a terminal."""
+    """Who is notified of a sweep's progress, such as a terminal."""
 
     def opens(self, total: int) -> None:
         """A sweep of so many trials begins."""
@@ -94,7 +94,7 @@ class Sweep:
         path: the sweep's folder.
         source: gives the trials.
         pool: runs them.
-        watcher: is told how it goes.
+        watcher: is notified of its progress.
         job: what every trial's job has in common.
         retries: how often a trial that failed is tried again.
         is_alone: whether the one trial there is has the sweep's folder for its own.

@@ -115,7 +115,7 @@ class Study:
         self._check_search()
 
     def _check_own(self) -> None:
-        """Refuses two variants of one name, which tables could not tell apart."""
+        """Refuses two variants of one name, which tables could not distinguish."""
         known: dict[str, Variant] = {}
         for variant in map(get, self.grid.get("variant", [])):
             if known.setdefault(variant.name, variant) != variant:
@@ -143,7 +143,7 @@ class Study:
         check("[[published]] of a study", self.published, published, allowed)
         for entry in self.published:
             if "variant" in entry["where"]:
-                get(entry["where"]["variant"])  # tells what is wrong
+                get(entry["where"]["variant"])  # says what is wrong
 
     def _check_search(self) -> None:
         for name, space in self.search.items():
@@ -166,7 +166,7 @@ class Study:
     def values(self, name: str) -> list[Any]:
         """What is searched of a setting: its values, or the two ends and one between.
 
-        The one between tells whether a number that is not whole is allowed.
+        The one between says whether a number that is not whole is allowed.
         """
         space = self.search[name]
         if isinstance(space, list):

@@ -126,7 +126,7 @@ def _limit(job: Job) -> None:
             open("/proc/self/oom_score_adj", "w") as file,
         ):
             file.write("1000")
-    if os.getppid() != job.parent:  # it ended before this one could ask to be told
+    if os.getppid() != job.parent:  # it ended before this one could ask for a signal
         sys.exit(DONE)
     if job.memory:
         import resource
@@ -157,7 +157,7 @@ def _in_process(names: tuple[str, ...]) -> Any:
 
 
 class _Silent:
-    """A watcher that tells nobody: the sweep reads the run's files."""
+    """A watcher that notifies nobody: the sweep reads the run's files."""
 
     def begins(self, *told: Any) -> None: ...
 
