@@ -100,7 +100,7 @@ def about(dataset: Dataset) -> Iterator[str | Table]:
     )
     origin = dataset.train.origin
     if origin is not None:
-        yield f"Training, validation and test are parted by {origin.by}."
+        yield f"Training, validation and test are split by {origin.by}."
     if dataset.classes is None:
         y = np.concatenate([part.targets for part in both])
         yield (

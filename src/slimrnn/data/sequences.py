@@ -145,7 +145,7 @@ class Sequences:
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """Where samples come from: what shares a group or rows is not parted.
+    """Where samples come from: what shares a group or rows is not separated.
 
     Args:
         by: "group" or "time": by which they are split.
