@@ -74,7 +74,7 @@ def table(found: Iterable[Found]) -> Table:
         groups[one.dataset, one.variant].append(one.evaluation)
     heads = (
         "data",
-        "row",
+        "variant",
         "models",
         "float32",
         "int8",

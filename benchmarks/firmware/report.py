@@ -121,4 +121,4 @@ def _by_row(
             cells |= {name + figure.core: getattr(figure, key) for figure in some}
         heads = cells
         rows.append([row, *(f"{value:,}" for value in cells.values())])
-    return Table(f"{dtype}: {title}", ("row", *heads), rows)
+    return Table(f"{dtype}: {title}", ("variant", *heads), rows)
