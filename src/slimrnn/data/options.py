@@ -147,7 +147,7 @@ class DataOptions:
     )
     split: str = choice(
         "auto",
-        "how test and validation are separated from training, where the file does not say",
+        "how test and validation are split off, where the file does not say",
         "data",
         words=SPLITS,
     )

@@ -211,7 +211,7 @@ def _built_for(entry: Config) -> tuple:
 
 
 def _input_shape(entry: Config) -> tuple:
-    """(B, T, m) where an entry tells it."""
+    """(B, T, m) where an entry has it."""
     config = entry["config"]
     shape = config.get("batch_input_shape") or config.get("batch_shape") or ()
     if not shape and config.get("input_dim") and entry["class_name"] != "Embedding":
