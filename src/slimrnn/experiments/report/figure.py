@@ -21,7 +21,7 @@ from slimrnn.experiments.analysis.summary import (
     describe,
     summarize,
 )
-from slimrnn.experiments.report.style import FigureStyle
+from slimrnn.experiments.report.style import FigureStyle, Width
 from slimrnn.experiments.run.store import Run
 from slimrnn.utils import files
 
@@ -70,7 +70,7 @@ def _one_dataset(figure: SubFigure, runs: Sequence[Run], style: FigureStyle) -> 
     shown = [panel for panel in (parts.get("training"), held_out) if panel]
     axes = figure.subplots(max(len(shown), 1), 1, sharex=True, squeeze=False)[:, 0]
     for ax, panel in zip(axes, shown, strict=False):
-        _draw(ax, panel, summary, looks, style.size.line)
+        _draw(ax, panel, summary, looks, style.size)
     if shown:
         axes[-1].set_xlabel("epoch", color=MUTED)
         axes[-1].xaxis.set_major_locator(_whole_numbers())
@@ -91,7 +91,7 @@ def _draw(
     panel: curves.Panel,
     summary: Summary,
     looks: dict[str, curves.Style],
-    width: float,
+    size: Width,
 ) -> None:
     for curve in panel.curves:
         row = summary.rows[curve.row]
@@ -101,16 +101,16 @@ def _draw(
         done = curve.status == "done"
         marker = "o" if done and len(curve.points) == 1 else ""
         alpha = 1 if done else 0.6
-        ax.plot(
-            curve.epochs, curve.means, **_line(look, width), marker=marker, alpha=alpha
-        )
+        line = _line(look, size.line)
+        ax.plot(curve.epochs, curve.means, **line, marker=marker, alpha=alpha)
         if any(point.std for point in curve.points):
             _band(ax, curve, look.color)
         if not done:
             _mark_end(ax, curve, panel.axis, look.color)
     ax.set_yscale("log" if panel.axis.log else "linear")
     ax.set_ylim(panel.axis.low, panel.axis.high)
-    ax.set_ylabel(panel.label, color=MUTED)
+    unit = " (" if size.titled else "\n("  # a small panel is lower than its label
+    ax.set_ylabel(panel.label.replace(" (", unit), color=MUTED)
     ax.grid(color=GRID, linewidth=0.8)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
