@@ -11,7 +11,7 @@ from deploy_problems import layers, model_of
 from h5_files import LSTM, WEIGHTS, saved
 from json_models import guitarml, nam, rtneural, state_dict
 from mutations import MUTATIONS, as_json, reconfigured
-from slimrnn import SlimLSTM
+from slimrnn import SlimLSTM, deploy
 
 pytestmark = pytest.mark.attack
 MEGABYTES = 1000
@@ -40,6 +40,11 @@ def torch(old):
     return write
 
 
+def onnx(path):
+    pytest.importorskip("onnx")
+    deploy.to_onnx(model_of(SlimLSTM(4), features=3), path, mode="lstm")
+
+
 STUDY = """
 title = "Small"
 [settings]
@@ -59,6 +64,7 @@ KINDS = {
     "Keras, .h5": ("a.h5", h5, SHOW, 15),
     "PyTorch, .pth": ("c.pth", torch(old=False), SIZE, 33),
     "PyTorch before 1.6, .pth": ("d.pth", torch(old=True), SIZE, 33),
+    "ONNX, .onnx": ("e.onnx", onnx, SIZE, 33),
     "RTNeural, .json": ("e.json", as_json(rtneural), SIZE, 33),
     "GuitarML, .json": ("f.json", as_json(guitarml), SIZE, 33),
     "Neural Amp Modeler, .nam": ("g.nam", as_json(nam), SIZE, 33),

@@ -10,7 +10,15 @@ from slimrnn.errors import InputError
 from slimrnn.ir.data import one_of
 from slimrnn.ir.described import Described
 from slimrnn.ir.weights import RecurrentWeights
-from slimrnn.variants import ACTIVATIONS, Activation, CellSpec, Gate, Variant, get
+from slimrnn.variants import (
+    ACTIVATIONS,
+    FAMILIES,
+    Activation,
+    CellSpec,
+    Gate,
+    Variant,
+    get,
+)
 from slimrnn.variants.configured import configured, of_family
 from slimrnn.variants.table import FULL
 
@@ -157,12 +165,39 @@ def torch_cell(
         InputError: weights of other shapes.
     """
     variant, order = TORCH[kind]
+    if kind == "GRU":
+        variant = variant.with_reset_after()
+    functions = ACTIVATIONS[activation], ACTIVATIONS["sigmoid"]
+    return stacked_cell(layer, variant, order, functions, weights, biases)
+
+
+def stacked_cell(
+    layer: object,
+    variant: Variant,
+    order: tuple[int, ...],
+    functions: tuple[Activation, Activation],
+    weights: Iterable[Array],
+    biases: Iterable[Array] = (),
+) -> RecurrentWeights:
+    """A cell whose gates' matrices stand one below the other, as PyTorch and ONNX do.
+
+    Args:
+        layer: what a message calls it.
+        variant: full, with its bias.
+        order: where each of the variant's gates stands.
+        functions: the activation and the recurrent one.
+        weights: (k n, m) and (k n, n).
+        biases: that of x and that of h, (k n,) each; or none.
+
+    Raises:
+        InputError: weights of other shapes.
+    """
 
     def packed(array: Array) -> Array:
-        if len(array) % len(order):
+        if array.ndim < 1 or len(array) % len(order):
             raise InputError(
-                f"The layer {layer} has a weight of {len(array)} rows; those of "
-                f"{kind} are a multiple of {len(order)}."
+                f"The layer {layer} has a weight of the shape {array.shape}; expected "
+                f"rows in {len(order)} blocks."
             )
         parts = np.split(array, len(order))
         return np.ascontiguousarray(np.concatenate([parts[k] for k in order]).T)
@@ -171,13 +206,13 @@ def torch_cell(
     found = {"kernel": kernel, "recurrent_kernel": recurrent_kernel}
     both = [packed(bias) for bias in biases]
     if both:
-        found["bias"] = (one_bias if kind == "GRU" else np.add)(*both)
+        found["bias"] = (one_bias if FAMILIES[variant.family].product else np.add)(
+            *both
+        )
     else:
         variant = variant.without_bias()
-    if kind == "GRU":
-        variant = variant.with_reset_after()
-    recurrent = "linear" if kind == "RNN" else "sigmoid"
-    functions = ACTIVATIONS[activation], ACTIVATIONS[recurrent]
+    if variant.family == SIMPLE_RNN.family:  # which has no gate
+        functions = functions[0], ACTIVATIONS["linear"]
     return cell_of(layer, CellSpec(variant, *functions), found)
 
 

@@ -83,6 +83,13 @@ FORMATS = (
         ("torch",),
     ),
     Format(
+        "ONNX",
+        ".onnx",
+        "from_onnx.from_onnx",
+        # a message's first field, which is the version of the format
+        lambda path, first: first[:1] == b"\x08" and first[1:2] < b"\x20",
+    ),
+    Format(
         "RTNeural, AIDA-X, GuitarML, Neural Amp Modeler",
         ".json, .aidax, .nam",
         "from_json.from_json",

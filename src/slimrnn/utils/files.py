@@ -19,6 +19,8 @@ import filelock
 from slimrnn.errors import InputError
 
 LOCK, HOLDER = ".lock", ".holder.json"
+#: what the names of files begin with while they are written
+_UNFINISHED = "unfinished-"
 _NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
@@ -40,7 +42,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         >>> path.read_text()
         'whole'
     """
-    unfinished = path.with_name(f"unfinished-{path.name}")
+    unfinished = path.with_name(f"{_UNFINISHED}{path.name}")
     try:
         yield unfinished
         _sync(unfinished)
@@ -50,6 +52,12 @@ def atomic_file(path: Path) -> Iterator[Path]:
             unfinished.unlink(missing_ok=True)
     with suppress(OSError):  # some systems do not open folders
         _sync(path.parent)
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Removes what a process that was killed had begun to write in a folder."""
+    for path in folder.glob(f"{_UNFINISHED}*"):
+        path.unlink(missing_ok=True)
 
 
 def write(path: Path, content: bytes | str) -> None:

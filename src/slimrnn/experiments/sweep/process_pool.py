@@ -18,6 +18,7 @@ from typing import Protocol
 from slimrnn.experiments.run.environment import cores
 from slimrnn.experiments.run.store import make_folder
 from slimrnn.experiments.sweep.worker import BUSY, DONE, FULL, LOG, REFUSED, Job
+from slimrnn.utils.files import clear_unfinished
 
 #: Where frameworks look for their number of threads: torch, XLA, TensorFlow. Tying a
 #: trial to cores instead would tie two sweeps to the same ones.
@@ -154,7 +155,7 @@ class _Worker:
     def __init__(self, job: Job):
         self.process = _spawn(job)
         self.made = time.monotonic()
-        self._job = job
+        self._job, self.path = job, Path(job.path)
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -211,6 +212,7 @@ class _Worker:
         else:
             self.process.kill()
         self.process.wait()
+        clear_unfinished(self.path)
 
 
 def _spawn(job: Job) -> subprocess.Popen:

@@ -1,0 +1,290 @@
+"""ONNX files of PyTorch's exporter and of ours: what they answer, the model answers."""
+
+import numpy as np
+import pytest
+
+from deploy_problems import model_of
+from ir_models import normal
+from problems import ROWS
+from slimrnn import deploy, ir
+from slimrnn.deploy.program import program, simulator
+from slimrnn.errors import InputError
+from slimrnn.variants import get
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+helper, numpy_helper = onnx.helper, onnx.numpy_helper
+TIME, BATCH, M, N = 6, 2, 3, 4
+FLOAT = onnx.TensorProto.FLOAT
+
+
+def saved(path, nodes, arrays, shape=("batch", "time", M), outputs=("y",), dtype=FLOAT):
+    """A file of these operators, from x to y."""
+    graph = helper.make_graph(
+        nodes,
+        "graph",
+        [helper.make_tensor_value_info("x", dtype, shape)],
+        [helper.make_tensor_value_info(name, FLOAT, None) for name in outputs],
+        [numpy_helper.from_array(array, name) for name, array in arrays.items()],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    proto.ir_version = 8
+    path.write_bytes(proto.SerializeToString())
+    return path
+
+
+def answered(path, x):
+    """What ONNX Runtime gives, and what the model that was read gives."""
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (given, *_) = session.get_inputs()
+    expected = session.run(None, {given.name: x})[0]
+    return expected, ir.read(path, recurrent=False)
+
+
+def node(kind, inputs, outputs, **settings):
+    return helper.make_node(kind, inputs.split(), outputs.split(), **settings)
+
+
+TURN = node("Transpose", "x", "t", perm=[1, 0, 2])
+#: after Y (T, D, B, n): what comes of it
+ENDS = {
+    "all steps": [
+        node("Transpose", "Y", "u", perm=[2, 0, 1, 3]),
+        node("Reshape", "u all", "y"),
+    ],
+    "time first": [
+        node("Transpose", "Y", "u", perm=[0, 2, 1, 3]),
+        node("Reshape", "u all", "y"),
+    ],
+    "the last h": [
+        node("Transpose", "H", "u", perm=[1, 0, 2]),
+        node("Reshape", "u flat", "y"),
+    ],
+}
+GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+ARRAYS = {"all": np.array([0, 0, -1]), "flat": np.array([0, -1])}
+
+
+def weights(kind, ways, bias=True):
+    rows = GATES[kind] * N
+    found = {"W": normal(ways, rows, M), "R": normal(ways, rows, N, seed=1)}
+    return {**found, "B": normal(ways, 2 * rows, seed=2)} if bias else found
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
+@pytest.mark.parametrize("kind", GATES)
+def test_recurrent_operators(kind, direction, end, tmp_path):
+    if direction == "reverse" and end != "the last h":
+        pytest.skip("a layer of our own has these in the opposite order")
+    ways = 2 if direction == "bidirectional" else 1
+    bias = end != "time first"
+    arrays = {**weights(kind, ways, bias), **ARRAYS}
+    settings = {"hidden_size": N, "direction": direction}
+    inputs = "t W R B" if bias else "t W R"
+    nodes = [TURN, node(kind, inputs, "Y H", **settings), *ENDS[end]]
+    path = saved(tmp_path / "m.onnx", nodes, arrays)
+    x = normal(BATCH, TIME, M)
+    expected, model = answered(path, x)
+    found = simulator.run(program.float32(model), x)
+    if end == "time first":
+        found = found.swapaxes(0, 1)
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
+FUNCTIONS = {
+    "a GRU that resets after": ("GRU", {"linear_before_reset": 1}),
+    "hard sigmoids": (
+        "LSTM",
+        {
+            "activations": ["HardSigmoid", "Tanh", "Tanh"],
+            "activation_alpha": [0.2],
+            "activation_beta": [0.5],
+        },
+    ),
+    "Keras 3's": (
+        "GRU",
+        {
+            "activations": ["HardSigmoid", "Relu"],
+            "activation_alpha": [1 / 6],
+            "activation_beta": [0.5],
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FUNCTIONS)
+def test_functions(what, tmp_path):
+    kind, settings = FUNCTIONS[what]
+    nodes = [TURN, node(kind, "t W R B", "Y H", hidden_size=N, **settings)]
+    arrays = {**weights(kind, 1), **ARRAYS}
+    path = saved(tmp_path / "m.onnx", [*nodes, *ENDS["all steps"]], arrays)
+    x = normal(BATCH, TIME, M)
+    expected, model = answered(path, x)
+    np.testing.assert_allclose(
+        simulator.run(program.float32(model), x), expected, atol=2e-6
+    )
+
+
+def test_first_states(tmp_path):
+    arrays = {
+        **weights("LSTM", 1),
+        **ARRAYS,
+        "h": normal(1, 1, N),
+        "c": normal(1, 1, N),
+    }
+    settings = {"hidden_size": N}
+    nodes = [
+        TURN,
+        node("LSTM", "t W R B  h c".replace("  ", " none "), "Y H", **settings),
+    ]
+    nodes[1].input[4] = ""
+    path = saved(tmp_path / "m.onnx", [*nodes, *ENDS["all steps"]], arrays)
+    x = normal(1, TIME, M)
+    expected, model = answered(path, x)
+    np.testing.assert_allclose(
+        simulator.run(program.float32(model), x), expected, atol=2e-6
+    )
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, row in ROWS.items() if row.family == "lstm"]
+)
+def test_what_our_exporter_writes(name, tmp_path):
+    try:
+        model = ir.read(model_of_row(ROWS[name]))
+        path = deploy.to_onnx(model, tmp_path / "m.onnx", mode="lstm")
+    except InputError as error:
+        pytest.skip(str(error))
+    x = normal(BATCH, TIME, model.inputs)
+    expected, found = answered(path, x)
+    np.testing.assert_allclose(
+        simulator.run(program.float32(found), x), expected, atol=2e-6
+    )
+    gates = get("LSTM").gates
+    assert all(layer.cell.variant.gates == gates for layer in found.recurrent())
+
+
+def model_of_row(name):
+    import keras
+
+    import slimrnn
+
+    both = keras.layers.Bidirectional(slimrnn.SlimLSTM(3, name, return_sequences=True))
+    return model_of(
+        keras.layers.Rescaling(0.5, 0.1),
+        both,
+        slimrnn.SlimLSTM(4, name),
+        keras.layers.Dense(2, "softmax"),
+    )
+
+
+REFUSED = {
+    "another operator": ([node("Sin", "x", "y")], "Sin.*cannot be read; allowed"),
+    "no layer": ([node("Identity", "x", "y")], "no output that layers give"),
+    "a Scan": (
+        [node("LSTM", "t W R", "Y H", hidden_size=N, clip=1.0)],
+        "uses t, which nothing gives",
+    ),
+    "a clip": (
+        [TURN, node("LSTM", "t W R", "Y y", hidden_size=N, clip=1.0)],
+        "clip=1.0",
+    ),
+    "all steps backwards": (
+        [
+            TURN,
+            node("LSTM", "t W R", "Y H", hidden_size=N, direction="reverse"),
+            *ENDS["all steps"],
+        ],
+        "goes backwards and gives all steps",
+    ),
+    "a step in the middle": (
+        [
+            TURN,
+            node("LSTM", "t W R", "Y H", hidden_size=N),
+            node("Gather", "Y two", "y", axis=0),
+        ],
+        "allowed is the last step",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_is_refused(what, tmp_path):
+    nodes, sentence = REFUSED[what]
+    arrays = {**weights("LSTM", 1, False), **ARRAYS, "two": np.array(2)}
+    path = saved(tmp_path / "m.onnx", nodes, arrays)
+    with pytest.raises(InputError, match=sentence):
+        ir.read(path, recurrent=False)
+
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+FIRST = {"batch_first": True}
+
+
+class Net(nn.Module):
+    def __init__(self, does, **modules):
+        super().__init__()
+        self.does = does
+        for name, module in modules.items():
+            setattr(self, name, module)
+
+    def forward(self, x):
+        return self.does(self, x)
+
+
+EXPORTED = {
+    "all steps": lambda: Net(
+        lambda self, x: self.lin(self.rnn(x)[0]),
+        rnn=nn.LSTM(M, N, 2, **FIRST),
+        lin=nn.Linear(N, 2),
+    ),
+    "the last step": lambda: Net(
+        lambda self, x: torch.softmax(self.lin(self.rnn(x)[0][:, -1]), -1),
+        rnn=nn.GRU(M, N, **FIRST),
+        lin=nn.Linear(N, 2),
+    ),
+    "both directions": lambda: Net(
+        lambda self, x: torch.tanh(self.lin(self.rnn(x)[0])),
+        rnn=nn.LSTM(M, N, bidirectional=True, **FIRST),
+        lin=nn.Linear(2 * N, 2),
+    ),
+    "the input added": lambda: Net(
+        lambda self, x: self.lin(self.rnn(x)[0]) + x[..., :1],
+        rnn=nn.GRU(M, N, **FIRST),
+        lin=nn.Linear(N, 1),
+    ),
+    "words": lambda: Net(
+        lambda self, x: self.lin(self.rnn(self.words(x))[1][0][-1]),
+        words=nn.Embedding(9, M),
+        rnn=nn.LSTM(M, N, **FIRST),
+        lin=nn.Linear(N, 2),
+    ),
+    "a norm": lambda: Net(
+        lambda self, x: self.lin(self.norm(self.rnn(x)[0][:, -1])),
+        rnn=nn.RNN(M, N, **FIRST),
+        norm=nn.BatchNorm1d(N),
+        lin=nn.Linear(N, 1),
+    ),
+}
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+@pytest.mark.parametrize("what", EXPORTED)
+@pytest.mark.filterwarnings("ignore")
+def test_what_pytorch_exports(what, fixed, tmp_path):
+    torch.manual_seed(0)
+    module, path = EXPORTED[what]().eval(), tmp_path / "m.onnx"
+    rng = np.random.default_rng(0)
+    words = what == "words"
+    x = rng.integers(0, 9, (BATCH, TIME)) if words else normal(BATCH, TIME, M)
+    free = {} if fixed else {"dynamic_axes": {"x": {0: "batch", 1: "time"}}}
+    torch.onnx.export(
+        module, torch.as_tensor(x), path, input_names=["x"], dynamo=False, **free
+    )
+    expected, model = answered(path, x)
+    assert model.origin == "ONNX, pytorch"
+    np.testing.assert_allclose(
+        simulator.run(program.float32(model), x), expected, atol=2e-6
+    )
