@@ -10,8 +10,7 @@ import pytest
 
 from processes import start
 from slimrnn.experiments.run.store import Run
-from slimrnn.experiments.sweep import scheduler
-from sweeps import figures
+from sweeps import by_key, figures
 
 pytestmark = pytest.mark.attack
 SLIMRNN = (sys.executable, "-W", "ignore", "-m", "slimrnn")
@@ -97,10 +96,6 @@ def test_sweeps_that_are_killed(data, tmp_path, tries, row):
         *("kills of sweep", 3 * count),
         f"{said(moments)}; the losses of all four trials of the undisturbed sweep",
     )
-
-
-def by_key(folder):
-    return {run.path.name: figures(run) for run in scheduler.runs(folder)}
 
 
 def said(moments):

@@ -51,20 +51,8 @@ def parsed(*line):
 @pytest.mark.parametrize("data", ["data.npz", "data.npy"])
 def test_export_of_int8(saved, data, tmp_path):
     out = tmp_path / "out"
-    args = parsed(
-        "export",
-        saved / "model.keras",
-        "--to",
-        "c",
-        "--dtype",
-        "int8",
-        "--calibrate",
-        saved / data,
-        "--out",
-        out,
-        "--name",
-        "net",
-    )
+    line = f"export {saved}/model.keras --to c --dtype int8 --calibrate {saved}/{data}"
+    args = parsed(*f"{line} --out {out} --name net".split())
     line, cost, *scores = export.export(args)
     assert str(out) in line
     assert re.match(r"Flash [\d,]+ bytes, RAM \d+ bytes .* a step is 48 mul", cost)
@@ -136,66 +124,53 @@ def test_size_as_every_slimmer_row(tmp_path):
     assert [cell for cell in table.columns[0].cells if cell] == ["as it is", *rows[1:]]
 
 
+#: flags, and what the sentence says
 REFUSED = {
     "another format": (
-        {"--to": "pdf", "--out": "{new}"},
+        "--to pdf",
         "'pdf'; the nearest is .* Allowed: arduino, c, esp-idf, litert",
     ),
     "int8 of ONNX": (
-        {"--to": "onnx", "--out": "{new}", "--dtype": "int8"},
+        "--to onnx --dtype int8",
         "--dtype is for --to c or arduino or esp-idf; received --to onnx",
     ),
     "calibration of ONNX": (
-        {"--to": "onnx", "--out": "{new}", "--calibrate": "{saved}/data.npz"},
+        "--to onnx --calibrate {saved}/data.npz",
         "--calibrate is for --to c",
     ),
     "data of another shape": (
-        {"--to": "c", "--out": "{new}", "--dtype": "int8"}
-        | {"--calibrate": "{saved}/narrow.npy"},
+        "--to c --dtype int8 --calibrate {saved}/narrow.npy",
         "4 features a step, and the model takes 5",
     ),
     "a mode of C": (
-        {"--to": "c", "--out": "{new}", "--mode": "scan"},
+        "--to c --mode scan",
         "--mode is for --to onnx or litert; received --to c",
     ),
-    "another mode": (
-        {"--to": "litert", "--out": "{new}", "--mode": "scan"},
-        "one of step, lstm; received 'scan'",
-    ),
-    "a name of ONNX": (
-        {"--to": "onnx", "--out": "{new}", "--name": "a/b"},
-        "C identifier",
-    ),
-    "float16": ({"--to": "c", "--out": "{new}", "--dtype": "float16"}, "'float16'"),
-    "no data": ({"--to": "c", "--out": "{new}", "--dtype": "int8"}, "calibration"),
-    "no such data": (
-        {"--to": "c", "--out": "{new}", "--calibrate": "{saved}/none.npz"},
-        "does not exist",
-    ),
-    "other arrays": (
-        {"--to": "c", "--out": "{new}", "--calibrate": "{saved}/other.npz"},
-        "lacks x_train",
-    ),
+    "another mode": ("--to litert --mode scan", "one of step, lstm; received 'scan'"),
+    "a name of ONNX": ("--to onnx --name a/b", "C identifier"),
+    "float16": ("--to c --dtype float16", "'float16'"),
+    "no data": ("--to c --dtype int8", "calibration"),
+    "no such data": ("--to c --calibrate {saved}/none.npz", "does not exist"),
+    "other arrays": ("--to c --calibrate {saved}/other.npz", "lacks x_train"),
     "objects": (
-        {"--to": "c", "--out": "{new}", "--calibrate": "{saved}/objects.npz"},
+        "--to c --calibrate {saved}/objects.npz",
         "holds pickled Python objects",
     ),
     "text as data": (
-        {"--to": "c", "--out": "{new}", "--calibrate": "{saved}/text.keras"},
+        "--to c --calibrate {saved}/text.keras",
         "no .npz file or a damaged one",
     ),
-    "a name": ({"--to": "c", "--out": "{new}", "--name": "1st"}, "C identifier"),
-    "a folder": ({"--to": "c", "--out": "{saved}"}, "exists already"),
+    "a name": ("--to c --name 1st", "C identifier"),
+    "a folder": ("--to c --out {saved}", "exists already"),
 }
 
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_mistakes(saved, what, tmp_path):
     flags, sentence = REFUSED[what]
-    places = {"saved": saved, "new": tmp_path / "new"}
-    words = [word.format(**places) for pair in flags.items() for word in pair]
+    line = f"export {saved}/model.keras --out {tmp_path}/new {flags}"
     with pytest.raises(InputError, match=sentence):
-        export.export(parsed("export", saved / "model.keras", *words))
+        export.export(parsed(*line.format(saved=saved).split()))
     assert not list(tmp_path.iterdir())
 
 

@@ -13,10 +13,11 @@ from slimrnn.experiments.run.store import LOCK_SECONDS, METRICS
 from slimrnn.experiments.sweep import ray_pool
 from slimrnn.experiments.sweep.process_pool import Processes
 from slimrnn.experiments.sweep.ray_pool import Tasks
-from slimrnn.experiments.sweep.scheduler import TRIALS, Grid, Sweep, runs
+from slimrnn.experiments.sweep.scheduler import TRIALS, Grid, Sweep
 from slimrnn.experiments.sweep.study import Study
 from slimrnn.experiments.sweep.worker import Job
 from slimrnn.utils import files
+from sweeps import by_key
 
 pytestmark = pytest.mark.backend_free
 
@@ -98,16 +99,6 @@ def swept(path, pool, **watched):
     return watcher
 
 
-def figures(path):
-    """The metrics of each trial without its times."""
-    return {
-        run.path.name: [
-            {k: v for k, v in line.items() if k != "seconds"} for line in run.metrics
-        ]
-        for run in runs(path)
-    }
-
-
 def job(path):
     return Job(settings=SETTINGS.config(), path=str(path), backend=BACKEND, parent=0)
 
@@ -133,7 +124,7 @@ def test_a_machine_dies_and_no_trial_is_lost(tmp_path, machines, tasks):
     once = {(settings.key(), "done"): 1 for settings in STUDY.trials()}
     assert watcher.counts == once
     assert swept(tmp_path / "here", Processes(2, threads=1)).counts == once
-    assert figures(tmp_path / "cluster") == figures(tmp_path / "here")
+    assert by_key(tmp_path / "cluster") == by_key(tmp_path / "here")
 
 
 def test_a_trial_that_hangs_is_ended(tmp_path, tasks):

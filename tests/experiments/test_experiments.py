@@ -20,7 +20,7 @@ from slimrnn.experiments.run.store import Record, Run
 from slimrnn.experiments.run.trainer import Trainer
 from slimrnn.experiments.sweep import scheduler
 from slimrnn.variants import Gate, Variant, get
-from sweeps import trained
+from sweeps import figures, trained
 
 # With a linear activation, its state grows beyond all numbers within a sequence.
 EXPLODING = Variant(
@@ -75,11 +75,6 @@ class Quiet:
 
     def ends(self, settings, result):
         self.told.append((settings.name, settings.seed, "ends", result["status"]))
-
-
-def figures(run):
-    """The metrics of a run without its times."""
-    return [{k: v for k, v in x.items() if k != "seconds"} for x in run.metrics]
 
 
 def test_settings_are_read_back_from_their_file(tmp_path):

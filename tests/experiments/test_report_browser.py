@@ -10,7 +10,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from made_runs import FIVE, SITUATIONS, make_runs, sweep, write_page
+from made_runs import (
+    FIVE,
+    SITUATIONS,
+    make_runs,
+    of_each_kind,
+    sweep,
+    write_page,
+)
 from slimrnn.experiments.analysis.grouping import by_dataset
 from slimrnn.experiments.analysis.summary import summarize
 from slimrnn.experiments.report.charts import place
@@ -148,7 +155,7 @@ def first_problem(runs):
     return summarize(next(iter(by_dataset(runs).values())))
 
 
-@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("situation", of_each_kind())
 def test_the_page_shows_its_figures(browser, made, situation):
     runs, page = made(situation)
     open_page(browser, page)

@@ -20,7 +20,9 @@ from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Record, Run
 from slimrnn.experiments.run.trainer import Trainer
 from slimrnn.experiments.sweep import scheduler
+from slimrnn.experiments.sweep.worker import _Silent
 from slimrnn.utils import files
+from sweeps import figures
 
 EPOCHS = 4
 KINDS = {
@@ -71,33 +73,17 @@ def loaded(settings):
     return data.load(settings.dataset, file=settings.data)
 
 
-class Stopping:
+class Stopping(_Silent):
     """A watcher in whose hands the run dies after an epoch."""
 
     def __init__(self, after=None):
         self.after = after
         self.epochs = []
 
-    def begins(self, settings, batches):
-        pass
-
-    def batch(self):
-        pass
-
     def epoch(self, settings, line):
         self.epochs.append(line["epoch"])
         if line["epoch"] == self.after:
             raise RuntimeError("the power is gone")
-
-    def ends(self, settings, result):
-        pass
-
-
-def figures(run):
-    """All that a run found, without its times."""
-    lines = [{k: v for k, v in x.items() if k != "seconds"} for x in run.metrics]
-    times = ("seconds_per_epoch", "prediction_seconds")
-    return lines, {k: v for k, v in run.result.items() if k not in times}
 
 
 def weights(run):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from products import some
 from slimrnn.experiments.report.html import write_report
 from slimrnn.experiments.run.store import Run
 from slimrnn.variants import variants
@@ -104,6 +105,12 @@ SITUATIONS = {
     ],
     "twenty": several(EVERY[:20], seeds=(1, 2), epochs=20),
 }
+
+
+def of_each_kind():
+    """The situations as parameters; those that are like another one, exhaustively."""
+    like = ("one seed", "one epoch", "only diverged", "interrupted", "regression")
+    return some(lambda situation: situation not in like, SITUATIONS)
 
 
 def make_runs(folder, trials):
