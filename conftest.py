@@ -1,5 +1,6 @@
 """Before any test imports Keras: the backend is the one installed, as for a user."""
 
+import gc
 import importlib.util
 import os
 from pathlib import Path
@@ -29,8 +30,10 @@ CACHE = Path(__file__).parent / ".pytest_cache" / "jax"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
-# A test computes little: threads would only be in each other's way.
+# A test computes little: threads would only be in each other's way. Garbage is looked
+# for among more objects at a time, since JAX and Keras make very many that live.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+gc.set_threshold(50_000)
 
 backend = backends.start().backend
 

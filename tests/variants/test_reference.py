@@ -94,53 +94,29 @@ def pairs():
     of_c = bias[2 * n : 3 * n]
     u = normal(3, n)
     diagonal = [np.diag(row) for row in u]
+    wide = np.concatenate([*diagonal[:2], matrix, diagonal[2]], 1)
+    static = {"kernel": kernel, "recurrent_kernel": matrix, "bias": bias}
+    light = {**static, "recurrent_vector": u.ravel()}
+    bare = {"kernel": kernel, "bias": of_c}
     yield (
         "LSTM5 with u=0 is LSTM3",
-        (
-            "LSTM5",
-            {
-                "kernel": kernel,
-                "recurrent_kernel": matrix,
-                "bias": bias,
-                "recurrent_vector": np.zeros(3 * n),
-            },
-        ),
-        ("LSTM3", {"kernel": kernel, "recurrent_kernel": matrix, "bias": bias}),
+        ("LSTM5", {**light, "recurrent_vector": np.zeros(3 * n)}),
+        ("LSTM3", static),
     )
-    wide = np.concatenate([*diagonal[:2], matrix, diagonal[2]], 1)
     yield (
         "LSTM2 with a diagonal U is LSTM4",
-        ("LSTM2", {"kernel": kernel, "recurrent_kernel": wide, "bias": of_c}),
-        (
-            "LSTM4",
-            {
-                "kernel": kernel,
-                "recurrent_kernel": matrix,
-                "bias": of_c,
-                "recurrent_vector": u.ravel(),
-            },
-        ),
+        ("LSTM2", {**bare, "recurrent_kernel": wide}),
+        ("LSTM4", {**light, "bias": of_c}),
     )
     yield (
         "LSTM1 with a diagonal U is LSTM5",
-        ("LSTM1", {"kernel": kernel, "recurrent_kernel": wide, "bias": bias}),
-        (
-            "LSTM5",
-            {
-                "kernel": kernel,
-                "recurrent_kernel": matrix,
-                "bias": bias,
-                "recurrent_vector": u.ravel(),
-            },
-        ),
+        ("LSTM1", {**static, "recurrent_kernel": wide}),
+        ("LSTM5", light),
     )
     yield (
         "LSTM6 with a diagonal U is LSTM_C6",
-        (
-            "LSTM6",
-            {"kernel": kernel, "recurrent_kernel": np.diag(vector), "bias": of_c},
-        ),
-        ("LSTM_C6", {"kernel": kernel, "recurrent_vector": vector, "bias": of_c}),
+        ("LSTM6", {**bare, "recurrent_kernel": np.diag(vector)}),
+        ("LSTM_C6", {**bare, "recurrent_vector": vector}),
     )
 
 
