@@ -7,6 +7,7 @@ versions, and formats that speak of layers as Keras does.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from slimrnn.ir.layers import (
     Activation,
     Affine,
     Bidirectional,
+    Conv1D,
     Dense,
     Embedding,
     Layer,
@@ -54,7 +56,7 @@ def model_of(
         InputError: a layer, an activation or a setting that is not supported, weights
             that do not fit, a chain that :class:`Model` refuses.
     """
-    chain = _Chain()
+    chain = _Chain(steps)
     for layer in layers:
         chain.take(layer)
     return Model(name, tuple(chain.layers), steps, chain.flatten, **others)
@@ -63,8 +65,10 @@ def model_of(
 class _Chain:
     """The layers so far, and what the next one gets."""
 
-    def __init__(self) -> None:
+    def __init__(self, steps: int | None) -> None:
         self.layers: list[Layer] = []
+        self.steps = steps  # that a layer gets, where that is known
+        self.zeros = (0, 0)  # steps of them before and behind what the next one gets
         self.sequence = True  # whether there is an output for each step
         self.mask = False  # whether a mask comes with it
         self.astray = ""  # the layer that handed the mask on in the wrong order
@@ -87,6 +91,10 @@ class _Chain:
             raise InputError(
                 f"The layer {layer} cannot be read; allowed: {', '.join(_READERS)}, "
                 f"and layers that only act in training, such as Dropout."
+            )
+        if any(self.zeros) and layer.kind not in CONVOLUTIONS:
+            raise InputError(
+                f"The layer {layer} stands behind ZeroPadding1D; allowed is Conv1D."
             )
         self.mask = self.mask and layer.masks
         for array in layer.weights:
@@ -160,9 +168,9 @@ class _Chain:
             arrays.append(np.broadcast_to(array.reshape(-1), width).copy())
         scale, offset = arrays
         last = self.layers[-1] if self.layers else None
-        if isinstance(last, Dense) and last.activation == "linear":  # as targets have
+        if isinstance(last, (Dense, Conv1D)) and last.activation == "linear":
             bias = offset if last.bias is None else last.bias * scale + offset
-            self.layers[-1] = Dense(last.name, last.kernel * scale, bias)
+            self.layers[-1] = replace(last, kernel=last.kernel * scale, bias=bias)
             return
         self.layers.append(Affine(layer.name, scale, offset))
 
@@ -173,6 +181,70 @@ class _Chain:
         function = self._activation(layer)
         given = bias[0] if bias else None
         self.layers.append(Dense(layer.name, kernel, given, function))
+
+    def zero_padding(self, layer: Described) -> None:
+        given = layer.get("padding", 1)
+        before, after = given if isinstance(given, (list, tuple)) else (given, given)
+        self.zeros = int(before), int(after)
+
+    def convolution(self, layer: Described) -> None:
+        names = ("kernel", "bias") if layer.get("use_bias", True) else ("kernel",)
+        kernel, *bias = layer.arrays(*names)
+        if kernel.ndim == 4 and kernel.shape[1] == 1:  # of Keras 1
+            kernel = kernel[:, 0]
+        if layer.get("data_format") == "channels_first" or kernel.ndim != 3:
+            raise InputError(
+                f"The layer {layer} has data_format={layer.get('data_format')} and a "
+                f"kernel of the shape {kernel.shape}; allowed is channels_last, (B, T, "
+                f"m), and (taps, m, n)."
+            )
+        counts = {
+            "strides": _one(layer, "strides"),
+            "dilation": _one(layer, "dilation_rate"),
+            "groups": int(layer.get("groups", 1)),
+        }
+        found = Conv1D(
+            layer.name,
+            kernel,
+            bias[0] if bias else None,
+            self._activation(layer),
+            **counts,
+        )
+        (before, after), self.zeros = self.zeros, (0, 0)
+        own = self._padding(layer, found)
+        found = replace(found, before=before + own[0], after=after + own[1])
+        if self.steps is not None:
+            self.steps = found.steps_of(self.steps)
+        self.layers.append(found)
+
+    def _padding(self, layer: Described, found: Conv1D) -> tuple[int, int]:
+        """The steps of zeros that Keras puts before and behind a sequence."""
+        padding = layer.get("padding", "valid")
+        if padding == "causal":
+            return found.span - 1, 0
+        if padding == "same":
+            left = self._left_over(layer, found)
+            both = max(0, found.span - left)
+            return both // 2, both - both // 2
+        if padding != "valid":
+            raise InputError(
+                f"The layer {layer} has padding={padding!r}; allowed: valid, causal, "
+                f"same."
+            )
+        return 0, 0
+
+    def _left_over(self, layer: Described, found: Conv1D) -> int:
+        """How many steps the last one that comes out has, without zeros."""
+        if found.strides == 1:
+            return 1
+        if self.steps is None:
+            raise InputError(
+                f"The layer {layer} has padding='same' with strides={found.strides}, so "
+                f"that its zeros depend on how many steps there are, which is not known; "
+                f"begin the model with keras.Input((steps, features)), or train it with "
+                f"padding='causal'."
+            )
+        return (self.steps - 1) % found.strides + 1
 
     def distributed(self, layer: Described) -> None:
         (inner,) = layer.inner
@@ -278,6 +350,16 @@ def _check_size(layer: Described, setting: str, found: int) -> None:
         )
 
 
+
+
+def _one(layer: Described, setting: str) -> int:
+    """A setting that Keras holds as a number, or as a tuple of one."""
+    given = layer.get(setting, 1)
+    return int(given[0] if isinstance(given, (list, tuple)) else given)
+
+
+#: the names of a Conv1D: today's, and Keras 1's
+CONVOLUTIONS = ("Conv1D", "Convolution1D")
 #: slimrnn's layers, and the original's
 _SLIM = ("SlimLSTM", "SlimGRU", "SlimMGU", "SlimRNN", "LSTMs")
 #: the layers with a cell; RNN and slimrnn's bring theirs along
@@ -292,6 +374,8 @@ _READERS: dict[str, Callable[[_Chain, Described], None]] = {
     "Bidirectional": _Chain.bidirectional,
     "TimeDistributed": _Chain.distributed,
     "Dense": _Chain.dense,
+    **dict.fromkeys(CONVOLUTIONS, _Chain.convolution),
+    "ZeroPadding1D": _Chain.zero_padding,
     "Activation": _Chain.activation,
     "ReLU": _Chain.relu,
     "Softmax": _Chain.softmax,

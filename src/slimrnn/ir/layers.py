@@ -52,6 +52,25 @@ class Layer(Data):
         return False
 
     @property
+    def takes_steps(self) -> bool:
+        """Whether it looks at more than one step."""
+        return bool(self.recurrent())
+
+    @property
+    def return_sequences(self) -> bool:
+        """Whether it gives an output for each step, where it gets one."""
+        return True
+
+    @property
+    def gives_each(self) -> bool:
+        """Whether a step into it is a step out of it."""
+        return True
+
+    def steps_of(self, steps: int) -> int:
+        """How many steps come out of so many."""
+        return steps
+
+    @property
     def why_no_step(self) -> str:
         """Why it cannot go one step at a time; empty where it can."""
         return ""
@@ -189,6 +208,103 @@ class Dense(Layer):
 
 
 @dataclass(frozen=True, eq=False)
+class Conv1D(Layer):
+    """A convolution over time.
+
+    ``y[t] = activation(sum over k of x[t strides + k dilation - before] kernel[k] +
+    bias)``. There are ``before`` steps of zeros in front of x and ``after`` behind it: a
+    causal convolution has ``before = span - 1``, a valid one neither.
+
+    ``kernel``: (taps, m / groups, n). ``bias``: (n,), or None.
+    """
+
+    kernel: Array
+    bias: Array | None = None
+    activation: str = "linear"
+    strides: int = 1
+    dilation: int = 1
+    groups: int = 1
+    before: int = 0
+    after: int = 0
+
+    def __post_init__(self) -> None:
+        what = f"The layer {self}"
+        self._hold(kernel=frozen(what, "kernel", self.kernel, (None, None, None)))
+        if self.bias is not None:
+            self._hold(bias=frozen(what, "bias", self.bias, (self.outputs,)))
+        one_of(f"{what} has the activation", self.activation, ACTIVATIONS)
+        for name in ("strides", "dilation", "groups"):
+            checks.whole(f"{name} of {self}", getattr(self, name), least=1)
+        for name in ("before", "after"):
+            checks.whole(f"{name} of {self}", getattr(self, name), least=0)
+        if self.outputs % self.groups:
+            raise InputError(
+                f"{what} has {self.outputs} filters in {self.groups} groups; allowed "
+                f"is a multiple of the groups."
+            )
+        if self.before + self.after >= self.span:
+            raise InputError(
+                f"{what} has {self.before + self.after} steps of zeros around a "
+                f"sequence; allowed are as many as it looks back, {self.span - 1}."
+            )
+
+    @property
+    def inputs(self) -> int:
+        return self.kernel.shape[1] * self.groups
+
+    @property
+    def outputs(self) -> int:
+        return self.kernel.shape[2]
+
+    @property
+    def taps(self) -> int:
+        """How many steps are in a sum."""
+        return self.kernel.shape[0]
+
+    @property
+    def span(self) -> int:
+        """How many steps lie between the first and the last of a sum, both included."""
+        return (self.taps - 1) * self.dilation + 1
+
+    @property
+    def waits(self) -> int:
+        """How many steps go in before the first one that comes out."""
+        return self.span - 1 - self.before
+
+    @property
+    def takes_steps(self) -> bool:
+        return True
+
+    @property
+    def gives_each(self) -> bool:
+        return not self.waits and self.strides == 1
+
+    def steps_of(self, steps: int) -> int:
+        most = steps + self.before + self.after - self.span
+        return max(0, most // self.strides + 1)
+
+    @property
+    def why_no_step(self) -> str:
+        if not self.after:
+            return ""
+        return f"{self.name} looks {self.after} steps ahead, as padding='same' does"
+
+    @property
+    def of_window(self) -> Dense:
+        """What it does with the steps of a sum, side by side: taps m numbers.
+
+        Groups are blocks of one matrix, whose other numbers are 0.
+        """
+        taps, each, n = self.kernel.shape
+        matrix = np.zeros((taps, self.groups, each, self.groups, n // self.groups), "f4")
+        split = self.kernel.reshape(taps, each, self.groups, -1)
+        for group in range(self.groups):
+            matrix[:, group, :, group] = split[:, :, group]
+        flat = matrix.reshape(taps * self.inputs, n)
+        return Dense(self.name, flat, self.bias, self.activation)
+
+
+@dataclass(frozen=True, eq=False)
 class Recurrent(Layer):
     """A recurrent layer: one direction.
 
@@ -297,5 +413,5 @@ class Bidirectional(Layer):
 #: all kinds; each table by kind has them all
 KINDS: tuple[type[Layer], ...] = (
     *(Embedding, Masking, Affine, Dense, Activation, Skip),
-    *(Recurrent, Bidirectional),
+    *(Conv1D, Recurrent, Bidirectional),
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from slimrnn.errors import InputError
 from slimrnn.ir.data import Data, arrays
-from slimrnn.ir.layers import Embedding, Layer, Masking, Recurrent, Skip
+from slimrnn.ir.layers import Conv1D, Embedding, Layer, Masking, Recurrent, Skip
 from slimrnn.utils import checks
 
 
@@ -57,6 +57,11 @@ from head (Dense).
         if self.steps is not None:
             checks.whole("steps of a model", self.steps, least=1)
         _check(self.layers)
+        if self.steps is not None and not self.steps_of(self.steps):
+            raise InputError(
+                f"The model {self.name} has {self.steps} steps, of which none comes "
+                f"out; its Conv1D takes {self.least_steps} at least."
+            )
         if self.flatten and not self.return_sequences:
             raise InputError(
                 f"The model {self.name} has no output for each step to flatten."
@@ -85,7 +90,26 @@ from head (Dense).
     @property
     def return_sequences(self) -> bool:
         """Whether the last output is one for each step."""
-        return all(layer.return_sequences for layer in self.recurrent())
+        return all(layer.return_sequences for layer in self.layers)
+
+    @property
+    def gives_each(self) -> bool:
+        """Whether a step in gives a step out, unlike behind a Conv1D with strides."""
+        return all(layer.gives_each for layer in self.layers)
+
+    def steps_of(self, steps: int) -> int:
+        """How many steps come out of so many."""
+        for layer in self.layers:
+            steps = layer.steps_of(steps)
+        return steps
+
+    @property
+    def least_steps(self) -> int:
+        """How many steps it takes for one to come out."""
+        count = 1
+        while not self.steps_of(count):
+            count += 1
+        return count
 
     def recurrent(self) -> Iterator[Recurrent]:
         """The recurrent layers, those of both directions too."""
@@ -143,12 +167,17 @@ def _check(layers: tuple[Layer, ...]) -> None:
         if isinstance(layer, Skip):
             _check_skip(layer, layers, k, sequence and not masks)
         masks = masks or layer.makes_mask
+        if layer.takes_steps and not sequence:
+            raise InputError(
+                f"The layer {layer} gets no sequence; set return_sequences=True on "
+                f"the recurrent layer before it."
+            )
+        if masks and any(isinstance(other, Conv1D) for other in layers):
+            raise InputError(
+                f"The layer {layer} masks steps in a model with a Conv1D, which "
+                f"computes them all; allowed is a model without a mask."
+            )
         for cell in layer.recurrent():
-            if not sequence:
-                raise InputError(
-                    f"The layer {cell} gets no sequence; set return_sequences=True on "
-                    f"the recurrent layer before it."
-                )
             if masks and not cell.masked:
                 raise InputError(
                     f"The model's mask does not reach the layer {cell.name}; allowed "
@@ -158,8 +187,7 @@ def _check(layers: tuple[Layer, ...]) -> None:
                 raise InputError(
                     f"The layer {cell} is masked, and no layer before it makes a mask."
                 )
-        if layer.recurrent():
-            sequence = layer.recurrent()[0].return_sequences
+        sequence = sequence and layer.return_sequences
 
 
 def _check_skip(
@@ -169,6 +197,7 @@ def _check_skip(
     late = any(other.recurrent() for other in layers[place:])
     again = any(isinstance(other, Skip) for other in layers[:place])
     first = layers[0]
+    steps = steps and all(other.gives_each for other in layers)
     if late or again or not steps or isinstance(first, Embedding):
         raise InputError(
             f"The layer {layer} adds the model's input; allowed is that once, after "

@@ -99,6 +99,31 @@ def _dense(layer: ir.Dense) -> Made:
     return made, [layer.kernel, *([] if layer.bias is None else [layer.bias])]
 
 
+def _convolution(layer: ir.Conv1D) -> Made:
+    if layer.strides > 1 and layer.dilation > 1:
+        raise InputError(
+            f"The layer {layer} has strides={layer.strides} and "
+            f"dilation={layer.dilation}; a Conv1D of Keras has one of them alone."
+        )
+    causal = (layer.before, layer.after) == (layer.span - 1, 0)
+    made = keras.layers.Conv1D(
+        layer.outputs,
+        layer.taps,
+        strides=layer.strides,
+        dilation_rate=layer.dilation,
+        groups=layer.groups,
+        padding="causal" if causal else "valid",
+        activation=_FUNCTIONS[layer.activation],
+        use_bias=layer.bias is not None,
+        kernel_initializer="zeros",
+        name=layer.name,
+    )
+    if not causal and layer.before + layer.after:
+        zeros = keras.layers.ZeroPadding1D((layer.before, layer.after))
+        made = keras.Sequential([zeros, made], name=f"{layer.name}_padded")
+    return made, [layer.kernel, *([] if layer.bias is None else [layer.bias])]
+
+
 def _recurrent(layer: ir.Recurrent) -> Made:
     cell = layer.cell
     if layer.initial is not None:
@@ -142,6 +167,7 @@ _LAYERS: dict[type, Callable[[Any], Made]] = {
     ir.Activation: _activation,
     ir.Skip: _skip,
     ir.Dense: _dense,
+    ir.Conv1D: _convolution,
     ir.Recurrent: _recurrent,
     ir.Bidirectional: _bidirectional,
 }

@@ -29,7 +29,7 @@ from slimrnn.variants import ACTIVATIONS, CellSpec
 from slimrnn.variants.gates import CANDIDATE, WEIGHTS
 
 _ACTIVATIONS = tuple(ACTIVATIONS)  # in the order of slimrnn.h
-_NO_MEMORY, BUSY = 5, -2  # likewise
+_NO_MEMORY, BUSY, WAITS = 5, -2, -4  # likewise
 _SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
 
 _FUNCTIONS: dict[str, tuple] = {

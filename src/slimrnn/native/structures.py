@@ -75,6 +75,7 @@ class Layer(Structure):
         ("outputs", c_int32),
         ("activation", c_int32),
         ("mask_zero", c_int32),
+        *((name, c_int32) for name in ("taps", "dilation", "strides")),
         ("cell", POINTER(Cell)),
         ("weights", Buffer * len(WEIGHTS)),
         ("states", Buffer * len(_STATES)),

@@ -34,7 +34,8 @@ class Stream:
     is trained afterwards needs a new Stream.
 
     A stream takes what ``slimrnn.ir.from_keras`` reads, but for layers that need the
-    whole sequence: ``Bidirectional`` and ``go_backwards``. Each step passes every
+    whole sequence: ``Bidirectional``, ``go_backwards``, and a Conv1D that looks ahead
+    (``padding="same"``). Each step passes every
     layer, so ``return_sequences`` and ``Flatten`` do not matter. A masked step, by
     ``Masking`` or index 0 of an Embedding with ``mask_zero``, keeps the states of its
     row.
@@ -86,13 +87,15 @@ class Stream:
             self._views[shape[1:]] = (x.reshape(shape[1:]), y[0])
             if x.size == 1:
                 self._views[()] = (x.reshape(()), y[0])
-        padded = [native.slim_padded(part.outputs) for part in parts]
         memory = [
-            {name: np.zeros((batch_size, row), "float32") for name in part.states}
-            for part, row in zip(parts, padded, strict=True)
+            {
+                name: np.zeros((batch_size, native.slim_padded(width)), "float32")
+                for name, width in part.states.items()
+            }
+            for part in parts
         ]
         self._state = [
-            {name: array[:, : part.outputs] for name, array in states.items()}
+            {name: array[:, : part.states[name]] for name, array in states.items()}
             for part, states in zip(parts, memory, strict=True)
             if states
         ]
@@ -102,7 +105,7 @@ class Stream:
         long = sum(part.work for part in parts) > _LONG
         self._run: Callable = (native if long else library.quick()).slim_stream_step
 
-    def step(self, x: Any) -> Array:
+    def step(self, x: Any) -> Array | None:
         """Take one step.
 
         Args:
@@ -112,7 +115,9 @@ class Stream:
 
         Returns:
             (B, n), or (n,) where x has no axis for the batch: the last layer's output
-            after this step, a new array each time.
+            after this step, a new array each time. None where a Conv1D waits for more
+            steps: for its first ones where it is not causal, for the next ones where it
+            has strides.
 
         Raises:
             InputError: a shape or a type that does not fit, an index that the
@@ -129,6 +134,8 @@ class Stream:
             views[0].fill(0)  # what measure reads
             raise self._outside(x.reshape(-1)[row - 1])
         if row < 0:
+            if row == library.WAITS:
+                return None
             raise _unusable(row)
         return views[1].copy()
 
@@ -143,7 +150,8 @@ class Stream:
                 indices.
 
         Returns:
-            (T, B, n), or (T, n) where x has no axis for the batch.
+            (T, B, n), or (T, n) where x has no axis for the batch; without the steps
+            for which :meth:`step` gives None.
 
         Raises:
             InputError: as :meth:`step`; an index outside is found before any step.
@@ -172,7 +180,7 @@ class Stream:
         )
         if code < 0:
             raise _unusable(code)
-        return y
+        return y[: done.value]
 
     def prewarm(self, steps: int) -> None:
         """Take so many steps of zeros, or of index 0, so that the states settle.
@@ -189,10 +197,12 @@ class Stream:
 
     @property
     def state(self) -> State:
-        """The states: for each recurrent layer, its arrays (B, n) by name.
+        """The states: for each layer that has some, its arrays (B, n) by name.
 
-        They are copies: read them to keep them, assign them to restore them. h is the
-        layer's last output, c the cell state of an LSTM.
+        They are copies: read them to keep them, assign them to restore them. h is a
+        recurrent layer's last output, c the cell state of an LSTM; x are the last steps
+        into a Conv1D, the oldest first, and wait is how many it takes before it gives
+        something.
 
         Raises:
             InputError: what is assigned lacks a layer or a name, or has another shape;
@@ -340,7 +350,7 @@ class Stream:
         if not listed or len(given) != len(self._state):
             raise InputError(
                 f"state must be a list of {len(self._state)} dicts, one for each "
-                f"recurrent layer, as Stream.state gives it; received "
+                f"layer with states, as Stream.state gives it; received "
                 f"{f'{len(given)} of them' if listed else type(given).__name__}."
             )
         return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -17,7 +17,7 @@ from slimrnn.variants import WEIGHTS
 Array = np.ndarray
 
 #: slim_layer's kinds, in the order of slimrnn.h
-EMBEDDING, CELL, DENSE, POINTWISE, MASKING, SKIP = range(6)
+EMBEDDING, CELL, DENSE, POINTWISE, MASKING, SKIP, CONVOLUTION = range(7)
 
 #: by number, as slimrnn.h has them
 _NUMBERS = {name: k for k, name in enumerate(ir.ACTIVATIONS)}
@@ -34,8 +34,9 @@ class Part:
     activation: str = "linear"
     mask_zero: bool = False
     cell: library.Cell | None = None
-    states: tuple[str, ...] = ()
-    initial: Mapping[str, Array] | None = None  # (n,) for each state; None for 0
+    states: Mapping[str, int] = field(default_factory=dict)  # their widths, by name
+    initial: Mapping[str, Any] | None = None  # (n,) for each state; None for 0
+    steps: tuple[int, int, int] = (0, 0, 0)  # of a convolution: taps, dilation, strides
 
     @property
     def work(self) -> int:
@@ -49,6 +50,7 @@ class Part:
         layer.kind, layer.inputs, layer.outputs = self.kind, self.inputs, self.outputs
         layer.activation = _NUMBERS[self.activation]
         layer.mask_zero = self.mask_zero
+        layer.taps, layer.dilation, layer.strides = self.steps
         if self.cell is not None:
             layer.cell = ctypes.pointer(self.cell)
         for k, array in enumerate(self.weights):
@@ -98,6 +100,22 @@ def _dense(layer: ir.Dense) -> Part:
     return Part(DENSE, layer.inputs, layer.outputs, weights, layer.activation)
 
 
+def _convolution(layer: ir.Conv1D) -> Part:
+    if layer.why_no_step:
+        _whole(layer)
+    states, first = {"x": layer.span * layer.inputs}, {}
+    if not layer.gives_each:
+        states["wait"], first["wait"] = 1, layer.waits
+    return replace(
+        _dense(layer.of_window),
+        kind=CONVOLUTION,
+        inputs=layer.inputs,
+        states=states,
+        initial=first,
+        steps=(layer.taps, layer.dilation, layer.strides),
+    )
+
+
 def _recurrent(layer: ir.Recurrent) -> Part:
     if layer.why_no_step:
         _whole(layer)
@@ -113,7 +131,7 @@ def _recurrent(layer: ir.Recurrent) -> Part:
         layer.outputs,
         tuple(cell.weights.get(name) for name in WEIGHTS),
         cell=library.cell(cell.spec, cell.features, cell.units),
-        states=cell.spec.family.states,
+        states=dict.fromkeys(cell.spec.family.states, layer.outputs),
         initial=layer.initial,
     )
 
@@ -125,6 +143,7 @@ _PARTS: dict[type, Callable[[Any], Part]] = {
     ir.Activation: _activation,
     ir.Skip: _skip,
     ir.Dense: _dense,
+    ir.Conv1D: _convolution,
     ir.Recurrent: _recurrent,
     ir.Bidirectional: _whole,
 }

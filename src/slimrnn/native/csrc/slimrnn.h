@@ -152,6 +152,7 @@ enum {
   SLIM_LAYER_POINTWISE, /* activation(scale * x + offset) */
   SLIM_LAYER_MASKING,   /* rows whose numbers all equal a value keep the states */
   SLIM_LAYER_SKIP,      /* x + scale * the first numbers of the stream's x */
+  SLIM_LAYER_CONVOLUTION, /* a dense layer of some steps, the last of them this one */
   SLIM_LAYERS
 };
 enum { SLIM_SOFTMAX = SLIM_ACTIVATIONS };
@@ -162,15 +163,22 @@ typedef struct {
   int32_t activation;      /* of a dense or pointwise layer: SLIM_TANH ... or
                               SLIM_SOFTMAX */
   int32_t mask_zero;       /* an embedding's index 0 keeps the states of that row */
+  int32_t taps, dilation, strides; /* of a convolution: how many steps, how far apart,
+                                      and how often something comes out */
   const slim_cell *cell;
   slim_buffer weights[SLIM_WEIGHTS]; /* dense: (inputs, outputs) and, as the second,
                                         (outputs) or NULL; embedding: (inputs,
                                         outputs); pointwise: scale and offset,
                                         (inputs) each, or neither; masking: the
-                                        value; skip: scale, (inputs). Copied are a dense layer's and a
-                                        cell's */
+                                        value; skip: scale, (inputs); convolution: as
+                                        dense, of taps * inputs. Copied are a dense
+                                        layer's, a convolution's and a cell's */
   slim_buffer states[SLIM_STATES]; /* of a cell: (B, slim_padded(n)), read and written by
-                                      each step; the caller's, 0 behind the first n */
+                                      each step; the caller's, 0 behind the first n. Of a
+                                      convolution: its last steps, oldest first, (B,
+                                      slim_padded(((taps - 1) * dilation + 1) * inputs)),
+                                      and how many to wait for what comes out, (B,
+                                      slim_padded(1)); NULL: none */
 } slim_layer;
 
 /* The floats of a row of n units in a stream's states; 0: there is no such row. */
@@ -184,10 +192,13 @@ SLIM_API int slim_stream_new(const slim_layer *layers, int count, int batch,
 /* One step; 0, or 1 + the row whose index the embedding does not have, or one of these:
  * then no state has changed. One caller at a time; the others are refused. */
 enum { SLIM_NO_STREAM = -1, SLIM_BUSY = -2 };
+/* Or this one: the step was taken, and a convolution waits for more: y is as it was. */
+enum { SLIM_WAITS = -4 };
 SLIM_API int slim_stream_step(slim_stream *stream);
 /* So many steps: x (steps, B, m) and y (steps, B, outputs) instead of the stream's, bit
- * for bit as step by step. As a step; *done: the steps that were taken, all of them, or
- * those before the index that the embedding does not have. SLIM_BAD_BLOCK: x, y or steps
+ * for bit as step by step. As a step; *done: the steps of y that were written: one for
+ * each that was taken, unless a convolution waits; none from the index on that the
+ * embedding does not have. SLIM_BAD_BLOCK: x, y or steps
  * does not fit, and nothing is done. */
 enum { SLIM_BAD_BLOCK = -3 };
 SLIM_API int slim_stream_run(slim_stream *stream, slim_buffer x, slim_buffer y,

@@ -54,6 +54,22 @@ static int is_good_skip(const slim_layer *layers, int k) {
          l->inputs <= layers[0].inputs && holds(l->weights[0], 1, l->inputs);
 }
 
+/* How many steps a convolution looks at, the ones that it leaves out too. */
+static int64_t span_of(const slim_layer *l) {
+  return (l->taps - (int64_t)1) * l->dilation + 1;
+}
+
+static int is_good_convolution(const slim_layer *l, int batch) {
+  if (l->taps < 1 || l->dilation < 1 || l->strides < 1) return 0;
+  const int64_t span = span_of(l);
+  if (span > SLIM_MOST_WIDE || span * l->inputs > SLIM_MOST_WIDE) return 0;
+  const slim_buffer wait = l->states[1];
+  return holds(l->weights[0], (int64_t)l->taps * l->inputs, l->outputs) &&
+         may_hold(l->weights[1], l->outputs) &&
+         holds(l->states[0], batch, slim_padded((int)(span * l->inputs))) &&
+         (wait.at ? holds(wait, batch, slim_padded(1)) : l->strides == 1);
+}
+
 static int is_good(const slim_layer *layers, int k, int batch) {
   const slim_layer *l = &layers[k];
   if (l->inputs < 1 || l->outputs < 1 || l->outputs > SLIM_MOST_WIDE) return 0;
@@ -66,6 +82,7 @@ static int is_good(const slim_layer *layers, int k, int batch) {
   if (l->kind == SLIM_LAYER_DENSE)
     return holds(l->weights[0], l->inputs, l->outputs) &&
            may_hold(l->weights[1], l->outputs);
+  if (l->kind == SLIM_LAYER_CONVOLUTION) return is_good_convolution(l, batch);
   if (l->inputs != l->outputs) return 0;
   if (l->kind == SLIM_LAYER_POINTWISE)
     return may_hold(l->weights[0], l->inputs) && may_hold(l->weights[1], l->inputs) &&
@@ -105,11 +122,14 @@ static void lay_out(slim_stream *s, part *p, pieces *memory) {
   p->out = l->kind == SLIM_LAYER_CELL
                ? l->states[0].at
                : piece(memory, sizeof(float) * s->batch * p->row);
-  if (l->kind == SLIM_LAYER_DENSE) {
-    p->packed = piece(memory, sizeof(float) * kernels->dense_size(l->inputs, l->outputs));
+  if (l->kind == SLIM_LAYER_DENSE || l->kind == SLIM_LAYER_CONVOLUTION) {
+    const int inputs = l->kind == SLIM_LAYER_DENSE ? l->inputs : l->taps * l->inputs;
+    p->packed = piece(memory, sizeof(float) * kernels->dense_size(inputs, l->outputs));
     if (!counting)
-      kernels->dense_pack(p->packed, l->weights[0].at, l->weights[1].at, l->inputs,
+      kernels->dense_pack(p->packed, l->weights[0].at, l->weights[1].at, inputs,
                           l->outputs, s->batch);
+    if (l->kind == SLIM_LAYER_CONVOLUTION && l->dilation > 1)
+      p->scratch = piece(memory, sizeof(float) * s->batch * inputs);
   } else if (l->kind == SLIM_LAYER_CELL) {
     const float *weights[SLIM_WEIGHTS];
     for (int w = 0; w < SLIM_WEIGHTS; w++) weights[w] = l->weights[w].at;
@@ -195,6 +215,39 @@ static void skip(const slim_stream *s, const part *p, const float *x, ptrdiff_t 
   }
 }
 
+/* One step more of the past of each row; 0 where nothing comes out of it yet. */
+static int convolve(const slim_stream *s, const part *p, const float *x, ptrdiff_t row) {
+  const slim_layer *l = &p->layer;
+  const int m = l->inputs, wide = (int)span_of(l) * m;
+  const ptrdiff_t pitch = slim_padded(wide), one = slim_padded(1);
+  float *past = l->states[0].at, *wait = l->states[1].at;
+  for (int r = 0; r < s->batch; r++, x += row) {
+    float *mine = past + r * pitch;
+    memmove(mine, mine + m, (wide - m) * sizeof *mine);
+    memcpy(mine + wide - m, x, m * sizeof *mine);
+  }
+  if (wait) {
+    const int waits = wait[0] >= 1;
+    for (int r = 0; r < s->batch; r++, wait += one)
+      *wait = waits ? *wait - 1 : (float)(l->strides - 1);
+    if (waits) return 0;
+  }
+  const int inputs = l->taps * m;
+  const float *window = past;
+  ptrdiff_t next = pitch;
+  if (l->dilation > 1) {
+    for (int r = 0; r < s->batch; r++)
+      for (int k = 0; k < l->taps; k++)
+        memcpy(p->scratch + (ptrdiff_t)r * inputs + k * m,
+               past + r * pitch + (ptrdiff_t)k * l->dilation * m, m * sizeof *past);
+    window = p->scratch;
+    next = inputs;
+  }
+  s->kernels->dense(p->packed, window, next, p->out, inputs, l->outputs, s->batch,
+                    l->activation);
+  return 1;
+}
+
 static int step(slim_stream *s) {
   const float *x = s->x;
   ptrdiff_t row = s->parts[0].layer.inputs;
@@ -217,6 +270,8 @@ static int step(slim_stream *s) {
       live = s->live;
     } else if (l->kind == SLIM_LAYER_SKIP) {
       skip(s, p, x, row);
+    } else if (l->kind == SLIM_LAYER_CONVOLUTION) {
+      if (!convolve(s, p, x, row)) return SLIM_WAITS;
     } else {
       s->kernels->stream_step(p->plan, s->batch, x, row, l->states[0].at, l->states[1].at,
                               live, p->scratch);
@@ -261,23 +316,24 @@ int slim_stream_run(slim_stream *s, slim_buffer x, slim_buffer y, int64_t steps,
   const void *own_x = s->x;
   float *own_y = s->y;
   const slim_float_mode before = slim_flush_denormals();
-  int bad = 0;
-  for (; *done < steps && !bad; *done += !bad) {
-    s->x = (char *)x.at + *done * of_x * sizeof(float); /* an index is as large */
+  int code = 0;
+  for (int64_t k = 0; k < steps && code <= 0; k++) {
+    s->x = (char *)x.at + k * of_x * sizeof(float); /* an index is as large */
     s->y = (float *)y.at + *done * of_y;
-    bad = step(s);
+    code = step(s);
+    *done += !code;
   }
   slim_restore(before);
   s->x = own_x, s->y = own_y;
   __atomic_store_n(&s->busy, 0, __ATOMIC_RELEASE);
-  return bad;
+  return code > 0 ? code : 0;
 }
 
 double slim_stream_measure(slim_stream *s, int64_t steps) {
   const double start = slim_seconds();
   for (int64_t k = 0; k < steps; k++) {
     const int code = slim_stream_step(s);
-    if (code < 0) return code;
+    if (code < 0 && code != SLIM_WAITS) return code;
   }
   return (slim_seconds() - start) / (steps > 0 ? steps : 1);
 }
