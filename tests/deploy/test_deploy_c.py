@@ -60,10 +60,11 @@ def assert_is_the_twin(compiled, x):
     states = [compiled.new() for _ in x]
     for state in states:
         compiled.call("reset", state)
+    outputs = [iter(rows) for rows in expected]
     for t in range(x.shape[1]):
-        for state, sequence, outputs in zip(states, x, expected, strict=True):
-            compiled.call("step", state, np.atleast_1d(sequence[t]).copy())
-            np.testing.assert_array_equal(compiled.output(state), outputs[t])
+        for state, sequence, rows in zip(states, x, outputs, strict=True):
+            if compiled.step(state, np.atleast_1d(sequence[t]).copy()):
+                np.testing.assert_array_equal(compiled.output(state), next(rows))
 
 
 def assert_is_keras(model, program, x, tolerance=2e-6):
@@ -108,7 +109,7 @@ def test_models_that_need_the_whole_sequence(name, dtype, tmp_path):
         return
     program = program_of(model, dtype, x)
     compiled, given = Compiled(program, tmp_path), given_to(program, x)
-    for steps in (1, x.shape[1]):
+    for steps in (program.model.least_steps, x.shape[1]):
         expected = simulator.run(program, given[:, :steps])
         for sequence, outputs in zip(given, expected, strict=True):
             np.testing.assert_array_equal(compiled.whole(sequence[:steps]), outputs)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ir_models import affine, cell, dense, masking, normal, recurrent
+from ir_models import affine, cell, conv1d, dense, masking, normal, recurrent
 from problems import ROWS
 from slimrnn import ir
 from slimrnn.deploy import to_rtneural
@@ -38,6 +38,7 @@ MODELS = {
     },
     "all around": [
         affine(2),
+        conv1d(2, 2, activation="relu", dilation=2),
         recurrent(2, 3, "LSTM4", "first", **EACH),
         recurrent(3, 4, "LSTM", **EACH),
         Activation("f", 4, "relu"),
@@ -72,6 +73,7 @@ REFUSED = {
     ),
     "a mask": ([masking(2), recurrent(2, 4, masked=True)], "nothing like .*Masking"),
     "a function": ([recurrent(2, 4), dense(4, 1, "hard_sigmoid")], "hard_sigmoid"),
+    "strides": ([conv1d(2, 3, strides=2), recurrent(3, 4)], "has strides"),
     "a scale": (
         [recurrent(2, 2, **EACH), Skip("skip", normal(2))],
         "scales the input that it adds",

@@ -31,12 +31,14 @@ def normal(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
-def model_of(*inside, features=FEATURES, steps=None, words=False, seed=3):
+def model_of(
+    *inside, features=FEATURES, steps=None, words=False, seed=3, deviation=0.5
+):
     """A model of these layers with random weights."""
     shape = (steps,) if words else (steps, features)
     model = keras.Sequential([layers.Input(shape), *inside])
     arrays = enumerate(model.get_weights(), start=100 * seed)
-    model.set_weights([0.5 * normal(*w.shape, seed=k) for k, w in arrays])
+    model.set_weights([deviation * normal(*w.shape, seed=k) for k, w in arrays])
     return model
 
 
@@ -96,6 +98,27 @@ MODELS = {
         slimrnn.SlimLSTM(3, "LSTM_C6"),
         words=True,
     ),
+    "Conv1D, causal": lambda: model_of(
+        layers.Conv1D(6, 3, padding="causal", dilation_rate=2, activation="relu"),
+        slimrnn.SlimGRU(5, "GRU1", return_sequences=True),
+        layers.Conv1D(3, 2, padding="causal", use_bias=False),
+        layers.Activation("tanh"),
+    ),
+    "Conv1D, valid": lambda: model_of(
+        layers.Embedding(WORDS, 4),
+        layers.Conv1D(6, 3, groups=2, activation="tanh"),
+        slimrnn.SlimLSTM(5, "LSTM6", return_sequences=True),
+        layers.Dense(2),
+        words=True,
+    ),
+    "Conv1D with strides": lambda: model_of(
+        layers.Rescaling(0.5),
+        layers.Conv1D(4, 3, strides=3, padding="causal"),
+        layers.Conv1D(4, 2, strides=2),
+        slimrnn.SlimLSTM(5, "LSTM6"),
+        layers.Dense(2),
+        steps=TIME,
+    ),
     "Masking": lambda: model_of(
         layers.Masking(-1.0), slimrnn.SlimLSTM(4, "LSTM11"), layers.Dense(2)
     ),
@@ -137,6 +160,27 @@ WHOLE = {
 }
 
 
+WHOLE |= {
+    "GuitarLSTM": lambda: model_of(
+        layers.Conv1D(16, 12, strides=12, padding="same"),
+        layers.Conv1D(16, 12, strides=12, padding="same"),
+        layers.LSTM(8),
+        layers.Dense(1),
+        features=1,
+        steps=150,
+        deviation=0.1,
+    ),
+    "Conv1D, both ways": lambda: model_of(
+        layers.Embedding(WORDS, 3),
+        layers.Conv1D(4, 3, activation="relu"),
+        bidirectional(3, True),
+        layers.Dense(4, "tanh"),
+        layers.Conv1D(2, 3, padding="same", dilation_rate=2),
+        words=True,
+    ),
+}
+
+
 def merged(merge, each):
     return model_of(bidirectional(4, each, merge_mode=merge), layers.Dense(2))
 
@@ -151,6 +195,7 @@ WHOLE |= {
 
 def data_for(model, batch=3, steps=TIME, seed=0):
     """Sequences for a model, the masked values of its layers among them."""
+    steps = model.input_shape[1] or steps
     if len(model.input_shape) == 2:
         return np.random.default_rng(seed).integers(0, WORDS, (batch, steps))
     x = normal(batch, steps, model.input_shape[-1], seed=seed)
@@ -212,7 +257,7 @@ class Compiled:
             a if isinstance(a, int) else ctypes.c_void_p(a.ctypes.data)
             for a in arguments
         ]
-        getattr(self.library, f"{self.name}_{function}")(*given)
+        return getattr(self.library, f"{self.name}_{function}")(*given)
 
     def output(self, state):
         y = np.zeros(self.source.outputs, self.dtype)
@@ -224,23 +269,30 @@ class Compiled:
         state, outputs = self.new(), []
         self.call("reset", state)
         for step in np.ascontiguousarray(x):
-            self.call("step", state, np.atleast_1d(step))
-            outputs.append(self.output(state))
+            if self.step(state, np.atleast_1d(step)):
+                outputs.append(self.output(state))
         return np.stack(outputs)
+
+    def step(self, state, x):
+        """Take a step; whether it gives something."""
+        given = self.call("step", state, x)
+        return self.program.model.gives_each or given
 
     def run(self, x):
         """The whole sequence in one call."""
-        each = self.program.model.return_sequences
-        y = np.zeros((len(x) if each else 1, self.source.outputs), self.dtype)
+        model = self.program.model
+        each, steps = model.return_sequences, model.steps_of(len(x))
+        y = np.zeros((steps if each else 1, self.source.outputs), self.dtype)
         self.call("run", self.new(), np.ascontiguousarray(x), len(x), y)
         return y if each else y[0]
 
     def whole(self, x):
         """A sequence through a model that needs all of it, with what work takes."""
         each, steps, past = self.source.each, len(x), 3
+        rows = self.program.model.steps_of(steps)
         width = re.search(r"_WORK\(steps\) \(\(steps\) \* (\d+)", self.source.header())
         work = np.full(steps * int(width[1]) + 1 + past, 99, self.dtype)
-        y = np.full((steps if each else 1) * self.source.outputs + past, 99, self.dtype)
+        y = np.full((rows if each else 1) * self.source.outputs + past, 99, self.dtype)
         self.call("run", self.new(), np.ascontiguousarray(x), steps, y, work)
         assert (work[-past:] == 99).all()
         assert (y[-past:] == 99).all()

@@ -29,6 +29,7 @@ LSTM, GRU, SimpleRNN, SlimLSTM, SlimGRU, SlimMGU = (
         *(slimrnn.SlimLSTM, slimrnn.SlimGRU, slimrnn.SlimMGU),
     )
 )
+Conv1D = partial(layers.Conv1D, kernel_initializer="zeros")
 Dense = partial(layers.Dense, kernel_initializer="zeros")
 ALL = {"return_sequences": True}
 
@@ -56,6 +57,10 @@ FRONTS = {
     "numbers": (
         lambda: [layers.Input((None, FEATURES))],
         lambda batch, time: normal(batch, time, FEATURES),
+    ),
+    "150 samples": (
+        lambda: [layers.Input((150, 1))],
+        lambda batch, time: normal(batch, 150, 1),
     ),
     "five steps": (
         lambda: [layers.Input((5, FEATURES))],
@@ -236,6 +241,37 @@ CASES = {
             Dense(2),
             layers.Softmax(),
         ]
+    ),
+    "Conv1D, causal": Case(
+        lambda: [
+            Conv1D(6, 3, padding="causal", dilation_rate=2, activation="relu"),
+            SlimLSTM(6, **ALL),
+            Conv1D(4, 2, padding="causal", groups=2, use_bias=False),
+        ],
+    ),
+    "Conv1D with strides": Case(
+        lambda: [Conv1D(4, 3, strides=2), SlimLSTM(UNITS, **ALL), Dense(2)],
+        refused=("step",),
+    ),
+    "GuitarLSTM": Case(
+        lambda: [
+            Conv1D(16, 12, strides=12, padding="same"),
+            Conv1D(16, 12, strides=12, padding="same"),
+            LSTM(UNITS),
+            Dense(1),
+        ],
+        "150 samples",
+        ("step",),
+    ),
+    "Conv1D, same": Case(
+        lambda: [
+            Conv1D(4, 4, strides=3, padding="same"),
+            Conv1D(6, 2, padding="same", groups=2, activation="tanh"),
+            SlimLSTM(UNITS),
+            Dense(1),
+        ],
+        "five steps",
+        ("step",),
     ),
     "words": Case(lambda: [SlimLSTM(UNITS, "LSTM5")], "words"),
     "rescaled": Case(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from slimrnn.ir.layers import Affine, Dense, Embedding, Masking, Recurrent
+from slimrnn.ir.layers import Affine, Conv1D, Dense, Embedding, Masking, Recurrent
 from slimrnn.ir.weights import RecurrentWeights
 from slimrnn.variants import CellSpec, get
 
@@ -26,6 +26,14 @@ def embedding(words, outputs, mask_zero=False, name="words"):
 def dense(inputs, outputs, activation="linear", name="head", bias=True):
     bias = normal(outputs, seed=1) if bias else None
     return Dense(name, normal(inputs, outputs), bias, activation)
+
+
+def conv1d(inputs, outputs, taps=3, name="conv", bias=True, **settings):
+    """A causal one, unless the settings say something else."""
+    kernel = normal(taps, inputs // settings.get("groups", 1), outputs)
+    before = (taps - 1) * settings.get("dilation", 1)
+    settings = {"before": before, **settings}
+    return Conv1D(name, kernel, normal(outputs) if bias else None, **settings)
 
 
 def cell(variant, features, units, seed=0, **spec):

@@ -201,8 +201,8 @@ REFUSED = {
     "an empty model": (lambda: keras.Sequential(name="no"), "model no has no layer"),
     "nothing to compute": (lambda: layers.Dropout(0.5), "no layer that computes"),
     "a layer": (
-        lambda: model_of(layers.Conv1D(3, 2), layers.LSTM(2)),
-        r"Conv1D.*cannot be read; allowed: Embedding.*Dropout",
+        lambda: model_of(layers.UpSampling1D(2), layers.LSTM(2)),
+        r"UpSampling1D.*cannot be read; allowed: Embedding.*Dropout",
     ),
     "a subclass": (lambda: built(OwnLSTM(3)), "OwnLSTM"),
     "stacked cells": (

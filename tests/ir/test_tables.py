@@ -13,6 +13,7 @@ from slimrnn.ir.layers import (
     Activation,
     Affine,
     Bidirectional,
+    Conv1D,
     Dense,
     Embedding,
     Layer,
@@ -26,11 +27,14 @@ pytestmark = pytest.mark.backend_free
 #: the kinds that a table does without: they have nothing there
 WITHOUT = {
     "slimrnn.deploy.c.flow._TAKE": {Bidirectional},  # never goes step by step
+    "slimrnn.deploy.c.layout._STATES": {*KINDS} - {Recurrent, Conv1D, Skip},
+    "slimrnn.deploy.c.layout._HELD": {*KINDS} - {Recurrent, Conv1D},
     "slimrnn.deploy.c.layout._CALLS": {
         *(Masking, Affine, Skip, Recurrent, Bidirectional),
     },
     "slimrnn.deploy.graph.layers._SKIPS": {*KINDS} - {Embedding, Masking},
-    "slimrnn.deploy.graph.layers._WRITERS": {Recurrent, Bidirectional},
+    "slimrnn.deploy.graph.layers._WRITERS": {Recurrent, Bidirectional, Conv1D},
+    "slimrnn.deploy.graph.layers._STEPS": {*KINDS} - {Recurrent, Conv1D},
     "slimrnn.deploy.program.inputs._FRONT": {*KINDS} - {Affine, Masking},
     "slimrnn.deploy.program.inputs._MASKS": {*KINDS} - {Embedding, Masking},
     # no other kind stands behind a cell in a model that a run builds

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ir_models import affine, cell, dense, embedding, masking, normal
+from ir_models import affine, cell, conv1d, dense, embedding, masking, normal
 from problems import ROWS
 from slimrnn.errors import InputError
 from slimrnn.ir.from_keras import from_keras
@@ -62,6 +62,18 @@ def recurrent_layers(draw, name, features, sequences, masked):
 
 
 @st.composite
+def convolutions(draw, width, name):
+    """A Conv1D, causal or not."""
+    taps, groups = draw(WIDTHS), draw(st.sampled_from([1, width]))
+    steps = draw(st.sampled_from(["strides", "dilation"]))
+    settings = {steps: draw(WIDTHS), "groups": groups, "bias": draw(st.booleans())}
+    span = (taps - 1) * settings.get("dilation", 1) + 1
+    zeros = draw(st.sampled_from([(span - 1, 0), (0, 0), (span // 2, (span - 1) // 2)]))
+    settings |= dict(zip(("before", "after"), zeros, strict=True))
+    return conv1d(width, groups * draw(WIDTHS), taps, name, **settings)
+
+
+@st.composite
 def models(draw):
     """Chains of all kinds of layers."""
     width, masked, layers = draw(WIDTHS), draw(st.booleans()), []
@@ -71,6 +83,9 @@ def models(draw):
         fronts = [affine(width), dense(width, width, "relu", "first")]
         layers += [layer for layer in fronts if draw(st.booleans())]
         layers += [masking(width)] if masked else []
+    if not masked and draw(st.booleans()):
+        layers.append(draw(convolutions(width, "conv")))
+        width = layers[-1].outputs
     count, last = draw(st.integers(0, 2)), draw(st.booleans())
     for k in range(count):
         sequences = last or k < count - 1
@@ -84,10 +99,11 @@ def models(draw):
         )
     width = layers[-1].outputs
     behind = not masked and (last or not count) and layers[0].inputs >= width
+    behind = behind and all(layer.gives_each for layer in layers)
     if behind and not isinstance(layers[0], Embedding) and draw(st.booleans()):
         scale = draw(st.sampled_from([np.ones(width, "f4"), normal(width)]))
         layers.append(Skip("skip", scale))
-    steps, flatten = draw(st.none() | WIDTHS), draw(st.booleans())
+    steps, flatten = draw(st.none() | st.integers(7, 9)), draw(st.booleans())
     return Model("small", layers, steps, flatten and (last or not count))
 
 

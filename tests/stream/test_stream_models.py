@@ -161,6 +161,7 @@ FIRST = {
         layers.Normalization(mean=normal(FEATURES), variance=normal(FEATURES) ** 2)
     ],
     "Masking": lambda: [layers.Masking(-1.0)],
+    "Conv1D": lambda: [layers.Conv1D(FEATURES, 3, padding="causal")],
     "all of them": lambda: [
         layers.Rescaling(2.0, offset=1.0),
         layers.Dense(FEATURES, activation="relu"),
@@ -192,6 +193,43 @@ def test_what_stands_before_and_behind_the_cells(first, last):
     x = inputs_of("numbers")
     x[1, :2] = x[2, -1] = x[0, 3] = -1.0  # at the start, at the end, in between
     assert_as_keras(keras.Sequential(parts), x)
+
+
+CONVOLUTIONS = {
+    f"{padding}, {steps}={count}, groups={groups}": layers.Conv1D(
+        6, 3, padding=padding, groups=groups, **{steps: count}
+    )
+    for padding in ("causal", "valid")
+    for steps, count in (("strides", 1), ("strides", 3), ("dilation_rate", 2))
+    for groups in (1, 2)
+}
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_a_convolution_in_chunks_is_the_whole(name):
+    """A step that gives nothing is None, and no row of a block."""
+    convolution = type(CONVOLUTIONS[name]).from_config(CONVOLUTIONS[name].get_config())
+    model = keras.Sequential(
+        [
+            layers.Input((None, 4)),
+            convolution,
+            slimrnn.SlimLSTM(UNITS, "LSTM6", return_sequences=True),
+            layers.Conv1D(2, 2, padding="causal", activation="tanh"),
+        ]
+    )
+    x = normal(BATCH, 20, 4)
+    expected = keras.ops.convert_to_numpy(randomised(model)(x))
+    stream, steps = stream_of(model, BATCH), x.swapaxes(0, 1)
+    whole = stream.run(steps).swapaxes(0, 1)
+    np.testing.assert_allclose(whole, expected, rtol=0, atol=1e-5)
+    for sizes in ([1, 6, 2, 11], [19, 1]):
+        stream.reset()
+        blocks = np.split(steps, np.cumsum(sizes)[:-1])
+        found = np.concatenate([stream.run(block) for block in blocks])
+        np.testing.assert_array_equal(found.swapaxes(0, 1), whole)
+    stream.reset()
+    given = [y for y in map(stream.step, steps) if y is not None]
+    np.testing.assert_array_equal(np.stack(given, 1), whole)
 
 
 @pytest.mark.parametrize("batch", [1, 2])

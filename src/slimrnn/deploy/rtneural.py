@@ -24,6 +24,7 @@ from slimrnn.ir.layers import (
     Activation,
     Affine,
     Bidirectional,
+    Conv1D,
     Dense,
     Embedding,
     Layer,
@@ -104,6 +105,21 @@ def _dense(layer: Dense) -> dict[str, Any]:
     return _entry("dense", layer, layer.activation, layer.kernel, bias)
 
 
+def _convolution(layer: Conv1D) -> dict[str, Any]:
+    causal = layer.before == layer.span - 1 and layer.strides == layer.groups == 1
+    if not causal:
+        raise InputError(
+            f"The layer {layer} has strides, groups or no causal padding; RTNeural's "
+            f"conv1d is causal and has a dilation alone."
+        )
+    bias = np.zeros(layer.outputs) if layer.bias is None else layer.bias
+    return {
+        **_entry("conv1d", layer, layer.activation, layer.kernel, bias),
+        "kernel_size": [layer.taps],
+        "dilation": [layer.dilation],
+    }
+
+
 def _affine(layer: Affine) -> dict[str, Any]:
     return _entry("dense", layer, "linear", np.diag(layer.scale), layer.offset)
 
@@ -167,6 +183,7 @@ _WRITERS: dict[type, Callable[[Any], dict[str, Any]]] = {
     **dict.fromkeys((Embedding, Masking, Bidirectional), _refused),
     Affine: _affine,
     Dense: _dense,
+    Conv1D: _convolution,
     Activation: _activation,
     Skip: _skip,
     Recurrent: _recurrent,

@@ -19,7 +19,7 @@ from slimrnn.deploy.program.op_count import OpCounter, product_counts
 from slimrnn.deploy.program.program import Lowered
 from slimrnn.errors import InputError
 from slimrnn.ir import read
-from slimrnn.ir.layers import Affine, Dense, Embedding, Recurrent
+from slimrnn.ir.layers import Affine, Conv1D, Dense, Embedding, Recurrent
 from slimrnn.ir.model import Model
 
 CORES = tuple(FLOAT32.instructions)
@@ -35,7 +35,8 @@ class Size:
         code: bytes of code on a Cortex-M4.
         state: bytes of a stream's state.
         stack: bytes during a step.
-        macs: multiply-adds a step, without the layers after the last recurrent one.
+        macs: multiply-adds a step, without the layers after the last one with states;
+            where a Conv1D waits, of a step that gives something.
         instructions: a step on each of :data:`CORES`, likewise.
     """
 
@@ -122,7 +123,7 @@ def _step_counts(source: Source) -> Counter[str]:
     if source.quantizes:
         counts["set"] += arithmetic.columns(source.model.inputs)
     parts = source.layout.parts
-    last = max(k for k, part in enumerate(parts) if part.routine)
+    last = max(k for k, part in enumerate(parts) if part.held)
     for part in parts[: last + 1]:
         count = _COUNTS.get(type(part.lowered.layer))
         counts.update(count(part.lowered, arithmetic) if count else {})
@@ -138,7 +139,7 @@ def _static_counts(source: Source) -> Counter[str]:
             in_loop = what in ("numbers", "operations") or what.startswith("slim_")
             said[what] += count // cell.outputs if in_loop else count
     parts = source.layout.parts
-    dense = sum(isinstance(part.lowered.layer, Dense) for part in parts)
+    dense = sum(isinstance(part.lowered.layer, (Dense, Conv1D)) for part in parts)
     said["products"] += 2 * max(dense - 1, 0)  # a product and a loop of each
     said["softmax"] = int("slim_softmax" in source.layout.used)
     return said
@@ -149,8 +150,8 @@ def _cell(cell: Lowered, arithmetic: Arithmetic) -> Counter[str]:
 
 
 def _dense(dense: Lowered, arithmetic: Arithmetic) -> Counter[str]:
-    assert isinstance(dense.layer, Dense)
-    columns = arithmetic.columns(dense.inputs)
+    assert isinstance(dense.layer, (Dense, Conv1D))
+    columns = arithmetic.columns(dense.layer.of_window.inputs)
     counts = Counter(product_counts(dense.outputs, columns))
     counts["set"] += dense.outputs
     if dense.layer.activation != "linear":
@@ -158,9 +159,18 @@ def _dense(dense: Lowered, arithmetic: Arithmetic) -> Counter[str]:
     return counts
 
 
+def _convolution(conv: Lowered, arithmetic: Arithmetic) -> Counter[str]:
+    assert isinstance(conv.layer, Conv1D)
+    counts = _dense(conv, arithmetic)
+    moved = (1 + conv.layer.taps) * conv.inputs
+    counts.update({"loops": 1 + conv.layer.taps, "passes": moved, "numbers": 2 * moved})
+    return counts
+
+
 _COUNTS: dict[type, Callable[[Lowered, Arithmetic], Mapping[str, int]]] = {
     Recurrent: _cell,
     Dense: _dense,
+    Conv1D: _convolution,
     Affine: lambda affine, _: {
         "operations": 2 * affine.inputs,
         "numbers": 4 * affine.inputs,

@@ -239,10 +239,10 @@ class _Chain:
             return 1
         if self.steps is None:
             raise InputError(
-                f"The layer {layer} has padding='same' with strides={found.strides}, so "
-                f"that its zeros depend on how many steps there are, which is not known; "
-                f"begin the model with keras.Input((steps, features)), or train it with "
-                f"padding='causal'."
+                f"The layer {layer} has padding='same' and strides={found.strides}, so "
+                f"that its zeros depend on the number of steps, which is not known; "
+                f"begin the model with keras.Input((steps, features)), or train it "
+                f"with padding='causal'."
             )
         return (self.steps - 1) % found.strides + 1
 

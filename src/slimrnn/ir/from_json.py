@@ -104,6 +104,7 @@ def _rtneural(file: File, name: str, torch: str) -> Model:
 _RTNEURAL = {
     "dense": "Dense",
     "time-distributed-dense": "Dense",
+    "conv1d": "Conv1D",
     "lstm": "LSTM",
     "gru": "GRU",
     "batchnorm": "BatchNormalization",
@@ -125,6 +126,16 @@ def _rtneural_layer(entry: File, name: str) -> Described:
     elif kind == "batchnorm":
         affine = len(weights) == 4
         settings |= {"epsilon": entry["epsilon"], "scale": affine, "center": affine}
+    elif kind == "conv1d":
+        settings |= {"dilation_rate": entry["dilation"], "padding": "causal"}
+        settings |= {"groups": entry.get("groups") or 1}
+        settings |= {"strides": entry.get("strides") or 1}
+        taps, shape = np.ravel(entry["kernel_size"])[-1], weights[0].shape
+        if weights[0].ndim != 3 or (shape[0], shape[2]) != (taps, outputs):
+            raise InputError(
+                f"The layer {name} (conv1d) says that it has {taps} taps and gives "
+                f"{outputs} numbers, and its kernel has the shape {shape}."
+            )
     elif kind != "activation":
         columns = {"lstm": 4}.get(kind, 1) * int(outputs)
         if weights[0].ndim != 2 or weights[0].shape[1] != columns:

@@ -206,14 +206,19 @@ class Dense(Layer):
     def outputs(self) -> int:
         return self.kernel.shape[1]
 
+    @property
+    def of_window(self) -> Dense:
+        """What it does with the steps that it looks at: one, unlike a Conv1D."""
+        return self
+
 
 @dataclass(frozen=True, eq=False)
 class Conv1D(Layer):
     """A convolution over time.
 
     ``y[t] = activation(sum over k of x[t strides + k dilation - before] kernel[k] +
-    bias)``. There are ``before`` steps of zeros in front of x and ``after`` behind it: a
-    causal convolution has ``before = span - 1``, a valid one neither.
+    bias)``. There are ``before`` steps of zeros in front of x and ``after`` behind it:
+    a causal convolution has ``before = span - 1``, a valid one neither.
 
     ``kernel``: (taps, m / groups, n). ``bias``: (n,), or None.
     """
@@ -296,9 +301,10 @@ class Conv1D(Layer):
         Groups are blocks of one matrix, whose other numbers are 0.
         """
         taps, each, n = self.kernel.shape
-        matrix = np.zeros((taps, self.groups, each, self.groups, n // self.groups), "f4")
-        split = self.kernel.reshape(taps, each, self.groups, -1)
-        for group in range(self.groups):
+        groups = self.groups
+        matrix = np.zeros((taps, groups, each, groups, n // groups), "float32")
+        split = self.kernel.reshape(taps, each, groups, -1)
+        for group in range(groups):
             matrix[:, group, :, group] = split[:, :, group]
         flat = matrix.reshape(taps * self.inputs, n)
         return Dense(self.name, flat, self.bias, self.activation)

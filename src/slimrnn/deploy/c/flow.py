@@ -14,6 +14,7 @@ from slimrnn.deploy.program.program import Program
 from slimrnn.ir.layers import (
     Activation,
     Affine,
+    Conv1D,
     Dense,
     Embedding,
     Masking,
@@ -153,7 +154,8 @@ class Flow:
             self._each(to, self.width, f"slim_{layer.activation}({self.value}[j])")
         self.value = to
 
-    def _dense(self, layer: Dense, part: Part, to: str) -> None:
+    def dense(self, layer: Dense, part: Part, to: str) -> None:
+        """A Dense, or what a Conv1D does with the steps of a sum."""
         scaled = self.arithmetic.scaled
         rows, columns = layer.outputs, self.arithmetic.columns(layer.inputs)
         to = to or self.vector(part.name, rows)
@@ -178,6 +180,28 @@ class Flow:
             self._each(to, rows, value)
         self.value, self.width = to, rows
 
+    def _convolution(self, layer: Conv1D, part: Part, to: str) -> None:
+        m, name = layer.inputs, f"state->{part.name}"
+        self._each(f"({name}_x + {m} * {name}_at)", m, f"{self.value}[j]")
+        self.lines.append(f"if (++{name}_at == {layer.span}) {name}_at = 0;")
+        if not layer.gives_each:
+            self.lines.append(f"if ({name}_wait-- > 0) return 0;")
+            self.lines.append(f"{name}_wait = {layer.strides - 1};")
+        self.window(
+            layer,
+            f"int32_t from = {name}_at + {layer.dilation} * k;",
+            f"if (from >= {layer.span}) from -= {layer.span};",
+            f"for (int j = 0; j < {m}; j++) window[{m} * k + j] = "
+            f"{name}_x[{m} * from + j];",
+        )
+        self.dense(layer.of_window, part, f"{name}_y")
+
+    def window(self, layer: Conv1D, *lines: str) -> None:
+        """The steps of a sum, side by side, from what is done for the k-th one."""
+        self.value = self.vector("window", layer.taps * layer.inputs, "")
+        heading = f"for (int k = 0; k < {layer.taps}; k++) {{"
+        self.lines += [heading, *(f"    {line}" for line in lines), "}"]
+
     def _recurrent(self, layer: Recurrent, part: Part, to: str) -> None:
         structure, n = part.lowered.structure, layer.outputs
         sums = self._array("sums", self.arithmetic.sum, len(structure.slots) * n)
@@ -199,7 +223,8 @@ _TAKE: dict[type, Callable[[Flow, Any, Part, str], None]] = {
     Masking: Flow._masking,
     Affine: Flow._affine,
     Skip: Flow._skip,
-    Dense: Flow._dense,
+    Dense: Flow.dense,
+    Conv1D: Flow._convolution,
     Activation: Flow._activation,
     Recurrent: Flow._recurrent,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from slimrnn.deploy.program.c_expression import KEYWORDS
 from slimrnn.deploy.program.functions import TANH_TABLE
 from slimrnn.deploy.program.program import Lowered, Program
 from slimrnn.deploy.program.step import MATRICES, Structure
-from slimrnn.ir.layers import Activation, Dense, Embedding, Skip
+from slimrnn.ir.layers import Activation, Conv1D, Dense, Embedding, Recurrent, Skip
 
 Array = np.ndarray
 
@@ -33,9 +33,9 @@ class Part:
     routine: str = ""
 
     @property
-    def states(self) -> tuple[str, ...]:
-        """The names of a recurrent layer's states."""
-        return _states(self.lowered)
+    def held(self) -> str:
+        """The state that the next layer takes; empty where there is none."""
+        return _HELD.get(type(self.lowered.layer), "")
 
 
 @dataclass
@@ -71,16 +71,23 @@ class Layout:
     @property
     def state_bytes(self) -> int:
         """What the state of a stream takes."""
-        size = np.dtype(NUMPY[self.arithmetic.vector]).itemsize
-        return size * sum(length for _, length in self.state_fields())
+        fields = self.state_fields()
+        sizes = [(np.dtype(NUMPY[kind]).itemsize, n or 1) for kind, _, n in fields]
+        widest = max(size for size, _ in sizes)  # to a multiple of which C fills up
+        return -(-sum(size * n for size, n in sizes) // widest) * widest
 
-    def state_fields(self) -> Iterator[tuple[str, int]]:
-        """The state: a field and its length for each state of each cell."""
-        for part in self.parts:
-            units = part.lowered.outputs
-            for k, state in enumerate(part.states):  # the first one is multiplied
-                length = units if k else self.arithmetic.columns(units)
-                yield f"{part.name}_{state}", length
+    def state_fields(self) -> list[tuple[str, str, int]]:
+        """The state: the type, name and length of each field, 0 for a number."""
+        found = [
+            (kind or self.arithmetic.vector, f"{part.name}_{state}", length)
+            for part in self.parts
+            for state, (kind, length) in self.states(part.lowered).items()
+        ]
+        return sorted(found, key=lambda field: field[0] != "int32_t")
+
+    def states(self, lowered: Lowered) -> States:
+        """What a layer keeps from step to step."""
+        return _states(lowered, self.program)
 
 
 def lay_out(program: Program, name: str) -> Layout:
@@ -95,7 +102,7 @@ def lay_out(program: Program, name: str) -> Layout:
         layout.parts.append(part)
         if not lowered.tables:
             continue
-        part.name = names.free(lowered.name, derived=_derived(lowered))
+        part.name = names.free(lowered.name, derived=_derived(lowered, program))
         segments, units = {"kernel": [(0, 1)]}, lowered.outputs
         if lowered.cells:
             part.routine = _routine(layout, lowered.structure, names)
@@ -131,33 +138,64 @@ def _calls(lowered: Lowered, arithmetic: Arithmetic) -> set[str]:
     return calls(lowered.layer, arithmetic) if calls else set()
 
 
-def _dense_calls(layer: Dense, arithmetic: Arithmetic) -> set[str]:
+def _dense_calls(layer: Dense | Conv1D, arithmetic: Arithmetic) -> set[str]:
     started = "clear" if layer.bias is None else "copy"
     return {"add_product", started} | _activation_calls(layer, arithmetic)
 
 
-def _activation_calls(layer: Dense | Activation, arithmetic: Arithmetic) -> set[str]:
+def _activation_calls(
+    layer: Dense | Conv1D | Activation, arithmetic: Arithmetic
+) -> set[str]:
     return set() if layer.activation == "linear" else {f"slim_{layer.activation}"}
 
 
 _CALLS: dict[type, Callable[[Any, Arithmetic], set[str]]] = {
     Embedding: lambda layer, arithmetic: {"widen"} if arithmetic.scaled else set(),
     Dense: _dense_calls,
+    Conv1D: _dense_calls,
     Activation: _activation_calls,
 }
 
 
-def _states(lowered: Lowered) -> tuple[str, ...]:
-    cells = lowered.cells
-    if isinstance(lowered.layer, Skip):
-        return ("x",)  # of the last step
-    return cells[0].structure.spec.family.states if cells else ()
+def _states(lowered: Lowered, program: Program) -> States:
+    states = _STATES.get(type(lowered.layer))
+    return states(lowered.layer, program) if states else {}
 
 
-def _derived(lowered: Lowered) -> list[str]:
+def _cell_states(layer: Recurrent, program: Program) -> States:
+    first, *others = layer.cell.spec.family.states  # the first one is multiplied
+    padded = program.arithmetic.columns(layer.outputs)
+    return {first: ("", padded), **dict.fromkeys(others, ("", layer.outputs))}
+
+
+def _line_of_steps(layer: Conv1D, program: Program) -> States:
+    """Its last steps, where the oldest lies, how many it waits for, what it gave."""
+    if program.model.why_no_stream():  # then all steps are at hand
+        return {}
+    waits: States = {} if layer.gives_each else {"wait": ("int32_t", 0)}
+    return {
+        "at": ("int32_t", 0),
+        **waits,
+        "x": ("", layer.span * layer.inputs),
+        "y": ("", program.arithmetic.columns(layer.outputs)),
+    }
+
+
+#: by name, the C type, empty for that of a vector, and the length, 0 for a number
+States = dict[str, tuple[str, int]]
+_STATES: dict[type, Callable[[Any, Program], States]] = {
+    Recurrent: _cell_states,
+    Conv1D: _line_of_steps,
+    Skip: lambda layer, _: {"x": ("", layer.outputs)},  # of the last step
+}
+_HELD: dict[type, str] = {Recurrent: "h", Conv1D: "y"}
+
+
+def _derived(lowered: Lowered, program: Program) -> list[str]:
     """What a part's other names end in: its tables, its states, its output."""
     first = [f"first_{state}" for state in lowered.initial]
-    return [*first, "table", "scale", "offset", "y", *_states(lowered), *lowered.tables]
+    states = _states(lowered, program)
+    return [*first, "table", "scale", "offset", "y", *states, *lowered.tables]
 
 
 class _Names:
@@ -193,7 +231,7 @@ class _Names:
 #: what the bodies of the public functions have
 _LOCALS = (
     "x y t j k q v row state sums reset_h wide_x tanh_table work steps masked merged "
-    "merged_y activation activation_y cell"
+    "merged_y activation activation_y cell window from u"
 )
-_NUMBERED = re.compile(r"(rows|affine)_\d+\w*")
+_NUMBERED = re.compile(r"(rows|steps|left|affine)_\d+\w*")
 _PUBLIC = "state reset step output run quantize test"

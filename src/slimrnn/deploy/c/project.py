@@ -86,19 +86,23 @@ int {name}_test(void)
     return wrong;
 }}
 """
+    step = f"{name}_step(&state, x + t * {upper}_INPUTS)"
+    if not source.model.gives_each:
+        step = f"if (!{step}) continue"
     return f"""\
 int {name}_test(void)
 {{
     static {name}_state state;
+    const {vector} *wanted = expected;
     {vector} y[{upper}_OUTPUTS];
     int wrong = 0;
 
     {name}_reset(&state);
     for (int t = 0; t < STEPS; t++) {{
-        {name}_step(&state, x + t * {upper}_INPUTS);
+        {step};
         {name}_output(&state, y);
         for (int k = 0; k < {upper}_OUTPUTS; k++) {{
-            if (y[k] != expected[t * {upper}_OUTPUTS + k]) wrong++;
+            if (y[k] != *wanted++) wrong++;
         }}
     }}
     return wrong;
@@ -131,24 +135,26 @@ def usage_of(source: Source) -> Usage:
     """How a model is used."""
     name, upper, out = source.name, source.upper, source.arithmetic.vector
     whole = isinstance(source, SequenceSource)
-    size = f"10 * {upper}_INPUTS" if whole else f"{upper}_INPUTS"
+    steps = max(10, source.model.least_steps)
+    size = f"{steps} * {upper}_INPUTS" if whole else f"{upper}_INPUTS"
     each = isinstance(source, SequenceSource) and source.each
-    numbers = f"10 * {upper}_OUTPUTS" if each else f"{upper}_OUTPUTS"
+    rows = f"{source.model.steps_of(steps)} * " if each else ""
+    numbers = f"{rows}{upper}_OUTPUTS"
     given = "float" if source.quantizes else source.input
-    what = "ten steps" if whole else "a step"
+    what = f"{steps} steps" if whole else "a step"
     declared = [f"static {name}_state state;"]
     declared += [f"static {given} x[{size}]; /* {what} of your data */"]
     declared += [f"static {source.input} q[{size}];"] * source.quantizes
     declared += [f"static {out} y[{numbers}];"]
-    declared += [f"static {out} work[{upper}_WORK(10)];"] * whole
+    declared += [f"static {out} work[{upper}_WORK({steps})];"] * whole
     x = "q" if source.quantizes else "x"
     value = "(double)y[k]"
     if source.arithmetic.scaled:
         value += f" / {2.0**source.program.output_bits!r}"
     if whole:
         step = f"{name}_quantize(x + t * {upper}_INPUTS, q + t * {upper}_INPUTS);"
-        take = [f"for (int t = 0; t < 10; t++) {step}"] * source.quantizes
-        take += [f"{name}_run(&state, {x}, 10, y, work);"]
+        take = [f"for (int t = 0; t < {steps}; t++) {step}"] * source.quantizes
+        take += [f"{name}_run(&state, {x}, {steps}, y, work);"]
         return Usage(declared, [], take, [], numbers, value)
     take = [f"{name}_quantize(x, q);"] * source.quantizes
     take += [f"{name}_step(&state, {x});"]

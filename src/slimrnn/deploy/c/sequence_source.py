@@ -1,7 +1,8 @@
 """A program that needs the whole sequence, as C: one function, and memory for rows.
 
-Layers that go backwards, alone or in a Bidirectional, are run over all steps before the
-next one begins; what they give for each step lies in memory of the caller.
+Each recurrent layer and each Conv1D is run over all steps before the next one begins,
+so that it may go backwards or look ahead; what it gives for each step lies in memory of
+the caller.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ from slimrnn.deploy.c.flow import Flow
 from slimrnn.deploy.c.layout import Part
 from slimrnn.deploy.c.source import Source
 from slimrnn.deploy.program.program import Lowered
-from slimrnn.ir.layers import Bidirectional
+from slimrnn.ir.layers import Bidirectional, Conv1D
 
 _MERGED = {"sum": "{} + {}", "mul": "{} * {}", "ave": "({} + {}) / 2.0f"}
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A recurrent layer, and what stands before it.
+    """A recurrent layer or a Conv1D, and what stands before it.
 
-    ``parts`` has both directions; ``kept`` says whether the next layer, or the output,
-    takes a row for each step.
+    ``parts`` has both directions; none where what stands before a Conv1D is kept.
+    ``kept`` says whether the next layer, or the output, takes a row for each step.
     """
 
     before: list[Part]
@@ -54,6 +55,11 @@ class SequenceSource(Source):
                 those = [next(parts) for _ in layer.cells]
                 kept = those[0].lowered.recurrent.return_sequences
                 yield Stage(before, layer, those, kept)
+                before = []
+            elif isinstance(layer.layer, Conv1D):
+                if before:
+                    yield Stage(before, before[-1].lowered, [], True)
+                yield Stage([], layer, [next(parts)], True)
                 before = []
             else:
                 before.append(next(parts))
@@ -94,36 +100,82 @@ class SequenceSource(Source):
             body.lines.append("(void)work;")
         body.lines.append("if (steps < 0) steps = 0;")
         body.lines += self.reset_lines().split("\n    ")
-        rows, pitch = "x", f"{self.upper}_INPUTS"
+        rows, pitch, self.steps = "x", f"{self.upper}_INPUTS", "steps"
         for place, stage in enumerate(stages):
             kept = f"rows_{place}"
             if stage.kept:
                 body.lines.append(f"{self.arithmetic.vector} *const {kept} = work;")
                 body.lines.append(f"work += steps * {self._width(stage)};")
-            for part in stage.parts:
+            if isinstance(stage.layer.layer, Conv1D):
+                self._convolution(body, stage, (rows, pitch), place)
+            elif not stage.parts:
+                flow = self._begun(stage.before, f"{rows} + t * {pitch}")
+                flow.copy(f"({kept} + t * {self._width(stage)})")
+                _into(body, flow, self._each_step)
+            for part in stage.parts if stage.layer.cells else ():
                 self._direction(body, stage, part, f"{rows} + t * {pitch}", kept)
             rows, pitch = kept, str(self._width(stage))
         self._head(body, stages[-1], rows, pitch)
         return body
+
+    @property
+    def _each_step(self) -> str:
+        return f"for (int32_t t = 0; t < {self.steps}; t++)"
+
+    def _begun(self, parts: Iterable[Part], value: str) -> Flow:
+        """The layers from a row on."""
+        flow = Flow(self.program, "")
+        if value.startswith("x "):
+            flow.begin(f"({value})")
+        else:
+            flow.value = f"({value})"
+        for part in parts:
+            flow.take(part)
+        return flow
+
+    def _convolution(
+        self, body: Flow, stage: Stage, given: tuple[str, str], place: int
+    ) -> None:
+        """All steps that come out of a Conv1D."""
+        layer, (rows, pitch) = stage.layer.layer, given
+        assert isinstance(layer, Conv1D)
+        left = f"left_{place}"
+        steps = f"steps_{place}"
+        more = layer.before + layer.after - layer.span
+        body.lines += [
+            f"const int32_t {left} = {self.steps} + ({more});",
+            f"const int32_t {steps} = {left} < 0 ? 0 : {left} / {layer.strides} + 1;",
+        ]
+        scaled = rows == "x" and self.arithmetic.scaled
+        value = f"{rows}[{pitch} * u + j]"
+        value = f"(int16_t)({value} * 256)" if scaled else value
+        item = f"window[{layer.inputs} * k + j]"
+        flow, each = Flow(self.program, ""), f"for (int j = 0; j < {layer.inputs}; j++)"
+        flow.window(
+            layer,
+            f"const int32_t u = {layer.strides} * t + {layer.dilation} * k - "
+            f"{layer.before};",
+            f"if (u < 0 || u >= {self.steps}) {each} {item} = 0;",
+            f"else {each} {item} = {value};",
+        )
+        (part,) = stage.parts
+        to = f"(rows_{place} + t * {self._width(stage)})"
+        flow.dense(layer.of_window, part, to)
+        self.steps = steps
+        _into(body, flow, self._each_step)
 
     def _direction(
         self, body: Flow, stage: Stage, part: Part, value: str, rows: str
     ) -> None:
         """One direction over all steps."""
         backwards = part.lowered.recurrent.go_backwards
-        flow = Flow(self.program, "")
-        if value.startswith("x "):
-            flow.begin(f"({value})")
-        else:
-            flow.value = f"({value})"
-        for other in (*stage.before, part):
-            flow.take(other)
+        flow = self._begun((*stage.before, part), value)
         if stage.kept:
-            row = "(steps - 1 - t)" if backwards and not stage.merge else "t"
+            row = f"({self.steps} - 1 - t)" if backwards and not stage.merge else "t"
             to = f"{rows}[{row} * {self._width(stage)}"
             flow.lines.append(self._merged(stage, part, to))
-        way = "steps; t-- > 0;" if backwards else "0; t < steps; t++"
-        _into(body, flow, f"for (int32_t t = {way})")
+        way = f"for (int32_t t = {self.steps}; t-- > 0;)"
+        _into(body, flow, way if backwards else self._each_step)
 
     def _merged(self, stage: Stage, part: Part, to: str) -> str:
         """The statement that puts a direction's output into a row."""
@@ -158,8 +210,7 @@ class SequenceSource(Source):
         _chain(flow, behind)
         heading = ""
         if last.kept:
-            heading = "for (int32_t t = 0; t < steps; t++, y += "
-            heading += f"{self.upper}_OUTPUTS)"
+            heading = f"{self._each_step[:-1]}, y += {self.upper}_OUTPUTS)"
         _into(body, flow, heading)
 
 

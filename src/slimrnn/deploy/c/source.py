@@ -15,7 +15,7 @@ from slimrnn.deploy.program.c_expression import number, remark
 from slimrnn.deploy.program.functions import TANH_TABLE
 from slimrnn.deploy.program.program import Lowered, Program
 from slimrnn.deploy.program.step import Structure
-from slimrnn.ir.layers import Embedding
+from slimrnn.ir.layers import Conv1D, Embedding
 
 #: of the generated files; it changes when their interface does
 FORMAT = 1
@@ -43,8 +43,8 @@ class Source(ABC):
         upper = self.upper
         guard = f"{upper}_H"
         fields = "".join(
-            f"    {self.arithmetic.vector} {name}[{length}];\n"
-            for name, length in self.layout.state_fields()
+            f"    {kind} {name}{f'[{length}]' if length else ''};\n"
+            for kind, name, length in self.layout.state_fields()
         )
         macros = {
             "FORMAT": (FORMAT, "of these files"),
@@ -102,6 +102,9 @@ typedef struct {{
                 to, first = f"{part.name}_{state}", f"{part.name}_first_{state}"
                 heading = f"for (int j = 0; j < {part.lowered.outputs}; j++)"
                 lines.append(f"{heading} state->{to}[j] = {first}[j];")
+            layer, states = part.lowered.layer, self.layout.states(part.lowered)
+            if isinstance(layer, Conv1D) and "wait" in states:
+                lines.append(f"state->{part.name}_wait = {layer.waits};")
         return "\n    ".join(lines)
 
     @property
@@ -164,6 +167,8 @@ void {self.name}_quantize(const float *x, int8_t *q);
 
     def _run_shape(self) -> str:
         upper = self.upper
+        if self.each and not self.model.gives_each:
+            return f"({upper}_OUTPUTS) for each step that comes out"
         if self.each:
             return f"(steps, {upper}_OUTPUTS)"
         return f"({upper}_OUTPUTS)"

@@ -21,8 +21,8 @@ class StreamSource(Source):
 /* Begin a sequence: {self.first_states()}. */
 void {name}_reset({name}_state *state);
 
-/* Take a step: x ({upper}_INPUTS). */
-void {name}_step({name}_state *state, const {self.input} *x);
+/* Take a step: x ({upper}_INPUTS){self._whether}. */
+{self._gives} {name}_step({name}_state *state, const {self.input} *x);
 
 /* y ({upper}_OUTPUTS), after the steps so far{self._left_out()}. */
 void {name}_output(const {name}_state *state, {out} *y);
@@ -42,13 +42,15 @@ void {name}_run({name}_state *state, const {self.input} *x, int32_t steps,
                 flow.keep(part)
         for part in self.layout.parts[: self._split]:
             flow.take(part)
+        if not self.model.gives_each:
+            flow.lines.append("return 1;")
         return flow
 
     def output_flow(self) -> Flow:
         """The body of NAME_output."""
         flow = Flow(self.program, "return")
-        flow.value = f"state->{self.layout.parts[self._split - 1].name}_h"
-        flow.width = self.layout.parts[self._split - 1].lowered.outputs
+        last = self.layout.parts[self._split - 1]
+        flow.value, flow.width = f"state->{last.name}_{last.held}", last.lowered.outputs
         for part in self.layout.parts[self._split :]:
             flow.take(part, "y" if part is self.layout.parts[-1] else "")
         if self._split == len(self.layout.parts):
@@ -56,13 +58,27 @@ void {name}_run({name}_state *state, const {self.input} *x, int32_t steps,
         return flow
 
     @property
+    def _gives(self) -> str:
+        """The type of what a step returns."""
+        return "void" if self.model.gives_each else "int"
+
+    @property
+    def _whether(self) -> str:
+        if self.model.gives_each:
+            return ""
+        unchanged = f"{self.name}_output is as it was"
+        return f"; 0 where nothing comes out of it yet:\n * {unchanged}"
+
+    @property
     def _split(self) -> int:
         """How many parts belong to a step."""
-        return 1 + max(k for k, p in enumerate(self.layout.parts) if p.routine)
+        return 1 + max(k for k, p in enumerate(self.layout.parts) if p.held)
 
     def _public(self) -> str:
         name, out = self.name, self.arithmetic.vector
         loop = f"        {name}_step(state, x);\n"
+        if self.each and not self.model.gives_each:
+            loop = f"        if (!{name}_step(state, x)) continue;\n"
         last = f"    {name}_output(state, y);\n"
         if self.each:
             loop += f"        {name}_output(state, y);\n"
@@ -74,7 +90,7 @@ void {name}_reset({name}_state *state)
     {self.reset_lines()}
 }}
 
-void {name}_step({name}_state *state, const {self.input} *x)
+{self._gives} {name}_step({name}_state *state, const {self.input} *x)
 {{
 {self.step_flow().text()}}}
 

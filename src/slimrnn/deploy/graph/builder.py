@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from slimrnn.ir.layers import Conv1D
+
 Array = np.ndarray
 Shape = tuple[int | str, ...]  # a text: known only when the graph runs
 
@@ -98,6 +100,10 @@ class Graph(ABC):
         """``x @ matrix + bias``, over the last axis of x; the matrix has a name."""
 
     @abstractmethod
+    def convolution(self, x: Node, layer: Conv1D) -> Node:
+        """A Conv1D over (batch, time, m), before its activation."""
+
+    @abstractmethod
     def split(self, x: Node, parts: int) -> list[Node]:
         """Equal parts of the last axis."""
 
@@ -157,6 +163,16 @@ class Graph(ABC):
         free = next(each for each in (name, *others) if each not in self._names)
         self._names.add(free)
         return free
+
+
+def steps_out(x: Node, layer: Conv1D) -> int | str:
+    """How many steps come out of a Conv1D; a text where that is not known."""
+    steps = x.shape[1]
+    if isinstance(steps, int):
+        return layer.steps_of(steps)
+    if layer.strides == 1 and layer.before + layer.after == layer.span - 1:
+        return steps
+    return f"{steps} of {layer.name}"
 
 
 def _broadcast(*shapes: Shape) -> Shape:

@@ -20,6 +20,7 @@ from slimrnn.ir.layers import (
     Activation,
     Affine,
     Bidirectional,
+    Conv1D,
     Dense,
     Embedding,
     Masking,
@@ -34,8 +35,9 @@ States = dict[str, Node]
 #: of a matrix, a bias and the matrix's name
 Product = Callable[[Array, Array | None, str], Node]
 
-#: how a recurrent layer is written: from its input, and from which steps are skipped
-Writer = Callable[[Recurrent | Bidirectional, Node, Node | None], Node]
+#: how a layer that looks at more than one step is written: from its input, and from
+#: which steps are skipped
+Writer = Callable[[Any, Node, Node | None], Node]
 #: one direction: also from whether outputs stand in the order of the input
 Direction = Callable[[Recurrent, Node, Node | None, bool], Node]
 
@@ -54,14 +56,14 @@ def begin(graph: Graph, model: Model, leading: Shape) -> Node:
     return graph.input("x", (*leading, model.inputs))
 
 
-def forward(graph: Graph, model: Model, x: Node, recurrent: Writer) -> Node:
+def forward(graph: Graph, model: Model, x: Node, of_steps: Writer) -> Node:
     """All layers, one after the other.
 
     Args:
         graph: where they are written.
         model: what is written.
         x: its input.
-        recurrent: writes a recurrent layer.
+        of_steps: writes a layer that looks at more than one step.
     """
     skipped, given = None, x
     layer: Any
@@ -70,7 +72,7 @@ def forward(graph: Graph, model: Model, x: Node, recurrent: Writer) -> Node:
         skips = _SKIPS.get(type(layer))
         skipped = (skips and skips(layer, x)) or skipped
         write = _WRITERS.get(type(layer))
-        x = write(layer, x, given) if write else recurrent(layer, x, skipped)
+        x = write(layer, x, given) if write else of_steps(layer, x, skipped)
         skipped = graph.turned(skipped) if layer.turns and skipped else skipped
     return x
 
@@ -138,34 +140,40 @@ def one_step(graph: Graph, model: Model, rename: str) -> None:
         )
     after: dict[str, Node] = {}
 
-    def recurrent(layer: Any, x: Node, skipped: Node | None) -> Node:
+    def of_steps(layer: Any, x: Node, skipped: Node | None) -> Node:
+        widths, write = _STEPS[type(layer)]
         before = {
-            name: graph.input(f"{layer.name}_{name}", ("batch", layer.outputs))
-            for name in FAMILIES[layer.cell.variant.family].states
+            name: graph.input(f"{layer.name}_{name}", ("batch", width))
+            for name, width in widths(layer).items()
         }
-        y, states = step(layer, partial(graph.product, x), before, skipped)
+        y, states = write(layer, x, before, skipped)
         after.update({before[name].name: states[name] for name in states})
         return y
 
-    y = forward(graph, model, begin(graph, model, ("batch",)), recurrent)
+    y = forward(graph, model, begin(graph, model, ("batch",)), of_steps)
     graph.output("y", y)
     for name, node in after.items():
         graph.output(rename.format(name), node)
 
 
-def both_directions(write: Direction) -> Writer:
-    """A writer of Bidirectional layers too, from one of a single direction."""
+def over_steps(write: Direction) -> Writer:
+    """A writer of whole sequences, from one of a single direction."""
 
-    def recurrent(layer: Any, x: Node, skipped: Node | None) -> Node:
-        if isinstance(layer, Recurrent):
-            return write(layer, x, skipped, False)
+    def bidirectional(layer: Any, x: Node, skipped: Node | None) -> Node:
         outputs = []
         for inner in (layer.forward, layer.backward):
             x.graph.scope = f"{layer.name}/{inner.name}"
             outputs.append(write(inner, x, skipped, True))
         return _merged(layer, *outputs)
 
-    return recurrent
+    writers: dict[type, Writer] = {
+        Recurrent: lambda layer, x, skipped: write(layer, x, skipped, False),
+        Bidirectional: bidirectional,
+        Conv1D: lambda layer, x, _: x.graph.activation(
+            layer.activation, x.graph.convolution(x, layer)
+        ),
+    }
+    return lambda layer, x, skipped: writers[type(layer)](layer, x, skipped)
 
 
 def _merged(layer: Bidirectional, forwards: Node, backwards: Node) -> Node:
@@ -200,6 +208,52 @@ def step(
     if layer.zero_masked:
         return graph.elementwise("where", skipped, 0.0, after["h"]), after
     return after["h"], after
+
+
+def _cell_step(
+    layer: Recurrent, x: Node, before: States, skipped: Node | None
+) -> tuple[Node, States]:
+    return step(layer, partial(x.graph.product, x), before, skipped)
+
+
+def _convolution_step(
+    layer: Conv1D, x: Node, before: States, _: Node | None
+) -> tuple[Node, States]:
+    frames, after = [x], {}
+    if before:
+        past = before["x"]
+        frames = [
+            *(x.graph.split(past, layer.span - 1) if layer.span > 2 else [past]),
+            x,
+        ]
+        after = {"x": x.graph.concatenate(frames[1:]) if layer.span > 2 else x}
+    taken = frames[:: layer.dilation]
+    window = x.graph.concatenate(taken) if layer.taps > 1 else x
+    return _dense(layer.of_window, window, x), after
+
+
+def _past(layer: Conv1D) -> dict[str, int]:
+    """The steps before this one."""
+    if not layer.gives_each:
+        raise InputError(
+            f"The layer {layer} gives nothing for some steps (strides="
+            f"{layer.strides}, {layer.waits} steps to begin with), and a file of one "
+            f"step always does. Export the whole sequence."
+        )
+    past = (layer.span - 1) * layer.inputs
+    return {"x": past} if past else {}
+
+
+def _cell_states(layer: Recurrent) -> dict[str, int]:
+    states = FAMILIES[layer.cell.variant.family].states
+    return dict.fromkeys(states, layer.outputs)
+
+
+#: of a layer that looks at more than one step: the widths of its states, and a step
+_STEPS: dict[type, tuple[Callable[[Any], dict[str, int]], Callable]] = {
+    Recurrent: (_cell_states, _cell_step),
+    Conv1D: (_past, _convolution_step),
+}
 
 
 class _StepWriter:

@@ -14,7 +14,7 @@ import numpy as np
 from slimrnn.deploy.exporters import EXPORTERS
 from slimrnn.deploy.graph.builder import Node
 from slimrnn.deploy.graph.full_lstm import FullGate, full_gates
-from slimrnn.deploy.graph.layers import begin, both_directions, forward, one_step
+from slimrnn.deploy.graph.layers import begin, forward, one_step, over_steps
 from slimrnn.deploy.graph.litert_builder import LiteRTGraph
 from slimrnn.deploy.graph.metadata import metadata, save, summary
 from slimrnn.deploy.program.trial import tried
@@ -85,10 +85,14 @@ def _sequence(graph: LiteRTGraph, model: Model) -> None:
     """The file of a model over one whole sequence."""
     # The operator's states have one size: a batch that is free is refused by it.
     leading = (1, model.steps or "time")
-    y = forward(graph, model, begin(graph, model, leading), both_directions(_lstm))
+    y = forward(graph, model, begin(graph, model, leading), over_steps(_lstm))
     if model.flatten:
         shape = graph.constant(np.array([1, -1]), "shape")
-        size = model.steps * model.outputs if model.steps else "time*outputs"
+        size = (
+            model.steps_of(model.steps) * model.outputs
+            if model.steps
+            else "time*outputs"
+        )
         y = graph.operator("RESHAPE", [y, shape], (1, size))
     graph.output("y", y)
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from slimrnn.deploy.graph.builder import Array, Graph, Node, Shape
+from slimrnn.deploy.graph.builder import Array, Graph, Node, Shape, steps_out
+from slimrnn.ir.layers import Conv1D
 from slimrnn.utils.optional import require
 from slimrnn.variants.activations import HARD_SIGMOIDS
 
@@ -114,6 +116,37 @@ class LiteRTGraph(Graph):
             options="FullyConnectedOptions",
             keepNumDims=True,
         )
+
+    def convolution(self, x: Node, layer: Conv1D) -> Node:
+        """The operator CONV_2D, over an image of one row."""
+        batch, time, m = x.shape
+        if layer.before or layer.after:
+            zeros = np.array([[0, 0], [layer.before, layer.after], [0, 0]])
+            more = layer.before + layer.after
+            time = time + more if isinstance(time, int) else f"{time} and zeros"
+            x = self.operator(
+                "PAD", [x, self.constant(zeros, "zeros")], (batch, time, m)
+            )
+        axis = self.constant(1)
+        image = self.operator("EXPAND_DIMS", [x, axis], (batch, 1, time, m))
+        valid = replace(layer, before=0, after=0)
+        shape = (batch, steps_out(x, valid), layer.outputs)
+        kernel = layer.of_window.kernel.reshape(layer.taps, layer.inputs, -1)
+        kernel = kernel.transpose(2, 0, 1)[:, None]
+        bias = np.zeros(layer.outputs, "f4") if layer.bias is None else layer.bias
+        y = self.operator(
+            "CONV_2D",
+            [image, self.constant(kernel, "kernel"), self.constant(bias, "bias")],
+            (batch, 1, *shape[1:]),
+            options="Conv2DOptions",
+            padding=self.schema.Padding.VALID,
+            strideW=layer.strides,
+            strideH=1,
+            dilationWFactor=layer.dilation,
+            dilationHFactor=1,
+        )
+        squeezed = {"options": "SqueezeOptions", "squeezeDims": [1]}
+        return self.operator("SQUEEZE", [y], shape, **squeezed)
 
     def split(self, x: Node, parts: int) -> list[Node]:
         """Equal parts of the last axis."""

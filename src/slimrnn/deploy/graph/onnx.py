@@ -18,9 +18,9 @@ from slimrnn.deploy.graph.full_lstm import full_gates
 from slimrnn.deploy.graph.layers import (
     Writer,
     begin,
-    both_directions,
     forward,
     one_step,
+    over_steps,
     step,
 )
 from slimrnn.deploy.graph.metadata import metadata, save, summary
@@ -83,7 +83,7 @@ def to_onnx(
     if mode == "step":
         one_step(graph, description, "next_{}")
     else:
-        _sequences(graph, description, both_directions(_SEQUENCES[mode]))
+        _sequences(graph, description, over_steps(_SEQUENCES[mode]))
     proto = onnx.helper.make_model(
         graph.finish(description.name),
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],

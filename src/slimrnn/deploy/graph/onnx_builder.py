@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from slimrnn.deploy.graph.builder import Array, Graph, Node, Shape
+from slimrnn.deploy.graph.builder import Array, Graph, Node, Shape, steps_out
+from slimrnn.ir.layers import Conv1D
 from slimrnn.utils.optional import require
 from slimrnn.variants.activations import HARD_SIGMOIDS
 
@@ -88,6 +89,28 @@ class OnnxGraph(Graph):
         shape = (*x.shape[:-1], matrix.shape[-1])
         product = self.operator("MatMul", [x, self.constant(matrix, name)], shape)
         return product if bias is None else product + self.constant(bias, "bias")
+
+    def convolution(self, x: Node, layer: Conv1D) -> Node:
+        """The operator Conv, whose axis of time is the last one."""
+        batch, time, _ = x.shape
+        steps = steps_out(x, layer)
+        weights = [self.constant(layer.kernel.T, "kernel")]
+        if layer.bias is not None:
+            weights.append(self.constant(layer.bias, "bias"))
+        y = self.operator(
+            "Conv",
+            [
+                self.operator("Transpose", [x], (batch, x.width, time), perm=[0, 2, 1]),
+                *weights,
+            ],
+            (batch, layer.outputs, steps),
+            group=layer.groups,
+            strides=[layer.strides],
+            dilations=[layer.dilation],
+            pads=[layer.before, layer.after],
+        )
+        shape = (batch, steps, layer.outputs)
+        return self.operator("Transpose", [y], shape, perm=[0, 2, 1])
 
     def split(self, x: Node, parts: int) -> list[Node]:
         """Equal parts of the last axis."""

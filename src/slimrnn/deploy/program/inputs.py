@@ -67,6 +67,11 @@ def check(model: Model, x: Any) -> Array:
             f"The data must be numbers of the shape {shape}; received {array.dtype} "
             f"{array.shape}."
         )
+    if not model.steps_of(array.shape[1]):
+        raise InputError(
+            f"The data have {array.shape[1]} steps, and the model's Conv1D takes "
+            f"{model.least_steps} at least."
+        )
     first = model.layers[0]
     if isinstance(first, Embedding):
         return _indices(len(first.table), array)

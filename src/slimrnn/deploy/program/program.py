@@ -17,6 +17,7 @@ from slimrnn.ir.layers import (
     Activation,
     Affine,
     Bidirectional,
+    Conv1D,
     Dense,
     Embedding,
     Layer,
@@ -161,9 +162,9 @@ def tables_of(cell: RecurrentWeights) -> dict[str, Array]:
     return tables
 
 
-def dense_tables(layer: Dense) -> dict[str, Array]:
-    """The tables of a Dense as float32."""
-    tables = {"kernel": np.ascontiguousarray(layer.kernel.T)}
+def dense_tables(layer: Dense | Conv1D) -> dict[str, Array]:
+    """The tables of a Dense as float32; those of a Conv1D are for all its steps."""
+    tables = {"kernel": np.ascontiguousarray(layer.of_window.kernel.T)}
     return tables if layer.bias is None else {**tables, "bias": layer.bias}
 
 
@@ -184,6 +185,7 @@ _LOWER: dict[type, Callable[[Any], Lowered]] = {
     ),
     Skip: lambda layer: Lowered(layer, {"scale": layer.scale}),
     Dense: lambda layer: Lowered(layer, dense_tables(layer)),
+    Conv1D: lambda layer: Lowered(layer, dense_tables(layer)),
     Activation: Lowered,
     Recurrent: _recurrent,
     Bidirectional: _bidirectional,

@@ -25,6 +25,7 @@ from slimrnn.ir.layers import (
     Activation,
     Affine,
     Bidirectional,
+    Conv1D,
     Dense,
     Embedding,
     Layer,
@@ -150,7 +151,7 @@ class _Quantizer:
         )
         self._fraction(bits)
 
-    def dense(self, layer: Dense) -> None:
+    def dense(self, layer: Dense | Conv1D) -> None:
         if layer.activation == "softmax" and not self.is_last:
             raise InputError(
                 f"int8 has no softmax but at the end, where it is left out; "
@@ -318,7 +319,7 @@ def _joined(layers: Iterable[Layer]) -> Iterator[Layer]:
     for layer in layers:
         if (
             isinstance(layer, Activation)
-            and isinstance(before, Dense)
+            and isinstance(before, (Dense, Conv1D))
             and before.activation == "linear"
         ):
             before = replace(before, activation=layer.activation)
@@ -374,6 +375,7 @@ _QUANTIZE: dict[type, Callable[[_Quantizer, Any], None]] = {
     Affine: _Quantizer.rescaling,
     Skip: _Quantizer.skip,
     Dense: _Quantizer.dense,
+    Conv1D: _Quantizer.dense,
     Activation: _Quantizer.activation,
     Recurrent: _Quantizer.recurrent,
     Bidirectional: _Quantizer.bidirectional,

@@ -19,6 +19,7 @@ from slimrnn.ir.layers import (
     Activation,
     Affine,
     Bidirectional,
+    Conv1D,
     Dense,
     Embedding,
     Masking,
@@ -101,7 +102,14 @@ class _Run:
         given, scale = self.given[..., : layer.outputs], lowered.tables["scale"]
         return self.formulas.skipped(x, scale.astype(self.dtype), given, lowered)
 
-    def dense(self, layer: Dense, lowered: Lowered, x: Array, _: Any) -> Array:
+    def convolution(self, layer: Conv1D, lowered: Lowered, x: Array, _: Any) -> Array:
+        first = layer.strides * np.arange(layer.steps_of(x.shape[1]))
+        steps = first[:, None] + layer.dilation * np.arange(layer.taps)
+        x = np.pad(x, [(0, 0), (layer.before, layer.after), (0, 0)])
+        windows = x[:, steps].reshape(len(x), len(first), layer.taps * layer.inputs)
+        return self.dense(layer, lowered, windows, _)
+
+    def dense(self, layer: Dense | Conv1D, lowered: Lowered, x: Array, _: Any) -> Array:
         tables = lowered.tables
         flat = x.reshape(-1, x.shape[-1])
         sums = np.zeros((len(flat), layer.outputs), self.dtype)
@@ -171,6 +179,7 @@ _RUN: dict[type, Callable[..., Array]] = {
     Activation: _Run.activation,
     Skip: _Run.skip,
     Dense: _Run.dense,
+    Conv1D: _Run.convolution,
     Recurrent: _Run.recurrent,
     Bidirectional: _Run.bidirectional,
 }
