@@ -53,10 +53,9 @@ def recurrent_layers(draw, name, features, sequences, masked):
     if not both:
         return direction(units, backwards, zeros and masked)
     merge = draw(st.sampled_from(MERGES))
-    other = draw(WIDTHS) if merge == "concat" else units
     pair = (
         direction(units, False, masked and zeros),
-        direction(other, True, masked and zeros, " back"),
+        direction(units, True, masked and zeros, " back"),
     )
     return Bidirectional(name, *pair, merge)
 

@@ -147,6 +147,12 @@ def _recurrent(layer: ir.Recurrent) -> Made:
 
 
 def _bidirectional(layer: ir.Bidirectional) -> Made:
+    widths = [direction.outputs for direction in layer.recurrent()]
+    if widths[0] != widths[1]:
+        raise InputError(
+            f"The layer {layer} has directions of {widths[0]} and {widths[1]} units; "
+            f"Keras takes them for as many."
+        )
     pair = [_recurrent(direction) for direction in layer.recurrent()]
     (forward, weights), (backward, others) = pair
     made = keras.layers.Bidirectional(
