@@ -146,17 +146,17 @@ class SequenceSource(Source):
             f"const int32_t {left} = {self.steps} + ({more});",
             f"const int32_t {steps} = {left} < 0 ? 0 : {left} / {layer.strides} + 1;",
         ]
-        scaled = rows == "x" and self.arithmetic.scaled
-        value = f"{rows}[{pitch} * u + j]"
-        value = f"(int16_t)({value} * 256)" if scaled else value
-        item = f"window[{layer.inputs} * k + j]"
+        window, frame = f"window + {layer.inputs} * k", f"{rows} + {pitch} * u"
+        taken = f"widen({window}, {frame}, {layer.inputs});"
         flow, each = Flow(self.program, ""), f"for (int j = 0; j < {layer.inputs}; j++)"
+        if rows != "x" or not self.arithmetic.scaled:
+            taken = f"{each} ({window})[j] = ({frame})[j];"
         flow.window(
             layer,
             f"const int32_t u = {layer.strides} * t + {layer.dilation} * k - "
             f"{layer.before};",
-            f"if (u < 0 || u >= {self.steps}) {each} {item} = 0;",
-            f"else {each} {item} = {value};",
+            f"if (u >= 0 && u < {self.steps}) {taken}",
+            f"else {each} ({window})[j] = 0;",
         )
         (part,) = stage.parts
         to = f"(rows_{place} + t * {self._width(stage)})"
