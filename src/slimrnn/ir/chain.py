@@ -198,6 +198,9 @@ class _Chain:
                 f"kernel of the shape {kernel.shape}; allowed is channels_last, (B, T, "
                 f"m), and (taps, m, n)."
             )
+        _check_size(layer, "filters", kernel.shape[-1])
+        sizes = {"kernel_size": _one(layer, "kernel_size", kernel.shape[0])}
+        _check_size(replace(layer, settings=sizes), "kernel_size", kernel.shape[0])
         counts = {
             "strides": _one(layer, "strides"),
             "dilation": _one(layer, "dilation_rate"),
@@ -350,11 +353,9 @@ def _check_size(layer: Described, setting: str, found: int) -> None:
         )
 
 
-
-
-def _one(layer: Described, setting: str) -> int:
+def _one(layer: Described, setting: str, usual: int = 1) -> int:
     """A setting that Keras holds as a number, or as a tuple of one."""
-    given = layer.get(setting, 1)
+    given = layer.get(setting, usual)
     return int(given[0] if isinstance(given, (list, tuple)) else given)
 
 
