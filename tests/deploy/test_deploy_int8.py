@@ -28,6 +28,16 @@ pytestmark = pytest.mark.backend_free
 layers = keras.layers
 
 
+@pytest.mark.parametrize("name", [k for k in MODELS if "Conv1D" in k or "Affine" in k])
+def test_little_is_lost_around_the_cells(name):
+    model = MODELS[name]()
+    x = data_for(model, batch=20)
+    program = program_of(model, "int8", x)
+    found = simulator.run(program, inputs.given(program, x)) / 2.0**program.output_bits
+    expected = simulator.run(program_of(model, "float32", x), x)
+    assert np.sqrt(((found - expected) ** 2).mean() / (expected**2).mean()) < 0.03
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_little_is_lost(name):
     """A step's error is that of 8 bits of weights, also where nothing is forgotten."""

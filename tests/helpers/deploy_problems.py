@@ -119,6 +119,22 @@ MODELS = {
         layers.Dense(2),
         steps=TIME,
     ),
+    "Affine everywhere": lambda: model_of(
+        layers.Conv1D(6, 3, padding="causal", activation="relu"),
+        layers.Rescaling(0.5),
+        layers.Conv1D(4, 2, groups=2),
+        layers.Rescaling(1.5, 0.1),
+        layers.Activation("relu"),
+        layers.Rescaling(0.5, 0.1),
+        layers.Rescaling(0.25),
+        layers.GRU(4, return_sequences=True),
+        layers.Rescaling(2.0, 0.5),
+        layers.Conv1D(4, 2, groups=2, activation="tanh"),
+        layers.Rescaling(0.5, 0.5),
+        slimrnn.SlimLSTM(4, "LSTM4"),
+        layers.Rescaling(2.0, -0.5),
+        layers.Dense(3),
+    ),
     "Masking": lambda: model_of(
         layers.Masking(-1.0), slimrnn.SlimLSTM(4, "LSTM11"), layers.Dense(2)
     ),

@@ -162,8 +162,8 @@ REFUSED = {
         "not a layer",
     ),
     "two outputs": (
-        lambda: with_layers(lambda x: [layers.Dense(2)(x)] * 2),
-        "not a chain",
+        lambda: with_layers(lambda x: [layers.Dense(2, name=n)(x) for n in "ab"]),
+        r"has 2 outputs \(a, b\); allowed is one: .*get_layer",
     ),
     "a subclassed model": (OwnModel, "not a chain"),
     "steps rescaled": (

@@ -35,6 +35,7 @@ WITHOUT = {
     "slimrnn.deploy.graph.layers._SKIPS": {*KINDS} - {Embedding, Masking},
     "slimrnn.deploy.graph.layers._WRITERS": {Recurrent, Bidirectional, Conv1D},
     "slimrnn.deploy.graph.layers._STEPS": {*KINDS} - {Recurrent, Conv1D},
+    "slimrnn.deploy.program.joined._INTO": {*KINDS} - {Dense, Conv1D, Recurrent},
     "slimrnn.deploy.program.inputs._FRONT": {*KINDS} - {Affine, Masking},
     "slimrnn.deploy.program.inputs._MASKS": {*KINDS} - {Embedding, Masking},
     # no other kind stands behind a cell in a model that a run builds

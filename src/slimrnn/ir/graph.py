@@ -54,7 +54,15 @@ def links(name: str, config: Mapping[str, Any]) -> list[Link]:
     entries = [_modern(entry) for entry in config.get("layers", [])]
     masks = [entry for entry in entries if entry["class_name"] in _MASK_OPERATIONS]
     rest = [entry for entry in entries if entry not in masks]
-    found = _Walk(rest).back(config.get("output_layers"))
+    outputs = config.get("output_layers")
+    several = list(_places(outputs))
+    if len(several) > 1:
+        names = ", ".join(str(place[0]) for place in several)
+        raise InputError(
+            f"The model {name} has {len(several)} outputs ({names}); allowed is one: "
+            f"give keras.Model(model.input, model.get_layer(NAME).output)."
+        )
+    found = _Walk(rest).back(outputs)
     known = [link.entry for link in found]
     if not found or not _are_of_layers(masks, known) or not _are_plain(known, masks):
         raise InputError(
@@ -62,6 +70,18 @@ def links(name: str, config: Mapping[str, Any]) -> list[Link]:
             f"alone; make a keras.Sequential of its layers."
         )
     return found
+
+
+def _places(outputs: Any) -> Iterator[list]:
+    """The outputs in a list or a dict of them, however deep."""
+    if isinstance(outputs, Mapping):
+        outputs = list(outputs.values())
+    if isinstance(outputs, (list, tuple)) and outputs:
+        if isinstance(outputs[0], str):
+            yield list(outputs)
+        else:
+            for one in outputs:
+                yield from _places(one)
 
 
 Place = tuple  # of an output: a layer's name, and two numbers

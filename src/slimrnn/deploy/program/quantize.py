@@ -9,7 +9,7 @@ proved here from the weights; where it cannot be, there is no program.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 from slimrnn.deploy.program import inputs, simulator
 from slimrnn.deploy.program import program as programs
 from slimrnn.deploy.program.arithmetic import INT8
+from slimrnn.deploy.program.joined import joined
 from slimrnn.deploy.program.program import Lowered, Program
 from slimrnn.deploy.program.step import MATRICES, ONE_BITS, SUM_BITS
 from slimrnn.errors import InputError
@@ -28,7 +29,6 @@ from slimrnn.ir.layers import (
     Conv1D,
     Dense,
     Embedding,
-    Layer,
     Masking,
     Recurrent,
     Skip,
@@ -88,7 +88,7 @@ class _Quantizer:
     def program(self) -> Program:
         self.input_scale = input_scale = self.input_reach / _INT8
         self._vector(input_scale / 256, _INT8 * 256)
-        layers = list(_joined(self.model.layers))
+        layers = joined(self.model.layers)
         for layer in layers:
             self.is_last = layer is layers[-1]
             _QUANTIZE[type(layer)](self, layer)
@@ -104,8 +104,10 @@ class _Quantizer:
     def rescaling(self, layer: Affine) -> None:
         if self.layers:
             raise InputError(
-                f"int8 takes Rescaling and Normalization before all other layers only; "
-                f"{layer.name} stands after {self.layers[-1].name}."
+                f"int8 takes Rescaling, Normalization and BatchNormalization before "
+                f"all other layers, or before a Dense, Conv1D or recurrent layer whose "
+                f"weights can hold them; {layer.name} stands after "
+                f"{self.layers[-1].name}."
             )
         self.affine.append(layer)
 
@@ -311,24 +313,6 @@ class _Quantizer:
                 f"hold {_INT16 / 2**bits:.3g}; train it to smaller weights."
             )
         return rounded.astype("int16")
-
-
-def _joined(layers: Iterable[Layer]) -> Iterator[Layer]:
-    """The layers, with an Activation as that of the Dense before it."""
-    before: Layer | None = None
-    for layer in layers:
-        if (
-            isinstance(layer, Activation)
-            and isinstance(before, (Dense, Conv1D))
-            and before.activation == "linear"
-        ):
-            before = replace(before, activation=layer.activation)
-            continue
-        if before is not None:
-            yield before
-        before = layer
-    if before is not None:
-        yield before
 
 
 def _rounded(values: Array, largest: Array) -> tuple[Array, Array]:
