@@ -302,12 +302,21 @@ def run(
         h of each step, (B, T, n), and the states after the last one.
 
     Raises:
-        InputError: a shape that does not fit.
+        InputError: a shape or a type that does not fit.
     """
     arrays = shapes.named(cell.variant, x, states, weights, mask, None)
     shapes.check(cell.variant, arrays)
     of_cpu = all(a.device.type == "cpu" for a in arrays.values())
-    single = all(a.dtype == torch.float32 for k, a in arrays.items() if k != "mask")
+    dtypes = {name: a.dtype for name, a in arrays.items() if name != "mask"}
+    for name, dtype in dtypes.items():
+        if dtype != weights["kernel"].dtype and not torch.is_autocast_enabled(
+            x.device.type
+        ):
+            raise InputError(
+                f"{name} must be {weights['kernel'].dtype}, as the weights are; "
+                f"received {dtype}."
+            )
+    single = set(dtypes.values()) == {torch.float32}
     if of_cpu and single and not library.find()[1]:
         from slimrnn.native.torch import run as native_run
 

@@ -42,10 +42,10 @@ def run(
     arrays = shapes.named(cell.variant, x, states, weights, mask, recurrent_mask)
     shapes.check(cell.variant, arrays)
     for name, array in arrays.items():
-        dtype = "bool" if name == "mask" else "float32"
-        if keras.backend.standardize_dtype(array.dtype) != dtype:
+        dtype = keras.backend.standardize_dtype(array.dtype)
+        if name != "mask" and dtype != "float32":
             raise InputError(
-                f"{name} must be {dtype} for the native engine; received {array.dtype}."
+                f"{name} must be float32 for the native engine; received {dtype}."
             )
     return _bridge.run(cell, arrays, return_sequences)
 

@@ -67,6 +67,11 @@ class SlimRNN(keras.layers.RNN):
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         """Compute the layer: what Keras does around :meth:`inner_loop`."""
+        if sequences.shape[1] == 0:
+            raise InputError(
+                f"A sequence must have a step; received the shape "
+                f"{tuple(sequences.shape)}."
+            )
         if initial_state is not None:
             nested = isinstance(initial_state, (list, tuple))
             given = initial_state if nested else [initial_state]

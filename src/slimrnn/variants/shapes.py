@@ -63,21 +63,22 @@ def named(variant: Variant, x, states, weights, mask, recurrent_mask) -> dict[st
 def check(
     variant: Variant, arrays: Mapping[str, Any], *, may_be_empty: bool = False
 ) -> None:
-    """Refuse arrays whose shapes are not those of a sequence.
+    """Refuse arrays whose shapes are not those of a sequence, and masks of numbers.
 
     Args:
         variant: what is computed.
         arrays: by name, x and the kernel among them; a dimension of None fits.
-        may_be_empty: whether x may have no element.
+        may_be_empty: whether there may be no sequence.
 
     Raises:
         InputError: the first that does not fit, what was received and what is wanted.
     """
     x, kernel = arrays["x"].shape, arrays["kernel"].shape
-    if len(x) != 3 or (0 in tuple(x) and not may_be_empty):
-        empty = "" if may_be_empty else ", none of them 0"
+    if len(x) != 3 or 0 in tuple(x)[may_be_empty:]:
+        but = "but for the batch " if may_be_empty else ""
         raise InputError(
-            f"x must be (batch, time, features){empty}; received the shape {tuple(x)}."
+            f"x must be (batch, time, features), {but}none of them 0; received the "
+            f"shape {tuple(x)}."
         )
     if len(kernel) != 2:
         raise InputError(
@@ -92,6 +93,11 @@ def check(
             raise InputError(
                 f"{name} must have the shape {wanted[name]}; received {received}."
             )
+    if "mask" in arrays and "bool" not in str(arrays["mask"].dtype):
+        raise InputError(
+            f"mask must be booleans; received {arrays['mask'].dtype}: True is a step "
+            "that counts."
+        )
 
 
 def _fits(received: Shape, wanted: Shape) -> bool:
