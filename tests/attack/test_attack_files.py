@@ -45,6 +45,13 @@ def onnx(path):
     deploy.to_onnx(model_of(SlimLSTM(4), features=3), path, mode="lstm")
 
 
+def parquet(path):
+    pytest.importorskip("pyarrow")
+    pandas = pytest.importorskip("pandas")
+    columns = {"a": np.arange(60.0), "b": np.arange(60.0) % 7, "y": list("uv" * 30)}
+    pandas.DataFrame(columns).to_parquet(path)
+
+
 STUDY = """
 title = "Small"
 [settings]
@@ -57,6 +64,7 @@ learning_rate = [0.01, 0.001]
 seed = [1, 2, 3]
 """
 SHOW, SIZE = ("show", "{}"), ("size", "{}")
+TABLE = ("data", "{}", "--target", "y", "--window", "3")
 SWEEP = ("sweep", "{}", "--out", "o", "--timeout", "0.1", "--retries", "0")
 #: a file's name, what makes it, what reads it, how many are tried
 KINDS = {
@@ -69,6 +77,7 @@ KINDS = {
     "GuitarML, .json": ("f.json", as_json(guitarml), SIZE, 33),
     "Neural Amp Modeler, .nam": ("g.nam", as_json(nam), SIZE, 33),
     "data, .npz": ("h.npz", lambda path: np.savez(path, **DATA), ("data", "{}"), 40),
+    "data, .parquet": ("j.parquet", parquet, TABLE, 30),
     "study, .toml": ("i.toml", lambda path: path.write_text(STUDY), SWEEP, 15),
 }
 

@@ -289,13 +289,14 @@ def test_compare_prints_a_table_and_writes_a_page(here, capsys):
     code, out, err = run(capsys, "compare", "LSTM", "LSTM6", "--seeds", "2", *QUICK)
     assert (code, err) == (0, "")
     (folder,) = (here / "runs").iterdir()
+    assert folder.name.endswith("-compare-digits_pixels")
     names = {path.name for path in folder.iterdir()}
     published = ("comparison.png", "report.html", "table.csv", "table.tex")
     assert names == {*published, "study.json", "times.json", "trials", ".sweep.lock"}
     runs = sorted(path.name[:-13] for path in (folder / "trials").iterdir())
     assert runs == ["LSTM-seed1", "LSTM-seed2", "LSTM6-seed1", "LSTM6-seed2"]
     assert len(re.findall(r"^  epoch 1/1 ", out, re.M)) == 4
-    for name, count, share in (("LSTM", "208", "1.00"), ("LSTM6", "52", "0.25")):
+    for name, count, share in (("LSTM", "96", "1.00"), ("LSTM6", "24", "0.25")):
         row = next(x for x in out.splitlines() if x.split()[:2] == [name, count])
         assert row.split()[2] == f"×{share}"
         assert "±" in row

@@ -163,6 +163,37 @@ def test_files_of_columns_hold_the_same(tmp_path):
         assert (len(found.train), len(found.test), found.classes) == (8, 2, 2)
 
 
+MANY = 4 * 10**7
+#: columns that are small in a Parquet file and large in memory
+BOMBS = {
+    "equal numbers": (lambda pa: pa.array(np.zeros(MANY, "int8")), {}, "says that it"),
+    "a long list": (lambda pa: pa.array([np.zeros(MANY, "int8")]), {}, "says that it"),
+    "packed texts": (
+        lambda pa: pa.array(["z" * 10**7] * 30),
+        {"use_dictionary": False, "compression": "zstd"},
+        "says that it",
+    ),
+    "a text of many rows": (
+        lambda pa: pa.array(["x" * 10**6]).take(pa.array([0] * 99)),
+        {},
+        "one of them of 1000000 letters",
+    ),
+    "lists": (lambda pa: pa.array([[1], [2]]), {}, "ndarray in its rows"),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_what_a_parquet_file_is_in_memory_is_asked_before(tmp_path, bomb):
+    pytest.importorskip("pandas")
+    pa, parquet = map(pytest.importorskip, ("pyarrow", "pyarrow.parquet"))
+    make, options, message = BOMBS[bomb]
+    column = make(pa)
+    path = tmp_path / "bomb.parquet"
+    parquet.write_table(pa.table({"y": column}), path, **options)
+    with pytest.raises(InputError, match=message):
+        data.load(file=path, target="y")
+
+
 def test_no_damage_escapes_as_another_error(tmp_path):
     pytest.importorskip("pandas")
     random = np.random.default_rng(0)

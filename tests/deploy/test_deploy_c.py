@@ -522,13 +522,16 @@ def test_the_nearest_index_counts(tmp_path):
             np.testing.assert_array_equal(found, expected[0])
 
 
-@pytest.mark.parametrize("compiler", COMPILERS)
-def test_no_number_stays_none(compiler, tmp_path):
+@pytest.mark.parametrize(("compiler", "dtype"), each_once(COMPILERS, DTYPES))
+def test_no_number_stays_none(compiler, dtype, tmp_path):
     """A NaN goes through the functions without an undefined conversion."""
     model = model_of(layers.LSTM(3), layers.Dense(3, "softmax"))
-    folder = to_c(model, tmp_path / "out", "net")
-    text = program_text("stream", "float32", x="NAN")
-    (folder / "app.c").write_text(text.replace("y[0] == 12345", "y[0] == y[0]"))
+    folder = to_c(model, tmp_path / "out", "net", dtype, data_for(model))
+    given = {"float32": {"x": "NAN"}, "int8": {"more": QUANTIZE}}
+    text = program_text("stream", dtype, **given[dtype])
+    if dtype == "float32":
+        text = text.replace("y[0] == 12345", "y[0] == y[0]")
+    (folder / "app.c").write_text(text)
     line = ["-std=c99", "-O1", *SANITIZED, "net.c", "app.c", "-o", "app"]
     compile_c(folder, line, sanitized(compiler))
     done = subprocess.run([folder / "app"], capture_output=True, text=True)

@@ -21,6 +21,7 @@ from slimrnn.experiments.run.store import Record, Run
 from slimrnn.experiments.run.trainer import Trainer
 from slimrnn.experiments.sweep import scheduler
 from slimrnn.experiments.sweep.worker import _Silent
+from slimrnn.native import library
 from slimrnn.utils import files
 from sweeps import figures
 
@@ -238,8 +239,16 @@ def test_a_checkpoint_of_other_settings_is_not_gone_on_with(tmp_path, stopped):
     other = replace(settings, seed=2)
     with pytest.raises(InputError, match="other settings"):
         trainer.run(other, tmp_path / "run")
-    owner = {"settings": other.config(), "backend": "jax"}
+    owner = {"settings": other.config(), "backend": "jax", "native": ""}
     assert checkpoint.last(path, owner) is None
+
+
+def test_another_native_library_is_told(tmp_path, stopped, monkeypatch):
+    settings, trainer, path, whole = stopped
+    shutil.copytree(path, tmp_path / "run")
+    monkeypatch.setattr(library, "build", lambda: "mmx 123")
+    with pytest.warns(UserWarning, match=r"another native library \(mmx 123 after"):
+        assert figures(trainer.run(settings, tmp_path / "run")) == figures(whole)
 
 
 @pytest.mark.backend_free

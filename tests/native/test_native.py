@@ -291,6 +291,12 @@ def test_an_instruction_set_that_is_not_there_is_refused():
         native.use_isa("mmx")
 
 
+def test_a_library_of_other_sources_is_not_used(monkeypatch):
+    assert library._load()[1] == ""
+    monkeypatch.setattr(library, "sources", lambda: "others")
+    assert "other sources than those beside it; build it again" in library._load()[1]
+
+
 def test_without_a_library_the_reason_is_told(monkeypatch):
     monkeypatch.setattr(library, "find", lambda: (None, "there was no C compiler"))
     assert native.reason() == "there was no C compiler"

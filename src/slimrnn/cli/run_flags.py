@@ -22,7 +22,10 @@ _BY_DATASET = {name for source in DATASETS.values() for name in source.recipe}
 
 
 def add(
-    command: Any, settings: Mapping[str, Setting] = SETTINGS, seeds: str = "1"
+    command: Any,
+    settings: Mapping[str, Setting] = SETTINGS,
+    seeds: str = "1",
+    dataset: str = DEFAULT_DATASET,
 ) -> None:
     """Adds a flag for each setting.
 
@@ -33,6 +36,7 @@ def add(
         command: a parser.
         settings: those of a run, or of its data alone.
         seeds: how many there are without a flag.
+        dataset: which it is without a flag.
     """
     groups: dict[str, Any] = {}
     rivals: dict[str, Any] = {}
@@ -46,16 +50,16 @@ def add(
             if about.rival not in rivals:
                 rivals[about.rival] = place.add_mutually_exclusive_group()
             place = rivals[about.rival]
-        place.add_argument(flags.spelled(name), **_options(name, about))
+        place.add_argument(flags.spelled(name), **_options(name, about, dataset))
         if name == "seed":
             flags.flag(place, "--seeds", "N", "the seeds 1 to N", seeds)
 
 
-def _options(name: str, about: Setting) -> dict[str, Any]:
+def _options(name: str, about: Setting, dataset: str) -> dict[str, Any]:
     """How argparse is to take a setting."""
     words = "; ".join(f"{word}: {meaning}" for word, meaning in about.words.items())
     text = f"{about.help}. {words}" if words else about.help
-    options = {"help": f"{text} (default: {usual(name)})"}
+    options = {"help": f"{text} (default: {usual(name, dataset)})"}
     if not about.metavar:
         return options | {"action": "store_true"}
     options["metavar"] = about.metavar
@@ -65,14 +69,16 @@ def _options(name: str, about: Setting) -> dict[str, Any]:
     return options | {"type": single if name in DATA else flags.values}
 
 
-def usual(name: str) -> str:
-    """A setting's default in words."""
+def usual(name: str, dataset: str = DEFAULT_DATASET) -> str:
+    """A setting's default in words, where this is the data set."""
     about, value = SETTINGS[name], getattr(Settings, name, None)
+    if name == "dataset":
+        return f"{dataset}, which needs no download"
     if about.usual:
         return about.usual
     if name in _BY_DATASET:
-        value = DATASETS[DEFAULT_DATASET].recipe.get(name, value)
-        return f"the data set's; {value} for {DEFAULT_DATASET}"
+        value = DATASETS[dataset].recipe.get(name, value)
+        return f"the data set's; {value} for {dataset}"
     return str(value)
 
 

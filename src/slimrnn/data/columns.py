@@ -17,6 +17,9 @@ from slimrnn.utils.optional import require
 
 Array = np.ndarray
 
+_TEXTS = ("string", "large_string", "binary", "large_binary")  # as pyarrow has them
+#: letters of a text, where NumPy's array of all of them would be large
+LONGEST = 256
 SEPARATORS = ",;\t|"
 HEAD_BYTES = 1 << 16
 
@@ -57,6 +60,7 @@ class Column:
         if array.dtype.kind == "O":
             there = array[~missing]
             if not all(isinstance(x, (int, float, np.number)) for x in there):
+                _check_texts(there)
                 array = np.where(missing, "", array).astype(str)
             else:
                 array = np.where(missing, np.nan, array).astype(np.float64)
@@ -65,6 +69,22 @@ class Column:
         else:
             array = array.astype(str)
         return cls(array, missing)
+
+
+def _check_texts(texts: Array) -> None:
+    """Refuse what is no text, and texts that take too much: each, as the longest."""
+    odd = next((x for x in texts if isinstance(x, (list, dict, Array))), None)
+    if odd is not None:
+        raise InputError(
+            f"A column has {type(odd).__name__} in its rows: a table is of numbers, "
+            "texts and dates; write sequences as .npz, with x and y."
+        )
+    longest = max(len(str(text)) for text in texts)
+    if longest > LONGEST and 4 * longest * len(texts) > foreign.PACKED_BYTES:
+        raise InputError(
+            f"A column has {len(texts)} texts, one of them of {longest} letters; names "
+            f"of classes and groups may have {LONGEST}."
+        )
 
 
 Table = dict[str, Column]
@@ -87,7 +107,7 @@ def table(source: Any, where: str) -> Table:
         pairs = [(str(k), source.iloc[:, i]) for i, k in enumerate(source.columns)]
         # A column without a name is the numbers of the rows, as pandas writes them.
         pairs = [
-            (name, (column.to_numpy(), column.isna().to_numpy()))
+            (name, (_values(column), column.isna().to_numpy()))
             for name, column in pairs
             if not name.startswith("Unnamed:")
         ]
@@ -114,6 +134,13 @@ def table(source: Any, where: str) -> Table:
             "one row or more; correct it."
         )
     return found
+
+
+def _values(column: Any) -> Array:
+    """Of a column of pandas; a text of several rows is one object."""
+    if hasattr(column, "cat"):
+        return np.asarray(column.cat.categories, object)[column.cat.codes]
+    return column.to_numpy()
 
 
 def read(path: Path) -> Table:
@@ -166,9 +193,16 @@ def _parquet(path: Path) -> Any:
     pandas = require("pandas", "pandas", "slimrnn[data]")
     parquet = require("pyarrow.parquet", "pyarrow", "slimrnn[data]")
     about = parquet.read_metadata(path)
-    numbers = 8 * about.num_rows * about.num_columns
-    foreign.check_claim(str(path), numbers, foreign.size_of(path))
-    return pandas.read_parquet(path, engine="pyarrow")
+    chunks = (
+        about.row_group(k).column(j)
+        for k in range(about.num_row_groups)
+        for j in range(about.num_columns)
+    )
+    claimed = sum(max(8 * x.num_values, x.total_uncompressed_size) for x in chunks)
+    foreign.check_claim(str(path), claimed, foreign.size_of(path))
+    # A text that many rows have is read once.
+    texts = [x.name for x in about.schema.to_arrow_schema() if x.type in _TEXTS]
+    return pandas.read_parquet(path, engine="pyarrow", read_dictionary=texts)
 
 
 def _npy(path: Path) -> Any:

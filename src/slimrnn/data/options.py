@@ -50,7 +50,6 @@ class DataOptions:
         text,
         "NAME",
         "data",
-        usual=f"{DEFAULT_DATASET}, which needs no download",
         rival="data",
     )
     data: str | None = setting(

@@ -65,6 +65,12 @@ DATASETS: dict[str, Source] = {
     "digits": Source(
         8, builtin="digits", recipe={"epochs": 30, "learning_rate": 0.005}
     ),
+    "digits_pixels": Source(
+        8,
+        builtin="digits",
+        prepare="pixels",
+        recipe={"epochs": 15, "learning_rate": 0.02},
+    ),
     "mnist": _MNIST,
     "mnist_pixels": dataclasses.replace(_MNIST, **_PIXELS),
     "fashion_mnist": _FASHION,

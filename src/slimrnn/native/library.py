@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import hashlib
 import sys
 import weakref
 from collections.abc import Mapping
@@ -30,6 +31,10 @@ from slimrnn.variants.gates import CANDIDATE, WEIGHTS
 
 _ACTIVATIONS = tuple(ACTIVATIONS)  # in the order of slimrnn.h
 _NO_MEMORY, BUSY, WAITS = 5, -2, -4  # likewise
+_STALE = (
+    "the native library was built from other sources than those beside it; build it "
+    "again: pip install -e ."
+)
 _SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
 
 _FUNCTIONS: dict[str, tuple] = {
@@ -41,6 +46,7 @@ _FUNCTIONS: dict[str, tuple] = {
     "slim_error": (c_char_p, c_int),
     "slim_set_num_threads": (None, c_int),
     "slim_num_threads": (c_int,),
+    "slim_build": (c_char_p,),
     "slim_isa": (c_char_p, c_int),
     "slim_isa_in_use": (c_char_p,),
     "slim_use_isa": (c_int, c_char_p),
@@ -85,9 +91,31 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
         for name, (result, *arguments) in _FUNCTIONS.items():
             function = getattr(library, name)
             function.restype, function.argtypes = result, arguments
-    except (OSError, AttributeError) as error:
+    except OSError as error:
         return None, f"the native library cannot be loaded: {error}"
+    except AttributeError:
+        return None, _STALE
+    if sources() not in ("", library.slim_build().decode()):
+        return None, _STALE
     return library, ""
+
+
+def sources() -> str:
+    """The digest of the library's sources beside it; empty in a wheel, without them."""
+    files = sorted(Path(__file__).with_name("csrc").glob("*.[ch]"))
+    digests = (hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
+    return hashlib.sha256("".join(digests).encode()).hexdigest() if files else ""
+
+
+def build() -> str:
+    """The instruction set and the sources of the library; empty where there is none.
+
+    With another build, results may differ in their last digits.
+    """
+    library, _ = find()
+    if library is None:
+        return ""
+    return f"{library.slim_isa_in_use().decode()} {library.slim_build().decode()[:12]}"
 
 
 def get() -> ctypes.CDLL:

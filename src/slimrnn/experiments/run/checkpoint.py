@@ -34,7 +34,7 @@ class Checkpoint:
         lines: of the epochs so far, as `metrics.jsonl` has them; at least one.
         state: each weight and each variable of the optimizer, in the model's order.
         best: the weights of the best epoch; empty where they are not asked for.
-        owner: what the state belongs to: settings and backend.
+        owner: what the state belongs to: settings and backend; and the native library.
     """
 
     lines: Sequence[Mapping[str, Any]]
@@ -75,7 +75,7 @@ def last(
     Example:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
-        >>> owner = {"settings": {"seed": 1}, "backend": "jax"}
+        >>> owner = {"settings": {"seed": 1}, "backend": "jax", "native": ""}
         >>> Checkpoint([{"epoch": 1}], [np.ones(2)], [], owner).write(folder)
         >>> last(folder, owner).lines
         [{'epoch': 1}]
@@ -109,7 +109,9 @@ def _read(path: Path) -> Checkpoint | None:
             return None
         meta = json.loads(arrays[_META].tobytes())
         lines = [dict(line) for line in meta["lines"]]
-        owner = {name: meta["owner"][name] for name in ("settings", "backend")}
+        owner = {
+            name: meta["owner"][name] for name in ("settings", "backend", "native")
+        }
         owner["settings"] = dict(owner["settings"])
     except Exception:  # whatever a damaged archive makes NumPy and zipfile raise
         return None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import slimrnn
+from slimrnn.native import library
 
 
 def describe() -> dict[str, Any]:
@@ -35,6 +36,7 @@ def describe() -> dict[str, Any]:
         "processor": _processor(),
         "cores": cores(),
         "device": _device(),
+        "native": library.build(),
     }
 
 

@@ -6,6 +6,7 @@ import math
 import statistics
 import threading
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from slimrnn.data import Batches
 from slimrnn.experiments.run.checkpoint import Checkpoint, last
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Record, mapping
+from slimrnn.native import library
 from slimrnn.utils.checks import number
 
 FLOORS = "floors.json"  # beside the runs of a search
@@ -79,7 +81,11 @@ class RunRecorder(keras.callbacks.Callback):
         self.stop = threading.Event()  # set by Ctrl-C
         self.floors = floors(record.path)
         config = {**settings.config(), "data_dir": None}
-        self._owner = {"settings": config, "backend": keras.config.backend()}
+        self._owner = {
+            "settings": config,
+            "backend": keras.config.backend(),
+            "native": library.build(),
+        }
 
     def restore(self) -> None:
         """Puts the model and the recorder where the last checkpoint was, if any."""
@@ -87,6 +93,14 @@ class RunRecorder(keras.callbacks.Callback):
         self.record.rewrite(found.lines if found else [])
         if found is None:
             return
+        was, now = found.owner["native"], self._owner["native"]
+        if was != now:
+            warnings.warn(
+                f"{self.record.path} goes on with another native library "
+                f"({now or 'none'} after {was or 'none'}): its losses may differ in "
+                f"the last digits.",
+                stacklevel=2,
+            )
         self.lines = [dict(line) for line in found.lines]
         self.best = list(found.best)
         for variable, value in zip(state(self.trained), found.state, strict=True):

@@ -1,4 +1,5 @@
-/* Instruction sets: which builds of the kernels run here, and which is used. */
+/* Instruction sets: which builds of the kernels run here, and which is used; and what all
+ * was built from. */
 #include <string.h>
 
 #include "engine.h"
@@ -58,6 +59,8 @@ const char *slim_isa(int index) {
   const int k = here(index);
   return k < 0 ? NULL : builds[k].kernels->name;
 }
+
+const char *slim_build(void) { return SLIM_BUILD; }
 
 const char *slim_isa_in_use(void) { return slim_kernels_in_use()->name; }
 

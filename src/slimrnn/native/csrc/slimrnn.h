@@ -136,6 +136,9 @@ SLIM_API void slim_release(void *memory);
 SLIM_API void slim_set_num_threads(int count);
 SLIM_API int slim_num_threads(void);
 
+/* The SHA-256 of the SHA-256s of the sources, in the order of their names. */
+SLIM_API const char *slim_build(void);
+
 /* Instruction sets, best first: "avx512", "avx2", "baseline", "neon". slim_use_isa
  * returns 0, or -1 where this processor or this build lacks it. */
 SLIM_API const char *slim_isa(int index); /* NULL: no more */
