@@ -108,6 +108,8 @@ MISTAKES = {
     ),
     "out is a file": (["compare", "--out", "file"], ["file", "new or an empty folder"]),
     "out in a file": (["compare", "--out", "file/x"], ["file/x", "--out"]),
+    "a long name": (["train", "N" * 3000], ["Unknown variant"]),
+    "data of a long name": (["train", "LSTM6", "--dataset", "N" * 3000], ["data set"]),
     "out is too long": (["compare", "--out", "x" * 999], ["--out"]),
     "out is in use": (["compare", "--out", "full"], ["full", "not empty", "note"]),
     "out holds a run": (["train", "LSTM6", "--out", "run"], ["already holds a run"]),

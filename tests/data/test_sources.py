@@ -20,7 +20,10 @@ pytestmark = pytest.mark.backend_free
     [
         ({}, "exactly one of name, file and frame"),
         ({"name": "digits", "file": "a.npz"}, "exactly one of name, file and frame"),
-        ({"name": "imbd"}, "'imbd' .did you mean 'imdb'.*: known are digits, mnist,"),
+        (
+            {"name": "imbd"},
+            "'imbd' .did you mean 'imdb'.*: known are digits, digits_pixels, m",
+        ),
         ({"name": "?"}, r"unknown data set '\?': known are"),
         ({"name": "digits", "words": 100}, "holds frames, not tokens"),
         ({"name": "digits", "words": 2}, "words must be .* from 3 .* received 2"),
@@ -45,6 +48,12 @@ def test_digits_come_with_scikit_learn():
     per_class = np.bincount(digits.test.y) / np.bincount(digits.train.y)
     np.testing.assert_allclose(per_class, 0.25, atol=0.02)
     assert data.load("digits", length=3).train.x.lengths[0] == 3
+    pixels = data.load("digits_pixels")
+    assert pixels.train.x.values.shape == (1437, 64, 1)
+    varies = digits.train.x.values.reshape(1437, 64).std(axis=0) > 0
+    found = pixels.train.x.values[..., 0].std(axis=0)
+    np.testing.assert_allclose(found, varies, atol=1e-3)
+    np.testing.assert_array_equal(pixels.test.y, digits.test.y)
 
 
 def images(seed, count=20):
@@ -178,7 +187,7 @@ def test_available_tells_where_without_a_network(tmp_path, monkeypatch):
     own = write(tmp_path / "mnist.npz")
     where = dict(data.available(tmp_path))
     assert list(where) == list(data.DATASETS)
-    assert where["digits"] == "in scikit-learn"
+    assert where["digits"] == where["digits_pixels"] == "in scikit-learn"
     assert where["mnist"] == where["mnist_pixels"] == str(own)
     assert where["imdb"] == str(cached)
     assert "Keras downloads it" in where["reuters"]

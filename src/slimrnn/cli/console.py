@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 FILE_WIDTH = 120  # of tables that go to a file or a pipe, which have no width
+LONGEST = 100  # letters of a new folder's name, behind the time
 STOPPED = 130  # the exit code of a command that Ctrl-C ended, as shells have it
 
 
@@ -42,6 +43,7 @@ def out_folder(given: str | None, what: str) -> Path:
     """
     from slimrnn.experiments.run import store
 
+    what = what[:LONGEST]
     path = Path(given or Path("runs", f"{time.strftime('%Y%m%d-%H%M%S')}-{what}"))
     store.check_free(path)
     return path

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import slimrnn
-from slimrnn.native import library
 
 
 def describe() -> dict[str, Any]:
@@ -23,6 +22,8 @@ def describe() -> dict[str, Any]:
     """
     import keras  # here: who only counts cores needs neither
     import numpy as np
+
+    from slimrnn.native import library
 
     backend = keras.config.backend()
     return {
