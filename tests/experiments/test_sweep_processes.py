@@ -17,12 +17,14 @@ from pathlib import Path
 import keras
 import pytest
 
+import drawn_weights
 from processes import start
 from products import some
 from slimrnn.experiments.run.store import Run
 from slimrnn.experiments.sweep import process_pool as pools
 from slimrnn.experiments.sweep import scheduler
-from sweeps import EPOCHS, SETTINGS, TRIALS, by_key, figures, study_of
+from slimrnn.experiments.sweep.worker import _Silent
+from sweeps import EPOCHS, SETTINGS, TRIALS, by_key, figures, study_of, trained
 
 pytestmark = pytest.mark.backend_free
 
@@ -42,13 +44,11 @@ def begin(folder, *more):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The sweep that nobody disturbed."""
+    """The sweep that nobody disturbed, in this process."""
     folder = tmp_path_factory.mktemp("sweep") / "whole"
-    done = subprocess.run(begin(folder, "--workers", 2), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "2 of 2 trials ended · 2 done" in done.stdout
-    assert (folder / "report.html").exists()
-    assert (folder / "comparison.png").exists()
+    with pytest.MonkeyPatch.context() as patch:
+        drawn_weights.by_keras(patch)
+        trained(folder, _Silent(), SETTINGS, variant=TRIALS["variant"])
     return folder
 
 
@@ -91,6 +91,7 @@ def _kill(process):
         os.kill(process, signal.SIGKILL)
 
 
+UNFINISHED = "trials/*/unfinished-*"
 # For the trials' processes: a disk so slow that no computer, however fast, ends the
 # sweep before it has been killed often enough; as fast as it is once a file says so.
 SLOW_DISK = """
@@ -125,10 +126,12 @@ def test_nothing_is_lost_by_being_killed(kills, tmp_path, whole, monkeypatch):
             assert process.poll() is None, "it ended before it could be killed so often"
         if whom == "a writer":
             _kill(_wait_for(partial(_a_writer, folder, time.time())))
+            left = set(folder.glob(UNFINISHED))
             continue
         time.sleep(draw.uniform(0, 2.5))
         if whom == "Ctrl-C":
             _stop(process, folder)
+            assert left.issuperset(folder.glob(UNFINISHED))
             continue
         _kill(process.pid if whom == "the sweep" else draw.choice(victims))
         if whom == "the sweep":
@@ -143,10 +146,13 @@ def test_nothing_is_lost_by_being_killed(kills, tmp_path, whole, monkeypatch):
         text=True,
     )
     assert done.returncode == 0, done.stderr
+    assert "2 of 2 trials ended · 2 done" in done.stdout
+    assert (folder / "report.html").exists()
+    assert (folder / "comparison.png").exists()
     assert by_key(folder) == by_key(whole)
     for run in scheduler.runs(folder):
         assert [x["epoch"] for x in run.metrics] == list(range(1, EPOCHS + 1))
-        assert not list(run.path.glob("unfinished-*"))
+    assert not list(folder.glob(UNFINISHED))
     attempts = [len(_lines(path)) for path in folder.glob("trials/*/attempts.jsonl")]
     assert sum(attempts) >= kills // 4
 
