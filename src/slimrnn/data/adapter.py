@@ -17,8 +17,12 @@ Array = np.ndarray
 PREDICTED = 256  # sequences at once where there are no gradients to keep
 
 
-def dataset(data: Any) -> Dataset:
+def dataset(data: Any, each_step: bool = False) -> Dataset:
     """The data as a Dataset; arrays (x, y) are those to train on.
+
+    Args:
+        data: a Dataset, or a pair of arrays.
+        each_step: whether y has a target for each step, for a model that answers so.
 
     Raises:
         InputError: no Dataset and no pair of arrays of one length.
@@ -53,7 +57,7 @@ def dataset(data: Any) -> Dataset:
     if not labels:
         y = y.reshape(len(y), -1) if y.ndim == 1 else y
         y = y.astype("float32")
-    each = y.shape[:2] == x.shape[:2] and (y.ndim == 3 or labels)
+    each = each_step and y.shape[:2] == x.shape[:2]
     shaped = Sequences(y.reshape(*x.shape[:2], -1)) if each else y
     part = Part(Sequences(x), shaped)
     classes = int(y.max()) + 1 if labels and part.targets.ndim == 1 else None

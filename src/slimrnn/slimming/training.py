@@ -10,7 +10,7 @@ import numpy as np
 
 from slimrnn import backends
 from slimrnn.data import Dataset
-from slimrnn.data.adapter import Adapter, dataset
+from slimrnn.data.adapter import Adapter, Takes, dataset
 from slimrnn.ir.data import finite
 from slimrnn.slimming.conversion import GateConstants, rebuild
 from slimrnn.slimming.distillation import Best, Distillation, end_of, with_targets
@@ -64,7 +64,7 @@ def slim(
     slimmed = rebuild(model, variant, gate_constants)
     if data is None:
         return slimmed
-    data = dataset(data)
+    data = dataset(data, Takes.of(model).each_step)
     adapter = Adapter.of(model, data)
     parts = data.split(how.validation, how.seed)
     answers = [adapter.answers(model, part) for part in parts]
