@@ -172,5 +172,6 @@ def test_a_model_is_trained_slimmed_and_exported_as_it_is(tmp_path, kind, monkey
 
 def test_a_model_of_one_answer_is_refused():
     part = data.Part(data.Sequences(FRAMES), data.Sequences(FRAMES[..., :1]))
-    with pytest.raises(InputError, match="each step"):
-        part.per_target(np.zeros((24, 1)))
+    for outputs in (np.zeros((24, 1)), np.zeros((24, 3, 1))):
+        with pytest.raises(InputError, match="does not answer at each"):
+            part.per_target(outputs)

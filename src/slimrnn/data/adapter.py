@@ -116,7 +116,8 @@ class Takes:
                 masks, padding = True, float(layer.mask_value)
             masks = masks or bool(getattr(layer, "mask_zero", False))
         features = shape[2] if len(shape) == 3 else None
-        each = len(model.outputs[0].shape) == 3
+        answers = model.outputs[0].shape
+        each = len(answers) == 3 and answers[1] == shape[1]
         return cls(shape[1], features, words, masks, padding, each)
 
     def check(self, name: str, parts: Iterable[Sequences]) -> None:

@@ -211,10 +211,10 @@ class Part:
         """
         if not isinstance(self.y, Sequences):
             return outputs
-        if outputs.ndim < 3:
+        if outputs.ndim < 3 or outputs.shape[1] < self.y.lengths.max():
             raise InputError(
-                "The data have a target for each step, and the model answers once a "
-                "sequence; give a model whose recurrent layers return sequences."
+                "The data have a target for each step, and the model does not answer at "
+                "each; give one whose recurrent layers return sequences."
             )
         return outputs[self.y.real(outputs.shape[1])]
 

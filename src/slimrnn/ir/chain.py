@@ -68,7 +68,7 @@ class _Chain:
     def __init__(self, steps: int | None) -> None:
         self.layers: list[Layer] = []
         self.steps = steps  # that a layer gets, where that is known
-        self.zeros = (0, 0)  # steps of them before and behind what the next one gets
+        self.zeros = (0, 0)  # steps of them before and after what the next one gets
         self.sequence = True  # whether there is an output for each step
         self.mask = False  # whether a mask comes with it
         self.astray = ""  # the layer that handed the mask on in the wrong order
@@ -221,7 +221,7 @@ class _Chain:
         self.layers.append(found)
 
     def _padding(self, layer: Described, found: Conv1D) -> tuple[int, int]:
-        """The steps of zeros that Keras puts before and behind a sequence."""
+        """The steps of zeros that Keras puts before and after a sequence."""
         padding = layer.get("padding", "valid")
         if padding == "causal":
             return found.span - 1, 0

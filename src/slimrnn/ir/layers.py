@@ -217,7 +217,7 @@ class Conv1D(Layer):
     """A convolution over time.
 
     ``y[t] = activation(sum over k of x[t strides + k dilation - before] kernel[k] +
-    bias)``. There are ``before`` steps of zeros in front of x and ``after`` behind it:
+    bias)``. There are ``before`` steps of zeros in front of x and ``after`` at its end:
     a causal convolution has ``before = span - 1``, a valid one neither.
 
     ``kernel``: (taps, m / groups, n). ``bias``: (n,), or None.

@@ -94,7 +94,7 @@ from head (Dense).
 
     @property
     def gives_each(self) -> bool:
-        """Whether a step in gives a step out, unlike behind a Conv1D with strides."""
+        """Whether a step in gives a step out, unlike after a Conv1D with strides."""
         return all(layer.gives_each for layer in self.layers)
 
     def steps_of(self, steps: int) -> int:

@@ -28,7 +28,7 @@ def takes(model: Model) -> Takes:
         len(model.layers[0].table) if isinstance(model.layers[0], Embedding) else None,
         first is not None,
         first.value if isinstance(first, Masking) else None,
-        model.return_sequences and not model.flatten,
+        model.return_sequences and model.gives_each and not model.flatten,
     )
 
 

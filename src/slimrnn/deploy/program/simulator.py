@@ -1,6 +1,6 @@
 """The simulator: what the C computes, bit for bit, with NumPy.
 
-It is the reference of the tests, gives the vectors of the self test, and tells the
+It is the reference of the tests, gives the vectors of the self test, and gives the
 accuracy of integers without a board.
 """
 
