@@ -37,11 +37,11 @@ class Dataset:
         if self.tokens:
             each = f"{self.vocabulary:,} words"
         what = f"{self.classes} classes" if self.classes else "a regression"
+        what += " at each step" * self.each_step
         if self.reason:
             other = "regression" if self.classes else "classification"
             free = self.reason.startswith("y holds") and "texts" not in self.reason
             what += f" ({self.reason}{f'; else: --task {other}' * free})"
-        what += " at each step" * self.each_step
         return (
             f"{self.name}: {len(self.train):,} training and {len(self.test):,} test "
             f"sequences, {each}, {what}"

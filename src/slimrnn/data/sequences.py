@@ -213,8 +213,8 @@ class Part:
             return outputs
         if outputs.ndim < 3 or outputs.shape[1] < self.y.lengths.max():
             raise InputError(
-                "The data have a target for each step, and the model does not answer at "
-                "each; give one whose recurrent layers return sequences."
+                "The data have a target for each step, and the model does not answer "
+                "at each; give one whose recurrent layers return sequences."
             )
         return outputs[self.y.real(outputs.shape[1])]
 
