@@ -11,6 +11,7 @@ from rich.table import Table
 from slimrnn import backends
 from slimrnn.cli import inputs
 from slimrnn.cli.console import console, plain
+from slimrnn.experiments.analysis.grouping import plural
 
 if TYPE_CHECKING:
     from slimrnn.ir import Model
@@ -49,9 +50,9 @@ def page(model: Model) -> Iterator[Table | str]:
         yield f"read: {model.translated}"
     yield _layers(model)
     steps = f"{model.steps} steps" if model.steps else "any number of steps"
-    takes = "an index" if model.takes_indices else f"{model.inputs} numbers"
+    takes = "an index" if model.takes_indices else plural(model.inputs, "number")
     gives = "for each step" if model.return_sequences else "for the sequence"
-    yield f"{steps}; {takes} a step in, {model.outputs} numbers {gives} out"
+    yield f"{steps}; {takes} a step in, {plural(model.outputs, 'number')} {gives} out"
     yield _costs(model)
     yield "\n".join(f"{what}: {how}" for what, how in _uses(model))
 
