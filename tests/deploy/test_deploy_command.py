@@ -132,7 +132,7 @@ REFUSED = {
     ),
     "int8 of ONNX": (
         "--to onnx --dtype int8",
-        "--dtype is for --to c or arduino or esp-idf; received --to onnx",
+        "--dtype is for --to c or arduino or esp-idf or wasm; received --to onnx",
     ),
     "calibration of ONNX": (
         "--to onnx --calibrate {saved}/data.npz",
@@ -146,7 +146,7 @@ REFUSED = {
         "--to c --mode scan",
         "--mode is for --to onnx or litert; received --to c",
     ),
-    "another mode": ("--to litert --mode scan", "one of step, lstm; received 'scan'"),
+    "another mode": ("--to litert --mode scan", "'scan'; the nearest is step"),
     "a name of ONNX": ("--to onnx --name a/b", "C identifier"),
     "float16": ("--to c --dtype float16", "'float16'"),
     "no data": ("--to c --dtype int8", "calibration"),

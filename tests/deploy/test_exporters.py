@@ -54,7 +54,9 @@ def test_the_docs_have_its_row(name):
         f"`NAME{exporter.ending}`" if exporter.ending else "a folder",
         ", ".join(f"`{mode}`" for mode in exporter.modes),
         ", ".join(exporter.dtypes),
-        f"`slimrnn[{exporter.extra}]`" if exporter.extra else "",
+        f"`slimrnn[{exporter.extra}]`"
+        if exporter.extra
+        else ", ".join(exporter.programs),
     )
     row = "".join(f"| {cell} " if cell else "| " for cell in cells) + "|"
     assert row in DOCS.read_text(encoding="utf-8").splitlines()

@@ -1,16 +1,27 @@
-"""The C as others build it: an Arduino library, a component of ESP-IDF."""
+"""The C as others build it: for Arduino, ESP-IDF, browsers."""
 
+import json
 import re
 import shutil
 import subprocess
 
 import keras
+import numpy as np
 import pytest
 
 import slimrnn
-from deploy_problems import STRICT, compile_c, find_compiler, model_of, normal
-from slimrnn.deploy import to_arduino, to_c, to_esp_idf
+from deploy_problems import (
+    STRICT,
+    compile_c,
+    find_compiler,
+    given_to,
+    model_of,
+    normal,
+    program_of,
+)
+from slimrnn.deploy import EXPORTERS, to_arduino, to_c, to_esp_idf, to_wasm
 from slimrnn.deploy.c.export import DTYPES
+from slimrnn.deploy.program import simulator
 
 pytestmark = pytest.mark.backend_free
 
@@ -97,6 +108,60 @@ def test_a_component_of_esp_idf(kind, dtype, tmp_path):
         done = subprocess.run(["cmake", *command], capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
     assert subprocess.run([build / "app"]).returncode == 0
+
+
+#: of Node: two streams in turns, or a sequence twice
+ASK = """\
+import { readFileSync } from "node:fs";
+import { INPUTS, load } from "./net/net.mjs";
+const x = JSON.parse(readFileSync("x.json"));
+const models = [await load(), await load(readFileSync("net/net.wasm"))];
+const answers = models.map(() => []);
+const take = (k, numbers) => answers[k].push([...numbers]);
+if (models[0].run) models.forEach((model, k) => take(k, model.run(x.flat())));
+else for (const step of x) models.forEach((model, k) => take(k, model.step(step)));
+let refused = false;
+try { models[0][models[0].run ? "run" : "step"]([]); } catch { refused = true; }
+console.log(JSON.stringify({ answers, refused, INPUTS }));
+"""
+BROWSER = {
+    **KINDS,
+    "steps of words": lambda: [
+        layers.Embedding(9, 3),
+        slimrnn.SlimGRU(4, "GRU3", return_sequences=True),
+    ],
+}
+
+
+@every
+@pytest.mark.parametrize("kind", BROWSER)
+def test_webassembly_gives_the_same_bits(kind, dtype, tmp_path):
+    if EXPORTERS["wasm"].obstacle or not shutil.which("node"):
+        pytest.skip(EXPORTERS["wasm"].obstacle or "there is no node here")
+    words = "words" in kind
+    model = model_of(*BROWSER[kind](), words=words, steps=None if words else 10)
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 9, (6, 10)) if words else normal(6, 10, 5)
+    folder = to_wasm(model, tmp_path / "net", "net", dtype, x)
+    assert sorted(path.name for path in folder.iterdir()) == ["net.mjs", "net.wasm"]
+    assert len((folder / "net.mjs").read_text().splitlines()) <= 60
+    given = x[0, :, None] if words else x[0]
+    (tmp_path / "x.json").write_text(json.dumps(given.tolist()))
+    (tmp_path / "ask.mjs").write_text(ASK)
+    done = subprocess.run(
+        ["node", "ask.mjs"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["refused"]
+    assert said["INPUTS"] == given.shape[1]
+    program = program_of(model, dtype, x)
+    streams = not program.model.why_no_stream()
+    expected = simulator.run(program, given_to(program, x[:1]), each=streams)[0]
+    scale = 2.0**-program.output_bits if program.arithmetic.scaled else 1
+    for answers in said["answers"]:
+        found = np.reshape(answers, expected.shape)
+        np.testing.assert_array_equal(found, expected * scale)
 
 
 @pytest.mark.parametrize(

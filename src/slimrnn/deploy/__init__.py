@@ -1,4 +1,4 @@
-"""A trained model outside Keras: C99, ONNX, LiteRT, RTNeural, and integers."""
+"""A trained model outside Keras: C99, WebAssembly, ONNX, LiteRT, RTNeural, integers."""
 
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from slimrnn.deploy.c.arduino import to_arduino
     from slimrnn.deploy.c.esp_idf import to_esp_idf
     from slimrnn.deploy.c.export import to_c
+    from slimrnn.deploy.c.wasm import to_wasm
     from slimrnn.deploy.evaluate import evaluate_int8
     from slimrnn.deploy.graph.litert import to_litert
     from slimrnn.deploy.graph.onnx import to_onnx
@@ -32,4 +33,5 @@ __all__ = [
     "to_litert",
     "to_onnx",
     "to_rtneural",
+    "to_wasm",
 ]

@@ -6,6 +6,7 @@ A new exporter is one module, with a function ``to_NAME``, and one row.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -32,6 +33,7 @@ class Exporter:
         extra: of slimrnn, without which it does not work; empty for none.
         needs: the modules that the extra brings.
         also: another name of the format.
+        programs: that it calls.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Exporter:
     extra: str = ""
     needs: tuple[str, ...] = ()
     also: str = ""
+    programs: tuple[str, ...] = ()
 
     @property
     def function(self) -> str:
@@ -53,9 +56,10 @@ class Exporter:
     def obstacle(self) -> str:
         """Why it cannot be used here; empty where it can."""
         missing = [name for name in self.needs if find_spec(name) is None]
-        if not missing:
-            return ""
-        return f"{missing[0]} is not installed: pip install 'slimrnn[{self.extra}]'"
+        if missing:
+            return f"{missing[0]} is not installed: pip install 'slimrnn[{self.extra}]'"
+        missing = [name for name in self.programs if shutil.which(name) is None]
+        return f"the program {missing[0]} is not there; install it" if missing else ""
 
     def load(self) -> Callable[..., Path]:
         """The function that writes it."""
@@ -107,6 +111,11 @@ EXPORTERS: dict[str, Exporter] = {
         Exporter("c", "C99", "c.export", dtypes=_BOTH),
         Exporter("arduino", "Arduino library", "c.arduino", dtypes=_BOTH),
         Exporter("esp-idf", "ESP-IDF component", "c.esp_idf", dtypes=_BOTH),
+        Exporter(
+            *("wasm", "WebAssembly", "c.wasm"),
+            dtypes=_BOTH,
+            programs=("clang", "wasm-ld"),
+        ),
         Exporter(
             "onnx",
             "ONNX",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def to_c(
 
 
 def written(
-    arranged: Callable[[Program, str, tuple[Array, Array]], dict[str, str]],
+    arranged: Callable[[Program, str, tuple[Array, Array]], Mapping[str, str | bytes]],
     model: Any,
     out: str | os.PathLike,
     name: str,
@@ -84,7 +84,7 @@ def written(
     """Write the files of a model that is in C.
 
     Args:
-        arranged: the files' texts by path within the folder, of a program, its name and
+        arranged: the files by path within the folder, of a program, its name and
             the vectors of its self test.
         model: as for :func:`to_c`.
         out: likewise.
@@ -100,7 +100,7 @@ def written(
         for path, text in sources.items():
             file = unfinished / path
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8", newline="\n")
+            file.write_bytes(text.encode() if isinstance(text, str) else text)
     return folder
 
 

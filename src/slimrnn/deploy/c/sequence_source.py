@@ -68,10 +68,14 @@ class SequenceSource(Source):
         """The numbers of a row in memory."""
         return self.arithmetic.columns(stage.layer.outputs)
 
+    @property
+    def work_rows(self) -> int:
+        """Numbers in the caller's memory for each step."""
+        return sum(self._width(stage) for stage in self._stages() if stage.kept)
+
     def _macros(self) -> str:
-        rows = sum(self._width(stage) for stage in self._stages() if stage.kept)
         return (
-            f"#define {self.upper}_WORK(steps) ((steps) * {rows} + 1) "
+            f"#define {self.upper}_WORK(steps) ((steps) * {self.work_rows} + 1) "
             f"/* numbers in work */\n"
         )
 
