@@ -65,14 +65,14 @@ def to_wasm(
             Then nothing is written.
 
     Example:
-        >>> import tempfile, keras
+        >>> import tempfile, keras, slimrnn
         >>> model = keras.Sequential(
         ...     [keras.Input((None, 3)), slimrnn.SlimLSTM(4), keras.layers.Dense(2)])
         >>> if not EXPORTERS["wasm"].obstacle:
         ...     with tempfile.TemporaryDirectory() as folder:
         ...         path = to_wasm(model, Path(folder, "new"), name="tiny")
-        ...         print(sorted(file.name for file in path.iterdir()))
-        ['tiny.mjs', 'tiny.wasm']
+        ...         files = sorted(file.name for file in path.iterdir())
+        ...     assert files == ["tiny.mjs", "tiny.wasm"]
     """
     obstacle = EXPORTERS["wasm"].obstacle
     if obstacle:
