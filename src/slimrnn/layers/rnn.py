@@ -25,7 +25,7 @@ from slimrnn.layers.cells import (
     SlimMGUCell,
     own,
 )
-from slimrnn.variants import FAMILIES, CellSpec, Variant
+from slimrnn.variants import FAMILIES, CellSpec, Variant, shapes
 
 
 @keras.saving.register_keras_serializable(package="slimrnn")
@@ -75,6 +75,7 @@ class SlimRNN(keras.layers.RNN):
         if initial_state is not None:
             nested = isinstance(initial_state, (list, tuple))
             given = initial_state if nested else [initial_state]
+            shapes.named_states(self.cell.spec.variant, given)
             initial_state = [_of_batch(state, sequences) for state in given]
         mask = _of_steps(mask)
         if mask is not None:

@@ -42,12 +42,7 @@ def named(variant: Variant, x, states, weights, mask, recurrent_mask) -> dict[st
     Raises:
         InputError: the states or the weights are not those of the variant.
     """
-    names = FAMILIES[variant.family].states
-    if len(states) != len(names):
-        raise InputError(
-            f"initial_state must have {len(names)} tensors ({', '.join(names)}); "
-            f"received {len(states)}."
-        )
+    initial = named_states(variant, states)
     wanted = tuple(variant.shapes(1, 1))
     if set(weights) != set(wanted):
         raise InputError(
@@ -55,9 +50,24 @@ def named(variant: Variant, x, states, weights, mask, recurrent_mask) -> dict[st
             f"{', '.join(weights) or 'none'}."
         )
     arrays = {"x": x, **{k: weights[k] for k in wanted}}
-    arrays |= {f"initial {k}": h for k, h in zip(names, states, strict=True)}
+    arrays |= {f"initial {k}": h for k, h in initial.items()}
     arrays |= {"mask": mask, "recurrent_mask": recurrent_mask}
     return {k: array for k, array in arrays.items() if array is not None}
+
+
+def named_states(variant: Variant, states) -> dict[str, Any]:
+    """The states before a sequence, by name.
+
+    Raises:
+        InputError: there are more or fewer than the variant has.
+    """
+    names = FAMILIES[variant.family].states
+    if len(states) != len(names):
+        raise InputError(
+            f"initial_state must have {len(names)} tensors ({', '.join(names)}); "
+            f"received {len(states)}."
+        )
+    return dict(zip(names, states, strict=True))
 
 
 def check(
