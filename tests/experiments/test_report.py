@@ -143,10 +143,11 @@ def test_the_terminal_shows_all_at_any_width(situation, width):
     assert all(HOSTILE.startswith(word.rstrip("…")) for word in cut)
     assert max(map(len, text.splitlines())) <= width
     for own in by_dataset(situation).values():
-        for row in summarize(own).best:
+        summary = summarize(own)
+        least = 3 if summary.metric == "accuracy" else None
+        for row in summary.best:
             assert row.variant[:12] in text
             if row.difference and row.difference.low is not None:
-                least = 3 if summarize(own).metric == "accuracy" else None
                 _, low, high = numbers.difference(row.difference, least)
                 assert f"{low}, {high}" in text
 
