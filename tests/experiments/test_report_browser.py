@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import pathlib
 import re
 import shutil
 import tempfile
@@ -572,3 +573,23 @@ def test_the_page_prints_without_what_is_pressed(browser, made):
     for part in (".controls", ".switches", ".tools"):
         assert ask(browser, "shown(arguments[0])[0].checkVisibility()", part) is False
     emulate({"media": "", "features": []})
+
+
+LIVE = pathlib.Path(__file__).parents[2] / "docs" / "live.html"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_live_page_reads_digits(browser, width):
+    open_page(browser, LIVE, width)
+    assert browser.execute_script(FITS)
+    said = browser.find_element("id", "said")
+    buttons = browser.find_elements("css selector", "#examples button")
+    answers = []
+    for button in buttons:
+        button.click()
+        answers.append(said.text.split(".")[0])
+    wrong = [k for k, found in enumerate(answers) if found != f"It is a {k}"]
+    assert len(wrong) <= 1, answers  # of ten test images, as 98 % are right
+    browser.find_element("id", "clear").click()
+    assert said.text == "Nothing is drawn yet."
+    assert not [entry for entry in browser.get_log("browser") if "live" in str(entry)]
