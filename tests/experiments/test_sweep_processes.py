@@ -107,7 +107,7 @@ if "slimrnn.experiments.sweep.worker" in sys.orig_argv:
 
 @pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
-@pytest.mark.parametrize("kills", some(lambda kills: kills == 2, (2, 24)))
+@pytest.mark.parametrize("kills", some(lambda kills: kills == 2, (2, 12)))
 def test_nothing_is_lost_by_being_killed(kills, tmp_path, whole, monkeypatch):
     """Kills the sweep or its trials at random moments, also in a checkpoint's write.
 
