@@ -309,14 +309,17 @@ def test_the_folder_builds_itself(dtype, tmp_path):
     assert re.fullmatch(r"class [012]\n", done.stdout)
 
 
+@pytest.mark.parametrize("each", [False, True])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_the_example_shows_what_the_outputs_stand_for(dtype, tmp_path):
-    model = model_of(slimrnn.SlimLSTM(4, "LSTM4"), layers.Dense(2))
+def test_the_example_shows_what_the_outputs_stand_for(dtype, each, tmp_path):
+    """Of the sequence, or at each step where the model answers so."""
+    lstm = slimrnn.SlimLSTM(4, "LSTM4", return_sequences=each)
+    model = model_of(lstm, layers.Dense(2))
     folder = to_c(model, tmp_path / "out", "net", dtype, data_for(model))
     compile_c(folder, [*STRICT, "net.c", "main.c", "-o", "main"])
     done = subprocess.run([folder / "main"], capture_output=True, text=True, check=True)
     zeros = np.zeros((1, 10, *model.input_shape[2:]), "float32")
-    expected = model.predict(zeros, verbose=0)[0]
+    expected = model.predict(zeros, verbose=0)[0].ravel()
     shown = np.array(done.stdout.split(), float)
     np.testing.assert_allclose(shown, expected, atol=0.02, rtol=0)
 

@@ -177,13 +177,15 @@ def shown(source: Source, numbers: str, value: str, number: str, of_class: str):
 def _example(source: Source) -> str:
     """main.c."""
     use = usage_of(source)
-    take = use.take
-    if use.begin:
-        inside = (f"    {line}" for line in use.take)
-        take = ["for (int t = 0; t < 10; t++) {", *inside, "}"]
     printed = ('printf("%g\\n", {});', 'printf("class %d\\n", {});')
     show = shown(source, use.numbers, use.value, *printed)
-    lines = [*use.declared, "", *use.begin, *take, *use.outputs, *show, "return 0;"]
+    take, last = use.take, [*use.outputs, *show]
+    if use.begin:
+        if source.model.return_sequences:  # an answer at each step
+            take, last = [*take, *last], []
+        inside = (f"    {line}" for line in take)
+        take = ["for (int t = 0; t < 10; t++) {", *inside, "}"]
+    lines = [*use.declared, "", *use.begin, *take, *last, "return 0;"]
     body = "".join(f"    {line}\n" if line else "\n" for line in lines)
     return f"""\
 #include <stdio.h>
