@@ -119,6 +119,27 @@ MODELS = {
         layers.Dense(2),
         steps=TIME,
     ),
+    "keyword spotter": lambda: model_of(
+        layers.Normalization(mean=np.zeros(FEATURES), variance=np.ones(FEATURES)),
+        layers.Conv1D(8, 3, strides=2, padding="causal", use_bias=False),
+        layers.Rescaling(1.5, 0.5),
+        layers.ReLU(),
+        layers.GRU(6, return_sequences=True),
+        layers.GlobalAveragePooling1D(),
+        layers.Dense(4, "softmax"),
+    ),
+    "average of steps that are not masked": lambda: model_of(
+        layers.Embedding(WORDS, 5, mask_zero=True),
+        slimrnn.SlimGRU(6, "GRU3", return_sequences=True),
+        layers.GlobalAveragePooling1D(),
+        words=True,
+    ),
+    "max": lambda: model_of(
+        slimrnn.SlimLSTM(5, "LSTM6", return_sequences=True),
+        layers.Dense(6),
+        layers.GlobalMaxPooling1D(),
+        layers.Dense(2),
+    ),
     "Affine everywhere": lambda: model_of(
         layers.Conv1D(6, 3, padding="causal", activation="relu"),
         layers.Rescaling(0.5),
@@ -144,6 +165,13 @@ MODELS = {
 def bidirectional(units, each, **options):
     layer = slimrnn.SlimLSTM(units, "LSTM6", return_sequences=each)
     return layers.Bidirectional(layer, **options)
+
+
+def last_of(model, layer):
+    """The model, and a layer on its last step."""
+    made = keras.Model(model.inputs[0], layer(model.outputs[0][:, -1]))
+    layer.set_weights([0.5 * normal(*w.shape) for w in layer.get_weights()])
+    return made
 
 
 #: models that need the whole sequence
@@ -185,6 +213,20 @@ WHOLE |= {
         features=1,
         steps=150,
         deviation=0.1,
+    ),
+    "average, both ways": lambda: model_of(
+        bidirectional(3, True),
+        layers.Dense(3, "tanh"),
+        layers.GlobalAveragePooling1D(),
+        layers.Dense(2),
+    ),
+    "last, both ways": lambda: last_of(
+        model_of(bidirectional(3, True), layers.Dense(3, "tanh")), layers.Dense(2)
+    ),
+    "max, behind one that looks ahead": lambda: model_of(
+        slimrnn.SlimLSTM(4, "LSTM6", return_sequences=True),
+        layers.Conv1D(3, 3, padding="same"),
+        layers.GlobalMaxPooling1D(),
     ),
     "Conv1D, both ways": lambda: model_of(
         layers.Embedding(WORDS, 3),

@@ -273,6 +273,22 @@ CASES = {
         "five steps",
         ("step",),
     ),
+    **{
+        f"{kind}, {front}": Case(
+            lambda kind=kind: [
+                SlimLSTM(UNITS, **ALL),
+                getattr(layers, f"Global{kind}Pooling1D")(),
+                Dense(2),
+            ],
+            front,
+            ("lstm",) if front.startswith("masked") else (),
+        )
+        for kind, front in (
+            ("Average", "numbers"),
+            ("Average", "masked words"),
+            ("Max", "numbers"),
+        )
+    },
     "words": Case(lambda: [SlimLSTM(UNITS, "LSTM5")], "words"),
     "rescaled": Case(
         lambda: [

@@ -18,6 +18,7 @@ from slimrnn.ir.layers import (
     Embedding,
     Layer,
     Masking,
+    Pool,
     Recurrent,
     Skip,
 )
@@ -27,14 +28,14 @@ pytestmark = pytest.mark.backend_free
 #: the kinds that a table does without: they have nothing there
 WITHOUT = {
     "slimrnn.deploy.c.flow._TAKE": {Bidirectional},  # never goes step by step
-    "slimrnn.deploy.c.layout._STATES": {*KINDS} - {Recurrent, Conv1D, Skip},
-    "slimrnn.deploy.c.layout._HELD": {*KINDS} - {Recurrent, Conv1D},
+    "slimrnn.deploy.c.layout._STATES": {*KINDS} - {Recurrent, Conv1D, Skip, Pool},
+    "slimrnn.deploy.c.layout._HELD": {*KINDS} - {Recurrent, Conv1D, Pool},
     "slimrnn.deploy.c.layout._CALLS": {
-        *(Masking, Affine, Skip, Recurrent, Bidirectional),
+        *(Masking, Affine, Skip, Recurrent, Bidirectional, Pool),
     },
     "slimrnn.deploy.graph.layers._SKIPS": {*KINDS} - {Embedding, Masking},
-    "slimrnn.deploy.graph.layers._WRITERS": {Recurrent, Bidirectional, Conv1D},
-    "slimrnn.deploy.graph.layers._STEPS": {*KINDS} - {Recurrent, Conv1D},
+    "slimrnn.deploy.graph.layers._WRITERS": {Recurrent, Bidirectional, Conv1D, Pool},
+    "slimrnn.deploy.graph.layers._STEPS": {*KINDS} - {Recurrent, Conv1D, Pool},
     "slimrnn.deploy.program.joined._INTO": {*KINDS} - {Dense, Conv1D, Recurrent},
     "slimrnn.deploy.program.inputs._FRONT": {*KINDS} - {Affine, Masking},
     "slimrnn.deploy.program.inputs._MASKS": {*KINDS} - {Embedding, Masking},

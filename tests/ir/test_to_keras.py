@@ -16,6 +16,7 @@ from slimrnn.ir.layers import (
     Activation,
     Bidirectional,
     Embedding,
+    Pool,
     Recurrent,
     Skip,
 )
@@ -90,6 +91,15 @@ def models(draw):
         sequences = last or k < count - 1
         layers.append(draw(recurrent_layers(f"r{k}", width, sequences, masked)))
         width = layers[-1].outputs
+    how = draw(st.sampled_from([None, "average", *(() if masked else ("max", "last"))]))
+    if (
+        how
+        and count
+        and last
+        and (how != "last" or not isinstance(layers[-1], Recurrent))
+    ):
+        layers.append(Pool("pool", width, how))
+        last = False
     if draw(st.booleans()) or not layers:
         layers.append(Activation("function", width, draw(FUNCTION)))
     if draw(st.booleans()):

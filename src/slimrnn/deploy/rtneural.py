@@ -29,6 +29,7 @@ from slimrnn.ir.layers import (
     Embedding,
     Layer,
     Masking,
+    Pool,
     Recurrent,
     Skip,
 )
@@ -180,7 +181,7 @@ def _refused(layer: Layer) -> dict[str, Any]:
 
 
 _WRITERS: dict[type, Callable[[Any], dict[str, Any]]] = {
-    **dict.fromkeys((Embedding, Masking, Bidirectional), _refused),
+    **dict.fromkeys((Embedding, Masking, Bidirectional, Pool), _refused),
     Affine: _affine,
     Dense: _dense,
     Conv1D: _convolution,

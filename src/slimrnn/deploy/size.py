@@ -19,7 +19,7 @@ from slimrnn.deploy.program.op_count import OpCounter, product_counts
 from slimrnn.deploy.program.program import Lowered
 from slimrnn.errors import InputError
 from slimrnn.ir import read
-from slimrnn.ir.layers import Affine, Conv1D, Dense, Embedding, Recurrent
+from slimrnn.ir.layers import Affine, Conv1D, Dense, Embedding, Pool, Recurrent
 from slimrnn.ir.model import Model
 
 CORES = tuple(FLOAT32.instructions)
@@ -167,10 +167,17 @@ def _convolution(conv: Lowered, arithmetic: Arithmetic) -> Counter[str]:
     return counts
 
 
+def _pool(pool: Lowered, arithmetic: Arithmetic) -> Mapping[str, int]:
+    assert isinstance(pool.layer, Pool)
+    n, divided = pool.inputs, pool.layer.how == "average"
+    return {"operations": 2 * n, "numbers": 4 * n, "divisions": n * divided}
+
+
 _COUNTS: dict[type, Callable[[Lowered, Arithmetic], Mapping[str, int]]] = {
     Recurrent: _cell,
     Dense: _dense,
     Conv1D: _convolution,
+    Pool: _pool,
     Affine: lambda affine, _: {
         "operations": 2 * affine.inputs,
         "numbers": 4 * affine.inputs,

@@ -15,7 +15,7 @@ import numpy as np
 from slimrnn.errors import InputError
 from slimrnn.ir.cells import CELLS, keras_cell
 from slimrnn.ir.data import finite, one_of
-from slimrnn.ir.described import Described, numbers
+from slimrnn.ir.described import LAST, Described, numbers
 from slimrnn.ir.layers import (
     ACTIVATIONS,
     Activation,
@@ -26,6 +26,7 @@ from slimrnn.ir.layers import (
     Embedding,
     Layer,
     Masking,
+    Pool,
     Recurrent,
     Skip,
 )
@@ -181,6 +182,31 @@ class _Chain:
         function = self._activation(layer)
         given = bias[0] if bias else None
         self.layers.append(Dense(layer.name, kernel, given, function))
+
+    def pooling(self, layer: Described) -> None:
+        if layer.get("keepdims") or layer.get("data_format") == "channels_first":
+            raise InputError(
+                f"The layer {layer} has keepdims={layer.get('keepdims')} and "
+                f"data_format={layer.get('data_format')}; allowed are False and "
+                f"channels_last, (B, T, m)."
+            )
+        masked = any(known.makes_mask for known in self.layers)
+        if masked and (self.astray or not self.mask):
+            raise InputError(
+                f"The layer {layer} gets no mask, or one in another order than its "
+                f"inputs; allowed is a mask that reaches it as it is made."
+            )
+        self.layers.append(Pool(layer.name, self.width(layer), _POOLS[layer.kind]))
+        self.after(False)
+
+    def last(self, layer: Described) -> None:
+        """``x[:, -1]``, which a recurrent layer can give by itself."""
+        before = self.layers[-1] if self.layers else None
+        if isinstance(before, Recurrent) and self.sequence:
+            self.layers[-1] = replace(before, return_sequences=False)
+        else:
+            self.layers.append(Pool(layer.name, self.width(layer), "last"))
+        self.after(False)
 
     def zero_padding(self, layer: Described) -> None:
         given = layer.get("padding", 1)
@@ -359,6 +385,7 @@ def _one(layer: Described, setting: str, usual: int = 1) -> int:
     return int(given[0] if isinstance(given, (list, tuple)) else given)
 
 
+_POOLS = {"GlobalAveragePooling1D": "average", "GlobalMaxPooling1D": "max"}
 #: the names of a Conv1D: today's, and Keras 1's
 CONVOLUTIONS = ("Conv1D", "Convolution1D")
 #: slimrnn's layers, and the original's
@@ -377,6 +404,8 @@ _READERS: dict[str, Callable[[_Chain, Described], None]] = {
     "Dense": _Chain.dense,
     **dict.fromkeys(CONVOLUTIONS, _Chain.convolution),
     "ZeroPadding1D": _Chain.zero_padding,
+    **dict.fromkeys(_POOLS, _Chain.pooling),
+    LAST: _Chain.last,
     "Activation": _Chain.activation,
     "ReLU": _Chain.relu,
     "Softmax": _Chain.softmax,

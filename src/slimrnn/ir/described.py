@@ -13,6 +13,9 @@ from slimrnn.ir.weights import RecurrentWeights
 
 Array = np.ndarray
 
+#: the kind of ``x[:, -1]``, an operation of Keras that is no layer
+LAST = "GetItem"
+
 
 @dataclass(frozen=True)
 class Described:

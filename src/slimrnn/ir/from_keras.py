@@ -15,7 +15,7 @@ from slimrnn.errors import InputError
 from slimrnn.ir import graph, hdf5
 from slimrnn.ir.chain import model_of
 from slimrnn.ir.data import finite
-from slimrnn.ir.described import Described
+from slimrnn.ir.described import LAST, Described
 from slimrnn.ir.keras_layers import described
 from slimrnn.ir.model import Model
 from slimrnn.utils import files, foreign
@@ -139,6 +139,8 @@ def _chain(model: keras.Model) -> Iterator[Described]:
     for link in graph.links(model.name, config):
         if link.adds:
             yield Described("Add", link.name, link.added)
+        elif link.takes_last:
+            yield Described(LAST, link.name)
         elif link.name in known:
             yield from _layers_of(known[link.name])
         else:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from slimrnn.errors import InputError
-from slimrnn.ir.described import numbers
+from slimrnn.ir.described import LAST, numbers
 
 Array = np.ndarray
 #: the operations that a functional model holds for a mask
@@ -31,6 +31,11 @@ class Link:
     adds: bool = False
     scale: Array | None = None
     columns: int | None = None
+
+    @property
+    def takes_last(self) -> bool:
+        """Whether it is ``x[:, -1]``."""
+        return self.entry["class_name"] == LAST
 
     @property
     def name(self) -> str:
@@ -64,6 +69,9 @@ def links(name: str, config: Mapping[str, Any]) -> list[Link]:
         )
     found = _Walk(rest).back(outputs)
     known = [link.entry for link in found]
+    cuts = [entry for entry in known if entry["class_name"] == LAST]
+    found = [] if any(_cut(entry) != [_WHOLE[1], -1] for entry in cuts) else found
+    known = [entry for entry in known if entry not in cuts]
     if not found or not _are_of_layers(masks, known) or not _are_plain(known, masks):
         raise InputError(
             f"The model {name} is not a chain of layers, each fed by the one before "
@@ -141,6 +149,11 @@ def _scaled(entry: dict, scale: Array | None, columns: int | None) -> Side | Non
     if scale is not None or offset.any():
         return None
     return numbers(entry["name"], entry["config"]["scale"]), columns
+
+
+def _cut(entry: Mapping[str, Any]) -> Any:
+    """What a GetItem takes of each axis."""
+    return list(entry["inbound_nodes"][0]["args"][-1])
 
 
 def _first(entry: dict, scale: Array | None, columns: int | None) -> Side | None:

@@ -17,7 +17,7 @@ from slimrnn.errors import InputError
 from slimrnn.ir import graph
 from slimrnn.ir.cells import CELLS, SLIM_CELLS, keras_cell, slim_cell
 from slimrnn.ir.chain import model_of
-from slimrnn.ir.described import Described, numbers
+from slimrnn.ir.described import LAST, Described, numbers
 from slimrnn.ir.model import Model
 
 Array = np.ndarray
@@ -97,6 +97,8 @@ class Reading:
             kind, config = link.entry["class_name"], link.entry["config"]
             if link.adds:
                 yield Described("Add", link.name, link.added)
+            elif link.takes_last:
+                yield Described(LAST, link.name)
             elif kind in MODELS:
                 yield from self._layers(self._links(kind, config), place)
             else:

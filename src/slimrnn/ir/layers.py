@@ -20,6 +20,7 @@ Array = np.ndarray
 
 ACTIVATIONS = (*CELL_ACTIVATIONS, "softmax")
 MERGES = ("concat", "sum", "mul", "ave")
+POOLS = ("average", "max", "last")
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +145,28 @@ class Activation(_AsWide):
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of(f"The layer {self} has the activation", self.activation, ACTIVATIONS)
+
+
+@dataclass(frozen=True, eq=False)
+class Pool(_AsWide):
+    """One output for all steps: ``how``, one of :data:`POOLS`, of each number.
+
+    Masked steps are not among those of an average; the other two are of all steps.
+    """
+
+    how: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of(f"The layer {self} takes the", self.how, POOLS)
+
+    @property
+    def takes_steps(self) -> bool:
+        return True
+
+    @property
+    def return_sequences(self) -> bool:
+        return False
 
 
 @dataclass(frozen=True, eq=False)
@@ -419,5 +442,5 @@ class Bidirectional(Layer):
 #: all kinds; each table by kind has them all
 KINDS: tuple[type[Layer], ...] = (
     *(Embedding, Masking, Affine, Dense, Activation, Skip),
-    *(Conv1D, Recurrent, Bidirectional),
+    *(Conv1D, Recurrent, Bidirectional, Pool),
 )

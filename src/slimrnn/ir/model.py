@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from slimrnn.errors import InputError
 from slimrnn.ir.data import Data, arrays
-from slimrnn.ir.layers import Conv1D, Embedding, Layer, Masking, Recurrent, Skip
+from slimrnn.ir.layers import Conv1D, Embedding, Layer, Masking, Pool, Recurrent, Skip
 from slimrnn.utils import checks
 
 
@@ -171,6 +171,11 @@ def _check(layers: tuple[Layer, ...]) -> None:
             raise InputError(
                 f"The layer {layer} gets no sequence; set return_sequences=True on "
                 f"the recurrent layer before it."
+            )
+        if isinstance(layer, Pool) and masks and layer.how != "average":
+            raise InputError(
+                f"The layer {layer} takes the {layer.how} of all steps, masked ones "
+                f"too; allowed is a model without a mask, or GlobalAveragePooling1D."
             )
         if masks and any(isinstance(other, Conv1D) for other in layers):
             raise InputError(

@@ -36,7 +36,7 @@ def to_keras(model: Model) -> keras.Model:
     made = [_LAYERS[type(layer)](layer) for layer in model.layers]
     last = [keras.layers.Flatten()] if model.flatten else []
     inside = [keras.Input(shape), *(layer for layer, _ in made), *last]
-    if any(isinstance(layer, ir.Skip) for layer in model.layers):
+    if any(isinstance(layer, (ir.Skip, ir.Pool)) for layer in model.layers):
         built = _around(model, inside)
     else:
         built = keras.Sequential(inside, name=model.name)
@@ -46,7 +46,7 @@ def to_keras(model: Model) -> keras.Model:
 
 
 def _around(model: Model, inside: list[Any]) -> keras.Model:
-    """A functional model, in which an Add has the model's input too."""
+    """A functional model, which may add its input, or take the last step."""
     x = given = inside[0]
     for made, layer in zip(inside[1:], [*model.layers, None], strict=False):
         if isinstance(layer, ir.Skip):
@@ -55,6 +55,8 @@ def _around(model: Model, inside: list[Any]) -> keras.Model:
             if (layer.scale != 1).any():
                 side = keras.layers.Rescaling(layer.scale.tolist())(side)
             x = made([side, x])
+        elif isinstance(layer, ir.Pool) and layer.how == "last":
+            x = x[:, -1]
         else:
             x = made(x)
     return keras.Model(given, x, name=model.name)
@@ -62,6 +64,17 @@ def _around(model: Model, inside: list[Any]) -> keras.Model:
 
 def _skip(layer: ir.Skip) -> Made:
     return keras.layers.Add(name=layer.name), []
+
+
+def _pool(layer: ir.Pool) -> Made:
+    return _POOLS[layer.how](name=layer.name), []
+
+
+_POOLS: dict[str, Callable[..., keras.layers.Layer]] = {
+    "average": keras.layers.GlobalAveragePooling1D,
+    "max": keras.layers.GlobalMaxPooling1D,
+    "last": keras.layers.Identity,  # in its place stands x[:, -1]
+}
 
 
 def _embedding(layer: ir.Embedding) -> Made:
@@ -172,6 +185,7 @@ _LAYERS: dict[type, Callable[[Any], Made]] = {
     ir.Affine: _affine,
     ir.Activation: _activation,
     ir.Skip: _skip,
+    ir.Pool: _pool,
     ir.Dense: _dense,
     ir.Conv1D: _convolution,
     ir.Recurrent: _recurrent,

@@ -18,6 +18,7 @@ Array = np.ndarray
 
 #: slim_layer's kinds, in the order of slimrnn.h
 EMBEDDING, CELL, DENSE, POINTWISE, MASKING, SKIP, CONVOLUTION = range(7)
+AVERAGE, LARGEST = 7, 8
 
 #: by number, as slimrnn.h has them
 _NUMBERS = {name: k for k, name in enumerate(ir.ACTIVATIONS)}
@@ -100,6 +101,14 @@ def _dense(layer: ir.Dense) -> Part:
     return Part(DENSE, layer.inputs, layer.outputs, weights, layer.activation)
 
 
+def _pool(layer: ir.Pool) -> Part:
+    if layer.how == "last":  # which is what a step gives
+        return Part(POINTWISE, layer.inputs, layer.outputs, ())
+    kind, kept = (AVERAGE, "sum") if layer.how == "average" else (LARGEST, "largest")
+    states = {kept: layer.outputs, "count": 1}
+    return Part(kind, layer.inputs, layer.outputs, (), states=states)
+
+
 def _convolution(layer: ir.Conv1D) -> Part:
     if layer.why_no_step:
         _whole(layer)
@@ -144,6 +153,7 @@ _PARTS: dict[type, Callable[[Any], Part]] = {
     ir.Skip: _skip,
     ir.Dense: _dense,
     ir.Conv1D: _convolution,
+    ir.Pool: _pool,
     ir.Recurrent: _recurrent,
     ir.Bidirectional: _whole,
 }

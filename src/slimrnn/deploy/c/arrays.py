@@ -15,6 +15,7 @@ _C_TYPES = {
     "int8": "int8_t",
     "int16": "int16_t",
     "int32": "int32_t",
+    "uint32": "uint32_t",
 }
 #: the NumPy type of each C type
 NUMPY = {kind: name for name, kind in _C_TYPES.items()}

@@ -11,6 +11,7 @@ from slimrnn.deploy.c.arrays import NUMPY
 from slimrnn.deploy.c.layout import Part
 from slimrnn.deploy.program.c_expression import Text, number
 from slimrnn.deploy.program.program import Program
+from slimrnn.deploy.program.simulator import MOST_AVERAGED
 from slimrnn.ir.layers import (
     Activation,
     Affine,
@@ -18,6 +19,7 @@ from slimrnn.ir.layers import (
     Dense,
     Embedding,
     Masking,
+    Pool,
     Recurrent,
     Skip,
 )
@@ -202,6 +204,33 @@ class Flow:
         heading = f"for (int k = 0; k < {layer.taps}; k++) {{"
         self.lines += [heading, *(f"    {line}" for line in lines), "}"]
 
+    def _pool(self, layer: Pool, part: Part, to: str) -> None:
+        n, name, x = layer.outputs, f"state->{part.name}", f"{self.value}[j]"
+        count, y = f"{name}_count", f"{name}_y[j]"
+        if layer.how == "last":
+            self._each(f"{name}_y", n, x)
+        elif layer.how == "max":
+            heading = f"for (int j = 0; j < {n}; j++)"
+            self.lines += [
+                f"{heading} if ({count} == 0 || {x} > {y}) {y} = {x};",
+                f"{count} = 1;",
+            ]
+        elif self.arithmetic.scaled:
+            term = f"(uint32_t)((int32_t){x} + 32768)"
+            nearest = f"({name}_sum[j] + (uint32_t){count} / 2) / (uint32_t){count}"
+            self.lines += [
+                f"if ({count} < {MOST_AVERAGED}) {{",
+                f"    {count}++;",
+                f"    for (int j = 0; j < {n}; j++) {name}_sum[j] += {term};",
+                "}",
+            ]
+            self._each(f"{name}_y", n, f"(int16_t)((int32_t)({nearest}) - 32768)")
+        else:
+            self.lines.append(f"{count}++;")
+            self.lines.append(f"for (int j = 0; j < {n}; j++) {name}_sum[j] += {x};")
+            self._each(f"{name}_y", n, f"{name}_sum[j] / (float){count}")
+        self.value, self.width = f"{name}_y", n
+
     def _recurrent(self, layer: Recurrent, part: Part, to: str) -> None:
         structure, n = part.lowered.structure, layer.outputs
         sums = self._array("sums", self.arithmetic.sum, len(structure.slots) * n)
@@ -225,6 +254,7 @@ _TAKE: dict[type, Callable[[Flow, Any, Part, str], None]] = {
     Skip: Flow._skip,
     Dense: Flow.dense,
     Conv1D: Flow._convolution,
+    Pool: Flow._pool,
     Activation: Flow._activation,
     Recurrent: Flow._recurrent,
 }

@@ -17,7 +17,15 @@ from slimrnn.deploy.program.c_expression import KEYWORDS
 from slimrnn.deploy.program.functions import TANH_TABLE
 from slimrnn.deploy.program.program import Lowered, Program
 from slimrnn.deploy.program.step import MATRICES, Structure
-from slimrnn.ir.layers import Activation, Conv1D, Dense, Embedding, Recurrent, Skip
+from slimrnn.ir.layers import (
+    Activation,
+    Conv1D,
+    Dense,
+    Embedding,
+    Pool,
+    Recurrent,
+    Skip,
+)
 
 Array = np.ndarray
 
@@ -83,7 +91,7 @@ class Layout:
             for part in self.parts
             for state, (kind, length) in self.states(part.lowered).items()
         ]
-        return sorted(found, key=lambda field: field[0] != "int32_t")
+        return sorted(found, key=lambda field: not field[0].endswith("32_t"))
 
     def states(self, lowered: Lowered) -> States:
         """What a layer keeps from step to step."""
@@ -100,7 +108,7 @@ def lay_out(program: Program, name: str) -> Layout:
         layout.used |= _calls(lowered, arithmetic)
         part = Part(lowered)
         layout.parts.append(part)
-        if not lowered.tables:
+        if not lowered.tables and not part.held:
             continue
         part.name = names.free(lowered.name, derived=_derived(lowered, program))
         segments, units = {"kernel": [(0, 1)]}, lowered.outputs
@@ -181,14 +189,26 @@ def _line_of_steps(layer: Conv1D, program: Program) -> States:
     }
 
 
+def _pooled(layer: Pool, program: Program) -> States:
+    """What it gave, and of how many steps; of an average, their sum."""
+    states: States = {"y": ("", program.arithmetic.columns(layer.outputs))}
+    if layer.how != "last":
+        states["count"] = ("int32_t", 0)
+    if layer.how == "average":
+        kind = "uint32_t" if program.arithmetic.scaled else ""
+        states["sum"] = (kind, layer.outputs)
+    return states
+
+
 #: by name, the C type, empty for that of a vector, and the length, 0 for a number
 States = dict[str, tuple[str, int]]
 _STATES: dict[type, Callable[[Any, Program], States]] = {
     Recurrent: _cell_states,
     Conv1D: _line_of_steps,
+    Pool: _pooled,
     Skip: lambda layer, _: {"x": ("", layer.outputs)},  # of the last step
 }
-_HELD: dict[type, str] = {Recurrent: "h", Conv1D: "y"}
+_HELD: dict[type, str] = {Recurrent: "h", Conv1D: "y", Pool: "y"}
 
 
 def _derived(lowered: Lowered, program: Program) -> list[str]:

@@ -14,7 +14,7 @@ from slimrnn.deploy.c.flow import Flow
 from slimrnn.deploy.c.layout import Part
 from slimrnn.deploy.c.source import Source
 from slimrnn.deploy.program.program import Lowered
-from slimrnn.ir.layers import Bidirectional, Conv1D
+from slimrnn.ir.layers import Bidirectional, Conv1D, Pool
 
 _MERGED = {"sum": "{} + {}", "mul": "{} * {}", "ave": "({} + {}) / 2.0f"}
 
@@ -55,6 +55,9 @@ class SequenceSource(Source):
                 those = [next(parts) for _ in layer.cells]
                 kept = those[0].lowered.recurrent.return_sequences
                 yield Stage(before, layer, those, kept)
+                before = []
+            elif isinstance(layer.layer, Pool):
+                yield Stage(before, layer, [next(parts)], False)
                 before = []
             elif isinstance(layer.layer, Conv1D):
                 if before:
@@ -112,6 +115,11 @@ class SequenceSource(Source):
                 body.lines.append(f"work += steps * {self._width(stage)};")
             if isinstance(stage.layer.layer, Conv1D):
                 self._convolution(body, stage, (rows, pitch), place)
+            elif isinstance(stage.layer.layer, Pool):
+                flow = self._begun(
+                    (*stage.before, *stage.parts), f"{rows} + t * {pitch}"
+                )
+                _into(body, flow, self._each_step)
             elif not stage.parts:
                 flow = self._begun(stage.before, f"{rows} + t * {pitch}")
                 flow.copy(f"({kept} + t * {self._width(stage)})")
@@ -206,7 +214,7 @@ class SequenceSource(Source):
             for part in last.parts:
                 flow.lines.append(self._merged(last, part, f"{flow.value}["))
         else:
-            flow.value = f"state->{last.parts[0].name}_h"
+            flow.value = f"state->{last.parts[0].name}_{last.parts[0].held}"
         flow.width = last.layer.outputs
         flow.given = f"x[t * {self.upper}_INPUTS + j]"
         if self.arithmetic.scaled:

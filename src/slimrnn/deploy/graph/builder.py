@@ -104,6 +104,10 @@ class Graph(ABC):
         """A Conv1D over (batch, time, m), before its activation."""
 
     @abstractmethod
+    def over_time(self, how: str, x: Node) -> Node:
+        """(batch, n) of (batch, time, n): the average, max, sum or last."""
+
+    @abstractmethod
     def split(self, x: Node, parts: int) -> list[Node]:
         """Equal parts of the last axis."""
 

@@ -24,6 +24,7 @@ from slimrnn.ir.layers import (
     Dense,
     Embedding,
     Masking,
+    Pool,
     Recurrent,
     Skip,
 )
@@ -172,6 +173,7 @@ def over_steps(write: Direction) -> Writer:
         Conv1D: lambda layer, x, _: x.graph.activation(
             layer.activation, x.graph.convolution(x, layer)
         ),
+        Pool: _pooled,
     }
     return lambda layer, x, skipped: writers[type(layer)](layer, x, skipped)
 
@@ -208,6 +210,41 @@ def step(
     if layer.zero_masked:
         return graph.elementwise("where", skipped, 0.0, after["h"]), after
     return after["h"], after
+
+
+def _pooled(layer: Pool, x: Node, skipped: Node | None) -> Node:
+    graph = x.graph
+    if layer.how != "average" or skipped is None:
+        return graph.over_time(layer.how, x)
+    total = graph.over_time("sum", graph.elementwise("where", skipped, 0.0, x))
+    count = graph.over_time("sum", graph.elementwise("where", skipped, 0.0, 1.0))
+    return total / graph.elementwise("maximum", count, 1.0)
+
+
+def _pool_step(
+    layer: Pool, x: Node, before: States, skipped: Node | None
+) -> tuple[Node, States]:
+    graph = x.graph
+    if layer.how == "last":
+        return x, {}
+    count = before["count"] + graph.constant(1.0)
+    if layer.how == "max":
+        largest = graph.elementwise("maximum", before["largest"], x)
+        first = graph.elementwise("equal", before["count"], 0.0)
+        largest = graph.elementwise("where", first, x, largest)
+        return largest, {"largest": largest, "count": count}
+    after = {"sum": before["sum"] + x, "count": count}
+    if skipped is not None:
+        after = {
+            name: graph.elementwise("where", skipped, before[name], node)
+            for name, node in after.items()
+        }
+    return after["sum"] / graph.elementwise("maximum", after["count"], 1.0), after
+
+
+def _so_far(layer: Pool) -> dict[str, int]:
+    kept = {"average": "sum", "max": "largest"}.get(layer.how)
+    return {kept: layer.outputs, "count": 1} if kept else {}
 
 
 def _cell_step(
@@ -253,6 +290,7 @@ def _cell_states(layer: Recurrent) -> dict[str, int]:
 _STEPS: dict[type, tuple[Callable[[Any], dict[str, int]], Callable]] = {
     Recurrent: (_cell_states, _cell_step),
     Conv1D: (_past, _convolution_step),
+    Pool: (_so_far, _pool_step),
 }
 
 

@@ -27,7 +27,6 @@ from slimrnn.utils import files
 _EXPORTER = EXPORTERS["litert"]
 #: the activations of the fused operator; its gates' is always the sigmoid
 _FUSED = {"tanh": "TANH", "relu": "RELU"}
-_TIME_AXIS = 1
 
 
 def to_litert(
@@ -129,7 +128,7 @@ def _lstm(layer: Recurrent, x: Node, skipped: Node | None, in_order: bool) -> No
         ),
     )
     if not layer.return_sequences:
-        return _last(outputs)
+        return graph.over_time("last", outputs)
     return graph.turned(outputs) if layer.go_backwards and in_order else outputs
 
 
@@ -143,18 +142,3 @@ def _fused_gates(layer: Recurrent) -> dict[str, FullGate]:
             f"{' or '.join(_FUSED)} for both, and sigmoid. Use another mode."
         )
     return full_gates(layer)
-
-
-def _last(x: Node) -> Node:
-    """The last step's."""
-    ends = [[0, -1, 0], [0, 0, 0], [1, 1, 1]]
-    time = 1 << _TIME_AXIS  # masks have a bit for each axis
-    return x.graph.operator(
-        "STRIDED_SLICE",
-        [x, *(x.graph.constant(np.array(k), "slice") for k in ends)],
-        (x.shape[0], x.width),
-        options="StridedSliceOptions",
-        beginMask=0b111 & ~time,
-        endMask=0b111,
-        shrinkAxisMask=time,
-    )

@@ -148,6 +148,28 @@ class LiteRTGraph(Graph):
         squeezed = {"options": "SqueezeOptions", "squeezeDims": [1]}
         return self.operator("SQUEEZE", [y], shape, **squeezed)
 
+    def over_time(self, how: str, x: Node) -> Node:
+        """(batch, n) of (batch, time, n): the average, max, sum or last."""
+        shape = (x.shape[0], x.width)
+        if how != "last":
+            kind = {"average": "MEAN", "max": "REDUCE_MAX", "sum": "SUM"}[how]
+            axis = self.constant(np.array([1]), "axis")
+            options = "ReducerOptions"
+            return self.operator(
+                kind, [x, axis], shape, options=options, keepDims=False
+            )
+        ends = [[0, -1, 0], [0, 0, 0], [1, 1, 1]]
+        time = 0b010  # masks have a bit for each axis
+        return self.operator(
+            "STRIDED_SLICE",
+            [x, *(self.constant(np.array(k), "slice") for k in ends)],
+            shape,
+            options="StridedSliceOptions",
+            beginMask=0b111 & ~time,
+            endMask=0b111,
+            shrinkAxisMask=time,
+        )
+
     def split(self, x: Node, parts: int) -> list[Node]:
         """Equal parts of the last axis."""
         axis = self.constant(len(x.shape) - 1)

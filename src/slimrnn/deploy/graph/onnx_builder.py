@@ -112,6 +112,17 @@ class OnnxGraph(Graph):
         shape = (batch, steps, layer.outputs)
         return self.operator("Transpose", [y], shape, perm=[0, 2, 1])
 
+    def over_time(self, how: str, x: Node) -> Node:
+        """(batch, n) of (batch, time, n): the average, max, sum or last."""
+        shape = (x.shape[0], x.width)
+        if how == "last":
+            return self.operator("Gather", [x, self.constant(-1)], shape, axis=1)
+        if how == "sum":
+            axis = self.vector(1)
+            return self.operator("ReduceSum", [x, axis], shape, keepdims=0)
+        kind = {"average": "ReduceMean", "max": "ReduceMax"}[how]
+        return self.operator(kind, [x], shape, axes=[1], keepdims=0)
+
     def split(self, x: Node, parts: int) -> list[Node]:
         """Equal parts of the last axis."""
         shape = (*x.shape[:-1], x.width // parts)

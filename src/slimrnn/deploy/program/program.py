@@ -22,6 +22,7 @@ from slimrnn.ir.layers import (
     Embedding,
     Layer,
     Masking,
+    Pool,
     Recurrent,
     Skip,
 )
@@ -187,6 +188,7 @@ _LOWER: dict[type, Callable[[Any], Lowered]] = {
     Dense: lambda layer: Lowered(layer, dense_tables(layer)),
     Conv1D: lambda layer: Lowered(layer, dense_tables(layer)),
     Activation: Lowered,
+    Pool: Lowered,
     Recurrent: _recurrent,
     Bidirectional: _bidirectional,
 }

@@ -30,6 +30,7 @@ from slimrnn.ir.layers import (
     Dense,
     Embedding,
     Masking,
+    Pool,
     Recurrent,
     Skip,
 )
@@ -122,6 +123,10 @@ class _Quantizer:
 
     def _vector(self, scale: float, units: int) -> None:
         self.scale, self.units, self.reach = scale, units, scale * units
+
+    def pool(self, layer: Pool) -> None:
+        """An average, rounded to the nearest, or a largest stays within the range."""
+        self.layers.append(Lowered(layer))
 
     def embedding(self, layer: Embedding) -> None:
         table, scale = _rounded(layer.table, abs(layer.table).max(initial=0))
@@ -360,6 +365,7 @@ _QUANTIZE: dict[type, Callable[[_Quantizer, Any], None]] = {
     Skip: _Quantizer.skip,
     Dense: _Quantizer.dense,
     Conv1D: _Quantizer.dense,
+    Pool: _Quantizer.pool,
     Activation: _Quantizer.activation,
     Recurrent: _Quantizer.recurrent,
     Bidirectional: _Quantizer.bidirectional,

@@ -23,11 +23,15 @@ from slimrnn.ir.layers import (
     Dense,
     Embedding,
     Masking,
+    Pool,
     Recurrent,
     Skip,
 )
 
 Array = np.ndarray
+
+#: steps of which integers take an average: so many 16-bit numbers fit 32 bits
+MOST_AVERAGED = 65535
 
 _MERGED: dict[str, Callable[[Array, Array], Array]] = {
     "concat": lambda a, b: np.concatenate([a, b], -1),
@@ -118,6 +122,33 @@ class _Run:
         sums = product(sums, tables["kernel"], tables.get("kernel_scale"), flat)
         return self._activated(layer.activation, sums.reshape(*x.shape[:-1], -1))
 
+    def pool(
+        self, layer: Pool, lowered: Lowered, x: Array, mask: Array | None
+    ) -> Array:
+        """Step by step: a sum has the order of the C."""
+        so_far, outputs = np.zeros_like(x[:, 0]), []
+        count = np.zeros((len(x), 1), self.dtype)
+        for t in range(x.shape[1]):
+            taken = np.ones_like(count, bool) if mask is None else mask[:, t, None]
+            taken = taken & (count < MOST_AVERAGED if self.arithmetic.scaled else True)
+            step = {
+                "average": so_far + x[:, t],
+                "max": np.where(count == 0, x[:, t], np.maximum(so_far, x[:, t])),
+                "last": x[:, t],
+            }[layer.how]
+            so_far = np.where(taken, step, so_far)
+            count = count + taken.astype(self.dtype)
+            outputs.append(self._averaged(so_far, count, layer.how))
+        return np.stack(outputs, 1) if self.each else outputs[-1]
+
+    def _averaged(self, so_far: Array, count: Array, how: str) -> Array:
+        if how != "average":
+            return so_far
+        by = np.maximum(count, np.ones_like(count))
+        if self.arithmetic.scaled:  # to the nearest
+            return (so_far + 32768 * count + count // 2) // by - 32768 * (count > 0)
+        return so_far / by
+
     def recurrent(
         self, layer: Recurrent, lowered: Lowered, x: Array, mask: Array | None
     ) -> Array:
@@ -180,6 +211,7 @@ _RUN: dict[type, Callable[..., Array]] = {
     Skip: _Run.skip,
     Dense: _Run.dense,
     Conv1D: _Run.convolution,
+    Pool: _Run.pool,
     Recurrent: _Run.recurrent,
     Bidirectional: _Run.bidirectional,
 }

@@ -156,6 +156,8 @@ enum {
   SLIM_LAYER_MASKING,   /* rows whose numbers all equal a value keep the states */
   SLIM_LAYER_SKIP,      /* x + scale * the first numbers of the stream's x */
   SLIM_LAYER_CONVOLUTION, /* a dense layer of some steps, the last of them this one */
+  SLIM_LAYER_AVERAGE,   /* of the steps so far, but those that a mask leaves out */
+  SLIM_LAYER_LARGEST,   /* of each number in the steps so far */
   SLIM_LAYERS
 };
 enum { SLIM_SOFTMAX = SLIM_ACTIVATIONS };
@@ -181,7 +183,9 @@ typedef struct {
                                       convolution: its last steps, oldest first, (B,
                                       slim_padded(((taps - 1) * dilation + 1) * inputs)),
                                       and how many to wait for what comes out, (B,
-                                      slim_padded(1)); NULL: none */
+                                      slim_padded(1)); NULL: none. Of an average and a
+                                      largest: the sum or the largest so far, (B,
+                                      slim_padded(n)), and the count, (B, slim_padded(1)) */
 } slim_layer;
 
 /* The floats of a row of n units in a stream's states; 0: there is no such row. */

@@ -88,6 +88,9 @@ static int is_good(const slim_layer *layers, int k, int batch) {
     return may_hold(l->weights[0], l->inputs) && may_hold(l->weights[1], l->inputs) &&
            !l->weights[0].at == !l->weights[1].at;
   if (l->kind == SLIM_LAYER_SKIP) return is_good_skip(layers, k);
+  if (l->kind == SLIM_LAYER_AVERAGE || l->kind == SLIM_LAYER_LARGEST)
+    return holds(l->states[0], batch, slim_padded(l->inputs)) &&
+           holds(l->states[1], batch, slim_padded(1));
   return l->kind == SLIM_LAYER_MASKING && holds(l->weights[0], 1, 1);
 }
 
@@ -215,6 +218,25 @@ static void skip(const slim_stream *s, const part *p, const float *x, ptrdiff_t 
   }
 }
 
+/* The average, or the largest, of the steps so far: 0 where there is none. */
+static void pool(const slim_stream *s, const part *p, const float *x, ptrdiff_t row,
+                 const uint8_t *live) {
+  const int n = p->layer.inputs, averages = p->layer.kind == SLIM_LAYER_AVERAGE;
+  float *so_far = p->layer.states[0].at, *count = p->layer.states[1].at;
+  for (int r = 0; r < s->batch; r++, x += row, so_far += p->row, count += slim_padded(1)) {
+    float *out = p->out + (ptrdiff_t)r * p->row;
+    if (!live || live[r]) {
+      for (int j = 0; j < n; j++)
+        so_far[j] = averages                           ? so_far[j] + x[j]
+                    : *count == 0 || x[j] > so_far[j] ? x[j]
+                                                       : so_far[j];
+      *count += 1;
+    }
+    const float by = averages && *count > 1 ? *count : 1;
+    for (int j = 0; j < n; j++) out[j] = so_far[j] / by;
+  }
+}
+
 /* One step more of the past of each row; 0 where nothing comes out of it yet. */
 static int convolve(const slim_stream *s, const part *p, const float *x, ptrdiff_t row) {
   const slim_layer *l = &p->layer;
@@ -270,6 +292,8 @@ static int step(slim_stream *s) {
       live = s->live;
     } else if (l->kind == SLIM_LAYER_SKIP) {
       skip(s, p, x, row);
+    } else if (l->kind == SLIM_LAYER_AVERAGE || l->kind == SLIM_LAYER_LARGEST) {
+      pool(s, p, x, row, live);
     } else if (l->kind == SLIM_LAYER_CONVOLUTION) {
       if (!convolve(s, p, x, row)) return SLIM_WAITS;
     } else {
