@@ -91,13 +91,9 @@ def models(draw):
         sequences = last or k < count - 1
         layers.append(draw(recurrent_layers(f"r{k}", width, sequences, masked)))
         width = layers[-1].outputs
-    how = draw(st.sampled_from([None, "average", *(() if masked else ("max", "last"))]))
-    if (
-        how
-        and count
-        and last
-        and (how != "last" or not isinstance(layers[-1], Recurrent))
-    ):
+    pools = ["average"] if masked else ["average", "max", "last"]
+    how = draw(st.sampled_from(["", *pools]))
+    if how and count and last and not isinstance(layers[-1], Recurrent):
         layers.append(Pool("pool", width, how))
         last = False
     if draw(st.booleans()) or not layers:

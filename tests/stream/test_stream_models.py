@@ -195,6 +195,21 @@ def test_what_stands_before_and_behind_the_cells(first, last):
     assert_as_keras(keras.Sequential(parts), x)
 
 
+@pytest.mark.parametrize(
+    ("kind", "front"),
+    [("Average", "masked words"), ("Average", "numbers"), ("Max", "numbers")],
+)
+def test_pools(kind, front):
+    """A step gives the pool of the steps so far; the last one, Keras's."""
+    cell = slimrnn.SlimLSTM(UNITS, "LSTM6", return_sequences=True)
+    pool = getattr(layers, f"Global{kind}Pooling1D")()
+    model = keras.Sequential([*FRONTS[front](), cell, pool, layers.Dense(2)])
+    x = inputs_of(front)
+    expected = keras.ops.convert_to_numpy(randomised(model)(x))
+    found = taken(stream_of(model, BATCH), x)[:, -1]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
 CONVOLUTIONS = {
     f"{padding}, {steps}={count}, groups={groups}": layers.Conv1D(
         6, 3, padding=padding, groups=groups, **{steps: count}

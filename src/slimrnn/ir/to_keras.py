@@ -36,13 +36,18 @@ def to_keras(model: Model) -> keras.Model:
     made = [_LAYERS[type(layer)](layer) for layer in model.layers]
     last = [keras.layers.Flatten()] if model.flatten else []
     inside = [keras.Input(shape), *(layer for layer, _ in made), *last]
-    if any(isinstance(layer, (ir.Skip, ir.Pool)) for layer in model.layers):
+    if any(isinstance(layer, ir.Skip) or _is_last(layer) for layer in model.layers):
         built = _around(model, inside)
     else:
         built = keras.Sequential(inside, name=model.name)
     for layer, weights in made:
         layer.set_weights(weights)
     return built
+
+
+def _is_last(layer: ir.Layer | None) -> bool:
+    """Whether it is ``x[:, -1]``, which no layer of Keras is."""
+    return isinstance(layer, ir.Pool) and layer.how == "last"
 
 
 def _around(model: Model, inside: list[Any]) -> keras.Model:
@@ -55,7 +60,7 @@ def _around(model: Model, inside: list[Any]) -> keras.Model:
             if (layer.scale != 1).any():
                 side = keras.layers.Rescaling(layer.scale.tolist())(side)
             x = made([side, x])
-        elif isinstance(layer, ir.Pool) and layer.how == "last":
+        elif _is_last(layer):
             x = x[:, -1]
         else:
             x = made(x)
