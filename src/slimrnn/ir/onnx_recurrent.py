@@ -42,7 +42,7 @@ class _Kind:
     states: tuple[str, ...]
 
 
-_KINDS = {
+KINDS = {
     "LSTM": _Kind((0, 2, 3, 1), ("Sigmoid", "Tanh", "Tanh"), ("h", "c")),
     "GRU": _Kind((0, 1, 2), ("Sigmoid", "Tanh"), ("h",)),
     "RNN": _Kind((0,), ("Tanh",), ("h",)),
@@ -134,7 +134,7 @@ def named_function(
 
 def _functions(kind: str, about: About, directions: int) -> Iterator[Activation]:
     """The functions of all directions, each with its parameters."""
-    names = about.get("activations") or _KINDS[kind].functions * directions
+    names = about.get("activations") or KINDS[kind].functions * directions
     alphas, betas = (
         list(about.get(f"activation_{key}", [])) for key in ("alpha", "beta")
     )
@@ -160,7 +160,7 @@ def _cell(
     if kind == "GRU" and about.get("linear_before_reset"):
         variant = variant.with_reset_after()
     gate = gates[0] if gates else ACTIVATIONS["linear"]
-    order = _KINDS[kind].order
+    order = KINDS[kind].order
     return stacked_cell(name, variant, order, (activation, gate), weights, biases)
 
 
@@ -182,7 +182,7 @@ def _initial(name: str, kind: str, given: tuple, way: int) -> dict[str, Array] |
     if not found:
         return None
     zeros = np.zeros(len(next(iter(found.values()))), "float32")
-    return {state: found.get(state, zeros) for state in _KINDS[kind].states}
+    return {state: found.get(state, zeros) for state in KINDS[kind].states}
 
 
 def _outputs(

@@ -1,0 +1,121 @@
+"""The operators of ONNX that turn axes round, and take a part of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from slimrnn.errors import InputError
+from slimrnn.ir.described import Described
+from slimrnn.ir.onnx_recurrent import About
+from slimrnn.ir.onnx_values import DIRECTIONS, FEATURES, ONE, Array, Axis, Flow
+
+_END = np.iinfo("int32").max  # a slice's, or more
+
+
+def _transpose(about: About, x: Flow) -> Flow:
+    order = about.get("perm", range(len(x.axes))[::-1])
+    return x.with_axes(x.axes[k] for k in order)
+
+
+def _places(axes: Any, rank: int) -> list[int]:
+    return [int(axis) % rank for axis in axes]
+
+
+def _squeeze(about: About, x: Flow, axes: Any = None) -> Flow:
+    ones = [k for k, axis in enumerate(x.axes) if axis.size == 1]
+    gone = _places(about.get("axes", ones if axes is None else axes), len(x.axes))
+    return x.with_axes(axis for k, axis in enumerate(x.axes) if k not in gone)
+
+
+def _unsqueeze(about: About, x: Flow, axes: Any = None) -> Flow:
+    found = list(x.axes)
+    given = about.get("axes", axes)
+    for place in _places(given, len(x.axes) + len(given)):
+        found.insert(place, Axis(ONE, 1))
+    return x.with_axes(found)
+
+
+def _reshape(about: About, x: Flow, shape: Array) -> Flow:
+    return x.reshaped(list(shape))
+
+
+def _flatten(about: About, x: Flow) -> Flow:
+    sizes = [axis.size for axis in x.axes]
+    return x.reshaped([*sizes[: about.get("axis", 1)], -1])
+
+
+def _slice(
+    about: About,
+    x: Flow,
+    starts: Any = None,
+    ends: Any = None,
+    axes: Any = None,
+    steps: Any = None,
+) -> Flow:
+    starts, ends = about.get("starts", starts), about.get("ends", ends)
+    axes = about.get("axes", range(len(starts)) if axes is None else axes)
+    steps = [1] * len(starts) if steps is None else steps
+    places = _places(axes, len(x.axes))
+    for place, *bounds in zip(places, starts, ends, steps, strict=True):
+        x = _cut(x, place, *map(int, bounds))
+    return x
+
+
+def _cut(x: Flow, place: int, start: int, end: int, step: int) -> Flow:
+    """One axis of it, from start to end."""
+    axis, axes = x.axes[place], list(x.axes)
+    to_end = end >= _END or end == axis.size
+    if (start, step) == (0, 1) and to_end:
+        return x
+    if step == -1 and start in (-1, axis.size) and end < -1 and x.layers:
+        return replace(x, in_order=not x.in_order)
+    if axis.name == FEATURES and (start, step) == (0, 1) and not x.layers:
+        axes[place] = Axis(FEATURES, end)
+        return replace(x, axes=tuple(axes), columns=end)
+    is_last = step == 1 and to_end and start in (-1, _before(axis.size))
+    if is_last and axis.name not in (FEATURES, DIRECTIONS):
+        axes[place] = Axis(ONE, 1)
+        return x.last_step().with_axes(axes)
+    raise InputError(
+        f"The graph cuts the axis {axis.name} from {start} to {end} by {step}; allowed "
+        f"is the last step."
+    )
+
+
+def _before(size: Any) -> Any:
+    return size - 1 if isinstance(size, int) else None
+
+
+def _gather(about: About, x: Any, index: Any) -> Flow:
+    if isinstance(index, Flow):
+        if about.get("axis", 0) or index.layers or np.ndim(x) != 2:
+            raise InputError(f"The operator {about['name']} (Gather) is no Embedding.")
+        layer = Described("Embedding", about["name"], weights=[x])
+        axes = (*index.axes, Axis(FEATURES, x.shape[1]))
+        return Flow(axes, (*index.layers, layer))
+    place = about.get("axis", 0) % len(x.axes)
+    axis, axes = x.axes[place], x.axes
+    if np.size(index) != 1 or int(index) not in (-1, _before(axis.size)):
+        raise InputError(
+            f"The operator {about['name']} (Gather) takes {index} of the axis "
+            f"{axis.name}; allowed is the last step."
+        )
+    found = x if axis.size == 1 else _cut(x, place, -1, _END, 1)
+    ones = [Axis(ONE, 1)] * np.ndim(index)
+    return found.with_axes([*axes[:place], *ones, *axes[place + 1 :]])
+
+
+#: of what they get: the attributes, and the inputs
+AXES: dict[str, Callable[..., Flow]] = {
+    "Transpose": _transpose,
+    "Squeeze": _squeeze,
+    "Unsqueeze": _unsqueeze,
+    "Reshape": _reshape,
+    "Flatten": _flatten,
+    "Slice": _slice,
+    "Gather": _gather,
+}

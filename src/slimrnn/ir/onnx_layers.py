@@ -1,0 +1,149 @@
+"""The operators of ONNX that are layers, or a part of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from slimrnn.errors import InputError
+from slimrnn.ir.described import Described
+from slimrnn.ir.onnx_recurrent import About, named_function
+from slimrnn.ir.onnx_values import FEATURES, Array, Filled, Flow
+
+
+def _dense(about: About, x: Flow, kernel: Array, bias: Any = None) -> Flow:
+    if not isinstance(kernel, np.ndarray) or kernel.ndim != 2:
+        raise InputError(f"The operator {about['name']} has no matrix in the file.")
+    weights = [kernel] if bias is None else [kernel, np.resize(bias, kernel.shape[1])]
+    settings = {"use_bias": bias is not None}
+    layer = Described("Dense", about["name"], settings, weights)
+    return x.through(layer, kernel.shape[1])
+
+
+def _matmul(about: About, x: Any, kernel: Any) -> Flow:
+    return _dense(about, x, kernel)
+
+
+def _gemm(about: About, x: Any, kernel: Any, bias: Any = None) -> Flow:
+    if about.get("transA"):
+        raise InputError(f"The operator {about['name']} (Gemm) turns its input round.")
+    matrix = kernel.T if about.get("transB") else kernel
+    scaled = None if bias is None else bias * np.float32(about.get("beta", 1))
+    return _dense(about, x, matrix * np.float32(about.get("alpha", 1)), scaled)
+
+
+def _affine(scale: Callable[[Any], Any], offset: Callable[[Any], Any], sign: float = 1):
+    """An operator with a constant, on either side; ``sign``: of x as the second."""
+
+    def read(about: About, one: Any, other: Any) -> Flow:
+        x, constant = (one, other) if isinstance(one, Flow) else (other, one)
+        if isinstance(constant, Filled) or not isinstance(constant, np.ndarray):
+            raise InputError(f"The operator {about['name']} has no constant.")
+        first = isinstance(one, Flow)
+        if not first and sign == 0:
+            raise InputError(f"The operator {about['name']} divides by its input.")
+        settings = {
+            "scale": scale(constant) if first or sign > 0 else np.float32(-1),
+            "offset": offset(constant) if first or sign > 0 else constant,
+        }
+        return x.through(Described("Rescaling", about["name"], settings))
+
+    return read
+
+
+def _add(about: About, one: Any, other: Any) -> Flow:
+    if isinstance(one, Flow) and isinstance(other, Flow):
+        for x, y in ((one, other), (other, one)):
+            if not y.layers:
+                settings = {"columns": y.columns}
+                return x.through(Described("Add", about["name"], settings))
+        return _pair(about, "sum", one, other)
+    return _OFFSET(about, one, other)
+
+
+def _mul(about: About, one: Any, other: Any) -> Flow:
+    if isinstance(one, Flow) and isinstance(other, Flow):
+        return _pair(about, "mul", one, other)
+    return _SCALE(about, one, other)
+
+
+def _concat(about: About, *parts: Any) -> Flow:
+    flows = [part for part in parts if isinstance(part, Flow)]
+    axis = about["axis"] % len(flows[0].axes)
+    if len(flows) != 2 or len(parts) != 2 or axis != len(flows[0].axes) - 1:
+        raise InputError(f"The operator {about['name']} (Concat) joins other tensors.")
+    return _pair(about, "concat", *flows)
+
+
+def _pair(about: About, merge: str, one: Flow, other: Flow) -> Flow:
+    """Two layers over the same steps as the directions of one."""
+    *before, forward = one.layers
+    *same, backward = other.layers
+    ways = [layer.get("go_backwards") for layer in (forward, backward)]
+    fits = all(a is b for a, b in zip(before, same, strict=False))
+    if ways != [False, True] or not fits or len(before) != len(same):
+        raise InputError(
+            f"The operator {about['name']} joins {forward.name} and {backward.name}; "
+            f"allowed are two recurrent layers over the same steps, forwards and "
+            f"backwards."
+        )
+    widths = [x.axes[-1].size for x in (one, other)]
+    width = sum(map(int, widths)) if merge == "concat" else widths[0]
+    inner = forward, backward
+    both = Described("Bidirectional", about["name"], {"merge_mode": merge}, inner=inner)
+    found = replace(one, layers=tuple(before), in_order=False)
+    return found.through(both, width)
+
+
+def _batch_norm(about: About, x: Flow, *arrays: Array) -> tuple[Flow, ...]:
+    if x.axes[1 if len(x.axes) > 1 else 0].name != FEATURES:
+        raise InputError(
+            f"The operator {about['name']} (BatchNormalization) is not over features."
+        )
+    settings = {"epsilon": about.get("epsilon", 1e-5)}
+    layer = Described("BatchNormalization", about["name"], settings, arrays)
+    return (replace(x, layers=(*x.layers, layer)),)
+
+
+def _function(name: str) -> Callable[..., Flow]:
+    def read(about: About, x: Flow) -> Flow:
+        settings = {"activation": name}
+        return x.through(Described("Activation", about["name"], settings))
+
+    return read
+
+
+def _softmax(about: About, x: Flow) -> Flow:
+    if about.get("axis", -1) % len(x.axes) != len(x.axes) - 1:
+        raise InputError(f"The operator {about['name']} is not over the features.")
+    return _function("softmax")(about, x)
+
+
+def _hard_sigmoid(about: About, x: Flow) -> Flow:
+    name = named_function(
+        "HardSigmoid", about.get("alpha", 0.2), about.get("beta", 0.5)
+    ).name
+    return _function(name)(about, x)
+
+
+_OFFSET = _affine(lambda c: np.float32(1), lambda c: c)
+_SCALE = _affine(lambda c: c, lambda c: np.float32(0))
+#: of what they get: the attributes, and the inputs
+LAYERS: dict[str, Callable[..., Any]] = {
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    "Add": _add,
+    "Sub": _affine(lambda c: np.float32(1), lambda c: -c, -1),
+    "Mul": _mul,
+    "Div": _affine(lambda c: 1 / c, lambda c: np.float32(0), 0),
+    "BatchNormalization": _batch_norm,
+    "Tanh": _function("tanh"),
+    "Sigmoid": _function("sigmoid"),
+    "Relu": _function("relu"),
+    "HardSigmoid": _hard_sigmoid,
+    "Softmax": _softmax,
+    "Concat": _concat,
+}
