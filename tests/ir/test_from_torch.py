@@ -43,6 +43,23 @@ def classifier():
     )
 
 
+def spotter(padding):
+    def forward(self, x):
+        x = torch.relu(self.conv(x.transpose(1, 2)))
+        x = self.other(x).transpose(1, 2)
+        return self.head(self.rnn(x)[0][:, -1])
+
+    return Net(
+        forward,
+        conv=nn.Conv1d(
+            3, 6, 3, padding=padding, dilation=2 if padding == "same" else 1
+        ),
+        other=nn.Conv1d(6, 4, 2, stride=2, groups=2, bias=False),
+        rnn=nn.GRU(4, 4, **FIRST),
+        head=nn.Linear(4, 2),
+    )
+
+
 MODULES = {
     **{
         f"{kind.__name__}, bias {bias}, both {both}": partial(
@@ -60,6 +77,10 @@ MODULES = {
         rec=nn.GRU(2, 4, **FIRST),
         lin=nn.Linear(4, 1),
     ),
+    **{
+        f"a keyword spotter, padding {padding}": partial(spotter, padding)
+        for padding in (0, 1, "same")
+    },
     "modules of activations": lambda: Net(
         lambda self, x: self.s(self.b(self.h(self.a(self.rnn(x)[0][:, -1])))),
         rnn=nn.LSTM(3, 4, **FIRST),
@@ -141,8 +162,8 @@ def test_numbers_of_other_types(dtype, tmp_path):
 REFUSED = {
     "a projection": (lambda: nn.LSTM(3, 4, proj_size=2), "has proj_size"),
     "another layer": (
-        lambda: nn.Sequential(nn.Conv1d(3, 4, 2), nn.Linear(4, 2)),
-        r"\(Conv1d\) cannot be read; allowed: LSTM",
+        lambda: nn.Sequential(nn.Conv2d(3, 4, 2), nn.Linear(4, 2)),
+        r"\(Conv2d\) cannot be read; allowed: LSTM",
     ),
     "a forward of its own": (
         lambda: Net(

@@ -143,6 +143,21 @@ def _linear(name: str, tensors: Tensors) -> Iterator[Described]:
     yield Described("Dense", name, use_bias, weights, features=len(weights[0]))
 
 
+def _conv1d(
+    name: str, tensors: Tensors, padding: tuple[int, int] = (0, 0), **settings: Any
+) -> Iterator[Described]:
+    weight = tensors["weight"]  # (n, m / groups, taps)
+    weights = [np.ascontiguousarray(weight.transpose(2, 1, 0))]
+    weights += [tensors["bias"]] if "bias" in tensors else []
+    settings |= {"use_bias": "bias" in tensors}
+    features = weight.shape[1] * settings.get("groups", 1)
+    if any(padding):
+        zeros = {"padding": padding}
+        called = f"{name}_padding"
+        yield Described("ZeroPadding1D", called, zeros, features=features)
+    yield Described("Conv1D", name, settings, weights, features=features)
+
+
 def _embedding(name: str, tensors: Tensors) -> Iterator[Described]:
     yield Described("Embedding", name, weights=[_of(name, tensors, "weight")])
 
@@ -161,6 +176,7 @@ def _batch_norm(
 _LAYERS: dict[str, Callable[..., Iterator[Described]]] = {
     **dict.fromkeys(TORCH, _recurrent),
     "Linear": _linear,
+    "Conv1d": _conv1d,
     "Embedding": _embedding,
     "BatchNorm1d": _batch_norm,
 }

@@ -6,6 +6,7 @@ forwards usually do is tried on some numbers, and read is what answers as the mo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice, product
@@ -34,6 +35,8 @@ _BETWEEN = ("linear", "relu", "tanh", "sigmoid", "softmax")
 _MOST_TRIED = 5000
 _BATCH, _TIME = 2, 6  # of what is tried
 _CLOSE = 1e-5
+#: (time, batch, m) with the axis of time as the last one, and back
+_TIME_FIRST = ((1, 2, 0), (2, 0, 1))
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,39 @@ class _Leaf:
             settings["activation"] = self.module.nonlinearity
         if self.kind == "BatchNorm1d":
             settings["epsilon"] = self.module.eps
+        if self.kind == "Conv1d":
+            settings |= self._convolution()
         yield from torch_layers.layers(self.name, self.kind, tensors, **settings)
+
+    def _convolution(self) -> dict[str, Any]:
+        """What a Conv1d's tensors do not tell; its axis of time is the last one."""
+        module = self.module
+        ((stride,), (dilation,), (taps,)) = (
+            *(module.stride, module.dilation, module.kernel_size),
+        )
+        if module.padding_mode != "zeros":
+            raise InputError(
+                f"The module {self.name} has padding_mode={module.padding_mode!r}; "
+                f"allowed is 'zeros'."
+            )
+        both = (taps - 1) * dilation if module.padding == "same" else 0
+        padding = (both // 2, both - both // 2)
+        if not isinstance(module.padding, str):
+            padding = (*module.padding, *module.padding)
+        return {
+            "padding": padding,
+            "strides": stride,
+            "dilation_rate": dilation,
+            "groups": module.groups,
+        }
+
+    @property
+    def steps(self) -> int:
+        """How many steps it takes for one."""
+        if self.kind != "Conv1d":
+            return 1
+        (stride,), (dilation,) = self.module.stride, self.module.dilation
+        return stride + (self.module.kernel_size[0] - 1) * dilation
 
     def _tensors(self) -> Iterator[tuple[str, Tensor]]:
         for name, tensor in self.module.state_dict().items():
@@ -72,6 +107,7 @@ def from_module(module: Module) -> Model:
 
     Args:
         module: a layer, ``nn.Sequential``, or a module of LSTM, GRU, RNN, Linear,
+            Conv1d (which its forward gives the axis of time as the last one),
             Embedding, BatchNorm1d and activations, which its forward calls in the
             order in which they were made: with all steps or the last one, tanh, relu,
             sigmoid or softmax between them, its input added to the output or not. Its
@@ -161,13 +197,14 @@ class _Guesses:
 
     def input(self, first: _Leaf) -> Tensor:
         """Some numbers, or indices, for the first module."""
-        shape = (_BATCH, _TIME) if self.batch_first else (_TIME, _BATCH)
+        time = _TIME * math.prod(leaf.steps for leaf in self.leaves)
+        shape = (_BATCH, time) if self.batch_first else (time, _BATCH)
         rng = np.random.default_rng(0)
         if first.kind == "Embedding":
             indices = rng.integers(0, first.module.num_embeddings, shape)
             return self.torch.as_tensor(indices)
         weight = next(first.module.parameters())
-        wide = weight.shape[-1]
+        wide = getattr(first.module, "in_channels", weight.shape[-1])
         x = rng.normal(size=(*shape, wide)).astype("float32")
         return self.torch.as_tensor(x).to(weight)
 
@@ -202,11 +239,18 @@ class _Guesses:
     def _run(self, x: Tensor, functions: tuple[str, ...], last: bool) -> Tensor:
         for leaf, function in zip(self.leaves, functions, strict=True):
             own = _FUNCTIONS.get(leaf.kind)
-            x = self._function(own, x) if own else _first(leaf.module(x))
+            x = self._function(own, x) if own else self._called(leaf, x)
             if last and leaf is self._last:
                 x = x[:, -1] if self.batch_first else x[-1]
             x = self._function(function, x)
         return x
+
+    def _called(self, leaf: _Leaf, x: Tensor) -> Tensor:
+        """A module's output; a Conv1d gets the axis of time as the last one."""
+        if leaf.kind != "Conv1d":
+            return _first(leaf.module(x))
+        there, back = ((0, 2, 1), (0, 2, 1)) if self.batch_first else _TIME_FIRST
+        return leaf.module(x.permute(there)).permute(back)
 
     def _function(self, name: str, x: Tensor) -> Tensor:
         known: dict[str, Callable[[Tensor], Tensor]] = {
