@@ -41,7 +41,7 @@ def modules() -> dict[str, list[Path]]:
 
 
 def imported(path: Path) -> set[str]:
-    """The names behind ``slimrnn.`` in all imports of a module, nested ones too."""
+    """The names after ``slimrnn.`` in all imports of a module, nested ones too."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
