@@ -121,7 +121,9 @@ def test_padded_steps_do_not_count():
     assert found["mae"] == pytest.approx(scores.mean(), rel=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["classes", "unequal"])
+@pytest.mark.parametrize(
+    "kind", [pytest.param("classes", marks=pytest.mark.exhaustive), "unequal"]
+)
 def test_a_model_is_trained_slimmed_and_exported_as_it_is(tmp_path, kind, monkeypatch):
     """train, slim, evaluate, predict, size, export; a stream answers at each step."""
     found = load(tmp_path, kind)
