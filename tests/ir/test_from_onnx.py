@@ -264,6 +264,13 @@ EXPORTED = {
         rnn=nn.LSTM(M, N, **FIRST),
         lin=nn.Linear(N, 2),
     ),
+    "convolutions": lambda: Net(
+        lambda self, x: self.rnn(
+            torch.relu(self.conv(x.transpose(1, 2))).transpose(1, 2)
+        )[0],
+        conv=nn.Conv1d(M, 6, 3, padding=2, dilation=2, groups=3),
+        rnn=nn.GRU(6, N, **FIRST),
+    ),
     "a norm": lambda: Net(
         lambda self, x: self.lin(self.norm(self.rnn(x)[0][:, -1])),
         rnn=nn.RNN(M, N, **FIRST),

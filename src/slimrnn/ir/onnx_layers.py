@@ -11,7 +11,7 @@ import numpy as np
 from slimrnn.errors import InputError
 from slimrnn.ir.described import Described
 from slimrnn.ir.onnx_recurrent import About, named_function
-from slimrnn.ir.onnx_values import FEATURES, Array, Filled, Flow
+from slimrnn.ir.onnx_values import FEATURES, Array, Axis, Filled, Flow
 
 
 def _dense(about: About, x: Flow, kernel: Array, bias: Any = None) -> Flow:
@@ -33,6 +33,39 @@ def _gemm(about: About, x: Any, kernel: Any, bias: Any = None) -> Flow:
     matrix = kernel.T if about.get("transB") else kernel
     scaled = None if bias is None else bias * np.float32(about.get("beta", 1))
     return _dense(about, x, matrix * np.float32(about.get("alpha", 1)), scaled)
+
+
+def _conv(about: About, x: Flow, kernel: Array, bias: Array | None = None) -> Flow:
+    """A convolution over time; its features lie in the middle."""
+    name = about["name"]
+    if np.ndim(kernel) != 3 or len(x.axes) != 3 or x.axes[1].name != FEATURES:
+        raise InputError(
+            f"The operator {name} (Conv) is not over the steps of features."
+        )
+    if about.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
+        raise InputError(
+            f"The operator {name} (Conv) has auto_pad={about['auto_pad']}; allowed are "
+            f"pads in numbers."
+        )
+    strides, dilation = (about.get(k, [1])[0] for k in ("strides", "dilations"))
+    settings = {
+        "strides": strides,
+        "dilation_rate": dilation,
+        "groups": about.get("group", 1),
+        "use_bias": bias is not None,
+    }
+    weights = [np.ascontiguousarray(kernel.transpose(2, 1, 0))]
+    weights += [] if bias is None else [bias]
+    pads = tuple(about.get("pads", (0, 0)))
+    layers = [Described("Conv1D", name, settings, weights)]
+    if any(pads):
+        layers.insert(0, Described("ZeroPadding1D", f"{name}_pads", {"padding": pads}))
+    batch, _, time = x.axes
+    size = time.size
+    if isinstance(size, int):
+        size = (size + sum(pads) - dilation * (kernel.shape[2] - 1) - 1) // strides + 1
+    axes = (batch, Axis(FEATURES, len(kernel)), Axis(time.name, size))
+    return replace(x, axes=axes, layers=(*x.layers, *layers))
 
 
 def _affine(scale: Callable[[Any], Any], offset: Callable[[Any], Any], sign: float = 1):
@@ -139,6 +172,7 @@ LAYERS: dict[str, Callable[..., Any]] = {
     "Sub": _affine(lambda c: np.float32(1), lambda c: -c, -1),
     "Mul": _mul,
     "Div": _affine(lambda c: 1 / c, lambda c: np.float32(0), 0),
+    "Conv": _conv,
     "BatchNormalization": _batch_norm,
     "Tanh": _function("tanh"),
     "Sigmoid": _function("sigmoid"),

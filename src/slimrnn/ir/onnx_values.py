@@ -73,9 +73,11 @@ class Flow:
         """Behind a layer, over the features of each step.
 
         Raises:
-            InputError: the features do not lie last.
+            InputError: the features do not lie last, where it needs them all.
         """
         if self.axes[-1].name != FEATURES:
+            if width is None and layer.kind == "Activation":  # each number by itself
+                return replace(self, layers=(*self.layers, layer))
             raise InputError(f"The operator {layer} is not over the features.")
         last = Axis(FEATURES, self.width if width is None else width)
         return replace(self, axes=(*self.axes[:-1], last), layers=(*self.layers, layer))
