@@ -401,7 +401,7 @@ NO_CHOICES = [
     ((), None, None, "No backend for Keras is installed"),
     (("jax",), "torch", None, "pip install torch"),
     (("jax",), None, "tensorflow", "pip install tensorflow"),
-    (("jax",), "numpy", None, "Unknown backend .* 'numpy'; the nearest"),
+    (("jax",), "numpy", None, "(chosen by KERAS_BACKEND) 'numpy'; the nearest is"),
 ]
 
 
