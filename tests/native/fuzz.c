@@ -114,7 +114,15 @@ static void stream(bytes *b) {
     slim_layer *l = &layers[k];
     l->kind = k && byte(b) < 250 ? 1 + below(b, SLIM_LAYERS - 1) : below(b, SLIM_LAYERS + 1);
     l->inputs = inputs;
-    const int is_wide = l->kind == SLIM_LAYER_POINTWISE || l->kind == SLIM_LAYER_MASKING;
+    const int is_pool = l->kind == SLIM_LAYER_AVERAGE || l->kind == SLIM_LAYER_LARGEST;
+    const int is_convolution = l->kind == SLIM_LAYER_CONVOLUTION;
+    const int is_wide = l->kind == SLIM_LAYER_POINTWISE ||
+                        l->kind == SLIM_LAYER_MASKING || is_pool;
+    if (is_convolution) {
+      l->taps = byte(b) < 240 ? 1 + (int32_t)below(b, 4) : size32(b);
+      l->dilation = byte(b) < 240 ? 1 + (int32_t)below(b, 4) : size32(b);
+      l->strides = byte(b) < 240 ? 1 + (int32_t)below(b, 4) : size32(b);
+    }
     l->outputs = inputs = is_wide && byte(b) < 250 ? inputs : size32(b);
     l->activation = below(b, SLIM_SOFTMAX + 1);
     l->mask_zero = below(b, 2);
@@ -123,20 +131,27 @@ static void stream(bytes *b) {
     if (byte(b) < 250) cells[k].features = l->inputs, cells[k].units = l->outputs;
     l->cell = byte(b) < 250 ? &cells[k] : NULL;
     const int is_cell = l->kind == SLIM_LAYER_CELL;
-    const int64_t matrix = (int64_t)l->inputs * l->outputs;
+    const int taps = is_convolution && l->taps > 0 && l->taps < MOST ? l->taps : 1;
+    int64_t matrix = (int64_t)l->inputs * l->outputs;
+    if (matrix > 0 && matrix < MOST) matrix *= taps;
     for (int w = 0; w < SLIM_WEIGHTS; w++) {
       const int64_t wanted = is_cell  ? slim_elements(&cells[k], 1, 1, SLIM_WEIGHT + w)
                              : l->kind == SLIM_LAYER_MASKING ? w == 0
                              : is_wide ? (w < 2 && l->mask_zero ? l->inputs : 0)
                              : w == 0  ? matrix
-                             : w == 1 && l->kind == SLIM_LAYER_DENSE ? l->outputs
-                                                                    : 0;
+                             : w == 1 && (is_convolution || l->kind == SLIM_LAYER_DENSE)
+                                 ? l->outputs
+                                 : 0;
       if (wanted > 0) l->weights[w] = buffer(b, wanted, sizeof(float));
     }
-    for (int i = 0; is_cell && i < SLIM_STATES; i++)
-      if (batch > 0 && batch < MOST)
-        l->states[i] =
-            buffer(b, (int64_t)batch * slim_padded(l->outputs), sizeof(float));
+    const int64_t span = is_convolution ? (taps - 1) * (int64_t)l->dilation + 1 : 1;
+    const int64_t wide = !is_convolution            ? l->outputs
+                         : span > 0 && span < MOST ? span * l->inputs
+                                                   : 0;
+    for (int i = 0; (is_cell || is_pool || is_convolution) && i < SLIM_STATES; i++)
+      if (batch > 0 && batch < MOST && wide > 0 && wide < MOST * MOST)
+        l->states[i] = buffer(
+            b, (int64_t)batch * slim_padded(i && !is_cell ? 1 : (int)wide), sizeof(float));
   }
   const int is_index = layers[0].kind == SLIM_LAYER_EMBEDDING;
   const int64_t rows = batch > 0 && batch < MOST ? batch : 0;
