@@ -279,6 +279,8 @@ ENTRIES = {
     for make in (layer, engine)
     for name in ENGINES
     for way, transform in WAYS[BACKEND].items()
+    # torch looks through all of Keras, for 15 seconds a call
+    if (make, BACKEND, way) != (layer, "torch", "compile")
 }
 if not native.reason():
     ENTRIES |= {
