@@ -14,7 +14,7 @@ from slimrnn.variants.files import load
 SEEDS = [1, 2, 3]
 #: sequences so long that the layer takes most of the time
 DATASET = "digits_pixels"
-COMPARED = ("LSTM", "LSTM4", "LSTM5a", "LSTM6", "LSTM10")
+COMPARED = ("LSTM", "JANET", "LSTM4", "LSTM6", "LSTM10")
 
 
 def add(commands: Any) -> None:
