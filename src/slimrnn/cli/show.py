@@ -96,10 +96,21 @@ def _both(layer: ir.Bidirectional) -> str:
     return f"Bidirectional {layer.merge}: {pair}"
 
 
+def _convolution(layer: ir.Conv1D) -> str:
+    said = [f"{_usual(layer)}, {plural(layer.taps, 'tap')}"]
+    for name in ("strides", "dilation", "groups"):
+        said += [f"{name} {getattr(layer, name)}"] * (getattr(layer, name) > 1)
+    if layer.before or layer.after:
+        said.append(f"zeros {layer.before} before, {layer.after} after")
+    return ", ".join(said)
+
+
 #: what a kind of layer is called, by its class; others by their activation
 _KINDS: dict[str, Callable[[Any], str]] = {
     "Recurrent": _recurrent,
     "Bidirectional": _both,
+    "Conv1D": _convolution,
+    "Pool": lambda layer: f"{layer.how} of all steps",
 }
 
 
@@ -127,7 +138,11 @@ def _uses(model: Model) -> Iterator[tuple[str, str]]:
 
     yield "Stream", model.why_no_stream() or "one step at a time"
     cells = [layer.cell.variant for layer in model.recurrent()]
-    rows = [row.name for row in TABLE if any(not why_not(cell, row) for cell in cells)]
+    rows = [
+        row.name
+        for row in TABLE
+        if any(cell.name != row.name and not why_not(cell, row) for cell in cells)
+    ]
     yield "slim", f"to {', '.join(rows)}" if rows else "to no variant of the table"
     for exporter in EXPORTERS.values():
         yield f"export --to {exporter.name}", exporter.obstacle or exporter.title
