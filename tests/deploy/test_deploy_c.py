@@ -561,7 +561,7 @@ REFUSED = {
     "no identifier": ({"name": "2fast"}, "C identifier.*'2fast'"),
     "a word of C": ({"name": "float"}, "C identifier.*'float'"),
     "a path": ({"name": "a/b"}, "C identifier"),
-    "float16": ({"dtype": "float16"}, "float32, int8; received 'float16'"),
+    "float16": ({"dtype": "float16"}, "'float16'; the nearest is float32"),
     "int8 without data": ({"dtype": "int8"}, "needs calibration data"),
     "other features": (
         {"dtype": "int8", "calibration": np.zeros((2, 3, 4))},

@@ -158,7 +158,8 @@ def test_several_budgets_and_layers_are_a_grid(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(scheduler, "check", lambda study: seen.extend(study.trials()))
     monkeypatch.setattr(scheduler.Sweep, "run", lambda self: None)
-    args = "compare LSTM6 GRU3 --match flash=3KB,ram=500 --layers 1,2 --seeds 1"
+    args = "compare LSTM6 GRU3 --match flash=3KB,ram=500 --layers 1,2 --seeds 1 "
+    args += "--dataset digits"
     assert cli.main([*args.split(), "--timing", "0", "--out", str(tmp_path / "a")]) == 0
     assert len({(x.name, x.match, x.layers, x.units) for x in seen}) == 8
     other = "sweep --set variant=LSTM6,GRU3 layers=1,2 --match flash=3KB,ram=500"

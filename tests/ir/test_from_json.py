@@ -71,9 +71,9 @@ def test_other_layers_of_rtneural(tmp_path):
 
 
 WRONG = {
-    "a convolution": (
-        lambda: {"in_shape": [1], "layers": [{"type": "conv1d", "shape": [1]}]},
-        "type conv1d; allowed: dense",
+    "another layer": (
+        lambda: {"in_shape": [1], "layers": [{"type": "prelu", "shape": [1]}]},
+        "type prelu; allowed: dense",
     ),
     "another architecture": (lambda: {**nam(), "architecture": "WaveNet"}, "WaveNet"),
     "too few numbers": (lambda: {**nam(), "weights": [0.5] * 20}, "sizes want more"),
