@@ -199,5 +199,5 @@ def test_files_that_are_refused(what, tmp_path, monkeypatch):
 
 def test_another_precision_is_said(tmp_path):
     path = tmp_path / "m.keras"
-    chain(layers.LSTM(3, dtype="float64")).save(path)
+    chain(layers.SimpleRNN(3, dtype="float64")).save(path)
     assert read(path).translated == "float64 as float32"
