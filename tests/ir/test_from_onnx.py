@@ -10,6 +10,7 @@ from slimrnn import deploy, ir
 from slimrnn.deploy.program import program, simulator
 from slimrnn.errors import InputError
 from slimrnn.variants import get
+from torch_nets import Net, nn, torch
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -126,6 +127,30 @@ def test_functions(what, tmp_path):
     )
 
 
+def test_numbers_around_a_layer(tmp_path):
+    """``2 - (y - 3) * c / 4``, on rows of all steps of all sequences."""
+    names = {"three": 3, "two": 2, "four": 4}
+    arrays = {k: np.float32(v) for k, v in names.items()}
+    arrays |= {**weights("RNN", 1), "c": normal(N), "rows": np.array([-1, N])}
+    nodes = [
+        TURN,
+        node("RNN", "t W R B", "Y H", hidden_size=N),
+        node("Transpose", "Y", "u", perm=[2, 0, 1, 3]),
+        node("Reshape", "u rows", "r"),
+        node("Sub", "r three", "a"),
+        node("Mul", "c a", "b"),
+        node("Div", "b four", "d"),
+        node("Sub", "two d", "y"),
+    ]
+    path = saved(tmp_path / "m.onnx", nodes, arrays)
+    x = normal(BATCH, TIME, M)
+    expected, model = answered(path, x)
+    assert not model.flatten
+    assert not model.translated
+    found = simulator.run(program.float32(model), x)
+    np.testing.assert_allclose(found.reshape(-1, N), expected, atol=2e-6)
+
+
 def test_first_states(tmp_path):
     arrays = {
         **weights("LSTM", 1),
@@ -198,6 +223,20 @@ REFUSED = {
         ],
         "goes backwards and gives all steps",
     ),
+    "the last sequence of a batch": (
+        [
+            TURN,
+            node("LSTM", "t W R", "Y H", hidden_size=N),
+            *ENDS["all steps"][:1],
+            node("Gather", "u minus", "y", axis=0),
+        ],
+        "allowed is the last step",
+    ),
+    "rounded": (
+        [node("Cast", "x", "c", to=onnx.TensorProto.INT32), node("Tanh", "c", "y")],
+        "rounds features",
+    ),
+    "divided by x": ([node("Div", "one x", "y")], "divides by its input"),
     "a step in the middle": (
         [
             TURN,
@@ -212,31 +251,19 @@ REFUSED = {
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_is_refused(what, tmp_path):
     nodes, sentence = REFUSED[what]
-    arrays = {**weights("LSTM", 1, False), **ARRAYS, "two": np.array(2)}
+    arrays = {
+        **weights("LSTM", 1, False),
+        **ARRAYS,
+        "two": np.array(2),
+        "minus": np.array(-1),
+    }
+    arrays["one"] = np.float32(1)
     path = saved(tmp_path / "m.onnx", nodes, arrays)
     with pytest.raises(InputError, match=sentence):
         ir.read(path, recurrent=False)
 
 
-try:
-    import torch
-    from torch import nn
-except ModuleNotFoundError:
-    torch = nn = None
 FIRST = {"batch_first": True}
-
-
-class Net(nn.Module if nn else object):
-    def __init__(self, does, **modules):
-        super().__init__()
-        self.does = does
-        for name, module in modules.items():
-            setattr(self, name, module)
-
-    def forward(self, x):
-        return self.does(self, x)
-
-
 EXPORTED = {
     "all steps": lambda: Net(
         lambda self, x: self.lin(self.rnn(x)[0]),

@@ -9,23 +9,11 @@ from ir_models import normal
 from slimrnn import ir
 from slimrnn.deploy.program import program, simulator
 from slimrnn.errors import InputError
+from torch_nets import Net
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
 FIRST = {"batch_first": True}
-
-
-class Net(nn.Module):
-    """Modules, and a forward that is given."""
-
-    def __init__(self, forward, **modules):
-        super().__init__()
-        self.does = forward
-        for name, module in modules.items():
-            setattr(self, name, module)
-
-    def forward(self, x):
-        return self.does(self, x)
 
 
 def classifier():

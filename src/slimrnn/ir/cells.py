@@ -206,9 +206,8 @@ def stacked_cell(
     found = {"kernel": kernel, "recurrent_kernel": recurrent_kernel}
     both = [packed(bias) for bias in biases]
     if both:
-        found["bias"] = (one_bias if FAMILIES[variant.family].product else np.add)(
-            *both
-        )
+        joined = one_bias if FAMILIES[variant.family].product else np.add
+        found["bias"] = joined(*both)
     else:
         variant = variant.without_bias()
     if variant.family == SIMPLE_RNN.family:  # which has no gate

@@ -34,6 +34,7 @@ from slimrnn.ir.onnx_values import (
 from slimrnn.utils import files, foreign
 from slimrnn.utils.optional import require
 
+_FLOATS = (1, 10, 11, 16)  # of the format's numbers for types
 MOST_BYTES = 1 << 31  # of a file, as the format has it
 
 
@@ -66,12 +67,13 @@ class _Reading:
         self.origin = f"ONNX, {producer}" if producer.isprintable() else "ONNX"
         self.translated: dict[str, None] = {}
         self.values: dict[str, Any] = {"": None}
-        self.layout: tuple[str, str] | None = None  # the axes of time and sequences
         for tensor in graph.initializer:
             self.values[tensor.name] = self.array(tensor)
-        given = [each for each in graph.input if each.name not in self.values]
-        for place, each in enumerate(given):
-            self.values[each.name] = State(each.name) if place else _input(each)
+        given, *states = [x for x in graph.input if x.name not in self.values]
+        self.source = self.values[given.name] = _input(given)
+        self.values |= {each.name: State(each.name) for each in states}
+        if states:
+            self.translated["states, inputs of the graph, begin as zeros"] = None
 
     def array(self, tensor: Any) -> Array:
         """The numbers of a tensor that lies in the file."""
@@ -100,31 +102,29 @@ class _Reading:
             )
         if len(outputs) > 1:
             self.translated["its first output alone"] = None
-        if any(isinstance(v, State) for v in self.values.values() if v is not None):
-            self.translated["states, inputs of the graph, begin as zeros"] = None
+        if flow.time == self.source.axes[0].name:
+            self.translated["steps, the first axis there, are the second one"] = None
         _check_order(flow)
         return model_of(
             self.graph.name or path.stem,
             self._layers(flow),
-            self._steps(),
+            self._steps(flow),
             origin=self.origin,
             translated="; ".join(self.translated),
         )
 
     def _layers(self, flow: Flow) -> list[Described]:
         first, *rest = flow.layers
-        source = next(v for v in self.values.values() if _is_source(v))
-        width = source.axes[-1].size if source.axes[-1].name == FEATURES else None
-        found = [replace(first, features=width if isinstance(width, int) else None)]
-        joined = {name for axis in flow.axes for name in axis.name.split("*")}
-        if self.layout and self.layout[0] in joined and len(flow.axes) < 3:
-            rest = [*rest, Described("Flatten", "flatten")]
-        return [*found, *rest]
+        name, size = self.source.axes[-1]
+        known = size if name == FEATURES and isinstance(size, int) else None
+        found = [replace(first, features=known), *rest]
+        if flow.time in flow.axes[-1].name.split("*"):  # with the features
+            found.append(Described("Flatten", "flatten"))
+        return found
 
-    def _steps(self) -> int | None:
-        source = next(v for v in self.values.values() if _is_source(v))
-        sizes = {axis.name: axis.size for axis in source.axes}
-        size = sizes.get(self.layout[0]) if self.layout else None
+    def _steps(self, flow: Flow) -> int | None:
+        sizes = {axis.name: axis.size for axis in self.source.axes}
+        size = sizes.get(flow.time)
         return size if isinstance(size, int) else None
 
     def take(self, node: Any, usual: str) -> None:
@@ -143,7 +143,7 @@ class _Reading:
                     f"{', '.join(_OPERATORS)}."
                 )
             if kind in KINDS:
-                self._lay_out(about["name"], given[0])
+                _check_steps(about["name"], given[0])
             found = _OPERATORS[kind](about, *given)
         elif kind in FOLDED and not any(isinstance(v, State) for v in given):
             known = [v.values if isinstance(v, Filled) else v for v in given]
@@ -152,16 +152,6 @@ class _Reading:
             found = State(about["name"])
         many = found if isinstance(found, tuple) else (found,)
         self.values |= dict(zip(node.output, many, strict=False))
-
-    def _lay_out(self, name: str, x: Flow) -> None:
-        """Finds out which axis is that of time, before a recurrent operator."""
-        _check_order(x)
-        if len(x.axes) != 3 or x.axes[2].name != FEATURES:
-            raise InputError(f"The layer {name} gets no sequence of features.")
-        layout = (x.axes[0].name, x.axes[1].name)
-        if (self.layout or layout)[0] != layout[0]:
-            raise InputError(f"The layer {name} goes over another axis.")
-        self.layout = layout
 
     def _value(self, name: str) -> Any:
         if name not in self.values:
@@ -191,15 +181,20 @@ def _input(declared: Any) -> Flow:
     return Flow(tuple(axes))
 
 
-def _is_source(value: Any) -> bool:
-    return isinstance(value, Flow) and not value.layers and value.columns is None
-
-
 def _is_state_of(other: Flow, flow: Flow) -> bool:
     """Whether an output is the last h of a layer that the first one went through."""
     return bool(other.layers) and other.layers[-1].name in {
         layer.name for layer in flow.layers
     }
+
+
+def _check_steps(name: str, x: Flow) -> None:
+    """Refuses what a recurrent operator cannot go over, or what went another way."""
+    _check_order(x)
+    if len(x.axes) != 3 or x.axes[2].name != FEATURES:
+        raise InputError(f"The layer {name} gets no sequence of features.")
+    if x.time not in ("", x.axes[0].name):
+        raise InputError(f"The layer {name} goes over another axis than before.")
 
 
 def _check_order(flow: Flow) -> None:
@@ -211,6 +206,12 @@ def _check_order(flow: Flow) -> None:
 
 
 def _as_it_is(about: About, x: Any, *others: Any) -> Any:
+    return x
+
+
+def _cast(about: About, x: Flow) -> Flow:
+    if about["to"] not in _FLOATS and x.axes[-1].name == FEATURES:
+        raise InputError(f"The operator {about['name']} (Cast) rounds features.")
     return x
 
 
@@ -228,6 +229,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     **LAYERS,
     **AXES,
     "Shape": lambda about, x: x.shape[about.get("start") : about.get("end")],
-    **dict.fromkeys(("Identity", "Cast", "Dropout"), _as_it_is),
+    "Cast": _cast,
+    **dict.fromkeys(("Identity", "Dropout"), _as_it_is),
     **dict.fromkeys(("Max", "Min"), _clamp),
 }

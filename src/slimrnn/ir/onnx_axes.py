@@ -11,7 +11,7 @@ import numpy as np
 from slimrnn.errors import InputError
 from slimrnn.ir.described import Described
 from slimrnn.ir.onnx_recurrent import About
-from slimrnn.ir.onnx_values import DIRECTIONS, FEATURES, ONE, Array, Axis, Flow
+from slimrnn.ir.onnx_values import FEATURES, ONE, Array, Axis, Flow
 
 _END = np.iinfo("int32").max  # a slice's, or more
 
@@ -77,7 +77,7 @@ def _cut(x: Flow, place: int, start: int, end: int, step: int) -> Flow:
         axes[place] = Axis(FEATURES, end)
         return replace(x, axes=tuple(axes), columns=end)
     is_last = step == 1 and to_end and start in (-1, _before(axis.size))
-    if is_last and axis.name not in (FEATURES, DIRECTIONS):
+    if is_last and axis.name == x.time:
         axes[place] = Axis(ONE, 1)
         return x.last_step().with_axes(axes)
     raise InputError(

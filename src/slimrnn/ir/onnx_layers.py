@@ -11,7 +11,7 @@ import numpy as np
 from slimrnn.errors import InputError
 from slimrnn.ir.described import Described
 from slimrnn.ir.onnx_recurrent import About, named_function
-from slimrnn.ir.onnx_values import FEATURES, Array, Axis, Filled, Flow
+from slimrnn.ir.onnx_values import FEATURES, Array, Axis, Flow
 
 
 def _dense(about: About, x: Flow, kernel: Array, bias: Any = None) -> Flow:
@@ -68,23 +68,30 @@ def _conv(about: About, x: Flow, kernel: Array, bias: Array | None = None) -> Fl
     return replace(x, axes=axes, layers=(*x.layers, *layers))
 
 
-def _affine(scale: Callable[[Any], Any], offset: Callable[[Any], Any], sign: float = 1):
-    """An operator with a constant, on either side; ``sign``: of x as the second."""
+def _with_constant(about: About, one: Any, other: Any) -> tuple[Flow, Array, bool]:
+    """What is computed with a constant, the constant, and whether it comes second."""
+    first = isinstance(one, Flow)
+    x, constant = (one, other) if first else (other, one)
+    if not isinstance(constant, np.ndarray):
+        raise InputError(f"The operator {about['name']} has no constant.")
+    return x, constant, first
 
-    def read(about: About, one: Any, other: Any) -> Flow:
-        x, constant = (one, other) if isinstance(one, Flow) else (other, one)
-        if isinstance(constant, Filled) or not isinstance(constant, np.ndarray):
-            raise InputError(f"The operator {about['name']} has no constant.")
-        first = isinstance(one, Flow)
-        if not first and sign == 0:
-            raise InputError(f"The operator {about['name']} divides by its input.")
-        settings = {
-            "scale": scale(constant) if first or sign > 0 else np.float32(-1),
-            "offset": offset(constant) if first or sign > 0 else constant,
-        }
-        return x.through(Described("Rescaling", about["name"], settings))
 
-    return read
+def _rescaled(about: About, x: Flow, scale: Any, offset: Any) -> Flow:
+    settings = {"scale": np.float32(scale), "offset": np.float32(offset)}
+    return x.through(Described("Rescaling", about["name"], settings))
+
+
+def _subtract(about: About, one: Any, other: Any) -> Flow:
+    x, constant, first = _with_constant(about, one, other)
+    return _rescaled(about, x, *((1, -constant) if first else (-1, constant)))
+
+
+def _divide(about: About, one: Any, other: Any) -> Flow:
+    x, constant, first = _with_constant(about, one, other)
+    if not first:
+        raise InputError(f"The operator {about['name']} divides by its input.")
+    return _rescaled(about, x, 1 / constant, 0)
 
 
 def _add(about: About, one: Any, other: Any) -> Flow:
@@ -94,13 +101,15 @@ def _add(about: About, one: Any, other: Any) -> Flow:
                 settings = {"columns": y.columns}
                 return x.through(Described("Add", about["name"], settings))
         return _pair(about, "sum", one, other)
-    return _OFFSET(about, one, other)
+    x, constant, _ = _with_constant(about, one, other)
+    return _rescaled(about, x, 1, constant)
 
 
 def _mul(about: About, one: Any, other: Any) -> Flow:
     if isinstance(one, Flow) and isinstance(other, Flow):
         return _pair(about, "mul", one, other)
-    return _SCALE(about, one, other)
+    x, constant, _ = _with_constant(about, one, other)
+    return _rescaled(about, x, constant, 0)
 
 
 def _concat(about: About, *parts: Any) -> Flow:
@@ -162,16 +171,14 @@ def _hard_sigmoid(about: About, x: Flow) -> Flow:
     return _function(name)(about, x)
 
 
-_OFFSET = _affine(lambda c: np.float32(1), lambda c: c)
-_SCALE = _affine(lambda c: c, lambda c: np.float32(0))
 #: of what they get: the attributes, and the inputs
 LAYERS: dict[str, Callable[..., Any]] = {
     "Gemm": _gemm,
     "MatMul": _matmul,
     "Add": _add,
-    "Sub": _affine(lambda c: np.float32(1), lambda c: -c, -1),
+    "Sub": _subtract,
     "Mul": _mul,
-    "Div": _affine(lambda c: 1 / c, lambda c: np.float32(0), 0),
+    "Div": _divide,
     "Conv": _conv,
     "BatchNormalization": _batch_norm,
     "Tanh": _function("tanh"),

@@ -202,5 +202,8 @@ def _outputs(
         return (*x.layers, Described("Bidirectional", name, inner=tuple(inner)))
 
     backwards = len(layers) == 1 and bool(layers[0].get("go_backwards"))
-    whole = Flow((time, ways, batch, last), through(layers), in_order=backwards)
-    return whole, Flow((ways, batch, last), through(ends)), State(f"{name}'s last c")
+    end = Flow((ways, batch, last), through(ends), time=time.name)
+    whole = replace(
+        end, axes=(time, *end.axes), layers=through(layers), in_order=backwards
+    )
+    return whole, end, State(f"{name}'s last c")

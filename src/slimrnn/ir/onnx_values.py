@@ -46,6 +46,7 @@ class Flow:
         axes: in the order in which they lie.
         layers: that it went through.
         columns: how many of the input's first features it is; None: all.
+        time: the name of the axis of the steps, once a recurrent layer went over it.
         in_order: whether the last layer went backwards and its outputs were put into
             the order of its inputs.
     """
@@ -53,6 +54,7 @@ class Flow:
     axes: tuple[Axis, ...]
     layers: tuple[Described, ...] = ()
     columns: int | None = None
+    time: str = ""
     in_order: bool = False
 
     @property
