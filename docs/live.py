@@ -1,4 +1,4 @@
-"""Makes docs/live.html: a model trained on digits, running in the browser.
+"""Puts a model trained on digits into docs/live.html, which runs it in the browser.
 
     python docs/live.py
 
@@ -6,7 +6,7 @@ Needs clang and wasm-ld; one file comes out, which asks no server for anything.
 """
 
 import base64
-import re
+import json
 import tempfile
 from pathlib import Path
 
@@ -16,7 +16,8 @@ import numpy as np
 from slimrnn import SlimLSTM, data, deploy
 from slimrnn.ir import read
 
-HERE = Path(__file__).parent
+PAGE = Path(__file__).parent / "live.html"
+MARK = '<script type="application/json" id="made">'  # behind which the model lies
 UNITS, EPOCHS = 32, 60
 SIDE, LEVELS = 8, 16  # of scikit-learn's digits: pixels, and what each may be
 VARIANT = "LSTM6"
@@ -39,27 +40,27 @@ def main() -> None:
     right = (answers == digits.test.y).mean()
     scale = x_test.max() / LEVELS
     with tempfile.TemporaryDirectory() as folder:
-        made = deploy.to_wasm(model, Path(folder, "digits"), "digits")
-        wasm = (made / "digits.wasm").read_bytes()
-        script = (made / "digits.mjs").read_text()
+        exported = deploy.to_wasm(model, Path(folder, "digits"), "digits")
+        wasm = (exported / "digits.wasm").read_bytes()
+        script = (exported / "digits.mjs").read_text()
     recurrent = next(read(model).recurrent())
-    words = {
-        "variant": VARIANT,
-        "units": UNITS,
-        "parameters": f"{model.count_params():,}",
-        "full": f"{model.count_params() - _weights(VARIANT) + _weights('LSTM'):,}",
-        "right": f"{100 * right:.1f}",
-        "bytes": f"{len(wasm):,}",
+    full = model.count_params() - _weights(VARIANT) + _weights("LSTM")
+    made = {
+        "model": f"{VARIANT} with {UNITS} units, then a Dense layer",
+        "parameters": f"{model.count_params():,}; with a full LSTM {full:,}",
+        "right": f"{100 * right:.1f} % of scikit-learn's test digits",
+        "bytes": f"{len(wasm):,} bytes, weights included",
         "equations": "\n".join(recurrent.cell.variant.equations()),
-        "wasm": base64.b64encode(wasm).decode(),
-        "script": script.replace("export ", ""),
-        "scale": repr(float(scale)),
+        "scale": float(scale),
         "examples": _examples(x_test, digits.test.y),
+        "wasm": base64.b64encode(wasm).decode(),
+        "script": script,
     }
-    page = (HERE / "live.template.html").read_text(encoding="utf-8")
-    page = re.sub(r"\{\{(\w+)\}\}", lambda found: str(words[found[1]]), page)
-    (HERE / "live.html").write_text(page, encoding="utf-8")
-    print(f"{HERE / 'live.html'}: {len(page):,} bytes, {100 * right:.1f} % of the test")
+    before, after = PAGE.read_text(encoding="utf-8").split(MARK)
+    after = after[after.index("\n</script>") :]
+    page = f"{before}{MARK}\n{json.dumps(made)}{after}"
+    PAGE.write_text(page, encoding="utf-8")
+    print(f"{PAGE}: {len(page):,} bytes, {100 * right:.1f} % of the test")
 
 
 def _weights(variant: str) -> int:
