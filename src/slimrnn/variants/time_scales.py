@@ -137,7 +137,8 @@ class TimeScales:
         """What the recurrent matrices that a slow reset gate damps start times.
 
         The MGU's f resets h too: a unit that remembers T steps shows the candidate a
-        T-th of its h. Divided by f at the start, U sees all of it.
+        T-th of its h. Divided by f, U sees all of it, where f is a bias alone; one that
+        x or h opens would show U T times too much.
 
         Args:
             spec: of the cell.
@@ -148,6 +149,8 @@ class TimeScales:
         """
         family = spec.family
         if family.reset != family.update or family.reset not in biases:
+            return {}
+        if spec.variant[family.reset].terms != ("bias",):
             return {}
         gain = 1 / spec.recurrent_activation.function(biases[family.reset])
         return {family.product: gain} if family.product else {CANDIDATE: gain[:, None]}
