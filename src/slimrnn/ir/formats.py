@@ -145,15 +145,22 @@ def format_of(path: Path) -> Format:
     raise InputError(f"{path} is no model that can be read; allowed: {names}.")
 
 
+def is_module(model: Any) -> bool:
+    """Whether an object in memory is a PyTorch module, and no layer of Keras.
+
+    Neither is imported: whoever has an object of it has done so.
+    """
+    torch, keras = (sys.modules.get(name) for name in ("torch", "keras"))
+    of_keras = keras is not None and isinstance(model, keras.layers.Layer)
+    return torch is not None and isinstance(model, torch.nn.Module) and not of_keras
+
+
 def from_object(model: Any) -> Model:
     """The model of an object in memory: a Keras layer or model, or a PyTorch module."""
-    torch = sys.modules.get("torch")  # whoever has a module has imported it
-    if torch is not None and isinstance(model, torch.nn.Module):
-        keras = sys.modules.get("keras")
-        if keras is None or not isinstance(model, keras.layers.Layer):
-            from slimrnn.ir.torch_module import from_module
+    if is_module(model):
+        from slimrnn.ir.torch_module import from_module
 
-            return from_module(model)
+        return from_module(model)
     from slimrnn.ir.from_keras import from_keras
 
     return from_keras(model)

@@ -83,17 +83,21 @@ def layers(
     yield from _LAYERS[kind](name or "tensors", tensors, **settings)
 
 
+def names(name: str, depth: int) -> list[str]:
+    """What the layers of a module are called."""
+    return [name] if depth == 1 else [f"{name}_{place}" for place in range(depth)]
+
+
 def _recurrent(
     name: str, tensors: Tensors, last: bool = False, activation: str = "tanh"
 ) -> Iterator[Described]:
-    kind, place = kind_of(name, tensors), 0
+    kind = kind_of(name, tensors)
     if "weight_ih" in tensors:  # a cell, which is a layer of one
         tensors = {f"{own}_l0": array for own, array in tensors.items()}
     depth = len({own for own in tensors if own.startswith("weight_ih")})
     both = any(own.endswith("_reverse") for own in tensors)
     depth //= 1 + both
-    for place in range(depth):
-        called = name if depth == 1 else f"{name}_{place}"
+    for place, called in enumerate(names(name, depth)):
         end = not (last and place == depth - 1)
         directions = []
         for suffix in ("", "_reverse")[: 1 + both]:

@@ -40,7 +40,7 @@ _TIME_FIRST = ((1, 2, 0), (2, 0, 1))
 
 
 @dataclass(frozen=True)
-class _Leaf:
+class Leaf:
     """A module without modules in it."""
 
     name: str
@@ -51,6 +51,12 @@ class _Leaf:
     def is_recurrent(self) -> bool:
         """Whether it goes over steps."""
         return self.kind in torch_layers.TORCH
+
+    @property
+    def layer_names(self) -> list[str]:
+        """What the layers that it is are called."""
+        depth = self.module.num_layers if self.is_recurrent else 1
+        return torch_layers.names(self.name, depth)
 
     def layers(self, last: bool) -> Iterator[Described]:
         """What it is as data; ``last``: whether the last step alone is passed on."""
@@ -123,36 +129,36 @@ def from_module(module: Module) -> Model:
     """
     torch = require("torch", "PyTorch", "torch")
     name, was_training = type(module).__name__, module.training
-    leaves = list(_leaves(module, ""))
-    computing = [leaf for leaf in leaves if leaf.kind not in _FUNCTIONS]
+    found = list(leaves(module))
+    computing = [leaf for leaf in found if leaf.kind not in _FUNCTIONS]
     if not computing:
         raise InputError(f"The module {name} has no layer that computes something.")
-    guess = _Guesses(torch, leaves)
+    guess = _Guesses(torch, found)
     try:
         module.eval()
         with torch.no_grad():
             asked = guess.input(computing[0])
             expected = _first(_called(name, module, asked))
-            found = guess.like(asked, expected)
+            read = guess.like(asked, expected)
     finally:
         module.train(was_training)
-    if found is None:
+    if read is None:
         raise InputError(
             f"The forward of {name} does something else than its modules in the order "
             f"in which they were made; build it as an nn.Sequential, or read its "
             f"state_dict and say its layers."
         )
-    return model_of(name, found, origin="PyTorch module")
+    return model_of(name, read, origin="PyTorch module")
 
 
-def _leaves(module: Module, name: str) -> Iterator[_Leaf]:
-    """The modules, in the order in which they were made."""
+def leaves(module: Module, name: str = "") -> Iterator[Leaf]:
+    """The modules without modules in them, in the order in which they were made."""
     kind = type(module).__name__
     if not type(module).__module__.startswith("torch.nn."):
         kind = f"{kind}, a class of your own"
     children = list(module.named_children())
     if kind in (*torch_layers.KINDS, *_FUNCTIONS):
-        yield _Leaf(name or kind.lower(), module, kind)
+        yield Leaf(name or kind.lower(), module, kind)
     elif not children and not list(module.parameters()) and kind in _PASSIVE:
         return
     elif not children:
@@ -162,7 +168,7 @@ def _leaves(module: Module, name: str) -> Iterator[_Leaf]:
             f"{', '.join(allowed)}."
         )
     for inner, child in children:
-        yield from _leaves(child, f"{name}.{inner}" if name else inner)
+        yield from leaves(child, f"{name}.{inner}" if name else inner)
 
 
 def _called(name: str, module: Module, x: Tensor) -> Any:
@@ -185,7 +191,7 @@ def _first(outputs: Any) -> Tensor:
 class _Guesses:
     """What a forward may do with its modules."""
 
-    def __init__(self, torch: Any, leaves: list[_Leaf]):
+    def __init__(self, torch: Any, leaves: list[Leaf]):
         self.torch, self.leaves = torch, leaves
         recurrent = [leaf.module for leaf in leaves if leaf.is_recurrent]
         first = {module.batch_first for module in recurrent} or {True}
@@ -195,7 +201,7 @@ class _Guesses:
             )
         self.batch_first = first == {True}
 
-    def input(self, first: _Leaf) -> Tensor:
+    def input(self, first: Leaf) -> Tensor:
         """Some numbers, or indices, for the first module."""
         time = _TIME * math.prod(leaf.steps for leaf in self.leaves)
         shape = (_BATCH, time) if self.batch_first else (time, _BATCH)
@@ -232,7 +238,7 @@ class _Guesses:
             yield functions, last, skips
 
     @property
-    def _last(self) -> _Leaf | None:
+    def _last(self) -> Leaf | None:
         """The module whose last step may be taken."""
         return next((leaf for leaf in self.leaves[::-1] if leaf.is_recurrent), None)
 
@@ -245,7 +251,7 @@ class _Guesses:
             x = self._function(function, x)
         return x
 
-    def _called(self, leaf: _Leaf, x: Tensor) -> Tensor:
+    def _called(self, leaf: Leaf, x: Tensor) -> Tensor:
         """A module's output; a Conv1d gets the axis of time as the last one."""
         if leaf.kind != "Conv1d":
             return _first(leaf.module(x))
@@ -275,7 +281,7 @@ class _Guesses:
             yield Described("Add", "skip", {"columns": _outputs(columns)})
 
 
-def _outputs(leaf: _Leaf) -> int | None:
+def _outputs(leaf: Leaf) -> int | None:
     """How many numbers a module gives; None where it gives what it gets."""
     return getattr(leaf.module, "out_features", None) or getattr(
         leaf.module, "hidden_size", None

@@ -7,7 +7,7 @@ x and h are 0: there its value is s(b), near its mean over data of mean 0.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import keras
@@ -146,25 +146,21 @@ class _Rebuilder:
             return False
         try:
             source = keras_layers.recurrence(layer).variant
-            reason = why_not(source, self._row(layer, source))
+            reason = why_not(source, fitted(self.variant, source))
         except InputError as error:
             reason = str(error).rstrip(".")
         if reason:
             self.reasons.append(f"the layer {named(layer)} stays, since {reason}")
         return not reason
 
-    def _row(self, layer: Any, source: Variant) -> Variant:
-        use_bias = getattr(layer.cell, "use_bias", True)
-        row = self.variant if use_bias else self.variant.without_bias()
-        resets = row[CANDIDATE].h != "none" and FAMILIES[source.family].product
-        return row.with_reset_after() if resets else row
-
     def _slim(self, layer: Any) -> Any:
         """A slim layer with the settings of a recurrent one."""
         kind = LAYERS[self.variant.family]
-        row = self._row(layer, keras_layers.recurrence(layer).variant)
+        source = keras_layers.recurrence(layer).variant
+        row = fitted(self.variant, source)
         after = {"reset_after": True} if FAMILIES[row.family].product else {}
         settings = {**layer.cell.get_config(), **layer.get_config()}
+        settings["use_bias"] = _has_bias(source)
         known = {*inspect.signature(kind).parameters, *_INHERITED}
         ours = {"variant", "gate_constants", "time_scale", "reset_after", "use_cudnn"}
         return kind(
@@ -186,11 +182,41 @@ class _Rebuilder:
                 f"gate_constants must be 'trained', 'variant' or a mapping of gate to "
                 f"number; received {self.gate_constants!r}."
             )
-        source = keras_layers.recurrence(layer)
-        return {
-            gate: round(float(_value(source, self.variant, gate).mean()), DIGITS)
-            for gate in self.variant.constants
-        } or None
+        return trained_constants([keras_layers.recurrence(layer)], self.variant) or None
+
+
+def trained_constants(
+    sources: Sequence[RecurrentWeights], target: Variant
+) -> dict[str, float]:
+    """The constants of a variant: the mean of the trained gates at rest.
+
+    Args:
+        sources: the trained layers, at least one.
+        target: a row for which :func:`why_not` is empty.
+    """
+    return {
+        gate: round(
+            float(np.mean([_value(one, target, gate).mean() for one in sources])),
+            DIGITS,
+        )
+        for gate in target.constants
+    }
+
+
+def fitted(variant: Variant, source: Variant) -> Variant:
+    """A variant without biases, and with reset_after, where the trained one is so.
+
+    Example:
+        >>> fitted(get("LSTM6"), get("LSTM").without_bias())["c"].bias
+        False
+    """
+    row = variant if _has_bias(source) else variant.without_bias()
+    resets = row[CANDIDATE].h != "none" and FAMILIES[source.family].product
+    return row.with_reset_after() if resets else row
+
+
+def _has_bias(variant: Variant) -> bool:
+    return any(gate.bias for _, gate in variant.items())
 
 
 def why_not(source: Variant, target: Variant) -> str:

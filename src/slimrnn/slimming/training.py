@@ -12,21 +12,22 @@ from slimrnn import backends
 from slimrnn.data import Dataset
 from slimrnn.data.adapter import Adapter, Takes, dataset
 from slimrnn.ir.data import finite
+from slimrnn.ir.formats import is_module
 from slimrnn.slimming.conversion import GateConstants, rebuild
 from slimrnn.slimming.distillation import Best, Distillation, end_of, with_targets
 from slimrnn.slimming.options import Options
-from slimrnn.variants import Variant
+from slimrnn.variants import Variant, get
 
 
 def slim(
-    model: keras.Model,
+    model: Any,
     variant: str | Variant,
     data: Dataset | tuple[Any, Any] | None = None,
     *,
     gate_constants: GateConstants = "trained",
     watch: Callable[[dict[str, Any]], None] = lambda line: None,
     **options: Any,
-) -> keras.Model:
+) -> Any:
     """A trained model with its recurrent layers replaced by slim ones, trained again.
 
     The slim layers start from the trained weights, see
@@ -36,7 +37,8 @@ def slim(
     weights with the best score on validation data, those of the start among them.
 
     Args:
-        model: ``keras.Sequential`` or functional, trained; it is left as it was.
+        model: ``keras.Sequential`` or functional, or a ``torch.nn.Module`` that
+            ``slimrnn.ir.read`` reads; trained; it is left as it was.
         variant: a name, or a ``slimrnn.Variant``, of a family that fits.
         data: what to train on: a ``slimrnn.data.Dataset`` or arrays (x, y) with whole
             numbers y for classes. None: the model is rebuilt and not trained.
@@ -46,7 +48,8 @@ def slim(
             given to ``keras.utils.set_random_seed`` too.
 
     Returns:
-        A model of the same kind, compiled as the trained one was.
+        A model of the same kind, compiled as the trained one was; a module of the same
+        class with layers of ``slimrnn.torch``, trained through Keras.
 
     Raises:
         InputError: a model, a variant, data or a number that cannot be; or a training
@@ -61,6 +64,14 @@ def slim(
         (258, 102)
     """
     how = Options(**options)
+    if is_module(model):
+        from slimrnn.slimming.torch_module import slim_module
+
+        def train(trained: keras.Model, constants: GateConstants) -> keras.Model:
+            given = {"gate_constants": constants, "watch": watch, **options}
+            return slim(trained, variant, data, **given)
+
+        return slim_module(model, get(variant), gate_constants, train)
     slimmed = rebuild(model, variant, gate_constants)
     if data is None:
         return slimmed

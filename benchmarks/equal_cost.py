@@ -1,0 +1,227 @@
+"""Who is best at equal flash: `python -m benchmarks.equal_cost --help`.
+
+Reads the folders of finished sweeps whose units were matched to budgets, one for each
+data set; prints the tables, and writes every run, the differences and the picture.
+A variant's learning rate, and which variant is taken, are chosen by the validation
+accuracy of the integers alone; what is shown is the test's.
+"""
+
+import csv
+import re
+import statistics
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from slimrnn.cli import flags
+from slimrnn.errors import InputError
+from slimrnn.experiments.analysis.bootstrap import paired_differences
+from slimrnn.experiments.analysis.choice import Candidate, candidates
+from slimrnn.experiments.analysis.grouping import data_name, variant_name
+from slimrnn.experiments.analysis.statistics import Difference
+from slimrnn.experiments.analysis.summary import metric_of, scores_of
+from slimrnn.experiments.report.figure import INK, MUTED, SCREEN
+from slimrnn.experiments.run import store
+from slimrnn.experiments.run.store import Run
+from slimrnn.utils import files
+
+#: that leave nothing out: what a slim variant is held against
+FULL = ("LSTM", "GRU", "MGU")
+COLUMNS = (
+    *("data", "budget", "variant", "units", "learning_rate", "seed", "parameters"),
+    *("flash", "ram", "instructions", "int8_validation", "float32_test", "int8_test"),
+)
+#: of the lines of the picture
+COLORS = ("#0b6e4f", "#c1440e", "#3a5fcd", "#8a4fae", "#b8860b", "#1f8a9e", "#a3305f")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A data set at a budget: each variant at its best learning rate."""
+
+    data: str
+    budget: str
+    found: tuple[Candidate, ...]
+
+    def best(self, full: bool) -> Candidate:
+        """The best full or slim one, by validation."""
+        return max(
+            (each for each in self.found if (each.variant in FULL) == full),
+            key=lambda each: each.score,
+        )
+
+    def difference(self) -> Difference | None:
+        """The best slim one minus the best full one, in the test in float32."""
+        pair = [self.best(full) for full in (True, False)]
+        full, slim = (scores_of(each.runs, metric_of(each.runs)) for each in pair)
+        return paired_differences(full, [slim])[0]
+
+
+def cells(runs: Iterable[Run]) -> list[Cell]:
+    """The cells, by data set as they come and by rising budget."""
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        name = Path(data_name(run)).stem, run.config["match"].partition("=")[2]
+        groups.setdefault(name, []).append(run)
+    places = {data: place for place, (data, _) in enumerate(groups)}
+    order = sorted(groups, key=lambda key: (places[key[0]], _bytes(key[1])))
+    return [Cell(*key, tuple(candidates(groups[key]))) for key in order]
+
+
+def _bytes(budget: str) -> int:
+    return int(re.match(r"\d+", budget).group())
+
+
+def record(run: Run) -> tuple:
+    """A run's line of runs.csv."""
+    result, config = run.result, run.config
+    figures = (result.get(f"{k}_accuracy") for k in ("val_int8", "test", "test_int8"))
+    return (
+        Path(data_name(run)).stem,
+        config["match"].partition("=")[2],
+        variant_name(run),
+        *(config[name] for name in ("units", "learning_rate", "seed")),
+        *(result.get(k) for k in ("layer_parameters", "flash", "ram", "instructions")),
+        *("" if figure is None else round(figure, 4) for figure in figures),
+    )
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown; the columns after the second are numbers."""
+    lines = [heads, ["---" if i < 2 else "---:" for i in range(len(heads))], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def accuracies(found: Sequence[Cell]) -> str:
+    """Of each variant, the test accuracy of its integers; below, the mean."""
+    names = list(dict.fromkeys(c.variant for cell in found for c in cell.found))
+    names.sort(key=lambda name: name not in FULL)
+    rows, means = [], []
+    for cell in found:
+        mean = {each.variant: each.int8.mean for each in cell.found}
+        known = [mean.get(name) for name in names]
+        rows.append([cell.budget, cell.data, *(_text(v) for v in known)])
+    for budget in dict.fromkeys(cell.budget for cell in found):
+        known = [mean_accuracy(found, budget, name) for name in names]
+        means.append([budget, "**mean**", *(_text(value) for value in known)])
+    rows = sorted([*rows, *means], key=lambda row: (_bytes(row[0]), row[1][0] == "*"))
+    return table(["flash", "data", *names], rows)
+
+
+def mean_accuracy(found: Sequence[Cell], budget: str, variant: str) -> float | None:
+    """Over data sets, the test accuracy in int8; None where it lacks in one."""
+    values = [
+        {each.variant: each.int8.mean for each in cell.found}.get(variant)
+        for cell in found
+        if cell.budget == budget
+    ]
+    return None if None in values else statistics.mean(values)
+
+
+def _text(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}".lstrip("0")
+
+
+def duels(found: Sequence[Cell]) -> Iterable[tuple]:
+    """(data, budget, full, its int8 test, slim, its, difference, low, high)."""
+    for cell in found:
+        full, slim = cell.best(True), cell.best(False)
+        between = cell.difference()
+        yield (
+            *(cell.data, cell.budget, full.variant, full.int8.mean),
+            *(slim.variant, slim.int8.mean),
+            *((between.mean, between.low, between.high) if between else [None] * 3),
+        )
+
+
+def duel_table(found: Sequence[Cell]) -> str:
+    """Best full against best slim; the last line of a budget is the mean."""
+    lines = []
+    all_rows = list(duels(found))
+    for budget in dict.fromkeys(cell.budget for cell in found):
+        rows = [row for row in all_rows if row[1] == budget]
+        for data, _, full, full_test, slim, slim_test, mean, low, high in rows:
+            left = f"{full} {_text(full_test)}", f"{slim} {_text(slim_test)}"
+            between = f"{mean:+.3f} ({low:+.3f} to {high:+.3f})" if low else "-"
+            lines.append((budget, data, *left, between))
+        known = [row[6] for row in rows if row[6] is not None]
+        if known:
+            lines.append((budget, "**mean**", "", "", f"{statistics.mean(known):+.3f}"))
+    heads = ["flash", "data", "best full", "best slim", "difference, 95 % interval"]
+    return table(heads, lines)
+
+
+def picture(found: Sequence[Cell]) -> Figure:
+    """The mean test accuracy over the data sets against flash, a line a variant."""
+    figure = Figure(figsize=(8.4, 4.6), layout="constrained")
+    ax = figure.subplots()
+    budgets = list(dict.fromkeys(cell.budget for cell in found))
+    names = dict.fromkeys(c.variant for cell in found for c in cell.found)
+    slim, ends = 0, []
+    for name in names:
+        means = [mean_accuracy(found, budget, name) for budget in budgets]
+        points = [(i, v) for i, v in enumerate(means) if v is not None]
+        color = INK if name in FULL else COLORS[slim % len(COLORS)]
+        slim += name not in FULL
+        dashes = (0, (4, 2 * FULL.index(name))) if name in FULL[1:] else "-"
+        ax.plot(*zip(*points, strict=True), marker="o", color=color, linestyle=dashes)
+        ends.append((points[-1], name, color))
+    _names(ax, ends)
+    ax.set_xticks(range(len(budgets)), budgets)
+    ax.set_xlim(-0.15, len(budgets) - 1 + 0.55)
+    ax.set_xlabel("flash of the integers' C: code, weights and tables")
+    ax.set_ylabel("test accuracy in int8, mean over the data sets")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.tick_params(colors=MUTED)
+    return figure
+
+
+def _names(ax, ends) -> None:
+    """Each line's name at its end, moved apart where they would overlap."""
+    low, high = ax.get_ylim()
+    least, place = (high - low) / 26, float("-inf")
+    for (x, y), name, color in sorted(ends):
+        place = max(y, place + least)
+        ax.annotate(name, (x + 0.06, place), color=color, va="center")
+
+
+def parser():
+    """The command line."""
+    top = flags.Parser(
+        prog="python -m benchmarks.equal_cost",
+        description=__doc__.partition("\n")[2],
+    )
+    top.add_argument("folders", nargs="+", type=Path, metavar="SWEEP")
+    top.add_argument("--out", type=Path, required=True, metavar="DIR")
+    return top
+
+
+def main():
+    """Print the tables, write what a page shows."""
+    args = parser().parse_args()
+    runs = store.read(p for f in args.folders for p in sorted(f.glob("trials/*")))
+    runs = [run for run in runs if run.result.get("status") == "done"]
+    if not runs:
+        raise InputError(f"No run has ended in {', '.join(map(str, args.folders))}.")
+    found = cells(runs)
+    args.out.mkdir(parents=True, exist_ok=True)
+    with (args.out / "runs.csv").open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([COLUMNS, *sorted(map(record, runs))])
+    with (
+        rc_context(SCREEN.settings),
+        files.atomic_file(args.out / "equal-cost.png") as unfinished,
+    ):
+        picture(found).savefig(unfinished, dpi=160)
+    print(accuracies(found), duel_table(found), sep="\n\n")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"benchmarks.equal_cost: {error}")

@@ -1,0 +1,109 @@
+"""A PyTorch module slimmed: trained as a Keras model, returned as the same module."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from slimrnn import torch as slim_torch
+from slimrnn.errors import InputError
+from slimrnn.ir import layers as ir
+from slimrnn.ir.from_keras import from_keras
+from slimrnn.ir.to_keras import to_keras
+from slimrnn.ir.torch_module import Leaf, from_module, leaves
+from slimrnn.slimming.conversion import fitted, trained_constants, why_not
+from slimrnn.variants import FAMILIES, Variant
+
+Module = torch.nn.Module
+Array = np.ndarray
+_LAYERS = {
+    layer.family: layer
+    for layer in (slim_torch.SlimLSTM, slim_torch.SlimGRU, slim_torch.SlimMGU)
+}
+
+
+def slim_module(
+    module: Module,
+    variant: Variant,
+    gate_constants: Any,
+    train: Callable[..., Any],
+) -> Module:
+    """A copy of a module with slim layers in place of its recurrent ones.
+
+    Args:
+        module: that ``slimrnn.ir.from_module`` reads; it is left as it was.
+        variant: that fits all its recurrent layers.
+        gate_constants: as of ``rebuild``; ``"trained"``: the mean over all layers, for
+            a layer of PyTorch has the same constants at any depth.
+        train: a Keras model and constants -> the slimmed Keras model.
+
+    Raises:
+        InputError: a module that cannot be read, or a layer that does not fit.
+    """
+    model = from_module(module)
+    sources = [layer.cell for layer in model.recurrent()]
+    trained = [source.variant for source in sources]
+    reasons = [why_not(source, fitted(variant, source)) for source in trained]
+    if not sources or any(reasons):
+        reason = next(filter(None, reasons), "it has no recurrent layer")
+        raise InputError(
+            f"The module {model.name} cannot be slimmed to {variant.name}: {reason}."
+        )
+    if gate_constants == "trained":
+        gate_constants = trained_constants(sources, variant)
+    slimmed = from_keras(train(to_keras(model), gate_constants))
+    known, made = {layer.name: layer for layer in slimmed.layers}, copy.deepcopy(module)
+    for leaf in list(leaves(made)):
+        own = [known[name] for name in leaf.layer_names if name in known]
+        if leaf.is_recurrent:
+            layer = _recurrent(leaf.module, own)
+            if leaf.module is made:
+                return layer
+            parent, _, name = leaf.name.rpartition(".")
+            setattr(made.get_submodule(parent), name, layer)
+        elif own and type(own[0]) in _TENSORS:
+            _give(leaf, _TENSORS[type(own[0])](own[0]))
+    return made
+
+
+def _recurrent(old: Any, own: Sequence[ir.Layer]) -> Module:
+    """The slim layer of these weights in place of nn.LSTM or nn.GRU."""
+    found = [layer.cell for one in own for layer in one.recurrent()]
+    variant = found[0].variant
+    family = FAMILIES[variant.family].base or variant.family
+    first = next(old.parameters())
+    layer = _LAYERS[family](
+        *(old.input_size, old.hidden_size, old.num_layers, old.bias, old.batch_first),
+        *(old.dropout, old.bidirectional),
+        device=first.device,
+        dtype=first.dtype,
+        variant=variant,
+        time_scale=None,  # the weights are trained
+    )
+    weights = [w for cell in found for w in cell.weights.values()]
+    for parameter, array in zip(layer.parameters(), weights, strict=True):
+        _copy(parameter, array)
+    return layer.train(old.training)
+
+
+def _give(leaf: Leaf, tensors: dict[str, Array | None]) -> None:
+    for name, array in tensors.items():
+        if array is not None:
+            _copy(getattr(leaf.module, name), array)
+
+
+@torch.no_grad()
+def _copy(parameter: torch.Tensor, array: Array) -> None:
+    parameter.copy_(torch.as_tensor(np.array(array)))
+
+
+#: a layer's weights by the names that its module has for them
+_TENSORS: dict[type[ir.Layer], Callable[[Any], dict[str, Array | None]]] = {
+    ir.Dense: lambda own: {"weight": own.kernel.T, "bias": own.bias},
+    ir.Conv1D: lambda own: {"weight": own.kernel.transpose(2, 1, 0), "bias": own.bias},
+    ir.Embedding: lambda own: {"weight": own.table},
+}
