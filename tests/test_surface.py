@@ -35,7 +35,7 @@ def _model():
 
 
 @pytest.mark.parametrize("name", OBJECTS)
-def test_an_object_is_told_in_a_line(name):
+def test_the_repr_of_an_object_is_one_line(name):
     make, *parts = OBJECTS[name]
     if name == "Stream" and native.reason():
         pytest.skip(native.reason())

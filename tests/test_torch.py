@@ -179,7 +179,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("sentence", WRONG)
-def test_mistakes_are_told(sentence):
+def test_mistakes_are_reported(sentence):
     with pytest.raises(InputError, match=sentence):
         WRONG[sentence]()
 

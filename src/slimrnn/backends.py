@@ -17,7 +17,7 @@ from slimrnn.utils.checks import known
 
 #: In the order of preference.
 BACKENDS = ("jax", "torch", "tensorflow")
-_USERS_LEVEL = "TF_CPP_MIN_LOG_LEVEL" in os.environ
+_shows_all = "TF_CPP_MIN_LOG_LEVEL" in os.environ  # the user has set a level
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def quietly() -> Iterator[None]:
     something fails, all is shown. A user who has set the level of these notes sees
     what was asked for.
     """
-    if _USERS_LEVEL or "tensorflow" in sys.modules:
+    if _shows_all or "tensorflow" in sys.modules:
         yield
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
@@ -121,6 +121,12 @@ def quietly() -> Iterator[None]:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+def show_all() -> None:
+    """From now on nothing is held back."""
+    global _shows_all
+    _shows_all = True
 
 
 def _running() -> str:

@@ -103,7 +103,7 @@ def test_real_peers_are_measured(tmp_path):
 TASKS = ("train", "forward", "fit")
 
 
-def test_the_fastest_way_is_kept_and_what_fails_tells_why(made_up):
+def test_the_fastest_way_is_kept_and_a_failure_has_its_reason(made_up):
     rows = ("ways", "tells", "no such row", "later", "crash", "ways")
     cases = [Case("mine", row, "train", TINY) for row in rows]
     cases[-1] = Case("mine", "ways", "forward", TINY)
@@ -134,7 +134,7 @@ def test_what_fails_in_a_later_round_keeps_its_times(made_up):
     assert found.timings[0].failed == "StopIteration: "
 
 
-def test_a_worker_that_tells_its_time(made_up):
+def test_a_worker_that_reports_its_time(made_up):
     found = take([Case("mine", "tells", "train", TINY)], {"mine": made_up})
     assert set(found.timings[0].seconds) == {1.5}
     assert found.about["versions"] == {"made up": "1.0"}
@@ -338,7 +338,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_told_in_a_sentence(tmp_path, monkeypatch, capsys, mistake):
+def test_a_mistake_is_reported_in_a_sentence(tmp_path, monkeypatch, capsys, mistake):
     monkeypatch.chdir(tmp_path)
     Path("other.json").write_text("[]")
     words, named = MISTAKES[mistake]

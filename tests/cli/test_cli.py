@@ -119,7 +119,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_told_in_a_sentence(here, capsys, mistake):
+def test_a_mistake_is_reported_in_a_sentence(here, capsys, mistake):
     (here / "file").write_text("")
     for folder, file in (("full", "note"), ("run", "config.json"), ("runs/a", "")):
         (here / folder).mkdir(parents=True)
@@ -157,7 +157,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("mistake", BAD_FILES)
-def test_a_bad_file_is_told_in_a_sentence(here, capsys, mistake):
+def test_a_bad_file_is_reported_in_a_sentence(here, capsys, mistake):
     changed, named = BAD_FILES[mistake]
     arrays = good_file() | changed
     if "x_train_offsets" in arrays:
@@ -367,7 +367,7 @@ def test_a_reader_that_has_enough():
     assert done.stderr == ""
 
 
-def test_doctor_tells_what_there_is(capsys):
+def test_doctor_lists_what_there_is(capsys):
     code, out, _ = run(capsys, "doctor")
     assert code == 0
     for text in (
@@ -434,7 +434,7 @@ def test_backend_is_the_users_or_an_installed_one(
 
 
 @pytest.mark.parametrize(("installed", "variable", "flag", "named"), NO_CHOICES)
-def test_no_backend_is_told(machine, capsys, installed, variable, flag, named):
+def test_no_backend_is_reported(machine, capsys, installed, variable, flag, named):
     machine(installed, variable)
     argv = ["train", "LSTM6", *(["--backend", flag] if flag else [])]
     code, _, err = run(capsys, *argv)

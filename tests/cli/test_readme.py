@@ -1,6 +1,7 @@
 """The README says what the code does."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from slimrnn import native
 from slimrnn.cli import run_flags
+from slimrnn.cli.main import parser
 from slimrnn.cli.variants import variants_markdown
 
 pytestmark = pytest.mark.backend_free
@@ -63,3 +65,21 @@ def test_it_is_read_in_a_few_minutes_and_its_links_lead_somewhere():
     for page in (ROOT / "README.md", *ROOT.glob("docs/**/*.md")):
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
             assert (page.parent / link).exists(), (page.name, link)
+
+
+PAGES = (ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")))
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+COMMAND = re.compile(r"^(?:\$ )?(slimrnn (?:[^\n\\]|\\\n)*)", re.MULTILINE)
+
+
+def test_each_command_in_the_documentation_parses():
+    found = 0
+    for page in PAGES:
+        for kind, block in BLOCK.findall(page.read_text(encoding="utf-8")):
+            if kind not in ("", "sh", "console"):
+                continue
+            for command in COMMAND.findall(block):
+                words = shlex.split(command.split("||")[0], comments=True)[1:]
+                assert parser(words[:1]).parse_args(words).command, (page.name, command)
+                found += 1
+    assert found > 50

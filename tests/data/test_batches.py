@@ -86,7 +86,7 @@ def test_padded_lengths_cover_all(most):
 
 
 @pytest.mark.parametrize("size", [0, -3, 2.5, "32"])
-def test_bad_batch_sizes_are_told(size):
+def test_bad_batch_sizes_are_reported(size):
     with pytest.raises(InputError, match="batch size"):
         data.Batches(part_of([1, 2]), size)
 

@@ -106,7 +106,9 @@ def test_what_y_is(case):
     y, task, classes = LABELS[case]
     found = targets.read({"y": y}, "mine", task)
     (read,) = found.parts
+    offers = task == "auto" and classes is not None
     assert found.reason
+    assert found.reason.endswith(targets.ELSE) == offers
     if classes is None:
         assert (read.dtype, read.ndim) == (np.float32, 2)
     else:
@@ -137,7 +139,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_tables_are_told(tmp_path, case):
+def test_bad_tables_are_reported(tmp_path, case):
     pytest.importorskip("pandas")
     text, choice, message = BAD[case]
     path = tmp_path / "bad.csv"

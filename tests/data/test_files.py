@@ -142,7 +142,7 @@ BAD_ARRAYS = [
 
 
 @pytest.mark.parametrize(("kind", "changes", "message"), BAD_ARRAYS)
-def test_bad_arrays_are_told(tmp_path, kind, changes, message):
+def test_bad_arrays_are_reported(tmp_path, kind, changes, message):
     path = write(tmp_path / "bad.npz", **arrays(kind, **changes))
     with pytest.raises(InputError, match=message) as caught:
         data.load(file=path)
@@ -200,7 +200,7 @@ BAD_BYTES = {
 
 
 @pytest.mark.parametrize("case", BAD_BYTES)
-def test_bad_bytes_are_told(tmp_path, case):
+def test_bad_bytes_are_reported(tmp_path, case):
     content, message = BAD_BYTES[case]
     path = tmp_path / "bad.npz"
     path.write_bytes(content)
@@ -240,7 +240,7 @@ def test_pickles_are_never_loaded(tmp_path):
             data.load(file=path)
 
 
-def test_files_that_cannot_be_opened_are_told(tmp_path, monkeypatch):
+def test_files_that_cannot_be_opened_are_reported(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="is a folder"):
         data.load(file=tmp_path)
     with pytest.raises(InputError, match="does not exist"):

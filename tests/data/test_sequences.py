@@ -81,13 +81,13 @@ def test_split_of_targets():
 
 
 @pytest.mark.parametrize("fraction", [0, -1, 0.6, float("nan")])
-def test_bad_fractions_are_told(fraction):
+def test_bad_fractions_are_reported(fraction):
     with pytest.raises(InputError, match="above 0 and at most"):
         data.load("digits").split(fraction)
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, None])
-def test_bad_seeds_are_told(seed):
+def test_bad_seeds_are_reported(seed):
     with pytest.raises(InputError, match="seed must be a whole number"):
         data.load("digits").split(seed=seed)
     with pytest.raises(InputError, match="seed must be a whole number"):

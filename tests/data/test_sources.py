@@ -34,7 +34,7 @@ pytestmark = pytest.mark.backend_free
         ({"name": "newsgroups"}, "looked at no folder.*newsgroups.npz by --data-dir"),
     ],
 )
-def test_bad_options_are_told(options, message):
+def test_bad_options_are_reported(options, message):
     with pytest.raises(InputError, match=message) as caught:
         data.load(**options)
     assert is_one_sentence(str(caught.value))
@@ -124,7 +124,7 @@ def test_texts_come_from_keras_ragged_and_cut(served, name):
 
 @pytest.mark.parametrize("name", [n for n, row in data.DATASETS.items() if row.keras])
 @pytest.mark.parametrize("error", [Exception("URL fetch failure"), TimeoutError()])
-def test_no_network_and_no_file_is_told(tmp_path, monkeypatch, name, error):
+def test_no_network_and_no_file_is_reported(tmp_path, monkeypatch, name, error):
     row = data.DATASETS[name]
 
     def fail(**options):
@@ -179,7 +179,7 @@ def test_the_users_folder_goes_before_keras(tmp_path, served):
     assert not served
 
 
-def test_available_tells_where_without_a_network(tmp_path, monkeypatch):
+def test_available_says_where_without_a_network(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setattr(socket, "socket", None)
     (tmp_path / "keras" / "datasets").mkdir(parents=True)

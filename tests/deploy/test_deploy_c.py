@@ -336,7 +336,7 @@ def test_the_self_test_can_fail(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_what_the_header_tells(dtype, tmp_path):
+def test_the_header(dtype, tmp_path):
     model = model_of_row("GRU")
     folder = to_c(model, tmp_path / "out", "net", dtype, data_for(model))
     (folder / "sizes.c").write_text(

@@ -60,7 +60,7 @@ def test_export_of_int8(saved, data, tmp_path):
     assert (out / "net.c").is_file()
 
 
-def test_export_tells_what_integers_lose(tmp_path):
+def test_export_reports_what_integers_lose(tmp_path):
     file = tmp_path / "model.keras"
     softmax = keras.layers.Dense(10, "softmax")
     model_of(slimrnn.SlimLSTM(4, "LSTM6"), softmax, features=8).save(file)

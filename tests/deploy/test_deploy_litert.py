@@ -97,7 +97,7 @@ def test_the_fused_operator_goes_on_until_it_is_reset(tmp_path):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_what_a_file_tells(mode, tmp_path):
+def test_the_metadata_of_a_file(mode, tmp_path):
     model = CASES["LSTM4"].model
     layer = model.layers[0].name
     path = to_litert(model, tmp_path / "model.tflite", mode=mode)

@@ -104,7 +104,7 @@ def test_sizes_are_free(tmp_path):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_what_a_file_tells(mode, tmp_path):
+def test_the_metadata_of_a_file(mode, tmp_path):
     model = CASES["LSTM4"].model
     layer = model.layers[0].name
     proto = onnx.load(to_onnx(model, tmp_path / "model.onnx", mode=mode))
@@ -131,7 +131,7 @@ def names_of(values):
     return [value.name for value in values]
 
 
-def test_equal_names_of_layers_are_told_apart(tmp_path):
+def test_equal_names_of_layers_stay_apart(tmp_path):
     path = to_onnx(CASES["equal names"].model, tmp_path / "model.onnx", mode="step")
     names = names_of(onnx.load(path).graph.input)
     assert names == ["x", "a_h", "a_c", "a_h_1", "a_c_1"]

@@ -167,7 +167,7 @@ FAILURES = {
 
 @pytest.mark.parametrize("core", ["M0"], indirect=True)
 @pytest.mark.parametrize("failure", FAILURES)
-def test_failures_are_told(core, failure, tmp_path):
+def test_failures_are_reported(core, failure, tmp_path):
     body, steps, told = FAILURES[failure]
     timeout = 5 if failure == "no end" else 120
     with pytest.raises(RuntimeError, match=told):

@@ -57,7 +57,7 @@ def test_a_folder_is_never_replaced(written, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["GRU, bias True, after True", "LSTM, bias True"])
-def test_the_text_of_a_file_tells_where_r_multiplies(name):
+def test_the_text_of_a_file_says_where_r_multiplies(name):
     text = summary(from_keras(CASES[name].model), "All")
     assert ("rₜ ⊙ nₜ" in text) == ("GRU" in name)
     assert "g = tanh, σ = sigmoid" in text

@@ -108,7 +108,7 @@ def test_a_reference_becomes_its_cost():
 
 
 @pytest.mark.parametrize("text", BAD)
-def test_a_bad_budget_is_told(text):
+def test_a_bad_budget_is_reported(text):
     with pytest.raises(InputError) as error:
         Settings.of("LSTM6", match=text)
     assert BAD[text] in str(error.value)
@@ -122,7 +122,7 @@ TOLD = {
 
 
 @pytest.mark.parametrize("text", TOLD)
-def test_a_budget_that_cannot_be_is_told_before_anything_is_written(
+def test_a_budget_that_cannot_be_is_reported_before_anything_is_written(
     text, tmp_path, capsys
 ):
     out = tmp_path / "out"

@@ -136,7 +136,7 @@ def test_a_choice_that_was_killed_goes_on_as_if_never_stopped(tmp_path, after):
     assert len(again.started) == len(set(again.started)) <= len(whole) - after + 2
 
 
-def test_hopeless_trials_are_told_from_the_others(tmp_path):
+def test_hopeless_trials_are_separated_from_the_others(tmp_path):
     """A quarter of those that came so far, when enough have."""
     choose(tmp_path / "a", study_of(), Made())
     floors = json.loads((tmp_path / "a" / "trials" / "floors.json").read_text())
@@ -217,7 +217,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("words", BAD)
-def test_bad_input_is_told_before_anything_is_written(words, tmp_path, capsys):
+def test_bad_input_is_reported_before_anything_is_written(words, tmp_path, capsys):
     out = tmp_path / "out"
     place = [] if "--resume" in words else ["--out", str(out)]
     assert cli.main(["choose", *words.split(), *place]) == 2

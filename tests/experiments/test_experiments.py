@@ -105,7 +105,7 @@ def test_data_set_and_file_exclude_each_other():
     assert Settings.of("LSTM", data="mine.npz").dataset is None
 
 
-def test_a_run_tells_all(made, trainer):
+def test_a_run_reports_all(made, trainer):
     run, watcher = made, trainer.watcher
     names = {path.name for path in run.path.iterdir()}
     assert names == {
@@ -276,7 +276,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("file", BROKEN)
-def test_a_broken_file_is_told(tmp_path, file):
+def test_a_broken_file_is_reported(tmp_path, file):
     (tmp_path / file).write_text(BROKEN[file], encoding="latin-1")
     with pytest.raises(InputError, match=file):
         Run.read(tmp_path)

@@ -214,7 +214,7 @@ def test_the_library_is_not_installed(name, monkeypatch):
         LOGGERS[name]("run")
 
 
-def test_settings_are_told_as_they_are_written(made, wandb):
+def test_settings_are_logged_as_they_are_written(made, wandb):
     config = json.loads((made / "stopped" / "config.json").read_text())
     (run,) = (run for run in wandb.runs.values() if run.name == "stopped")
     assert json.loads(json.dumps(run.config)) == config

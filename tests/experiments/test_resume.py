@@ -243,7 +243,7 @@ def test_a_checkpoint_of_other_settings_is_not_gone_on_with(tmp_path, stopped):
     assert checkpoint.last(path, owner) is None
 
 
-def test_another_native_library_is_told(tmp_path, stopped, monkeypatch):
+def test_another_native_library_is_reported(tmp_path, stopped, monkeypatch):
     settings, trainer, path, whole = stopped
     shutil.copytree(path, tmp_path / "run")
     monkeypatch.setattr(library, "build", lambda: "mmx 123")
@@ -332,7 +332,7 @@ STUDIES = {
 
 @pytest.mark.backend_free
 @pytest.mark.parametrize("mistake", REFUSED)
-def test_what_cannot_be_gone_on_with_is_told(tmp_path, capsys, mistake):
+def test_what_cannot_be_resumed_is_reported(tmp_path, capsys, mistake):
     flags, told = REFUSED[mistake]
     if mistake in STUDIES:
         (tmp_path / "study.json").write_text(STUDIES[mistake])
@@ -386,7 +386,7 @@ def test_a_full_disk_loses_nothing(tmp_path, small_disk, capsys):
 
 
 @pytest.mark.backend_free
-def test_a_read_only_disk_is_told(small_disk, capsys):
+def test_a_read_only_disk_is_reported(small_disk, capsys):
     place, remount = small_disk
     remount("ro")
     assert cli.main(["train", "LSTM6", "--out", str(place / "run")]) == 2

@@ -102,7 +102,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("text", MISTAKES)
-def test_a_mistake_in_a_study_is_told(tmp_path, text):
+def test_a_mistake_in_a_study_is_reported(tmp_path, text):
     file = tmp_path / "study.toml"
     file.write_text(text)
     with pytest.raises(InputError, match=MISTAKES[text]) as error:
@@ -166,7 +166,7 @@ BAD_TRIALS = [
 
 
 @pytest.mark.parametrize("words", BAD_TRIALS, ids=" ".join)
-def test_a_bad_trial_is_told_before_anything_is_written(tmp_path, capsys, words):
+def test_a_bad_trial_is_reported_before_anything_is_written(tmp_path, capsys, words):
     out = tmp_path / "out"
     assert cli.main(["sweep", "--set", *words, "--out", str(out)]) == 2
     err = capsys.readouterr().err

@@ -90,6 +90,6 @@ def test_another_hard_sigmoid_is_noticed(models_dir):
     assert difference == pytest.approx(8.7, abs=0.1)
 
 
-def test_what_is_damaged_is_told(models_dir):
+def test_what_is_damaged_is_reported(models_dir):
     with pytest.raises(InputError, match=r"16 numbers, and its first matrix .*80"):
         ir.read(models_dir / "rtneural_bad_lstm.json")

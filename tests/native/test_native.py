@@ -297,7 +297,7 @@ def test_a_library_of_other_sources_is_not_used(monkeypatch):
     assert "other sources than those beside it; build it again" in library._load()[1]
 
 
-def test_without_a_library_the_reason_is_told(monkeypatch):
+def test_without_a_library_the_reason_is_reported(monkeypatch):
     monkeypatch.setattr(library, "find", lambda: (None, "there was no C compiler"))
     assert native.reason() == "there was no C compiler"
     with pytest.raises(InputError, match="cannot run: there was no C compiler"):

@@ -498,7 +498,7 @@ def test_the_command_refuses_an_output(out, saved):
     assert sorted(file.name for file in saved.iterdir()) == before
 
 
-def test_the_command_tells_the_defaults(capsys):
+def test_the_command_shows_the_defaults(capsys):
     with pytest.raises(SystemExit):
         carried_out("--help")
     shown = " ".join(capsys.readouterr().out.split())

@@ -185,7 +185,7 @@ def test_aliases():
         ("", None),
     ],
 )
-def test_an_unknown_name_is_told_the_nearest(unknown, nearest):
+def test_an_unknown_name_is_answered_with_the_nearest(unknown, nearest):
     with pytest.raises(InputError) as error:
         get(unknown)
     message = str(error.value)

@@ -1,25 +1,62 @@
-"""What all commands share of the terminal: its width, its tables, where files go."""
+"""What all commands share of the terminal: what is shown, tables, where files go."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 FILE_WIDTH = 120  # of tables that go to a file or a pipe, which have no width
-LONGEST = 100  # letters of a new folder's name, behind the time
+LONGEST = 100  # letters of a new folder's name, after the time
 STOPPED = 130  # the exit code of a command that Ctrl-C ended, as shells have it
+
+#: what the command line wants to see, of all commands alike; see `flags.shown`
+_wanted = argparse.Namespace(json=False, quiet=False)
+
+
+def settle(args: argparse.Namespace) -> None:
+    """Takes --json and --quiet, where a command has them."""
+    _wanted.__dict__.update({k: getattr(args, k, False) for k in vars(_wanted)})
 
 
 def console() -> Console:
-    """The standard output: coloured on a terminal, plain anywhere else."""
-    plain = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    return Console(highlight=False, width=FILE_WIDTH if plain else None)
+    """Where results go: coloured on a terminal, plain anywhere else.
+
+    Nowhere with --json, which has :func:`answered`.
+    """
+    return _console(sys.stdout, _wanted.json)
+
+
+def progress() -> Console:
+    """Where it is shown how work goes: nowhere with --quiet, stderr with --json."""
+    return _console(sys.stderr if _wanted.json else sys.stdout, _wanted.quiet)
+
+
+def _console(file: Any, quiet: bool) -> Console:
+    plain = not file.isatty() and "COLUMNS" not in os.environ
+    width = FILE_WIDTH if plain else None
+    return Console(file=file, quiet=quiet, highlight=False, width=width)
+
+
+def answered(facts: Callable[[], Mapping[str, Any]]) -> bool:
+    """Prints what was found as JSON, if --json asks for it; whether it did.
+
+    Args:
+        facts: makes the content: texts, numbers, lists and mappings of them.
+    """
+    if _wanted.json:
+        from slimrnn.experiments.run import store
+
+        print(store.text_of(facts()), end="")
+    return bool(_wanted.json)
 
 
 def plain(*heads: str, gap: int = 1) -> Table:
@@ -28,6 +65,12 @@ def plain(*heads: str, gap: int = 1) -> Table:
     for head in heads:
         table.add_column(head)
     return table
+
+
+def note(sentence: str) -> None:
+    """Writes a sentence to the standard error, unless --quiet."""
+    if not _wanted.quiet:
+        complain(sentence)
 
 
 def complain(sentence: str) -> None:

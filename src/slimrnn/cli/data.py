@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from slimrnn.cli import run_flags
-from slimrnn.cli.console import console, plain
+from slimrnn.cli.console import answered, console, plain
 from slimrnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
     screen = console()
     from slimrnn.data import columns
 
+    if answered(lambda: facts(options.load())):
+        return 0
     path = Path(options.data or "")
     if path.suffix.lower() in columns.READERS:
         # Shown before what follows may refuse it.
@@ -55,6 +57,32 @@ def run(args: argparse.Namespace) -> int:
     for part in about(options.load()):
         screen.print(part, markup=False, soft_wrap=isinstance(part, str))
     return 0
+
+
+def facts(dataset: Dataset) -> dict[str, Any]:
+    """What a data set is, as JSON holds it."""
+    from slimrnn.data.scoring import baselines
+
+    return {
+        "name": dataset.name,
+        "task": dataset.task,
+        "reason": dataset.reason,
+        "training": len(dataset.train),
+        "test": len(dataset.test),
+        "steps": [
+            int(end(end(part.x.lengths) for part in (dataset.train, dataset.test)))
+            for end in (min, max)
+        ],
+        "features": dataset.features,
+        "names": dataset.names,
+        "vocabulary": dataset.vocabulary,
+        "classes": dataset.classes,
+        "labels": dataset.labels,
+        "each_step": dataset.each_step,
+        "metric": dataset.metric,
+        "baselines": baselines(dataset),
+        "notes": dataset.notes,
+    }
 
 
 def of_columns(table: dict[str, Column]) -> Table:

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from slimrnn import backends
 from slimrnn.cli import flags
-from slimrnn.cli.console import console
+from slimrnn.cli.console import answered, console
 from slimrnn.variants import TABLE
 
 
@@ -28,15 +28,17 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Carries out `slimrnn doctor`."""
-    choice = backends.start(args.backend)
+    found = examine(backends.start(args.backend), args.data_dir)
+    if answered(lambda: {name.lower(): rows for name, rows in found.items()}):
+        return 0
     screen = console()
-    for part in examine(choice, args.data_dir):
-        screen.print(part, "")
+    for title, rows in found.items():
+        screen.print(_section(title, rows), "")
     return 0
 
 
-def examine(choice: backends.Choice, data_dir: str | None) -> list[Table | str]:
-    """Tables and lines to print.
+def examine(choice: backends.Choice, data_dir: str | None) -> dict[str, dict[str, str]]:
+    """What is found, by the title of its table.
 
     Args:
         choice: the backend that Keras runs on.
@@ -44,12 +46,12 @@ def examine(choice: backends.Choice, data_dir: str | None) -> list[Table | str]:
     """
     from slimrnn import data
 
-    return [
-        _section("Versions", _versions()),
-        _section("Backends", _backends(choice)),
-        _section("Engines (which computes a layer)", _engines()),
-        _section("Data", dict(data.available(data_dir))),
-    ]
+    return {
+        "Versions": _versions(),
+        "Backends": _backends(choice),
+        "Engines": _engines(),
+        "Data": dict(data.available(data_dir)),
+    }
 
 
 def _section(title: str, rows: dict[str, str]) -> Table:

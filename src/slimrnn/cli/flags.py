@@ -144,6 +144,28 @@ def run(group: Any, timing: float) -> None:
     )
 
 
+def shown(command: Any, json: bool) -> None:
+    """Adds what each command has: --quiet, --verbose, and --json where it can."""
+    group = command.add_argument_group("output")
+    either = group.add_mutually_exclusive_group()
+    either.add_argument(
+        "--quiet",
+        action="store_true",
+        help="results and mistakes alone, without progress (default: both)",
+    )
+    either.add_argument(
+        "--verbose",
+        action="store_true",
+        help="also what libraries write, and where in the code a mistake was found",
+    )
+    if json:
+        group.add_argument(
+            "--json",
+            action="store_true",
+            help="print the results as JSON, and all else to stderr",
+        )
+
+
 def figure(group: Any) -> None:
     """Adds --figure-format, --figure-width and --figure-legend."""
     group.add_argument(

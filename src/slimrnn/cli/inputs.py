@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slimrnn import backends
-from slimrnn.cli.console import complain
+from slimrnn.cli.console import note
 from slimrnn.errors import InputError
 from slimrnn.utils.files import require_new
 
@@ -41,7 +41,7 @@ def read(args: argparse.Namespace) -> Model:
 
     found = read(args.model, torch=args.torch)
     if found.translated:
-        complain(f"{args.model} ({found.origin}): read {found.translated}.")
+        note(f"{args.model} ({found.origin}): read {found.translated}.")
     return found
 
 

@@ -10,12 +10,15 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
 import slimrnn
-from slimrnn.cli.console import STOPPED, complain
+from slimrnn import backends
+from slimrnn.cli import completion, flags
+from slimrnn.cli.console import STOPPED, complain, settle
 from slimrnn.cli.flags import Parser
 from slimrnn.errors import InputError
 
@@ -23,6 +26,11 @@ COMMANDS = (
     *("variants", "data", "train", "compare", "choose", "sweep", "reproduce"),
     *("report", "evaluate", "predict", "show", "slim", "export", "size", "doctor"),
     "bench",
+)
+#: whose results --json prints: they call `console.answered`
+JSON = (
+    *("variants", "data", "train", "compare", "choose", "sweep", "reproduce"),
+    *("report", "evaluate", "show", "size", "doctor"),
 )
 
 
@@ -46,9 +54,17 @@ def parser(names: Sequence[str] = COMMANDS) -> Parser:
     top.add_argument(
         "--version", action="version", version=f"slimrnn {slimrnn.__version__}"
     )
+    top.add_argument(
+        "--print-completion",
+        metavar="SHELL",
+        action=completion.Print,
+        help="print the script by which a shell completes commands, flags and names: "
+        f"{', '.join(completion.SHELLS)}",
+    )
     commands = top.add_subparsers(dest="command", title="commands", metavar="COMMAND")
     for name in names:
         command(name).add(commands)
+        flags.shown(commands.choices[name], name in JSON)
     return top
 
 
@@ -72,8 +88,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.command is None:
             top.print_help()
             return 0
+        settle(args)
+        if args.verbose:
+            backends.show_all()
         return command(args.command).run(args)
     except InputError as error:
+        if getattr(args, "verbose", False):
+            traceback.print_exc()
         complain(str(error))
         return 2
     except KeyboardInterrupt:

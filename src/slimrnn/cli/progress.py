@@ -42,7 +42,7 @@ def opening(trials: Sequence[Settings], dataset: Dataset, choice: Choice) -> lis
 
 
 class EpochLines:
-    """Tells how the trials of this process go; the watcher of a sweep and its runs.
+    """Shows how the trials of this process go; the watcher of a sweep and its runs.
 
     Args:
         screen: where to.

@@ -10,7 +10,8 @@ from rich.table import Table
 
 from slimrnn import backends
 from slimrnn.cli import inputs
-from slimrnn.cli.console import console, plain
+from slimrnn.cli.console import answered, console, plain
+from slimrnn.cli.size import facts as facts_of_sizes
 from slimrnn.experiments.analysis.grouping import plural
 
 if TYPE_CHECKING:
@@ -37,10 +38,32 @@ def run(args: argparse.Namespace) -> int:
     backends.settle()
     from slimrnn.ir import read
 
-    model, screen = read(args.model, torch=args.torch), console()
+    model = read(args.model, torch=args.torch)
+    if answered(lambda: facts(model)):
+        return 0
+    screen = console()
     for part in page(model):
         screen.print(part, soft_wrap=isinstance(part, str), markup=False)
     return 0
+
+
+def facts(model: Model) -> dict[str, Any]:
+    """What a model is, as JSON holds it."""
+    from slimrnn.deploy.size import sizes
+
+    heads = ("name", "kind", "inputs", "outputs", "parameters")
+    return {
+        "name": model.name,
+        "origin": model.origin,
+        "translated": model.translated,
+        "steps": model.steps,
+        "inputs": model.inputs,
+        "outputs": model.outputs,
+        "each_step": model.return_sequences,
+        "layers": [dict(zip(heads, row, strict=True)) for row in _rows(model)],
+        "sizes": facts_of_sizes(sizes(model)),
+        "uses": dict(_uses(model)),
+    }
 
 
 def page(model: Model) -> Iterator[Table | str]:
@@ -58,21 +81,26 @@ def page(model: Model) -> Iterator[Table | str]:
 
 
 def _layers(model: Model) -> Table:
-    from slimrnn.ir.data import arrays
-
     table, total = plain(), 0
     for title in ("layer", "kind", "in", "out", "parameters"):
         table.add_column(
             title, justify="left" if title in ("layer", "kind") else "right"
         )
-    for layer in model.layers:
-        count = sum(array.size for array in arrays(layer))
-        total += count
-        sizes = (f"{number:,}" for number in (layer.inputs, layer.outputs, count))
-        kind = _KINDS.get(type(layer).__name__, _usual)(layer)
-        table.add_row(layer.name, kind, *sizes)
+    for name, kind, *sizes in _rows(model):
+        total += sizes[-1]
+        table.add_row(name, kind, *(f"{number:,}" for number in sizes))
     table.add_row("all", "", "", "", f"{total:,}")
     return table
+
+
+def _rows(model: Model) -> Iterator[tuple[str, str, int, int, int]]:
+    """Each layer: its name, kind, numbers in and out, parameters."""
+    from slimrnn.ir.data import arrays
+
+    for layer in model.layers:
+        count = sum(array.size for array in arrays(layer))
+        kind = _KINDS.get(type(layer).__name__, _usual)(layer)
+        yield layer.name, kind, layer.inputs, layer.outputs, count
 
 
 def _usual(layer: ir.Layer) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -13,7 +12,7 @@ from rich.table import Table
 
 from slimrnn import backends
 from slimrnn.cli import inputs
-from slimrnn.cli.console import console, plain
+from slimrnn.cli.console import answered, console, plain
 from slimrnn.errors import InputError
 from slimrnn.variants import TABLE, Variant
 from slimrnn.variants.files import NAMES, load
@@ -38,9 +37,6 @@ def add(commands: Any) -> None:
         nargs="+",
         help=f"only as it is and as these: {NAMES} (default: all that are smaller)",
     )
-    command.add_argument(
-        "--json", action="store_true", help="print the numbers as JSON instead"
-    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,8 +44,7 @@ def run(args: argparse.Namespace) -> int:
     chosen = args.to and list(map(load, args.to))
     backends.start()
     found = measured(inputs.load(args), chosen)
-    if args.json:
-        print(json.dumps(_plain(found), indent=2))
+    if answered(lambda: {name: facts(each) for name, each in found.items()}):
         return 0
     screen = console()
     for part in table(found):
@@ -79,16 +74,13 @@ def measured(
     return {name: sizes(each) for name, each in [("as it is", model), *slim]}
 
 
-def _plain(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The sizes as JSON holds them; a sentence where there is none."""
+def facts(by_dtype: Mapping[str, Any]) -> dict[str, Any]:
+    """The sizes of a model as JSON holds them; a sentence where there is none."""
     return {
-        variant: {
-            dtype: size
-            if isinstance(size, str)
-            else {"flash": size.flash, "ram": size.ram, **asdict(size)}
-            for dtype, size in by_dtype.items()
-        }
-        for variant, by_dtype in found.items()
+        dtype: size
+        if isinstance(size, str)
+        else {"flash": size.flash, "ram": size.ram, **asdict(size)}
+        for dtype, size in by_dtype.items()
     }
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from slimrnn import backends
 from slimrnn.cli import flags, inputs, run_flags, time_table
-from slimrnn.cli.console import console, plain
+from slimrnn.cli.console import console, plain, progress
 from slimrnn.slimming.options import Options
 from slimrnn.utils.files import atomic_file
 from slimrnn.utils.settings import settings_of
@@ -83,14 +83,14 @@ def run(args: argparse.Namespace) -> int:
 
     model = inputs.load(args)
     dataset = source.load()
-    screen = console()
+    screen, going = console(), progress()
     before = measure(model, dataset)
     slimmed = slim(
         model,
         variant,
         dataset,
         gate_constants=constants,
-        watch=lambda line: screen.print(_epoch(line, args.epochs), markup=False),
+        watch=lambda line: going.print(_epoch(line, args.epochs), markup=False),
         **options,
     )
     after = measure(slimmed, dataset)

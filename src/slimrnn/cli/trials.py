@@ -17,8 +17,16 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from slimrnn import backends
-from slimrnn.cli import comparison, flags, front, progress, reproduce, time_table
-from slimrnn.cli.console import STOPPED, complain, console, out_folder
+from slimrnn.cli import comparison, flags, front, reproduce, time_table
+from slimrnn.cli import progress as bars
+from slimrnn.cli.console import (
+    STOPPED,
+    answered,
+    complain,
+    console,
+    out_folder,
+    progress,
+)
 from slimrnn.errors import InputError
 from slimrnn.experiments.analysis.choice import untested
 from slimrnn.experiments.analysis.grouping import by_dataset
@@ -94,7 +102,7 @@ def carry_out(
             study = study.changed({"data_dir": [os.path.abspath(args.data_dir)]})
     scheduler.check(study)
     screen = console()
-    where = place(args, study, path, choice, screen)
+    where = place(args, study, path, choice, progress())
     if args.resume is None:
         scheduler.save(path, study, about)
     source: Any = scheduler.Grid(study)
@@ -155,8 +163,8 @@ def in_process(
     trials = list(study.trials())
     if args.data_parallel:
         data_parallel.share(settings.batch_size for settings in trials)
-    lines = progress.opening(trials, build.load(trials[0]), choice)
-    watcher = progress.EpochLines(screen, lines)
+    lines = bars.opening(trials, build.load(trials[0]), choice)
+    watcher = bars.EpochLines(screen, lines)
     return Place(InProcess(watcher, loggers.callbacks(args.log_to)), watcher)
 
 
@@ -167,7 +175,7 @@ def measure(path: Path, study: Study, seconds: float) -> None:
 
     if times.read(path):
         return
-    console().print(f"Measuring times, for about {seconds:g} s ...", style="dim")
+    progress().print(f"Measuring times, for about {seconds:g} s ...", style="dim")
     problems = by_dataset(scheduler.runs(path, study.trials()))
     found = {
         name: times.Times.measure(runs, seconds / len(problems))
@@ -194,17 +202,19 @@ def show(
         style: of the pictures.
         always: whether to draw where there is but one run, too.
     """
+    from slimrnn.experiments.report.csv_latex import records
     from slimrnn.experiments.report.publish import publish
     from slimrnn.experiments.run import times
     from slimrnn.experiments.sweep import scheduler
 
     runs = scheduler.runs(path, study.trials())
+    answered(lambda: {"folder": str(path), "configurations": records(runs)})
     if not runs:
         screen.print(f"No trial of {path} has begun.", soft_wrap=True, markup=False)
         return
     draws = always or runs[0].path != path
     if draws:
-        screen.print("Drawing the picture and the page ...", style="dim")
+        progress().print("Drawing the picture and the page ...", style="dim")
     measured = times.read(path)
     if runs[0].path == path:  # the one trial of all
         screen.print(comparison.outcome(runs[0]), markup=False)

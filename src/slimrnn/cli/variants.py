@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from slimrnn.cli.console import console, plain
+from slimrnn.cli.console import answered, console, plain
 from slimrnn.cli.flags import flag
 from slimrnn.errors import InputError
 from slimrnn.utils.checks import whole
@@ -51,6 +51,9 @@ def run(args: argparse.Namespace) -> int:
             )
         print(variants_markdown(**sizes))
         return 0
+    chosen = TABLE if args.name is None else [load(args.name)]
+    if answered(lambda: {each.name: facts(each, **sizes) for each in chosen}):
+        return 0
     screen = console()
     if args.name is None:
         shown: Any = variants_table(**sizes, width=screen.width)
@@ -59,6 +62,19 @@ def run(args: argparse.Namespace) -> int:
     screen.print(shown)
     screen.print(legend(**sizes), style="dim")
     return 0
+
+
+def facts(variant: Variant, features: int, units: int) -> dict[str, Any]:
+    """All that the table knows of one variant, as JSON holds it."""
+    return {
+        "family": variant.family,
+        "equations": variant.equations(),
+        "constants": variant.constants,
+        "weights": variant.shapes(features, units),
+        "formula": variant.formula(),
+        "parameters": variant.parameters(features, units),
+        "source": variant.source,
+    }
 
 
 def variants_table(features: int, units: int, width: int) -> Table:

@@ -39,9 +39,7 @@ class Dataset:
         what = f"{self.classes} classes" if self.classes else "a regression"
         what += " at each step" * self.each_step
         if self.reason:
-            other = "regression" if self.classes else "classification"
-            free = self.reason.startswith("y holds") and "texts" not in self.reason
-            what += f" ({self.reason}{f'; else: --task {other}' * free})"
+            what += f" ({self.reason})"
         return (
             f"{self.name}: {len(self.train):,} training and {len(self.test):,} test "
             f"sequences, {each}, {what}"
@@ -90,7 +88,7 @@ class Dataset:
     def masked(self) -> bool:
         """Whether a model must skip the steps that pad.
 
-        Behind a sequence they change no answer of a step before them.
+        After a sequence they change no answer of a step before them.
         """
         return self.ragged and not self.each_step
 

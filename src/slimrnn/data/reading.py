@@ -160,7 +160,7 @@ def checked(
     ...     {"x_train": x, "y_train": y, "x_test": x, "y_test": y}, "mine"
     ... )
     >>> train.x.features, train.x.values.dtype.name, train.y.dtype.name, reason
-    (1, 'float32', 'int32', 'y holds whole numbers')
+    (1, 'float32', 'int32', 'y holds whole numbers; else: --task regression')
     """
     ends = ("_train", "_test") if "x_train" in arrays else ("",)
     _numeric(arrays, [f"{kind}{end}" for end in ends for kind in "xy"], where)
@@ -249,7 +249,7 @@ def _offsets(offsets: np.ndarray, total: int, where: str) -> np.ndarray:
     where = f"{where}_offsets"
     if offsets.dtype.kind not in "iu" or offsets.ndim != 1 or len(offsets) < 2:
         raise InputError(
-            f"{where} is {_shape(offsets)}: it must be whole numbers (N + 1,), telling "
+            f"{where} is {_shape(offsets)}: it must be whole numbers (N + 1,), saying "
             "where each sequence begins and, last, where all end; write it so."
         )
     offsets = offsets.astype(np.int64)

@@ -14,6 +14,8 @@ Array = np.ndarray
 INT32 = np.iinfo(np.int32).max
 #: so many different whole numbers, written as floats, are never a regression unasked
 FEW = 20
+#: what may be wished instead of classes; floats that are no classes cannot become any
+ELSE = "; else: --task regression"
 NUMBERS = "--task regression takes them as numbers"
 
 
@@ -38,7 +40,7 @@ def read(parts: Mapping[str, Array], where: str, task: str = "auto") -> Targets:
 
     Example:
         >>> found = read({"y": np.array([1.0, 0.0, 1.0, 0.0])}, "mine")
-        >>> found.parts[0].dtype.name, found.reason
+        >>> found.parts[0].dtype.name, found.reason.partition("; ")[0]
         ('int32', 'y holds only the whole numbers 0 to 1, written as floats')
     """
     known("task", task, TASKS)
@@ -86,13 +88,13 @@ def _are_classes(y: Array, task: str) -> tuple[bool, str]:
         return task == "classification", f"as --task {task} says"
     if y.shape[1] > 1:
         if _one_hot(y):
-            return True, f"y holds one-hot rows of {y.shape[1]}"
+            return True, f"y holds one-hot rows of {y.shape[1]}{ELSE}"
         return y.dtype.kind != "f", f"y holds {y.shape[1]} numbers each"
     if y.dtype.kind != "f":
-        return True, "y holds whole numbers"
+        return True, f"y holds whole numbers{ELSE}"
     if are_class_numbers(y):
         span = f"{y.min():g} to {y.max():g}"
-        return True, f"y holds only the whole numbers {span}, written as floats"
+        return True, f"y holds only the whole numbers {span}, written as floats{ELSE}"
     return False, f"y holds {len(np.unique(y)):,} different numbers, written as floats"
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from slimrnn.data.columns import Column, Table
 from slimrnn.data.options import SPLITS
 from slimrnn.data.sequences import Origin, Sequences
-from slimrnn.data.targets import are_class_numbers
+from slimrnn.data.targets import ELSE, are_class_numbers
 from slimrnn.errors import InputError
 from slimrnn.utils.checks import known, nearest, whole
 
@@ -131,7 +131,7 @@ def arrange(
     if names:
         reason = "y holds texts"
         if table[target[0]].is_numbers:
-            reason = f"y holds only the whole numbers {names[0]} to {names[-1]}"
+            reason = f"y holds only the whole numbers {names[0]} to {names[-1]}{ELSE}"
     about = Found(
         *({}, features),
         labels=names,

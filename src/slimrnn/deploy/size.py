@@ -67,7 +67,7 @@ class Size:
 
 
 def sizes(model: Any) -> dict[str, Size | str]:
-    """What a model takes, by dtype; where it cannot be had, the sentence that says why.
+    """What a model takes, by dtype; where one is not available, why.
 
     Args:
         model: as :func:`slimrnn.deploy.to_c` takes it.

@@ -95,7 +95,7 @@ class _Chain:
             )
         if any(self.zeros) and layer.kind not in CONVOLUTIONS:
             raise InputError(
-                f"The layer {layer} stands behind ZeroPadding1D; allowed is Conv1D."
+                f"The layer {layer} follows ZeroPadding1D; allowed is Conv1D."
             )
         self.mask = self.mask and layer.masks
         for array in layer.weights:

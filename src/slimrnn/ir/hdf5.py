@@ -81,9 +81,9 @@ def numbers_in(path: Path, *members: str) -> int:
         InputError: opening did not end, or not well; or the arrays claim to be larger
             than the file can hold.
     """
-    told = _told_by_fork if _may_fork() else _told_by_python
+    count_in = _count_by_fork if _may_fork() else _count_by_python
     try:
-        said = told(str(path), *members)
+        said = count_in(str(path), *members)
     except TimeoutError as error:
         raise InputError(f"{path} is damaged: HDF5 finds no end in it.") from error
     count = int(said) if said.isdecimal() else None
@@ -120,7 +120,7 @@ def _may_fork() -> bool:
     return hasattr(os, "fork") and not known and threading.active_count() == 1
 
 
-def _told_by_python(*path: str) -> str:
+def _count_by_python(*path: str) -> str:
     """What another Python says of a file; takes as long as its start."""
     command = [sys.executable, "-c", _VISIT, *path]
     try:
@@ -132,7 +132,7 @@ def _told_by_python(*path: str) -> str:
     return (done.stderr if done.returncode else done.stdout).strip().split("\n")[-1]
 
 
-def _told_by_fork(*path: str) -> str:
+def _count_by_fork(*path: str) -> str:
     """What a copy of this process says of a file."""
     out, into = os.pipe()
     child = os.fork()

@@ -72,7 +72,7 @@ class Flow:
         return replace(self, axes=tuple(axes))
 
     def through(self, layer: Described, width: Size | None = None) -> Flow:
-        """Behind a layer, over the features of each step.
+        """After a layer, over the features of each step.
 
         Raises:
             InputError: the features do not lie last, where it needs them all.

@@ -73,7 +73,7 @@ class Leaf:
         yield from torch_layers.layers(self.name, self.kind, tensors, **settings)
 
     def _convolution(self) -> dict[str, Any]:
-        """What a Conv1d's tensors do not tell; its axis of time is the last one."""
+        """What a Conv1d's tensors do not say; its axis of time is the last one."""
         module = self.module
         ((stride,), (dilation,), (taps,)) = (
             *(module.stride, module.dilation, module.kernel_size),

@@ -184,7 +184,7 @@ def append_line(path: Path, line: dict[str, Any]) -> None:
 
 
 def cut_half_a_line(path: Path) -> None:
-    """Cuts off what a crash or a full disk left behind the last whole line."""
+    """Cuts off what a crash or a full disk left after the last whole line."""
     if path.exists():
         with open(path, "rb+") as file:
             file.truncate(_whole_lines(file))

@@ -234,8 +234,8 @@ class LiteRTGraph(Graph):
                 "outputs": self._mapped(self._outputs),
             },
         )
-        told = json.dumps(origin).encode()
-        metadata = {"name": "slimrnn", "buffer": self._buffer(told)}
+        text = json.dumps(origin).encode()
+        metadata = {"name": "slimrnn", "buffer": self._buffer(text)}
         model = _filled(
             schema.ModelT,
             {

@@ -64,13 +64,19 @@ def write_csv(runs: Sequence[Run], path: Path) -> None:
         runs: at least one.
         path: the file to write.
     """
+    files.write(path, _csv(records(runs), []).text())
+
+
+def records(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """A record for each configuration, then for each answer without training.
+
+    Args:
+        runs: on one data set or several.
+    """
     problems = by_dataset(runs).items()
     summaries = [(summarize(own), name) for name, own in problems]
-    records, baselines = (
-        [each for pair in summaries for each in made(*pair)]
-        for made in (_records, _baselines)
-    )
-    files.write(path, _csv(records, baselines).text())
+    made = (_records, _baselines)
+    return [each for make in made for pair in summaries for each in make(*pair)]
 
 
 def write_latex(runs: Sequence[Run], path: Path) -> None:

@@ -64,8 +64,9 @@ def check(settings: Settings, dataset: Dataset) -> None:
     recurrent(settings)
     if dataset.each_step and settings.padding == "front":
         raise InputError(
-            f"padding front is of models with one answer a sequence, and "
-            f"{dataset.name} has a target for each step; leave --padding out."
+            f"{dataset.name} has a target for each step, and padding in front of a "
+            f"sequence would change the answer at each; at its end it changes none: "
+            f"leave --padding out, or give --padding behind."
         )
     parts(settings, dataset)
     head_of(settings, dataset)

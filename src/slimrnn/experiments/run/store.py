@@ -157,7 +157,7 @@ class Record:
         """
         make_folder(self.path)
         with files.locked(self.path, LOCK_SECONDS):
-            known, given = mapping(self.path / CONFIG), json.loads(_text_of(config))
+            known, given = mapping(self.path / CONFIG), json.loads(text_of(config))
             if not alike(known, given):
                 raise InputError(
                     f"The folder {self.path} holds a run with other settings; give a "
@@ -277,10 +277,11 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 
 def _bytes_of(content: Mapping[str, Any]) -> bytes:
     # A file's name may be no UTF-8; JSON can hold it escaped.
-    return _text_of(content).encode(errors="backslashreplace")
+    return text_of(content).encode(errors="backslashreplace")
 
 
-def _text_of(content: Mapping[str, Any]) -> str:
+def text_of(content: Mapping[str, Any]) -> str:
+    """The content as JSON, with null for NaN and infinity."""
     text = json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False)
     return f"{text}\n"
 
