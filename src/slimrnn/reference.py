@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from slimrnn.variants import CANDIDATE, CellSpec, Variant, get
+from slimrnn.variants.activations import SIGMOID
 from slimrnn.variants.activations import get as activation_of
+from slimrnn.variants.gates import TIE_SCALARS
 
 Array = np.ndarray
 Arrays = dict[str, Array]
@@ -108,7 +110,7 @@ def _step(spec: CellSpec, blocks, x, states, recurrent_mask) -> Arrays:
             step[gate] = np.full_like(h, row.constant)
             continue
         if row.complement:
-            step[gate] = row.tied(step[row.complement])
+            step[gate] = row.tied(step[row.complement], _tie(blocks[gate]))
             continue
         pre = np.zeros_like(h)
         if resets and family.product:
@@ -125,6 +127,11 @@ def _step(spec: CellSpec, blocks, x, states, recurrent_mask) -> Arrays:
         update = step[family.update] if family.keeps else 1 - step[family.update]
         step["new h"] = update * h + (1 - update) * step[CANDIDATE]
     return step
+
+
+def _tie(block: Arrays) -> Array | None:
+    """What scales and translates a tie; None where nothing does."""
+    return SIGMOID.function(block[TIE_SCALARS]) if TIE_SCALARS in block else None
 
 
 def _order(spec: CellSpec) -> list[str]:
@@ -210,8 +217,11 @@ def _step_back(spec: CellSpec, blocks, dblocks, step, d, recurrent_mask):
         if row.constant is not None:
             continue
         if row.complement:
-            slope = row.tied_slope(step[row.complement])
-            dgates[row.complement] += dgates[gate] * slope
+            f, scalars = step[row.complement], _tie(blocks[gate])
+            dgates[row.complement] += dgates[gate] * row.tied_slope(f, scalars)
+            if scalars is not None:
+                both = np.sum([dgates[gate] * row.tied(f), dgates[gate]], (1, 2))
+                dblocks[gate][TIE_SCALARS] += both * SIGMOID.slope(scalars)
             continue
         dpre = dgates[gate] * spec.used(gate).slope(step[gate])
         read, dread = step[f"{gate} read"], np.zeros_like(d["h"])

@@ -25,8 +25,9 @@ from slimrnn.native import library
 from slimrnn.utils.checks import check, number, whole
 from slimrnn.variants import CellSpec, Variant, shapes
 from slimrnn.variants.configured import configured, of_family
+from slimrnn.variants.gates import TIE_SCALARS
 from slimrnn.variants.step import Step
-from slimrnn.variants.time_scales import TimeScale
+from slimrnn.variants.time_scales import TimeScale, tie_start
 
 __all__ = ["SlimGRU", "SlimLSTM", "SlimMGU"]
 
@@ -136,6 +137,9 @@ class _SlimLayer(nn.Module):
             gains = self._scales.gains(self.cell, paced) if self._scales else {}
             for name, weight in self._weights(suffix).items():
                 gates = self.cell.variant.blocks(name)
+                if name == TIE_SCALARS:
+                    weight.copy_(torch.tensor(tie_start(self._scales)))
+                    continue
                 for gate, block in zip(gates, weight.split(n, -1), strict=True):
                     begin[name](block)
                     if name == "bias" and gate in paced:

@@ -39,6 +39,7 @@ def blocks(name, **options):
             )
         )
         for w in layer.weights
+        if w.name != "tie_scalars"
     }
 
 

@@ -164,6 +164,7 @@ static void bad_ones_are_refused(void) {
   REFUSES(SLIM_BAD_CELL, cell.state_activation = SLIM_ACTIVATIONS);
   REFUSES(SLIM_BAD_CELL, cell.tied = cell.candidate);
   REFUSES(SLIM_BAD_CELL, cell.gate[cell.candidate].shared = 1);
+  REFUSES(SLIM_BAD_CELL, cell.gate[cell.candidate].terms[SLIM_TIE_SCALARS] = 1);
   REFUSES(SLIM_BAD_CELL, cell.gate[cell.candidate].terms[SLIM_KERNEL] = 0);
   REFUSES(SLIM_BAD_CELL, cell.gate[cell.candidate].terms[SLIM_BIAS] = 2);
   REFUSES(SLIM_BAD_SIZE, bad.batch = 0);

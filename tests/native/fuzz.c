@@ -74,8 +74,9 @@ static slim_cell random_cell(bytes *b) {
     uint32_t kind = k == cell.candidate ? 1 | byte(b) : byte(b);
     if (cell.product >= 0 && k == cell.candidate) kind &= ~6u;
     if (k == cell.product) kind = (kind & ~1u) | 2;
+    cell.gate[k].terms[SLIM_TIE_SCALARS] = k == cell.tied && kind & 1;
     if (k == cell.tied) continue;
-    for (int w = 0; w < SLIM_WEIGHTS; w++) cell.gate[k].terms[w] = kind >> w & 1;
+    for (int w = 0; w <= SLIM_BIAS; w++) cell.gate[k].terms[w] = kind >> w & 1;
     cell.gate[k].is_constant = !(kind & 15);
     cell.gate[k].shared = with_c && k != cell.candidate && (kind & 15) == 1 << SLIM_BIAS &&
                           kind >> 4 & 1;

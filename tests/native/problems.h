@@ -143,6 +143,7 @@ TOOL slim_cell random_cell(problem *p, int features, int units) {
   cell.ratio = is_gate && below(p, 2) ? 0.3679f : 1.0f;
   for (int k = 0; k < gates; k++) {
     slim_gate *gate = &cell.gate[k];
+    gate->terms[SLIM_TIE_SCALARS] = k == cell.tied && below(p, 2);
     if (k == cell.tied) continue;
     gate->shared = with_c && k != cell.candidate && !below(p, 4);
     if (gate->shared) {
@@ -154,7 +155,7 @@ TOOL slim_cell random_cell(problem *p, int features, int units) {
     const int has = bias | (k == cell.candidate ? of_candidate
                             : k == cell.product ? (1 + kind % 3) << 1
                                                 : kind);
-    for (int w = 0; w < SLIM_WEIGHTS; w++) gate->terms[w] = has >> w & 1;
+    for (int w = 0; w <= SLIM_BIAS; w++) gate->terms[w] = has >> w & 1;
     gate->is_constant = !has;
     gate->constant = constants[below(p, 4)];
   }
@@ -162,7 +163,7 @@ TOOL slim_cell random_cell(problem *p, int features, int units) {
 }
 
 TOOL void give_weights(problem *p, const slim_cell *cell, slim_buffer *weights) {
-  const float rows[] = {cell->features, cell->units, 1, 1};
+  const float rows[] = {cell->features, cell->units, 1, 1, 1};
   for (int w = 0; w < SLIM_WEIGHTS; w++) {
     const int64_t count = slim_elements(cell, 1, 1, SLIM_WEIGHT + w);
     weights[w] = count ? buffer(p, count, 0.2f / sqrtf(rows[w])) : (slim_buffer){NULL, 0};

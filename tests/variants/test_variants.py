@@ -35,6 +35,7 @@ COUNTS = {
     "CIFG": lambda m, n: 3 * (m * n + n**2 + n),
     "JANET": lambda m, n: 2 * (m * n + n**2 + n),
     "Leaky": lambda m, n: m * n + n**2 + 2 * n,
+    "FastGRNN": lambda m, n: m * n + n**2 + 2 * n + 2,
     "FastGRNN_tied": lambda m, n: m * n + n**2 + 2 * n,
     "RAN": lambda m, n: 3 * m * n + 2 * (n**2 + n),
     "GRU": lambda m, n: 3 * (m * n + n**2 + n),
@@ -88,6 +89,7 @@ SHAPES = {  # kernel, recurrent kernel, recurrent vector, bias of m = 3 and n = 
     "LSTM5a": ((3, 5), (5, 5), (5,), (10,)),
     "LSTM6": ((3, 5), (5, 5), None, (5,)),
     "LSTM11": ((3, 5), None, (20,), (20,)),
+    "FastGRNN": ((3, 5), (5, 5), None, (10,), (2,)),
     "LSTM_C6": ((3, 5), None, (5,), (5,)),
     "GRU": ((3, 15), (5, 15), None, (15,)),
     "GRU3": ((3, 5), (5, 5), None, (15,)),
@@ -100,8 +102,8 @@ SHAPES = {  # kernel, recurrent kernel, recurrent vector, bias of m = 3 and n = 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_weight_shapes(name):
-    weights = ("kernel", "recurrent_kernel", "recurrent_vector", "bias")
-    expected = dict(zip(weights, SHAPES[name], strict=True))
+    weights = ("kernel", "recurrent_kernel", "recurrent_vector", "bias", "tie_scalars")
+    expected = dict(zip(weights, SHAPES[name], strict=False))
     found = ROWS[name].shapes(features=3, units=5)
     assert found == {k: shape for k, shape in expected.items() if shape}
     assert list(found) == [k for k in weights if k in found]  # the order in files
@@ -125,6 +127,10 @@ UNICODE = {
     "LSTM5a": [
         *("iₜ = σ(u_i ⊙ hₜ₋₁ + b_i)", "fₜ = 0.96", "c̃ₜ = g(W_c xₜ + U_c hₜ₋₁ + b_c)"),
         *("oₜ = 1", *LSTM_STATE),
+    ],
+    "FastGRNN": [
+        *("iₜ = σ(ζ) (1 - fₜ) + σ(ν)", "fₜ = σ(W_c xₜ + U_c hₜ₋₁ + b_f)"),
+        *("c̃ₜ = g(W_c xₜ + U_c hₜ₋₁ + b_c)", "oₜ = 1", LSTM_STATE[0], "hₜ = oₜ ⊙ cₜ"),
     ],
     "LSTM_C6": [
         *("iₜ = 1", "fₜ = 0.4", "c̃ₜ = g(W_c xₜ + u_c ⊙ hₜ₋₁ + b_c)", "oₜ = 1"),
@@ -240,7 +246,15 @@ REFUSED = {
         lambda: Gate(complement="f", shared=True),
         "received the complement of f together with shared True",
     ),
-    "shift alone": (lambda: Gate(bias=True, shift=1.0), r"the shift 1\.0 without one"),
+    "shift alone": (lambda: Gate(bias=True, shift=1.0), r"shift=1\.0 without one"),
+    "scaled alone": (
+        lambda: Gate(bias=True, scaled=True),
+        "scaled is that of a complement; received scaled=True without one",
+    ),
+    "scaled by a number": (
+        lambda: Gate(complement="f", scaled=0.5),
+        r"scaled must be True or False, received 0\.5",
+    ),
     "shift below 0": (
         lambda: Gate(complement="f", shift=-1),
         "shift must be a finite number from 0 on, received -1",

@@ -23,7 +23,9 @@ from keras import ops
 
 from slimrnn.engines import scan
 from slimrnn.engines.registry import Engine
-from slimrnn.variants import CellSpec, shapes, step
+from slimrnn.variants import WEIGHTS, CellSpec, shapes, step
+from slimrnn.variants.activations import SIGMOID
+from slimrnn.variants.gates import TIE_SCALARS
 
 Tensor = Any
 Tensors = Sequence[Tensor]
@@ -193,7 +195,11 @@ class _Sequence:
                         block = columns(product, mine, (k,))
                         blocks["recurrent_kernel", k] = block
         blocks |= {key: ops.sum(total, axis=0) for key, total in sums.items()}
-        for weight in ("recurrent_kernel", "recurrent_vector", "bias"):
+        for tied in cell.variant.blocks(TIE_SCALARS):
+            both = [ops.sum(blocks.pop((weight, tied))) for weight in ("zeta", "nu")]
+            slope = SIGMOID.slope(one.tie, ops)
+            blocks[TIE_SCALARS, tied] = ops.stack(both) * slope
+        for weight in WEIGHTS[1:]:
             parts = [blocks[weight, k] for k in cell.variant.blocks(weight)]
             if parts:
                 found[weight] = ops.cast(join(parts), dz.dtype)

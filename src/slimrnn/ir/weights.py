@@ -10,6 +10,8 @@ import numpy as np
 from slimrnn.errors import InputError
 from slimrnn.ir.data import Data, finite, frozen, one_of
 from slimrnn.variants import ACTIVATIONS, CellSpec, Variant
+from slimrnn.variants.activations import SIGMOID
+from slimrnn.variants.gates import TIE_SCALARS
 
 Array = np.ndarray
 
@@ -57,6 +59,14 @@ class RecurrentWeights(Data):
     def variant(self) -> Variant:
         """The terms of each gate."""
         return self.spec.variant
+
+    @property
+    def tie(self) -> tuple[float, float] | None:
+        """What scales and translates a tie, as numbers of float32; None: nothing."""
+        if TIE_SCALARS not in self.weights:
+            return None
+        zeta, nu = map(float, SIGMOID.function(self.weights[TIE_SCALARS]))
+        return zeta, nu
 
     @property
     def features(self) -> int:

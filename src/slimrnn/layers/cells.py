@@ -21,7 +21,8 @@ from slimrnn.layers.initializers import by_blocks, exactly, paced_biases, times
 from slimrnn.utils.checks import whole
 from slimrnn.variants import FAMILIES, WEIGHTS, CellSpec
 from slimrnn.variants.configured import configured, of_family
-from slimrnn.variants.time_scales import is_auto
+from slimrnn.variants.gates import TIE_SCALARS
+from slimrnn.variants.time_scales import is_auto, tie_start
 
 # What holds a cell's dropout masks for a whole sequence has no public name in Keras,
 # but is a base of its public cells.
@@ -111,8 +112,8 @@ class _SlimCell(keras.layers.Layer, _DropoutCell):
                 shape=shape,
                 name=weight,
                 initializer=self._initializer(weight),
-                regularizer=getattr(self, f"{word}_regularizer"),
-                constraint=getattr(self, f"{word}_constraint"),
+                regularizer=getattr(self, f"{word}_regularizer", None),
+                constraint=getattr(self, f"{word}_constraint", None),
             )
             setattr(self, weight, created)
         if self.vectors:
@@ -136,6 +137,8 @@ class _SlimCell(keras.layers.Layer, _DropoutCell):
 
     def _initializer(self, weight: str) -> Callable:
         """What fills a weight: each gate's block by itself."""
+        if weight == TIE_SCALARS:
+            return exactly(tie_start(self.time_scales))
         given = getattr(self, f"{_WORDS[weight]}_initializer")
         if given is None:
             given = initializers.RandomNormal(stddev=self.units**-0.5)

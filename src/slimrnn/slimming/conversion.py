@@ -26,6 +26,7 @@ from slimrnn.variants import (
     Variant,
     get,
 )
+from slimrnn.variants.gates import TIE_SCALARS, TIE_START
 
 Array = np.ndarray
 #: where constant gates come from: the trained gates, the variant, or the user
@@ -245,9 +246,9 @@ def why_not(source: Variant, target: Variant) -> str:
 
 
 def _offered(gate: Gate) -> set[str]:
-    """The weights that can start from a gate; a matrix has a diagonal."""
+    """The weights that can start from a gate, or alone; a matrix has a diagonal."""
     diagonal = {"recurrent_vector"} if "recurrent_kernel" in gate.terms else set()
-    return {*gate.terms, *diagonal}
+    return {*gate.terms, *diagonal, TIE_SCALARS}
 
 
 def _counterpart(source: Variant, target: Variant, gate: str) -> tuple[str, bool]:
@@ -280,6 +281,8 @@ def _block(source: RecurrentWeights, target: Variant, weight: str, gate: str) ->
     own, negated = _counterpart(source.variant, target, gate)
     if weight in source.variant[own].terms:
         block = _trained(source, weight, own)
+    elif weight == TIE_SCALARS:
+        block = np.array(TIE_START, "float32")
     else:
         block = np.diag(_trained(source, "recurrent_kernel", own))
     return -block if negated else block  # 1 - s(a) = s(-a)
@@ -303,7 +306,7 @@ def _at_rest(source: RecurrentWeights, gate: str) -> Array:
     if row.constant is not None:
         return np.full(source.units, row.constant, "float32")
     if row.complement:
-        return row.tied(_at_rest(source, row.complement))
+        return row.tied(_at_rest(source, row.complement), source.tie)
     bias = np.zeros(source.units, "float32")
     if row.bias:
         bias = _trained(source, "bias", gate)

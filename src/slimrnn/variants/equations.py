@@ -25,6 +25,8 @@ NOTATION = {
         "bias": "b_{}",
         "s": "σ({})",
         "inverse": "σ⁻¹({})",
+        "tie": "1 - {}",
+        "scaled": "σ(ζ) (1 - {}) + σ(ν)",
     },
     "latex": {
         "gate": "{}_t",
@@ -38,6 +40,8 @@ NOTATION = {
         "bias": "b_{}",
         "s": r"\sigma({})",
         "inverse": r"\sigma^{{-1}}({})",
+        "tie": "1 - {}",
+        "scaled": r"\sigma(\zeta) (1 - {}) + \sigma(\nu)",
     },
 }
 
@@ -69,7 +73,7 @@ def equation(
         f = sign["gate"].format(gate.complement)
         if gate.shift:
             f = sign["s"].format(f"{sign['inverse'].format(f)} - {gate.shift:g}")
-        return f"{left} = 1 - {f}"
+        return f"{left} = {sign['scaled' if gate.scaled else 'tie'].format(f)}"
     reset, product = (resets.reset, resets.product) if resets else ("", "")
     h = sign["reset"].format(reset) if reset and not product else sign["h"]
     terms = [
@@ -118,7 +122,8 @@ def _form(gate: Gate) -> str:
     if gate.constant is not None:
         return f"{gate.constant:g}"
     if gate.complement:
-        return f"1-{gate.complement}" + (f" shifted {gate.shift:g}" * bool(gate.shift))
+        tie = f"1-{gate.complement}" + (f" shifted {gate.shift:g}" * bool(gate.shift))
+        return f"σ(ζ)({tie})+σ(ν)" if gate.scaled else tie
     signs = {
         "kernel": "Wx",
         "recurrent_kernel": "Uh",

@@ -34,6 +34,8 @@ class Gate:
         shift: of a tie, what is taken from f's pre-activation before: of a sigmoid
             ``1 - s(a - shift)``, and of any value f the number whose odds are
             ``exp(shift)`` times those of ``1 - f``. From 0 on.
+        scaled: of a tie, whether two trained numbers scale and translate it:
+            ``sigmoid(zeta) * (1 - f) + sigmoid(nu)``; the weight ``tie_scalars``.
         shared: whether ``W x + U h`` are the candidate's, without its bias: a gate
             that costs its own bias and no product.
 
@@ -54,11 +56,12 @@ class Gate:
     complement: str = ""
     shift: float = 0.0
     shared: bool = False
+    scaled: bool = False
 
     def __post_init__(self):
         one_of("a gate's x", self.x, ("full", "none"))
         one_of("a gate's h", self.h, ("full", "pointwise", "none"))
-        for name in ("bias", "shared"):
+        for name in ("bias", "shared", "scaled"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(
                     f"A gate's {name} must be True or False, received "
@@ -78,7 +81,7 @@ class Gate:
             "the constant": self.constant,
             "the complement of": self.complement or None,
             "shared": self.shared or None,
-            "terms": ", ".join(self.terms) or None,
+            "terms": ", ".join(k for k in self.terms if k != TIE_SCALARS) or None,
         }
         found = {kind: value for kind, value in kinds.items() if value is not None}
         if not found:
@@ -97,11 +100,12 @@ class Gate:
                 "A gate that shares the candidate's sums needs a bias of its own; "
                 "received none."
             )
-        if self.shift and not self.complement:
-            raise InputError(
-                f"A gate's shift is that of a complement; received the shift "
-                f"{self.shift} without one."
-            )
+        for name in ("shift", "scaled"):
+            if getattr(self, name) and not self.complement:
+                raise InputError(
+                    f"A gate's {name} is that of a complement; received {name}="
+                    f"{getattr(self, name)} without one."
+                )
         for name in ("constant", "shift"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, float(getattr(self, name)))
@@ -114,6 +118,7 @@ class Gate:
             "recurrent_kernel": self.h == "full",
             "recurrent_vector": self.h == "pointwise",
             "bias": self.bias,
+            TIE_SCALARS: self.scaled,
         }
         return tuple(name for name, there in present.items() if there)
 
@@ -129,13 +134,21 @@ class Gate:
         """Of a tie: by what its odds are divided, beside those of ``1 - f``."""
         return math.exp(-self.shift)
 
-    def tied(self, f: Any) -> Any:
-        """The value of a tie to a gate that is worth f."""
-        return 1 - f if not self.shift else (1 - f) / (1 - f + self.ratio * f)
+    def tied(self, f: Any, scalars: Any = None) -> Any:
+        """The value of a tie to a gate that is worth f.
 
-    def tied_slope(self, f: Any) -> Any:
+        Args:
+            f: the other gate's value.
+            scalars: of a scaled one, sigmoid(zeta) and sigmoid(nu); without them, the
+                complement that they scale.
+        """
+        value = 1 - f if not self.shift else (1 - f) / (1 - f + self.ratio * f)
+        return value if scalars is None else scalars[0] * value + scalars[1]
+
+    def tied_slope(self, f: Any, scalars: Any = None) -> Any:
         """Its derivative by f."""
-        return -self.ratio / (1 - f + self.ratio * f) ** 2 if self.shift else -1.0
+        slope = -self.ratio / (1 - f + self.ratio * f) ** 2 if self.shift else -1.0
+        return slope if scalars is None else scalars[0] * slope
 
 
 @dataclass(frozen=True)
@@ -232,7 +245,10 @@ FAMILIES: dict[str, Family] = {
     for family in (*_FAMILIES, *(_after(f) for f in _FAMILIES if f.reset))
 }
 
-WEIGHTS = ("kernel", "recurrent_kernel", "recurrent_vector", "bias")
+TIE_SCALARS = "tie_scalars"  # (2,): zeta and nu before the sigmoid
+WEIGHTS = ("kernel", "recurrent_kernel", "recurrent_vector", "bias", TIE_SCALARS)
+#: how they start: sigmoid(1) = 0.73 and sigmoid(-4) = 0.018, FastGRNN's own
+TIE_START = (1.0, -4.0)
 
 
 def one_of(what: str, value: Any, allowed: tuple[str, ...]) -> None:

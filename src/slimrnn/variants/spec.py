@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from slimrnn.variants.activations import ACTIVATIONS, LINEAR, SIGMOID, TANH, Activation
-from slimrnn.variants.gates import CANDIDATE, FAMILIES, Family
+from slimrnn.variants.gates import CANDIDATE, FAMILIES, TIE_SCALARS, Family
 from slimrnn.variants.variant import Variant
 
 Gates = tuple[str, ...]
@@ -111,7 +111,10 @@ class CellSpec:
 
     @cached_property
     def summed(self) -> tuple[tuple[str, str], ...]:
-        """(weight, gate) of the vectors whose gradients the backward loop adds up."""
+        """(weight, gate) of the vectors whose gradients the backward loop adds up.
+
+        A scaled tie has two: ``zeta`` and ``nu``, for each unit still.
+        """
         others = {*self.projected, *self.recurrent}
         if self.variant.shared:  # then its sums are not its own
             others.remove(CANDIDATE)
@@ -120,6 +123,7 @@ class CellSpec:
         return (
             *(("recurrent_vector", k) for k in vectors),
             *(("bias", k) for k in biases if k not in others),
+            *((w, k) for k in self.variant.blocks(TIE_SCALARS) for w in ("zeta", "nu")),
         )
 
     @cached_property

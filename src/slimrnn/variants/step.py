@@ -13,8 +13,8 @@ from operator import add
 from types import MappingProxyType
 from typing import Any
 
-from slimrnn.variants.activations import Activation
-from slimrnn.variants.gates import CANDIDATE
+from slimrnn.variants.activations import SIGMOID, Activation
+from slimrnn.variants.gates import CANDIDATE, TIE_SCALARS
 from slimrnn.variants.spec import CellSpec, Gates
 
 Tensor = Any
@@ -85,6 +85,10 @@ class Step:
         # share is contiguous.
         self.stacked_vectors = self._stack(self.vectors)
         self.stacked_biases = self._stack(self.biases)
+        #: what scales and translates a tie
+        self.tie = None
+        if TIE_SCALARS in given:
+            self.tie = SIGMOID.function(given[TIE_SCALARS], ops)
         static: dict[str, Any] = {
             k: self._function(cell.used(k), self.biases[k])
             if gate.constant is None
@@ -140,16 +144,19 @@ class Step:
         v = self._with_tied({**v, **self._vector_only(h_read)})
         before, dpre, reset = self._backward(dstates, after, saved, v, h_read)
         dsums = self._sums(dpre)
-        terms = tuple(
-            dsums[k] * (reset if k in cell.after_reset else h_read)
-            if weight == "recurrent_vector"
-            else dpre[k]
-            for weight, k in cell.summed
-        )
+        terms = []
+        for weight, k in cell.summed:
+            if weight == "recurrent_vector":
+                terms.append(dsums[k] * (reset if k in cell.after_reset else h_read))
+            elif weight == "zeta":
+                tie = cell.variant[k]
+                terms.append(dpre[k] * tie.tied(v[tie.complement]))
+            else:
+                terms.append(dpre[k])
         rows = [self._join([dsums[k] for k in group]) for group in cell.groups]
         if any(k in cell.after_reset for gates in self.matrices for k in gates):
             rows.append(reset)
-        return before, tuple(rows), terms
+        return before, tuple(rows), tuple(terms)
 
     def _accumulate(self, states, z):
         h, c = states
@@ -167,11 +174,14 @@ class Step:
         dvalues["o"] = dh * activated
         if use_c:
             dvalues["f"] = dc * saved["c"]
+        dtied = {}
         if tied := self.cell.variant.tied:
             gate = self.cell.variant[tied]
-            slope = gate.tied_slope(v[gate.complement])
-            dvalues[gate.complement] += dvalues.pop(tied) * slope
-        dpre = self._slopes(dvalues, v)
+            dtied = {tied: dvalues.pop(tied)}
+            if gate.complement in dvalues:
+                slope = gate.tied_slope(v[gate.complement], self.tie)
+                dvalues[gate.complement] += dtied[tied] * slope
+        dpre = {**self._slopes(dvalues, v), **dtied}
         return (
             (self.h_dropped(self._through(self._sums(dpre), dh)), times(v["f"], dc)),
             dpre,
@@ -218,7 +228,7 @@ class Step:
         gate = self.cell.variant[tied] if tied else None
         if gate is None or gate.complement not in v:
             return v
-        return {**v, tied: gate.tied(v[gate.complement])}
+        return {**v, tied: gate.tied(v[gate.complement], self.tie)}
 
     def _sums(self, dpre: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """The gradients of the gates' sums: the candidate's are in shared gates too."""

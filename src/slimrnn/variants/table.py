@@ -28,6 +28,7 @@ SLIM5 = Gate(h="pointwise", bias=True)
 VECTOR_CELL = Gate(x="full", h="pointwise", bias=True)
 INPUT = Gate(x="full", bias=True)
 TIED = Gate(complement="f")
+SHARED = Gate(shared=True, bias=True)
 
 
 def _lstm(
@@ -47,6 +48,7 @@ _LU = "arXiv:1701.03441, arXiv:1707.04619"
 _GRU = "arXiv:1701.05923"
 _MGU = "arXiv:1701.03452"
 _ODYSSEY = "arXiv:1503.04069"
+_FASTGRNN = "arXiv:1901.02358"
 
 TABLE: tuple[Variant, ...] = (
     _lstm("LSTM", "doi:10.1162/neco.1997.9.8.1735", FULL, FULL, FULL, FULL),
@@ -78,11 +80,14 @@ TABLE: tuple[Variant, ...] = (
         *("Leaky", "doi:10.1016/j.neunet.2007.04.016", TIED, SLIM3, FULL, _one(1.0)),
         state_activation="linear",
     ),
-    # FastGRNN (arXiv:1901.02358) has i = zeta * (1 - f) + nu with two trained numbers;
-    # this is zeta = 1, nu = 0.
     _lstm(
-        *("FastGRNN_tied", "arXiv:1901.02358", TIED, Gate(shared=True, bias=True)),
+        *("FastGRNN", _FASTGRNN, Gate(complement="f", scaled=True), SHARED),
         *(FULL, _one(1.0)),
+        state_activation="linear",
+    ),
+    # Without its two trained numbers: zeta = 1, nu = 0.
+    _lstm(
+        *("FastGRNN_tied", _FASTGRNN, TIED, SHARED, FULL, _one(1.0)),
         state_activation="linear",
     ),
     _lstm(
@@ -113,7 +118,7 @@ def variants() -> tuple[Variant, ...]:
 
     Example:
         >>> [row.name for row in variants() if row.tied]
-        ['CIFG', 'JANET', 'Leaky', 'FastGRNN_tied']
+        ['CIFG', 'JANET', 'Leaky', 'FastGRNN', 'FastGRNN_tied']
     """
     return TABLE
 

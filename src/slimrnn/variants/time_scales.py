@@ -9,6 +9,7 @@ scatter where units are few. No framework is needed here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -17,7 +18,7 @@ import numpy as np
 
 from slimrnn.errors import InputError
 from slimrnn.utils.checks import number
-from slimrnn.variants.gates import CANDIDATE, FAMILIES
+from slimrnn.variants.gates import CANDIDATE, FAMILIES, TIE_START
 from slimrnn.variants.spec import CellSpec
 from slimrnn.variants.table import TABLE
 from slimrnn.variants.variant import Variant
@@ -159,6 +160,20 @@ class TimeScales:
         """What those gates are worth for the geometric middle, one T for all units."""
         middle = self.gates(family, np.array([(self.low * self.high) ** 0.5]))
         return {gate: round(float(value[0]), 6) for gate, value in middle.items()}
+
+
+def tie_start(scales: TimeScales | None) -> tuple[float, float]:
+    """The two numbers, zeta and nu, of a scaled tie before training.
+
+    A unit adds up nu for the T steps that it remembers: with time scales, no more than
+    1 in all, as long as the longest is.
+
+    Example:
+        >>> tie_start(None), tie_start(TimeScales(1, 1000))
+        ((1.0, -4.0), (1.0, -6.906754778648554))
+    """
+    zeta, nu = TIE_START
+    return zeta, min(nu, -math.log(scales.high - 1)) if scales else nu
 
 
 def is_auto(given: Any) -> bool:

@@ -13,7 +13,15 @@ from typing import Any
 from slimrnn.errors import InputError
 from slimrnn.variants.activations import ACTIVATIONS
 from slimrnn.variants.equations import NOTATION, Style, applied, brief, equation
-from slimrnn.variants.gates import CANDIDATE, FAMILIES, WEIGHTS, Gate, one_of
+from slimrnn.variants.gates import (
+    CANDIDATE,
+    FAMILIES,
+    TIE_SCALARS,
+    TIE_START,
+    WEIGHTS,
+    Gate,
+    one_of,
+)
 
 _OWN = ("candidate_activation", "state_activation")
 
@@ -172,8 +180,9 @@ class Variant:
         The blocks of its gates lie side by side along the last axis.
         """
         leading = {"kernel": (features,), "recurrent_kernel": (units,)}
+        width = dict.fromkeys(WEIGHTS, units) | {TIE_SCALARS: len(TIE_START)}
         return {
-            weight: (*leading.get(weight, ()), len(self.blocks(weight)) * units)
+            weight: (*leading.get(weight, ()), len(self.blocks(weight)) * width[weight])
             for weight in WEIGHTS
             if self.blocks(weight)
         }
@@ -218,6 +227,7 @@ class Variant:
             (counts["kernel"], "mn"),
             (counts["recurrent_kernel"], "n²"),
             (counts["recurrent_vector"] + counts["bias"], "n"),
+            (counts[TIE_SCALARS] * len(TIE_START), ""),
         )
         return " + ".join(f"{k if k > 1 else ''}{term}" for k, term in terms if k)
 
@@ -286,9 +296,9 @@ class Variant:
 
     def folded(self) -> Variant:
         """The same variant with the constant that a tie to a constant gate is."""
-        if not self.tied or self[self[self.tied].complement].constant is None:
+        tie = self[self.tied] if self.tied else None
+        if not tie or tie.scaled or self[tie.complement].constant is None:
             return self
-        tie = self[self.tied]
         value = tie.tied(self[tie.complement].constant)
         return self._with({self.tied: Gate(constant=value)})
 

@@ -40,7 +40,7 @@ class Node:
 
     __array_ufunc__ = None  # so that NumPy's numbers leave the arithmetic to it
 
-    def __add__(self, other: Node) -> Node:
+    def __add__(self, other: Node | np.float32) -> Node:
         return self.graph.elementwise("add", self, other)
 
     def __rsub__(self, other: float | np.float32) -> Node:

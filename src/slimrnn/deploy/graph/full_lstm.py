@@ -85,10 +85,11 @@ def full(layer: Recurrent) -> dict[str, FullGate]:
 def _complement(layer: Recurrent, tie: Gate, other: FullGate) -> FullGate:
     """The gate whose value is the complement of another one's."""
     function = layer.cell.spec.recurrent_activation
-    if not function.is_gate or (tie.shift and function.name != "sigmoid"):
+    shifted = tie.shift and function.name != "sigmoid"
+    if not function.is_gate or shifted or tie.scaled:
         raise InputError(
             f"The layer {layer.name} ties a gate to {tie.complement}, and no weights "
-            f"of {function} give it; use another mode."
+            f"of {function} give it{' scaled' * tie.scaled}; use another mode."
         )
     return FullGate(
         -other.kernel, -other.recurrent_kernel, np.float32(tie.shift) - other.bias

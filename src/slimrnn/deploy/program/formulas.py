@@ -72,6 +72,10 @@ class Float32:
         rest = np.float32(1) - gate
         return rest if ratio == 1 else rest / (rest + np.float32(ratio) * gate)
 
+    def scaled(self, gate: Any, zeta: float, nu: float) -> Any:
+        """``zeta * gate + nu``."""
+        return np.float32(zeta) * gate + np.float32(nu)
+
     def accumulated(self, f: Any, c: Any, i: Any, g: Any, structure: Any) -> Any:
         """``f * c + i * g``."""
         return _sum([self.times(a, b) for a, b in _present((f, c), (i, g))])
@@ -133,6 +137,11 @@ class Int8:
         if ratio == 1:
             return rest
         return rest * ONE // (rest + shifted(round(ratio * ONE) * gate, ONE_BITS))
+
+    def scaled(self, gate: Any, zeta: float, nu: float) -> Any:
+        """``zeta * gate + nu``, below 2: each of them below 1."""
+        zeta, nu = (min(round(number * ONE), ONE - 1) for number in (zeta, nu))
+        return shifted(zeta * gate, ONE_BITS) + nu
 
     def accumulated(self, f: Any, c: Any, i: Any, g: Any, structure: Any) -> Any:
         """``f * c + i * g``: Q15 times Q``bits``, and Q15 times the candidate's."""

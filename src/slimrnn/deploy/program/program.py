@@ -29,6 +29,7 @@ from slimrnn.ir.layers import (
 from slimrnn.ir.model import Model
 from slimrnn.ir.weights import RecurrentWeights
 from slimrnn.variants import CANDIDATE
+from slimrnn.variants.gates import TIE_SCALARS
 
 Array = np.ndarray
 
@@ -138,7 +139,7 @@ def float32(model: Model) -> Program:
 
 def structure_of(cell: RecurrentWeights, **others: Any) -> Structure:
     """What the cell's routine depends on."""
-    return Structure(cell.spec, **others)
+    return Structure(cell.spec, tie=cell.tie, **others)
 
 
 def tables_of(cell: RecurrentWeights) -> dict[str, Array]:
@@ -147,6 +148,8 @@ def tables_of(cell: RecurrentWeights) -> dict[str, Array]:
     structure = structure_of(cell)
     split = cell.variant.split(cell.weights)
     for weight in cell.weights:
+        if weight == TIE_SCALARS:  # they are in the structure
+            continue
         kept = [split[gate][weight] for gate in structure.blocks(weight)]
         if weight == "bias" and weight in split[CANDIDATE]:
             # A shared gate finds the candidate's bias in its sums.

@@ -253,8 +253,9 @@ class _Quantizer:
         variant = layer.cell.variant
         if FAMILIES[variant.family].rule != "accumulate":
             return 0, False
-        most = Lowered(layer).structure.candidate_bits
-        if variant.tied and most == ONE_BITS:
+        structure = Lowered(layer).structure
+        most, tie = structure.candidate_bits, structure.tie
+        if variant.tied and most == ONE_BITS and not tie:
             # |i g| <= top (1 - f), so c never leaves top, rounded or not.
             shift = variant[variant.tied].shift
             top = 1.001 * math.exp(shift) + 0.5 if shift else 1.0
@@ -268,7 +269,9 @@ class _Quantizer:
         if forget is not None and abs(forget) < 1:
             whole = min(abs(round(forget * 2**ONE_BITS)), 2**ONE_BITS - 1)
             keep = 1 - whole / 2**ONE_BITS
-            largest = 2.0 ** (ONE_BITS - most) * (1.0 if gate is None else abs(gate))
+            # A scaled tie goes beyond 1; others do not.
+            top = sum(tie) if tie else 1.0 if gate is None else abs(gate)
+            largest = 2.0 ** (ONE_BITS - most) * top
             for bits in range(min(ONE_BITS - 1, most), -1, -1):
                 if (largest * 2**bits + 2) / keep > _INT16:
                     continue
@@ -288,7 +291,8 @@ class _Quantizer:
         first = abs((layer.initial or {}).get("c", np.zeros(1))).max()
         reach = max(self.c_reach.get(layer.name, 1.0), first, 2.0**-10) * _MARGIN
         bits = math.floor(math.log2(_INT16 / reach))
-        return max(0, min(ONE_BITS - 1, most, bits)), True
+        # Where i comes near to 2, i * g must lose a bit to fit 32 with f * c.
+        return max(0, min(ONE_BITS - 1, most - bool(tie), bits)), True
 
     def _matrix(
         self, layer: str, name: str, matrix: Array, bits: int

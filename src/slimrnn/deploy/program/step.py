@@ -30,11 +30,13 @@ class Structure:
         bits: of integers, the fraction bits of the state c, and of h where nothing
             bounds it.
         saturates: of integers, whether c can reach the end of its range.
+        tie: what scales and translates a tie, as numbers of float32.
     """
 
     spec: CellSpec
     bits: int = 0
     saturates: bool = False
+    tie: tuple[float, float] | None = None
 
     @property
     def variant(self) -> Variant:
@@ -194,7 +196,11 @@ class _Step:
         if gate.constant is not None:
             return gate.constant
         if gate.complement:
-            value = self.formulas.complement(others[gate.complement], gate.ratio)
+            other, tie = others[gate.complement], structure.tie
+            if isinstance(other, float):
+                return gate.tied(other, tie)
+            value = self.formulas.complement(other, gate.ratio)
+            value = self.formulas.scaled(value, *tie) if tie else value
             return self.backend.let(name, value)
         if gate.is_static:
             return self.backend.let(name, self._block("gate", name))

@@ -15,7 +15,12 @@ int slim_keeps_c(const slim_cell *cell) {
 int64_t slim_weight_rows(const slim_cell *cell, int weight) {
   return weight == SLIM_KERNEL             ? cell->features
          : weight == SLIM_RECURRENT_KERNEL ? cell->units
+         : weight == SLIM_TIE_SCALARS      ? 2
                                            : 1;
+}
+
+int64_t slim_weight_columns(const slim_cell *cell, int weight) {
+  return weight == SLIM_TIE_SCALARS ? 1 : cell->units;
 }
 
 int64_t slim_tape_row(const slim_cell *cell, int64_t time) {
@@ -74,7 +79,8 @@ static int has_its_terms(const slim_cell *cell, int k) {
   if (gate->shared)
     return gate->shared == 1 && cell->forget >= 0 && k != cell->candidate && count == 1 &&
            gate->terms[SLIM_BIAS] && !gate->is_constant && k != cell->tied;
-  return (count != 0) + (gate->is_constant != 0) + (k == cell->tied) == 1;
+  if (k == cell->tied) return count == gate->terms[SLIM_TIE_SCALARS] && !gate->is_constant;
+  return (count != 0) + (gate->is_constant != 0) == 1 && !gate->terms[SLIM_TIE_SCALARS];
 }
 
 static int reads_h(const slim_gate *gate) {
@@ -124,7 +130,7 @@ static int64_t elements(const slim_cell *cell, int64_t batch, int64_t time, int 
     const int weight = buffer - first_weight;
     int64_t blocks = 0;
     for (int k = 0; k < cell->gates; k++) blocks += cell->gate[k].terms[weight];
-    return product(slim_weight_rows(cell, weight), n, blocks);
+    return product(slim_weight_rows(cell, weight), slim_weight_columns(cell, weight), blocks);
   }
   const int64_t state = product(batch, n, 1), c = cell->forget < 0 ? 0 : state;
   switch (buffer) {
@@ -187,6 +193,7 @@ const char *slim_error(int code) {
       [SLIM_BAD_BUFFER + SLIM_WEIGHT + SLIM_RECURRENT_KERNEL] = SENTENCE("recurrent_kernel"),
       [SLIM_BAD_BUFFER + SLIM_WEIGHT + SLIM_RECURRENT_VECTOR] = SENTENCE("recurrent_vector"),
       [SLIM_BAD_BUFFER + SLIM_WEIGHT + SLIM_BIAS] = SENTENCE("bias"),
+      [SLIM_BAD_BUFFER + SLIM_WEIGHT + SLIM_TIE_SCALARS] = SENTENCE("tie_scalars"),
       [SLIM_BAD_BUFFER + SLIM_STATE] = SENTENCE("the initial h"),
       [SLIM_BAD_BUFFER + SLIM_STATE + 1] = SENTENCE("the initial c"),
       [SLIM_BAD_BUFFER + SLIM_MASK] = SENTENCE("mask"),
@@ -205,6 +212,8 @@ const char *slim_error(int code) {
       [SLIM_BAD_BUFFER + SLIM_DWEIGHT + SLIM_RECURRENT_VECTOR] =
           SENTENCE("recurrent_vector's gradient"),
       [SLIM_BAD_BUFFER + SLIM_DWEIGHT + SLIM_BIAS] = SENTENCE("bias's gradient"),
+      [SLIM_BAD_BUFFER + SLIM_DWEIGHT + SLIM_TIE_SCALARS] =
+          SENTENCE("tie_scalars's gradient"),
       [SLIM_BAD_BUFFER + SLIM_DSTATE] = SENTENCE("the initial h's gradient"),
       [SLIM_BAD_BUFFER + SLIM_DSTATE + 1] = SENTENCE("the initial c's gradient"),
   };

@@ -23,8 +23,9 @@ int slim_check_sequence(const slim_cell *, const slim_sequence *, int backward);
  * gate is constant and h = g(c). */
 int slim_keeps_c(const slim_cell *);
 
-/* Rows of a gate's block of a weight; it has as many columns as the cell has units. */
+/* Rows and columns of a gate's block of a weight. */
 int64_t slim_weight_rows(const slim_cell *, int weight);
+int64_t slim_weight_columns(const slim_cell *, int weight);
 
 /* Floats of the tape for one batch row. A block of rows begins with SLIM_HEAD floats a
  * row, the first of which tell how many rows and steps it has: so that a tape that was

@@ -158,7 +158,7 @@ static size_t lay_out_sums(const slim_cell *cell, slim_sums *sums, int64_t tasks
 static void reduce(const slim_cell *cell, const slim_sums *sums, int64_t tasks,
                    float *const dweights[SLIM_WEIGHTS]) {
   const int64_t n = cell->units, padded = slim_padded((int)n);
-  for (int w = 0; w < SLIM_WEIGHTS; w++) {
+  for (int w = 0; w < SLIM_TIE_SCALARS; w++) {
     if (!dweights[w]) continue;
     int64_t columns = 0, first = 0;
     for (int k = 0; k < cell->gates; k++) columns += cell->gate[k].terms[w] * n;
@@ -172,6 +172,21 @@ static void reduce(const slim_cell *cell, const slim_sums *sums, int64_t tasks,
       }
       first += n;
     }
+  }
+}
+
+/* The same of a tie's two numbers, which all units share; those sums are of their
+ * sigmoids' gradients. */
+static void reduce_tie(const slim_cell *cell, const slim_sums *sums, int64_t tasks,
+                       const float *tie, float *dtie) {
+  const int64_t padded = slim_padded(cell->units);
+  for (int k = 0; k < 2; k++) {
+    const double value = 1 / (1 + exp(-tie[k]));
+    double total = 0;
+    for (int64_t task = 0; task < tasks; task++)
+      for (int64_t j = 0; j < cell->units; j++)
+        total += sums[task].of[cell->tied][SLIM_TIE_SCALARS][k * padded + j];
+    dtie[k] = (float)(total * value * (1 - value));
   }
 }
 
@@ -190,6 +205,9 @@ int slim_backward(const slim_cell *cell, const slim_sequence *sequence) {
   memset(memory, 0, bytes);
   const int failed = run(cell, &args.forward, &args, sums, tasks);
   if (!failed) reduce(cell, sums, tasks, args.dweights);
+  if (!failed && args.dweights[SLIM_TIE_SCALARS])
+    reduce_tie(cell, sums, tasks, args.forward.weights[SLIM_TIE_SCALARS],
+               args.dweights[SLIM_TIE_SCALARS]);
   slim_release(memory);
   return failed;
 }

@@ -31,7 +31,8 @@ typedef struct {
 } slim_backward_args;
 
 /* Gradients of the weights, added up by one task over its rows; (m, padded), (n,
- * padded) and (padded) floats for each gate. NULL where a gate lacks the term. */
+ * padded) and (padded) floats for each gate, (2, padded) for a tie. NULL where a gate lacks
+ * the term. */
 typedef struct {
   float *of[SLIM_GATES][SLIM_WEIGHTS];
 } slim_sums;

@@ -37,6 +37,8 @@ typedef struct slim_plan {
   int keeps_c;    /* the tape has c too */
   int resets;     /* there is a reset gate, before the product */
   int recurrent;  /* some gate has U */
+  int scaled;     /* the complement of a TIED gate is */
+  float zeta, nu; /* multiplied by zeta, and nu is added */
   const float *zeros;      /* as wide as any row */
   gate_plan gate[SLIM_GATES];
 } plan;
@@ -119,7 +121,8 @@ static void make_plan(plan *p, arena *a, const slim_cell *cell,
   if (zeros) memset(zeros, 0, widest * sizeof *zeros);
   p->zeros = zeros;
   for (int w = 0; w < SLIM_WEIGHTS; w++)
-    for (int k = 0; k < cell->gates; k++) columns[w] += cell->gate[k].terms[w] * n;
+    for (int k = 0; k < cell->gates; k++)
+      columns[w] += cell->gate[k].terms[w] * slim_weight_columns(cell, w);
   for (int k = 0; k < cell->gates; k++) {
     const slim_gate *gate = &cell->gate[k];
     const int32_t *has = gate->terms;
@@ -127,7 +130,7 @@ static void make_plan(plan *p, arena *a, const slim_cell *cell,
     const float *block[SLIM_WEIGHTS];
     for (int w = 0; w < SLIM_WEIGHTS; w++) {
       block[w] = has[w] && weights[w] ? weights[w] + first[w] : NULL; /* counting */
-      first[w] += has[w] * n;
+      first[w] += has[w] * slim_weight_columns(cell, w);
     }
     int is_candidate = k == cell->candidate;
     g->function = is_candidate         ? cell->activation
@@ -140,6 +143,12 @@ static void make_plan(plan *p, arena *a, const slim_cell *cell,
               : gate->shared || has[SLIM_KERNEL] || has[SLIM_RECURRENT_KERNEL] ? HEAVY
               : has[SLIM_RECURRENT_VECTOR] ? LIGHT
                                            : STATIC;
+    if (has[SLIM_TIE_SCALARS]) {
+      const float *scalars = block[SLIM_TIE_SCALARS];
+      p->scaled = 1;
+      p->zeta = scalars ? activate_one(SLIM_SIGMOID, all(scalars[0]))[0] : 1;
+      p->nu = scalars ? activate_one(SLIM_SIGMOID, all(scalars[1]))[0] : 0;
+    }
     if (g->kind == HEAVY) g->slot = p->heavy++;
     if (has[SLIM_RECURRENT_VECTOR])
       g->vector = pad(a, block[SLIM_RECURRENT_VECTOR], n, p->padded);

@@ -22,11 +22,19 @@
 extern "C" {
 #endif
 
-enum { SLIM_GATES = 4, SLIM_WEIGHTS = 4, SLIM_STATES = 2 };
+enum { SLIM_GATES = 4, SLIM_WEIGHTS = 5, SLIM_STATES = 2 };
 
 /* The order of weights everywhere. Each gate that has a term has a block of n
- * columns in that weight; the blocks lie side by side, in the order of the gates. */
-enum { SLIM_KERNEL, SLIM_RECURRENT_KERNEL, SLIM_RECURRENT_VECTOR, SLIM_BIAS };
+ * columns in that weight; the blocks lie side by side, in the order of the gates. A tied
+ * gate alone can have SLIM_TIE_SCALARS, 2 numbers zeta and nu: it is sigmoid(zeta) times the
+ * complement, and sigmoid(nu) more. */
+enum {
+  SLIM_KERNEL,
+  SLIM_RECURRENT_KERNEL,
+  SLIM_RECURRENT_VECTOR,
+  SLIM_BIAS,
+  SLIM_TIE_SCALARS
+};
 
 enum {
   SLIM_TANH,
@@ -53,7 +61,7 @@ typedef struct {
   int32_t gates;                /* how many */
   int32_t candidate;            /* the gate with the activation g */
   int32_t input, forget, output; /* a cell with the state c (LSTM): all three */
-  int32_t tied;                 /* of input and forget, the one without terms: the */
+  int32_t tied;                 /* of input and forget, the one without a sum: the */
   float ratio;                  /* complement of the other, (1 - f) / (1 - f + ratio f) */
   int32_t update, reset;        /* a cell that mixes h with the candidate */
   int32_t keeps;                /* the update gate weighs the old h */
@@ -76,7 +84,8 @@ typedef struct {
  * enums above say; what a cell lacks is not given. Optional: o. */
 enum {
   SLIM_X,                                             /*   (B, T, m) */
-  SLIM_WEIGHT,                                        /*   (m, kn), (n, kn), (kn), (kn) */
+  SLIM_WEIGHT,                                        /*   (m, kn), (n, kn), (kn), (kn),
+                                                           (2) */
   SLIM_STATE = SLIM_WEIGHT + SLIM_WEIGHTS,            /* o h, c before: (B, n); zeros */
   SLIM_MASK = SLIM_STATE + SLIM_STATES,               /* o (B, T) bytes: 0 repeats the
                                                            states before */

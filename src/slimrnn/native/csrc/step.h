@@ -125,7 +125,7 @@ static void add_recurrent(const plan *p, const step *s, const float *read, int a
   }
 }
 
-/* What a tied gate is worth where the other one is f; see slimrnn.h. */
+/* The complement of a gate that is worth f; see slimrnn.h. */
 ALWAYS_INLINE lanes complement(const int Q, const plan *p, lanes f) {
   const float ratio = p->cell->ratio;
   lanes i, part;
@@ -136,13 +136,20 @@ ALWAYS_INLINE lanes complement(const int Q, const plan *p, lanes f) {
   return i;
 }
 
+/* What a gate is worth that is tied to it. */
+ALWAYS_INLINE lanes tied_value(const int Q, const plan *p, lanes f) {
+  lanes i = complement(Q, p, f);
+  if (p->scaled) EACH i.v[q] = p->zeta * i.v[q] + p->nu;
+  return i;
+}
+
 /* Sets the one of the two that is tied to the other. */
 ALWAYS_INLINE void tie(const int Q, const plan *p, lanes *i, lanes *f) {
   if (p->cell->tied < 0) return;
   if (p->cell->tied == p->cell->input)
-    *i = complement(Q, p, *f);
+    *i = tied_value(Q, p, *f);
   else
-    *f = complement(Q, p, *i);
+    *f = tied_value(Q, p, *i);
 }
 
 ALWAYS_INLINE void lstm_rows(const int Q, const plan *p, const step *s, functions by,

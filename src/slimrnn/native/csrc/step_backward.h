@@ -16,7 +16,8 @@ typedef struct {
   slim_sums *sums;
 } back_step;
 
-/* The sums of a gate's vectors, while the rows of one column pass by. */
+/* The sums of a gate's vectors, while the rows of one column pass by; of a scaled tie,
+ * those of zeta and nu. */
 typedef struct {
   vec vector, bias;
 } column_sums;
@@ -25,9 +26,17 @@ ALWAYS_INLINE int has_vector(const plan *p, int k) {
   return p->gate[k].vector && p->gate[k].sums == k;
 }
 
+ALWAYS_INLINE int is_scaled(const plan *p, int k) {
+  return p->scaled && p->gate[k].kind == TIED;
+}
+
 ALWAYS_INLINE column_sums open_sums(const plan *p, const slim_sums *sums, int k,
                                     ptrdiff_t j) {
   column_sums c = {all(0), all(0)};
+  if (is_scaled(p, k)) {
+    const float *tie = sums->of[k][SLIM_TIE_SCALARS] + j;
+    return (column_sums){load(tie), load(tie + p->padded)};
+  }
   if (has_vector(p, k)) c.vector = load(sums->of[k][SLIM_RECURRENT_VECTOR] + j);
   if (p->gate[k].bias) c.bias = load(sums->of[k][SLIM_BIAS] + j);
   return c;
@@ -35,6 +44,11 @@ ALWAYS_INLINE column_sums open_sums(const plan *p, const slim_sums *sums, int k,
 
 ALWAYS_INLINE void close_sums(const plan *p, const slim_sums *sums, int k, ptrdiff_t j,
                               const column_sums *c) {
+  if (is_scaled(p, k)) {
+    float *tie = sums->of[k][SLIM_TIE_SCALARS] + j;
+    store(tie, c->vector);
+    store(tie + p->padded, c->bias);
+  }
   if (has_vector(p, k)) store(sums->of[k][SLIM_RECURRENT_VECTOR] + j, c->vector);
   if (p->gate[k].bias) store(sums->of[k][SLIM_BIAS] + j, c->bias);
 }
@@ -70,12 +84,19 @@ ALWAYS_INLINE lanes times(const int Q, lanes a, lanes b) {
 
 /* Of a tied gate the gradient becomes a part of the other one's. */
 ALWAYS_INLINE void tie_back(const int Q, const plan *p, lanes i, lanes f, lanes *di,
-                            lanes *df) {
+                            lanes *df, column_sums *sums) {
   if (p->cell->tied < 0) return;
   const float ratio = p->cell->ratio;
   const int is_input = p->cell->tied == p->cell->input;
   const lanes from = is_input ? f : i;
   lanes d = is_input ? *di : *df, *to = is_input ? df : di, part;
+  if (p->scaled) {
+    column_sums *c = &sums[p->cell->tied];
+    const lanes value = complement(Q, p, from);
+    EACH c->vector += d.v[q] * value.v[q];
+    EACH c->bias += d.v[q];
+    EACH d.v[q] *= p->zeta;
+  }
   if (ratio != 1.0f) {
     EACH part.v[q] = reciprocal(1.0f - from.v[q] + ratio * from.v[q]);
     EACH d.v[q] *= ratio * part.v[q] * part.v[q];
@@ -129,7 +150,7 @@ ALWAYS_INLINE void lstm_rows_back(const int Q, const plan *p, const back_step *b
   tie(Q, p, &i, &f);
   EACH dc.v[q] += o.v[q] * dh.v[q] * slope(by.state, active.v[q]);
   lanes di = times(Q, dc, g), df = times(Q, dc, old), dO = times(Q, dh, active);
-  tie_back(Q, p, i, f, &di, &df);
+  tie_back(Q, p, i, f, &di, &df, sums);
   gate_back(Q, p, b, I, by.gates, w, di, i, seen, &dseen, &shared, &sums[I]);
   gate_back(Q, p, b, F, by.gates, w, df, f, seen, &dseen, &shared, &sums[F]);
   gate_back(Q, p, b, O, by.gates, w, dO, o, seen, &dseen, &shared, &sums[O]);
