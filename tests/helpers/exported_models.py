@@ -113,7 +113,8 @@ def one(kind, *refused, **options):
 
 def of_row(row):
     """A layer of a row with a head."""
-    refused = () if row.family == "lstm" else ("lstm",)
+    scaled = any(gate.scaled for gate in row.gates)
+    refused = () if row.family == "lstm" and not scaled else ("lstm",)
     return Case(
         lambda: [
             slimrnn.layer(UNITS, row, **ALL, **ZEROS),
