@@ -138,7 +138,7 @@ class _SlimLayer(nn.Module):
             for name, weight in self._weights(suffix).items():
                 gates = self.cell.variant.blocks(name)
                 if name == TIE_SCALARS:
-                    weight.copy_(torch.tensor(tie_start(self._scales)))
+                    weight.copy_(torch.as_tensor(tie_start(self._scales)))
                     continue
                 for gate, block in zip(gates, weight.split(n, -1), strict=True):
                     begin[name](block)

@@ -162,18 +162,18 @@ class TimeScales:
         return {gate: round(float(value[0]), 6) for gate, value in middle.items()}
 
 
-def tie_start(scales: TimeScales | None) -> tuple[float, float]:
-    """The two numbers, zeta and nu, of a scaled tie before training.
+def tie_start(scales: TimeScales | None) -> Array:
+    """(2,) zeta and nu of a scaled tie before training.
 
     A unit adds up nu for the T steps that it remembers: with time scales, no more than
     1 in all, as long as the longest is.
 
     Example:
-        >>> tie_start(None), tie_start(TimeScales(1, 1000))
-        ((1.0, -4.0), (1.0, -6.906754778648554))
+        >>> tie_start(None), tie_start(TimeScales(1, 1000)).round(2)
+        (array([ 1., -4.]), array([ 1.  , -6.91]))
     """
     zeta, nu = TIE_START
-    return zeta, min(nu, -math.log(scales.high - 1)) if scales else nu
+    return np.array([zeta, min(nu, -math.log(scales.high - 1)) if scales else nu])
 
 
 def is_auto(given: Any) -> bool:
