@@ -53,9 +53,11 @@ def wheel(source: Path, processor: str, out: Path) -> Path:
             _PYTHON_HOST_PLATFORM=f"linux-{processor}",
         )
         (built,) = Path(folder).iterdir()
-        plat = f"{PLATFORM}_{processor}"
-        python("auditwheel", "repair", "--plat", plat, "--wheel-dir", out, built)
-    (found,) = out.glob(f"*{plat}*.whl")
+        # "auto": the oldest glibc that has all symbols, of the wheel's processor
+        python("auditwheel", "repair", "--plat", "auto", "--wheel-dir", out, built)
+    (found,) = out.glob(f"*_{processor}.whl")
+    if f"{PLATFORM}_{processor}" not in found.name:
+        raise SystemExit(f"{found.name} needs a newer glibc than {PLATFORM} has.")
     return found
 
 

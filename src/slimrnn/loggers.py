@@ -38,8 +38,8 @@ class Logger(keras.callbacks.Callback):
 
     def __init__(self, folder: str | Path, settings: Mapping[str, Any] | None = None):
         super().__init__()
-        self.folder = Path(folder)
-        self.settings = dict(settings or {})
+        self.folder: Path = Path(folder)
+        self.settings: dict[str, Any] = dict(settings or {})
         self.library = self.library_module()
         self._begun = False
 

@@ -76,11 +76,15 @@ class _SlimLayer(nn.Module):
             whole(name, size, least=1)
         fits = number(dropout) and 0 <= dropout <= 1
         check("dropout", dropout, fits, "a number from 0 to 1")
-        self.input_size, self.hidden_size = input_size, hidden_size
-        self.num_layers, self.bias, self.batch_first = num_layers, bias, batch_first
-        self.dropout, self.bidirectional = float(dropout), bool(bidirectional)
+        self.input_size: int = input_size
+        self.hidden_size: int = hidden_size
+        self.num_layers: int = num_layers
+        self.bias: bool = bias
+        self.batch_first: bool = batch_first
+        self.dropout = float(dropout)
+        self.bidirectional = bool(bidirectional)
         self.time_scale = time_scale
-        self.cell = self._specified(variant, gate_constants, reset_after)
+        self.cell: CellSpec = self._specified(variant, gate_constants, reset_after)
         self._names = tuple(self.cell.variant.shapes(1, 1))
         for layer, suffix in self._places():
             features = input_size if layer == 0 else hidden_size * self._directions

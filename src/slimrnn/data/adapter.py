@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from slimrnn import data as served
 from slimrnn.data.dataset import Dataset
 from slimrnn.data.sequences import Part, Sequences
 from slimrnn.errors import InputError
+
+if TYPE_CHECKING:  # it needs Keras
+    from slimrnn.data.batches import Batches
 
 Array = np.ndarray
 PREDICTED = 256  # sequences at once where there are no gradients to keep
@@ -192,7 +195,9 @@ class Adapter:
             return cls(False, steps, takes.padding)
         return cls(ragged, longest if ragged and steps is None else steps, None)
 
-    def batches(self, part: Part, seed: int | None = None, size: int = PREDICTED):
+    def batches(
+        self, part: Part, seed: int | None = None, size: int = PREDICTED
+    ) -> Batches:
         """Batches of a part: shuffled by a seed, or for an evaluation."""
         if self.padding is not None:
             part = replace(part, x=replace(part.x, padding=self.padding))

@@ -21,7 +21,9 @@ WHOLE = ("x", "y", "x_offsets")  # still to be split
 OFFSETS = ("x_train_offsets", "x_test_offsets")
 
 
-def read_npz(path: str | os.PathLike, labels: bool = True) -> dict[str, np.ndarray]:
+def read_npz(
+    path: str | os.PathLike[str], labels: bool = True
+) -> dict[str, np.ndarray]:
     """Read the arrays of a data set from an .npz file; pickles are refused.
 
     Args:

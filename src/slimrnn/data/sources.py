@@ -31,9 +31,9 @@ DATA_DIR = "SLIMRNN_DATA_DIR"
 def load(
     name: str | None = None,
     *,
-    file: str | os.PathLike | None = None,
+    file: str | os.PathLike[str] | None = None,
     frame: Any = None,
-    data_dir: str | os.PathLike | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
     words: int | None = None,
     length: int | None = None,
     task: str = "auto",
@@ -125,7 +125,7 @@ only the whole numbers 0 to 1; else: --task regression)
 
 def load_sequences(
     *,
-    file: str | os.PathLike | None = None,
+    file: str | os.PathLike[str] | None = None,
     frame: Any = None,
     part: str = "test",
     **columns: Any,
@@ -156,7 +156,7 @@ def load_sequences(
 
 
 def _columns(
-    file: str | os.PathLike | None,
+    file: str | os.PathLike[str] | None,
     frame: Any,
     choice: Choice,
     task: str,
@@ -186,7 +186,7 @@ def _split(part: Part, test: float) -> list[Part]:
     return [part.take(found == 0), part.take(found == 1)]
 
 
-def available(data_dir: str | os.PathLike | None = None) -> list[tuple[str, str]]:
+def available(data_dir: str | os.PathLike[str] | None = None) -> list[tuple[str, str]]:
     """Say of each name where it is found, or why not; touches no network.
 
     >>> dict(available())["digits"]
@@ -196,7 +196,7 @@ def available(data_dir: str | os.PathLike | None = None) -> list[tuple[str, str]
     return [(name, _where(source, folder)) for name, source in DATASETS.items()]
 
 
-def _where(source: Source, data_dir: str | os.PathLike | None) -> str:
+def _where(source: Source, data_dir: str | os.PathLike[str] | None) -> str:
     if source.builtin is not None:
         return "in scikit-learn"
     places = _places(source, data_dir)
@@ -209,7 +209,7 @@ def _where(source: Source, data_dir: str | os.PathLike | None) -> str:
     return f"{looked}: Keras downloads it where there is a network"
 
 
-def _places(source: Source, data_dir: str | os.PathLike | None) -> list[Path]:
+def _places(source: Source, data_dir: str | os.PathLike[str] | None) -> list[Path]:
     """Return the files that may hold a data set: the user's, then Keras's."""
     places = [] if data_dir is None else [Path(data_dir, f"{source.file}.npz")]
     if source.keras is not None:
@@ -229,7 +229,7 @@ def _source(name: str) -> Source:
 
 
 def _arrays(
-    name: str, source: Source, data_dir: str | os.PathLike | None
+    name: str, source: Source, data_dir: str | os.PathLike[str] | None
 ) -> tuple[Arrays, str]:
     """Return a data set's arrays and what to call their origin."""
     if source.builtin is not None:

@@ -67,7 +67,7 @@ class Exporter:
         return getattr(module, self.function)
 
     def write(
-        self, model: Any, folder: str | os.PathLike, name: str, **options: Any
+        self, model: Any, folder: str | os.PathLike[str], name: str, **options: Any
     ) -> Path:
         """Write a model into a new folder, whatever the format.
 

@@ -41,7 +41,7 @@ _FUNCTIONS = ("tanh", "relu", "sigmoid", "softmax", "linear")
 
 
 def to_rtneural(
-    model: Any, path: str | os.PathLike, *, overwrite: bool = False
+    model: Any, path: str | os.PathLike[str], *, overwrite: bool = False
 ) -> Path:
     """Write a trained model as RTNeural's JSON.
 

@@ -16,15 +16,13 @@ Shape = tuple[int | None, ...]
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Equal where all fields are, arrays number by number."""
+    """Equal where all fields are, arrays number by number; with no hash."""
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
         compared = [field.name for field in fields(self) if field.compare]
         return all(_same(getattr(self, f), getattr(other, f)) for f in compared)
-
-    __hash__ = None  # type: ignore[assignment]
 
     def _hold(self, **values: Any) -> None:
         """Set fields of an instance that is being made."""

@@ -99,7 +99,7 @@ FORMATS = (
 )
 
 
-def from_file(file: str | os.PathLike, **options: Any) -> Model:
+def from_file(file: str | os.PathLike[str], **options: Any) -> Model:
     """The model of a file; nothing in the file is run.
 
     Raises:
@@ -109,7 +109,7 @@ def from_file(file: str | os.PathLike, **options: Any) -> Model:
     return format_of(path).read(path, **options)
 
 
-def existing(file: str | os.PathLike) -> Path:
+def existing(file: str | os.PathLike[str]) -> Path:
     """The path of a file that is there.
 
     Raises:

@@ -39,7 +39,9 @@ _DAMAGED = (
 
 
 @contextmanager
-def opened(path: Path, file: str | os.PathLike | IO[bytes] | None = None) -> Iterator:
+def opened(
+    path: Path, file: str | os.PathLike[str] | IO[bytes] | None = None
+) -> Iterator:
     """A file of HDF5, after :func:`numbers_in`; what it raises becomes a sentence.
 
     Args:

@@ -9,8 +9,9 @@ They subclass ``keras.layers.RNN`` and not ``keras.layers.LSTM``: what is an LST
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from operator import attrgetter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import keras
 from keras import ops, regularizers
@@ -167,13 +168,13 @@ class _SlimLayer(SlimRNN):
 
     cell_class: ClassVar[type[keras.layers.Layer]]
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         """Let the cell's settings be read off the layer, as off Keras's layers."""
         super().__init_subclass__(**kwargs)
         for name in _arguments(cls.cell_class):
             setattr(cls, name, property(attrgetter(f"cell.{name}")))
 
-    def __init__(self, settings: dict[str, Any], **kwargs):
+    def __init__(self, settings: dict[str, Any], **kwargs: Any):
         if settings.pop("use_cudnn") is True:
             raise InputError(
                 "use_cudnn=True cannot be: cuDNN has no slim cell; allowed: 'auto', "
@@ -188,7 +189,7 @@ class _SlimLayer(SlimRNN):
         )
         super().__init__(cell, **settings, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """All arguments, as plain values."""
         config = super().get_config()
         del config["cell"]
@@ -199,7 +200,7 @@ class _SlimLayer(SlimRNN):
         return {**config, **settings, "activity_regularizer": regularizer}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
         """The layer that :meth:`get_config` described."""
         return cls(**{**BEFORE, **config})
 
@@ -421,7 +422,7 @@ LAYERS: dict[str, type[SlimLSTM | SlimGRU | SlimMGU]] = {
 }
 
 
-def layer(units: int, variant: str | Variant, **kwargs) -> _SlimLayer:
+def layer(units: int, variant: str | Variant, **kwargs: Any) -> _SlimLayer:
     """The layer of a variant of any family.
 
     Args:

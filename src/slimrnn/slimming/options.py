@@ -44,5 +44,5 @@ class Options:
         1, "of the split, the batches and dropout; 0 or more", SEED, "N"
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_all(self)

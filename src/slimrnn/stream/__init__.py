@@ -74,7 +74,8 @@ class Stream:
     def _begin(self, parts: list[Part], batch_size: int) -> None:
         """Makes the stream of these parts in C."""
         native = library.get()
-        self.batch_size, self._parts = batch_size, parts
+        self.batch_size: int = batch_size
+        self._parts = parts
         first, last = parts[0], parts[-1]
         self._rows = first.inputs if first.kind == EMBEDDING else 0
         shape = (batch_size,) if self._rows else (batch_size, first.inputs)

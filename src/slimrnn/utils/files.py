@@ -77,7 +77,7 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def require_new(path: str | os.PathLike, overwrite: bool = False) -> Path:
+def require_new(path: str | os.PathLike[str], overwrite: bool = False) -> Path:
     """The path, if there is nothing yet and a folder to be in.
 
     Args:

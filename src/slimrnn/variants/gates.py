@@ -58,7 +58,7 @@ class Gate:
     shared: bool = False
     scaled: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         one_of("a gate's x", self.x, ("full", "none"))
         one_of("a gate's h", self.h, ("full", "pointwise", "none"))
         for name in ("bias", "shared", "scaled"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slimrnn.errors import InputError
@@ -36,7 +36,14 @@ def of_sequence(
     }
 
 
-def named(variant: Variant, x, states, weights, mask, recurrent_mask) -> dict[str, Any]:
+def named(
+    variant: Variant,
+    x: Any,
+    states: Sequence[Any],
+    weights: Mapping[str, Any],
+    mask: Any,
+    recurrent_mask: Any,
+) -> dict[str, Any]:
     """What a sequence is computed from, by name; without what is not given.
 
     Raises:
@@ -55,7 +62,7 @@ def named(variant: Variant, x, states, weights, mask, recurrent_mask) -> dict[st
     return {k: array for k, array in arrays.items() if array is not None}
 
 
-def named_states(variant: Variant, states) -> dict[str, Any]:
+def named_states(variant: Variant, states: Sequence[Any]) -> dict[str, Any]:
     """The states before a sequence, by name.
 
     Raises:

@@ -35,7 +35,7 @@ class CellSpec:
     activation: Activation = TANH
     recurrent_activation: Activation = SIGMOID
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "variant", self.variant.folded())
 
     @property

@@ -67,7 +67,7 @@ class TimeScales:
     exponent: float = EXPONENT
     shift: float = SHIFT
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         fits = all(map(number, asdict(self).values()))
         if not fits or not 1 <= self.low <= self.high or self.high <= 1:
             raise InputError(

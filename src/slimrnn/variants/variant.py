@@ -66,7 +66,7 @@ class Variant:
     candidate_activation: str | None = None
     state_activation: str | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         fits = isinstance(self.name, str) and 0 < len(self.name) <= MOST_LETTERS
         if not fits or not self.name.isprintable():
             raise InputError(

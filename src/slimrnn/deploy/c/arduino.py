@@ -15,7 +15,7 @@ from slimrnn.deploy.program.program import Program
 
 def to_arduino(
     model: Any,
-    out: str | os.PathLike,
+    out: str | os.PathLike[str],
     name: str = "model",
     dtype: str = "float32",
     calibration: Any = None,

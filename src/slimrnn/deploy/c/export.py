@@ -32,7 +32,7 @@ _LOWER: dict[str, Callable[[Model, Array], Program]] = {
 
 def to_c(
     model: Any,
-    out: str | os.PathLike,
+    out: str | os.PathLike[str],
     name: str = "model",
     dtype: str = "float32",
     calibration: Any = None,
@@ -76,7 +76,7 @@ def to_c(
 def written(
     arranged: Callable[[Program, str, tuple[Array, Array]], Mapping[str, str | bytes]],
     model: Any,
-    out: str | os.PathLike,
+    out: str | os.PathLike[str],
     name: str,
     dtype: str,
     calibration: Any,

@@ -34,7 +34,7 @@ _ARRAYS = {
 
 def to_wasm(
     model: Any,
-    out: str | os.PathLike,
+    out: str | os.PathLike[str],
     name: str = "model",
     dtype: str = "float32",
     calibration: Any = None,

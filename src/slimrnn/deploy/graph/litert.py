@@ -30,7 +30,11 @@ _FUSED = {"tanh": "TANH", "relu": "RELU"}
 
 
 def to_litert(
-    model: Any, path: str | os.PathLike, *, mode: str = "step", overwrite: bool = False
+    model: Any,
+    path: str | os.PathLike[str],
+    *,
+    mode: str = "step",
+    overwrite: bool = False,
 ) -> Path:
     """Write a trained model as a LiteRT file.
 

@@ -39,7 +39,11 @@ _EXPORTER = EXPORTERS["onnx"]
 
 
 def to_onnx(
-    model: Any, path: str | os.PathLike, *, mode: str = "scan", overwrite: bool = False
+    model: Any,
+    path: str | os.PathLike[str],
+    *,
+    mode: str = "scan",
+    overwrite: bool = False,
 ) -> Path:
     """Write a trained model as an ONNX file.
 

@@ -283,7 +283,7 @@ class Settings(DataOptions):
         usual="in float32 alone",
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "variant", get(self.variant))
         self.check_source()
         if isinstance(self.data, str):  # it is resumed from any folder

@@ -74,7 +74,7 @@ class Study:
     notes: Sequence[str] = ()
     published: Sequence[Mapping[str, Any]] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for place in ("settings", "grid", "search"):
             object.__setattr__(self, place, _with_whole_paths(getattr(self, place)))
         places = {
