@@ -1,6 +1,7 @@
 """Integers: their bounds are proved, and little is lost."""
 
 from dataclasses import replace
+from itertools import product
 
 import keras
 import numpy as np
@@ -21,6 +22,7 @@ from slimrnn.deploy import evaluate_int8
 from slimrnn.deploy.program import inputs, simulator
 from slimrnn.deploy.program.arithmetic import INT8
 from slimrnn.errors import InputError
+from slimrnn.variants import get
 from slimrnn.variants.gates import Gate
 
 pytestmark = pytest.mark.backend_free
@@ -93,6 +95,25 @@ def test_no_sum_leaves_32_bits(name, steps):
     outputs = simulator.run(program, x, each=True)
     assert 0 < max(seen) < 2**31
     assert abs(outputs).max() < 2**15
+
+
+@pytest.mark.parametrize("candidate", [None, "linear"])
+@pytest.mark.parametrize("scalars", [(20, 20), (1, -4), (-20, -20)])
+def test_a_scaled_tie_fits_32_bits(candidate, scalars):
+    """i can come near to 2: what 32 bits give of it is what 64 do."""
+    variant = replace(get("FastGRNN"), candidate_activation=candidate)
+    model = model_of(slimrnn.SlimLSTM(3, variant))
+    model.set_weights([*model.get_weights()[:-1], np.array(scalars, "f4")])
+    (cell,) = program_of(model, "int8", data_for(model)).cells()
+    call = lambda name, value: INT8.functions[name].simulator(value)  # noqa: E731
+    formulas, ends = INT8.formulas(call), (-32768, 32767)
+    corners = np.array([*product((0, 1, 32766, 32767), ends, ends)])
+    found = []
+    for f, c, g in (corners.astype("int32").T, corners.T):
+        i = formulas.scaled(formulas.complement(f, 1.0), *cell.structure.tie)
+        found.append(formulas.accumulated(f, c, i, g, cell.structure))
+    np.testing.assert_array_equal(*found)
+    assert found[0].dtype == "int32"
 
 
 def test_c_has_the_bits_of_its_bound():
