@@ -1,7 +1,8 @@
 """Build, repair and check what is released: ``python tools/wheels.py``.
 
-An sdist, and from it a wheel for Linux on each processor, in the folder dist. Needs
-``pip install -e .[release]``, gcc, and aarch64-linux-gnu-gcc for the other processor.
+An sdist, and from it a wheel for Linux on each processor and one without C for all
+others, in the folder dist. Needs ``pip install -e .[release]``, gcc, and for the other
+processor aarch64-linux-gnu-gcc and qemu-aarch64.
 """
 
 import argparse
@@ -61,6 +62,12 @@ def wheel(source: Path, processor: str, out: Path) -> Path:
     return found
 
 
+def without_c(source: Path, out: Path) -> None:
+    """Builds the wheel of all other platforms, on which everything runs on ``ops``."""
+    without = {"SKBUILD_WHEEL_CMAKE": "false"}
+    python("pip", "wheel", "-q", "--no-deps", "--wheel-dir", out, source, **without)
+
+
 def check(found: Path, processor: str) -> None:
     """Runs the checks of the C on the library of a wheel, emulated where needed."""
     native, c = ROOT / "tests" / "native", ROOT / "src/slimrnn/native/csrc"
@@ -88,8 +95,10 @@ def main() -> None:
     (source,) = out.glob("*.tar.gz")
     for processor in COMPILERS:
         check(wheel(source, processor, out), processor)
+    without_c(source, out)
     made = sorted(out.iterdir())
     python("twine", "check", "--strict", *made)
+    os.chdir(ROOT)  # where pyproject.toml says what a wheel holds
     python("check_wheel_contents", *(path for path in made if path.suffix == ".whl"))
     versions = {re.split("-", path.name.removesuffix(".tar.gz"))[1] for path in made}
     print(f"slimrnn {' '.join(versions)}: {', '.join(path.name for path in made)}")
