@@ -55,7 +55,7 @@ def test_shuffling_is_a_function_of_seed_and_epoch():
 
 def test_like_lengths_save_steps():
     part = part_of(UNEQUAL)
-    batches = data.Batches(part, 8)
+    batches = data.Batches(part, 2)
     steps = sum(len(indices) * length for indices, length in batches.plan(0))
     assert len(batches.lengths) > 2
     assert steps < 0.65 * 333 * max(UNEQUAL)
@@ -71,7 +71,7 @@ def test_few_batches_or_equal_lengths_are_not_grouped():
 
 @pytest.mark.parametrize("seed", range(10))
 def test_first_two_batches_differ_in_length_for_tensorflow(seed):
-    batches = data.Batches(part_of(UNEQUAL), 8, seed=seed)
+    batches = data.Batches(part_of(UNEQUAL), 4, seed=seed)
     plan = batches.plan(0)
     assert plan[0][1] != plan[1][1]
 
@@ -136,8 +136,8 @@ def test_epochs_count_by_themselves(ragged_frames):
 def test_evaluation_needs_no_order_and_prediction_keeps_it(ragged_frames):
     model = pooled(ragged_frames, -50.0)
     fit(model, ragged_frames, 0, 1)
-    kept = data.Batches(ragged_frames, 16, shuffle=False)
-    grouped = data.Batches(ragged_frames, 16, shuffle=False, group=True)
+    kept = data.Batches(ragged_frames, 4, shuffle=False)
+    grouped = data.Batches(ragged_frames, 4, shuffle=False, group=True)
     assert len(grouped.lengths) > len(kept.lengths) == 1
     results = [model.evaluate(b, verbose=0) for b in (kept, grouped)]
     np.testing.assert_allclose(*results, rtol=1e-5)
