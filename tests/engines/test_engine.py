@@ -23,6 +23,8 @@ if BACKEND not in native.BACKENDS:
 # Compiled or not, torch computes one operation after the other.
 WAYS = {"steps": False, **({} if BACKEND == "torch" else {"compiled": True})}
 TOLERANCE = 1e-5  # relative to the largest element, float32
+#: a tie's two numbers get the sum over all units and steps, of which much cancels
+SUMMED = {"tie_scalars": 1e-4}
 
 
 @pytest.fixture(params=RUN)
@@ -37,10 +39,10 @@ def runnable(engine):
     return engine
 
 
-def assert_close(found, expected, what):
+def assert_close(found, expected, what, tolerance=TOLERANCE):
     scale = max(abs(expected).max(), 1e-3)
     worst = abs(found - expected).max() / scale
-    assert worst <= TOLERANCE, f"{what}: off by {worst:.1e}"
+    assert worst <= tolerance, f"{what}: off by {worst:.1e}"
 
 
 def tensor(array):
@@ -98,7 +100,8 @@ def check(
         p.variant, p.x, p.weights, p.initial, doutputs, p.dstates, **settings
     )
     for name, gradient in zip(names, gradients, strict=True):
-        assert_close(gradient, wanted[name], f"gradient of {name}")
+        tolerance = SUMMED.get(name, TOLERANCE)
+        assert_close(gradient, wanted[name], f"gradient of {name}", tolerance)
 
 
 # Of the ops engine, which JAX compiles for seconds, each variant is computed at one
