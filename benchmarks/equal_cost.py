@@ -24,7 +24,7 @@ from slimrnn.experiments.analysis.choice import Candidate, candidates
 from slimrnn.experiments.analysis.grouping import data_name, variant_name
 from slimrnn.experiments.analysis.statistics import Difference
 from slimrnn.experiments.analysis.summary import metric_of, scores_of
-from slimrnn.experiments.report.figure import INK, MUTED, SCREEN
+from slimrnn.experiments.report.figure import GRID, INK, MUTED, SCREEN
 from slimrnn.experiments.run import store
 from slimrnn.experiments.run.store import Run
 from slimrnn.utils import files
@@ -35,8 +35,7 @@ COLUMNS = (
     *("data", "budget", "variant", "units", "learning_rate", "seed", "parameters"),
     *("flash", "ram", "instructions", "int8_validation", "float32_test", "int8_test"),
 )
-#: of the lines of the picture
-COLORS = ("#0b6e4f", "#c1440e", "#3a5fcd", "#8a4fae", "#b8860b", "#1f8a9e", "#a3305f")
+SLIM = "#0b6e4f"  # of the picture; full variants are dark
 
 
 @dataclass(frozen=True)
@@ -156,37 +155,49 @@ def duel_table(found: Sequence[Cell]) -> str:
 
 
 def picture(found: Sequence[Cell]) -> Figure:
-    """The mean test accuracy over the data sets against flash, a line a variant."""
-    figure = Figure(figsize=(8.4, 4.6), layout="constrained")
-    ax = figure.subplots()
+    """A panel a budget, a line a variant: each data set faint, their mean strong."""
     budgets = list(dict.fromkeys(cell.budget for cell in found))
-    names = dict.fromkeys(c.variant for cell in found for c in cell.found)
-    slim, ends = 0, []
-    for name in names:
-        means = [mean_accuracy(found, budget, name) for budget in budgets]
-        points = [(i, v) for i, v in enumerate(means) if v is not None]
-        color = INK if name in FULL else COLORS[slim % len(COLORS)]
-        slim += name not in FULL
-        dashes = (0, (4, 2 * FULL.index(name))) if name in FULL[1:] else "-"
-        ax.plot(*zip(*points, strict=True), marker="o", color=color, linestyle=dashes)
-        ends.append((points[-1], name, color))
-    _names(ax, ends)
-    ax.set_xticks(range(len(budgets)), budgets)
-    ax.set_xlim(-0.15, len(budgets) - 1 + 0.55)
-    ax.set_xlabel("flash of the integers' C: code, weights and tables")
-    ax.set_ylabel("test accuracy in int8, mean over the data sets")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.tick_params(colors=MUTED)
+    means = {
+        (budget, name): mean_accuracy(found, budget, name)
+        for budget in budgets
+        for name in {c.variant for cell in found for c in cell.found}
+    }
+    order = sorted(
+        {name for _, name in means},
+        key=lambda name: sum(means[budget, name] or 0 for budget in budgets),
+    )
+    figure = Figure(figsize=(8.4, 0.34 * len(order) + 1.1), layout="constrained")
+    panels = figure.subplots(1, len(budgets), sharex=True, sharey=True, squeeze=False)
+    for ax, budget in zip(panels[0], budgets, strict=True):
+        best = max(means[budget, name] or 0 for name in order)
+        for place, name in enumerate(order):
+            color, mean = INK if name in FULL else SLIM, means[budget, name]
+            each = [
+                c.int8.mean
+                for cell in found
+                for c in cell.found
+                if (cell.budget, c.variant) == (budget, name)
+            ]
+            ax.scatter(each, [place] * len(each), s=14, color=color, alpha=0.25, lw=0)
+            if mean is not None:
+                weight = "bold" if mean == best else "normal"
+                ax.scatter(mean, place, s=42, color=color, zorder=3)
+                label = {"xytext": (0, 5), "textcoords": "offset points"}
+                look = {"ha": "center", "fontsize": 7.5, "fontweight": weight}
+                ax.annotate(_text(mean), (mean, place), color=color, **look, **label)
+        ax.set_title(f"{budget.replace('KB', ' KB')} of flash", fontsize=10)
+        ax.set_yticks(range(len(order)), order)
+        ax.set_ylim(-0.6, len(order) - 0.2)
+        ax.grid(axis="y", color=GRID)
+        ax.spines[["top", "right", "left"]].set_visible(False)
+        ax.tick_params(colors=MUTED, length=0)
+    for label, name in zip(panels[0][0].get_yticklabels(), order, strict=True):
+        label.set_color(INK if name in FULL else SLIM)
+    sets = len({cell.data for cell in found})
+    figure.supxlabel(
+        f"test accuracy in int8: {sets} data sets, and their mean", fontsize=9
+    )
     return figure
-
-
-def _names(ax, ends) -> None:
-    """Each line's name at its end, moved apart where they would overlap."""
-    low, high = ax.get_ylim()
-    least, place = (high - low) / 26, float("-inf")
-    for (x, y), name, color in sorted(ends):
-        place = max(y, place + least)
-        ax.annotate(name, (x + 0.06, place), color=color, va="center")
 
 
 def parser():
