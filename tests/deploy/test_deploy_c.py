@@ -32,6 +32,7 @@ from deploy_problems import (
     program_of,
     twin_of,
 )
+from layer_problems import assert_same
 from problems import ROWS
 from products import each_once, some
 from slimrnn.deploy import to_c
@@ -71,9 +72,7 @@ def assert_is_keras(model, program, x, tolerance=2e-6):
     """The simulator of float32, within rounding of the model."""
     expected = keras.ops.convert_to_numpy(model(x))
     found = simulator.run(program, x, mask_of(program.model, x))
-    np.testing.assert_allclose(
-        found.reshape(expected.shape), expected, rtol=0, atol=tolerance
-    )
+    assert_same(found.reshape(expected.shape), expected, tolerance)
 
 
 @pytest.mark.parametrize(("name", "dtype"), each_once(ROWS, DTYPES))
