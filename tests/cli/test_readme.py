@@ -69,17 +69,19 @@ def test_it_is_read_in_a_few_minutes_and_its_links_lead_somewhere():
 
 PAGES = (ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")))
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
-COMMAND = re.compile(r"^(?:\$ )?(slimrnn (?:[^\n\\]|\\\n)*)", re.MULTILINE)
+#: by the kind of block: of a console, what follows the $
+COMMANDS = {
+    kind: re.compile(rf"^{start}(slimrnn (?:[^\n\\]|\\\n)*)", re.MULTILINE)
+    for kind, start in {"": "", "sh": "", "console": r"\$ "}.items()
+}
 
 
 def test_each_command_in_the_documentation_parses():
     found = 0
     for page in PAGES:
         for kind, block in BLOCK.findall(page.read_text(encoding="utf-8")):
-            if kind not in ("", "sh", "console"):
-                continue
-            for command in COMMAND.findall(block):
+            for command in COMMANDS[kind].findall(block) if kind in COMMANDS else ():
                 words = shlex.split(command.split("||")[0], comments=True)[1:]
                 assert parser(words[:1]).parse_args(words).command, (page.name, command)
                 found += 1
-    assert found > 30
+    assert found > 50
