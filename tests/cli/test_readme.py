@@ -81,7 +81,9 @@ def test_each_command_in_the_documentation_parses():
     for page in PAGES:
         for kind, block in BLOCK.findall(page.read_text(encoding="utf-8")):
             for command in COMMANDS[kind].findall(block) if kind in COMMANDS else ():
-                words = shlex.split(command.split("||")[0], comments=True)[1:]
+                if command.endswith("|| true"):  # a mistake, to show its answer
+                    continue
+                words = shlex.split(command, comments=True)[1:]
                 assert parser(words[:1]).parse_args(words).command, (page.name, command)
                 found += 1
     assert found > 50
