@@ -4,14 +4,18 @@ import copy
 import pickle
 import subprocess
 import sys
+from pathlib import Path
+from xml.etree import ElementTree
 
 import keras
 import numpy as np
 import pytest
 
 import slimrnn
-from slimrnn import native
+from slimrnn import ir, native
 from slimrnn.deploy.size import sizes
+from slimrnn.experiments.analysis.summary import summarize
+from slimrnn.experiments.run.store import Run
 
 PACKAGES = ("data", "deploy", "ir", "loggers", "native", "slimming", "variants")
 
@@ -30,8 +34,29 @@ OBJECTS = {
 }
 
 
+IN_NOTEBOOKS = {
+    "Variant": (OBJECTS["Variant"][0], "<svg", "fₜ = 0.96", "mn + n² + 2n"),
+    "Size": (OBJECTS["Size"][0], "flash, bytes", "int8"),
+    "Model": (lambda: ir.read(_model()), "LSTM4a", "parameters"),
+    "Summary": (lambda: summarize([_run()]), "test accuracy", "0.900", "&lt;b&gt;"),
+}
+
+
+def _run():
+    result = {"status": "done", "test_accuracy": 0.9, "layer_parameters": 4096}
+    return Run(Path("a"), {"variant": "<b>", "seed": 1}, {}, [], result)
+
+
 def _model():
     return keras.Sequential([keras.Input((None, 3)), layer()])
+
+
+@pytest.mark.parametrize("name", IN_NOTEBOOKS)
+def test_an_object_is_shown_in_a_notebook(name):
+    make, *parts = IN_NOTEBOOKS[name]
+    shown = make()._repr_html_()
+    assert all(part in shown for part in parts)
+    ElementTree.fromstring(shown)  # each tag ends, and what is text is escaped
 
 
 @pytest.mark.parametrize("name", OBJECTS)

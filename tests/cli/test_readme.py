@@ -10,7 +10,6 @@ import keras
 import pytest
 
 from slimrnn import native
-from slimrnn.cli import run_flags
 from slimrnn.cli.main import parser
 from slimrnn.cli.variants import variants_markdown
 
@@ -29,11 +28,6 @@ def made(name, text):
 
 def test_the_table_of_variants_is_current():
     assert made("variants", VARIANTS) == variants_markdown(features=32, units=100)
-
-
-def test_the_table_of_settings_is_current():
-    sweeps = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8")
-    assert made("settings", sweeps) == run_flags.markdown()
 
 
 def test_the_command_that_generates_it_prints_it():

@@ -1,10 +1,9 @@
-"""Flags, and the documentation's table, made from the settings themselves."""
+"""Flags, made from the settings themselves."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 from slimrnn.cli import flags
@@ -115,15 +114,3 @@ def data(args: argparse.Namespace) -> DataOptions:
     if not known.keys() & {"dataset", "data"}:
         raise InputError("Give the data: --dataset NAME or --data FILE.")
     return DataOptions(**{"dataset": None, **known})
-
-
-def markdown() -> str:
-    """All settings of a run as a Markdown table, as docs/sweeps.md has it."""
-    lines = ["| setting | default | what it is |", "| --- | --- | --- |"]
-    for entry in fields(Settings):
-        about = SETTINGS[entry.name]
-        default = usual(entry.name) if about.group else "none: it must be given"
-        words = "; ".join(f"`{k}`: {v}" for k, v in about.words.items())
-        text = f"{about.help}. {words}" if words else about.help
-        lines.append(f"| `{entry.name}` | {default} | {text} |")
-    return "\n".join(lines)

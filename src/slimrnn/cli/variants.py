@@ -14,6 +14,7 @@ from slimrnn.cli.flags import flag
 from slimrnn.errors import InputError
 from slimrnn.utils.checks import whole
 from slimrnn.variants import BASELINE, TABLE, Variant, get
+from slimrnn.variants.drawing import svg
 from slimrnn.variants.equations import brief
 from slimrnn.variants.files import NAMES, load
 
@@ -36,6 +37,9 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--markdown", action="store_true", help="print the list as a Markdown table"
     )
+    command.add_argument(
+        "--svg", action="store_true", help="print NAME's data flow as a drawing, an SVG"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,6 +54,11 @@ def run(args: argparse.Namespace) -> int:
                 f"leave one of them out."
             )
         print(variants_markdown(**sizes))
+        return 0
+    if args.svg:
+        if args.name is None:
+            raise InputError("--svg draws one variant; received no name.")
+        print(svg(load(args.name)))
         return 0
     chosen = TABLE if args.name is None else [load(args.name)]
     if answered(lambda: {each.name: facts(each, **sizes) for each in chosen}):

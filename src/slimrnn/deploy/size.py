@@ -21,6 +21,7 @@ from slimrnn.errors import InputError
 from slimrnn.ir import read
 from slimrnn.ir.layers import Affine, Conv1D, Dense, Embedding, Pool, Recurrent
 from slimrnn.ir.model import Model
+from slimrnn.utils.markup import table
 
 CORES = tuple(FLOAT32.instructions)
 
@@ -54,6 +55,12 @@ class Size:
             f"<Size in {self.dtype}: {self.flash:,} bytes of flash, {self.ram:,} of "
             f"RAM; a step {', '.join([f'{self.macs:,} multiply-adds', *counts])}>"
         )
+
+    def _repr_html_(self) -> str:
+        heads = ("", "flash, bytes", "RAM, bytes", "multiply-adds a step")
+        row = (self.dtype, self.flash, self.ram, self.macs)
+        cores = [f"instructions on {core}" for core in self.instructions]
+        return table([*heads, *cores], [*row, *self.instructions.values()])
 
     @property
     def flash(self) -> int:

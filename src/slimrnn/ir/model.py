@@ -10,6 +10,7 @@ from slimrnn.errors import InputError
 from slimrnn.ir.data import Data, arrays
 from slimrnn.ir.layers import Conv1D, Embedding, Layer, Masking, Pool, Recurrent, Skip
 from slimrnn.utils import checks
+from slimrnn.utils.markup import table
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +67,19 @@ from head (Dense).
             raise InputError(
                 f"The model {self.name} has no output for each step to flatten."
             )
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                layer.name,
+                ", ".join(each.cell.variant.name for each in layer.recurrent())
+                or type(layer).__name__,
+                *(layer.inputs, layer.outputs),
+                sum(array.size for array in arrays(layer)),
+            )
+            for layer in self.layers
+        ]
+        return table(("layer", "kind", "in", "out", "parameters"), *rows)
 
     @property
     def inputs(self) -> int:

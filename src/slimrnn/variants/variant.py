@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from slimrnn.errors import InputError
+from slimrnn.utils.markup import tag
 from slimrnn.variants.activations import ACTIVATIONS
 from slimrnn.variants.equations import NOTATION, Style, applied, brief, equation
 from slimrnn.variants.gates import (
@@ -143,6 +144,13 @@ class Variant:
 
     def __repr__(self) -> str:
         return f"<Variant {self.name}: {brief(self)}; {self.formula()} parameters>"
+
+    def _repr_html_(self) -> str:
+        from slimrnn.variants.drawing import svg  # which knows variants
+
+        about = f"{self.name}: {self.formula()} parameters"
+        equations = tag("pre", "\n".join(self.equations()))
+        return tag("div", tag("b", about), equations, svg(self))
 
     def __getitem__(self, gate: str) -> Gate:
         return self.gates[FAMILIES[self.family].gates.index(gate)]

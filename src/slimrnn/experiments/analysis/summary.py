@@ -25,6 +25,7 @@ from slimrnn.experiments.analysis.grouping import (
 )
 from slimrnn.experiments.analysis.statistics import Difference, Scores, Spread, finite
 from slimrnn.experiments.run.store import BASELINE_OF, Run
+from slimrnn.utils.markup import table
 from slimrnn.variants import BASELINE
 
 STATUSES = ("done", "diverged", "interrupted", "failed")
@@ -134,6 +135,17 @@ class Summary:
     metric: str
     reference: str
     baselines: Mapping[str, float] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        from slimrnn.experiments.analysis import numbers  # which knows METRICS
+
+        return table(
+            ("variant", "parameters", f"test {self.metric}", "seeds"),
+            *(
+                (row.variant, row.layer_parameters, numbers.spread(row.score), row.done)
+                for row in self.best
+            ),
+        )
 
     def unbeaten(self, row: Row) -> list[str]:
         """The answers without training that a row's mean score does not beat."""

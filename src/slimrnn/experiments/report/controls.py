@@ -8,7 +8,7 @@ from slimrnn.experiments.analysis import curves
 from slimrnn.experiments.analysis.grouping import VARIANT, Value, text, title
 from slimrnn.experiments.analysis.summary import METRICS, Summary
 from slimrnn.experiments.report.charts import MANY_VALUES, is_numeric, metrics
-from slimrnn.experiments.report.markup import Markup, tag
+from slimrnn.utils.markup import Markup, tag
 
 
 def controls(number: int, summary: Summary) -> Markup:

@@ -13,10 +13,10 @@ from slimrnn.experiments.analysis.grouping import ASIDE, plural, text, title
 from slimrnn.experiments.analysis.statistics import Spread
 from slimrnn.experiments.analysis.summary import COSTS, METRICS, Row, Summary, status
 from slimrnn.experiments.report.charts import place, shown
-from slimrnn.experiments.report.markup import Markup, definitions, tag
 from slimrnn.experiments.report.table import badge, badges, difference, star
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Run
+from slimrnn.utils.markup import Markup, definitions, tag
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,11 @@ from slimrnn.experiments.analysis.grouping import by_dataset, shared
 from slimrnn.experiments.analysis.summary import Summary, summarize
 from slimrnn.experiments.report import csv_latex
 from slimrnn.experiments.report.charts import charts
-from slimrnn.experiments.report.markup import Markup, definitions, join, tag
 from slimrnn.experiments.report.sections import section
 from slimrnn.experiments.run.store import Run
 from slimrnn.experiments.run.times import Times
 from slimrnn.utils import files
+from slimrnn.utils.markup import Markup, definitions, join, tag
 
 SCRIPTS = ("page.js", "chart.js", "charts.js", "table.js")  # in this order
 

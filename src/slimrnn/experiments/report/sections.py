@@ -21,10 +21,10 @@ from slimrnn.experiments.report.controls import (
     switch,
 )
 from slimrnn.experiments.report.details import Page, details
-from slimrnn.experiments.report.markup import Markup, definitions, tag
 from slimrnn.experiments.report.table import opens, table
 from slimrnn.experiments.run.store import Run
 from slimrnn.experiments.run.times import Times
+from slimrnn.utils.markup import Markup, definitions, tag
 
 MOST_UNFINISHED = 3  # runs that are named at once
 

@@ -10,7 +10,7 @@ from slimrnn.experiments.analysis.grouping import VARIANT, text, title
 from slimrnn.experiments.analysis.statistics import Difference, Spread
 from slimrnn.experiments.analysis.summary import COSTS, METRICS, STATUSES, Row, Summary
 from slimrnn.experiments.report.charts import place, shown
-from slimrnn.experiments.report.markup import Markup, join, tag
+from slimrnn.utils.markup import Markup, join, tag
 
 BARS = (
     "layer_parameters",

@@ -63,5 +63,22 @@ def definitions(entries: Mapping[str, Any]) -> Markup:
     )
 
 
+def table(*rows: Iterable[Any]) -> Markup:
+    """Rows of texts and elements, the first one of heads: what a notebook shows.
+
+    Example:
+        >>> table(["flash"], [1024])
+        '<table><tr><th>flash</th></tr><tr><td>1,024</td></tr></table>'
+    """
+
+    def cell(kind: str, value: Any) -> Markup:
+        text = f"{value:,}" if isinstance(value, int) else value
+        return tag(kind, text)
+
+    heads, *others = rows
+    lines = [("th", heads), *(("td", row) for row in others)]
+    return tag("table", [tag("tr", [cell(k, v) for v in row]) for k, row in lines])
+
+
 def _plain(value: Any) -> str:
     return "–" if value is None else str(value)
