@@ -6,12 +6,15 @@ Pages of the reference are made here of what the code says, when the site is bui
 """
 
 import argparse
+import inspect
 import os
 import re
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
+
+from sphinx.util import inspect as sphinx_inspect
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
@@ -44,7 +47,7 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 180
 nb_merge_streams = True
 
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 napoleon_google_docstring, napoleon_numpy_docstring = True, False
@@ -134,5 +137,21 @@ def read(app, page: str, source: list[str]) -> None:
         source[0] = source[0].replace(f"](../{root}.md", f"]({name}.md")
 
 
+def property_docstring(app, what, name, thing, options, lines: list[str]) -> None:
+    """What napoleon, which takes the text before a colon for a type, was given."""
+    if what == "property":
+        lines[:] = [*inspect.getdoc(thing).splitlines(), ""]
+
+
+def keras_signature(app, what, name, thing, options, signature, returns):
+    """That of __init__, which Keras hides behind a __new__."""
+    if what == "class" and signature == "(*args, **kwargs)":
+        found = sphinx_inspect.signature(thing.__init__, bound_method=True)
+        return sphinx_inspect.stringify_signature(found), returns
+    return None
+
+
 def setup(app) -> None:
     app.connect("source-read", read)
+    app.connect("autodoc-process-docstring", property_docstring, priority=600)
+    app.connect("autodoc-process-signature", keras_signature)

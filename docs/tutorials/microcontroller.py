@@ -57,8 +57,7 @@ for file in sorted(folder.iterdir()):
     print(f"{file.name:15} {file.stat().st_size:7,} bytes")
 
 # %%
-source = (folder / "digit.c").read_text()
-print(source[source.index("static void cell_step") :].split("\n}\n")[0] + "\n}")
+print((folder / "main.c").read_text())
 
 # %% [markdown]
 # It comes with its own test, which compares it with the simulator, bit for bit:

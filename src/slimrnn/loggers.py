@@ -165,7 +165,7 @@ class MLflow(Logger):
 
 
 class WandB(Logger):
-    """A run of Weights & Biases; project and mode are its own settings, WANDB_..."""
+    """A run of Weights & Biases; it has settings of its own, ``WANDB_...``."""
 
     package = "wandb"
 
