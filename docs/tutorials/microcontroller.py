@@ -13,9 +13,12 @@
 # C, compiled and tested here, and run on an emulated Cortex-M4 where one is installed.
 
 # %%
+import os
 import subprocess
 import tempfile
 from pathlib import Path
+
+os.environ.setdefault("KERAS_BACKEND", "jax")  # or "torch", "tensorflow"
 
 import keras
 

@@ -13,6 +13,10 @@
 # of its two matrices. Writing down which terms there are is all it takes.
 
 # %%
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "jax")  # or "torch", "tensorflow"
+
 import keras
 import matplotlib.pyplot as plt
 

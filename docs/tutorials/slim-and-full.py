@@ -13,6 +13,10 @@
 # pixels a step: the LSTM, JANET with one gate, LSTM6 with none.
 
 # %%
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "jax")  # or "torch", "tensorflow"
+
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
