@@ -15,7 +15,7 @@ from slimrnn.variants.equations import NOTATION
 from slimrnn.variants.gates import CANDIDATE, FAMILIES, Gate
 from slimrnn.variants.variant import Variant
 
-_SIGN = NOTATION["unicode"]
+_SIGN, _SVG = NOTATION["unicode"], "http://www.w3.org/2000/svg"
 LEFT, COLUMN, GAP = 92, 104, 34  # x: of the first gate, between two, before the last
 STATE, MIX, GATE = 30, 74, 122  # y: of the state, of what is mixed into it, of gates
 ROWS = {"bias": 148, "h": 178, "x": 208}  # y: the upper edge of the terms
@@ -48,12 +48,8 @@ def svg(variant: Variant) -> Markup:
     return tag(
         "svg",
         *(tag("title", title), tag("style", Markup(STYLE)), flow.parts()),
-        xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {flow.width} {HEIGHT}",
-        width=flow.width,
-        height=HEIGHT,
-        role="img",
-        class_="flow",
+        **{"viewBox": f"0 0 {flow.width} {HEIGHT}", "role": "img", "class_": "flow"},
+        **{"xmlns": _SVG, "width": flow.width, "height": HEIGHT},
     )
 
 
@@ -171,8 +167,9 @@ class _Flow:
             other = self.x[gate.complement]
             side = RADIUS if other < x else -RADIUS
             yield _line((other + side, GATE), (x - side, GATE))
-            if gate.shift:
-                yield _text(x - 36, GATE + 16, f"shift {gate.shift:g}")
+            notes = [f"shift {gate.shift:g}"] * bool(gate.shift)
+            notes += ["× σ(ζ) + σ(ν)"] * gate.scaled
+            yield _text(x - 46, GATE + 18, ", ".join(notes))
 
 
 class _Accumulate(_Flow):
@@ -256,9 +253,9 @@ class _Mix(_Flow):
             return
         yield from _through(8, [update, c], self.end, STATE)
         yield from (*_node(update, STATE, "×"), *_node(c, STATE, "+"))
-        # Towards the old h straight up, towards the candidate to the right; one of the
-        # ways is 1 minus the gate.
+        # Straight up to the old h, to the right to the candidate; one way is turned.
         top, right = (update, STATE + RADIUS), (c - RADIUS, MIX)
+        turned: tuple[float, float]
         if self.family.keeps:
             yield _line((update, GATE - RADIUS), top)
             turned, r = (update + 40, MIX), RADIUS
