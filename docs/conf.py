@@ -57,7 +57,7 @@ html_title = f"slimrnn {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_extra_path = ["live.html"]
-html_copy_source = html_show_sourcelink = False
+html_copy_source = html_show_sourcelink = html_show_copyright = False
 
 
 def options(command: argparse.ArgumentParser) -> Iterator[str]:

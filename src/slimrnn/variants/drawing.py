@@ -255,18 +255,17 @@ class _Mix(_Flow):
         yield from (*_node(update, STATE, "×"), *_node(c, STATE, "+"))
         # Straight up to the old h, to the right to the candidate; one way is turned.
         top, right = (update, STATE + RADIUS), (c - RADIUS, MIX)
-        turned: tuple[float, float]
         if self.family.keeps:
             yield _line((update, GATE - RADIUS), top)
-            turned, r = (update + 40, MIX), RADIUS
-            yield _line((update, MIX), (turned[0] - r, MIX))
-            yield _line((turned[0] + r, MIX), right)
+            x, y, r = update + 40, float(MIX), RADIUS
+            yield _line((update, MIX), (x - r, MIX))
+            yield _line((x + r, MIX), right)
         else:
-            turned, r = (update, (MIX + STATE) / 2 + 4), 9
-            yield _line((update, GATE - RADIUS), (update, turned[1] + r))
-            yield _line((update, turned[1] - r), top)
+            x, y, r = update, (MIX + STATE) / 2 + 4, 9
+            yield _line((update, GATE - RADIUS), (update, y + r))
+            yield _line((update, y - r), top)
             yield _line((update, MIX), right)
-        yield from _node(*turned, "1−", r)
+        yield from _node(x, y, "1−", r)
         yield _dot(update, MIX)
         yield from _node(c, MIX, "×")
         yield _line((c, GATE - RADIUS), (c, MIX + RADIUS))
