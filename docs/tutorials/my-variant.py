@@ -56,7 +56,8 @@ def train(variant, seed):
     )
     optimizer = keras.optimizers.Adam(0.005)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
-    fit = model.fit(x, y, epochs=12, validation_data=test, verbose=0)
+    how = {"epochs": 10, "batch_size": 64, "validation_data": test, "verbose": 0}
+    fit = model.fit(x, y, **how)
     return model, fit.history["val_accuracy"]
 
 
