@@ -71,6 +71,7 @@ for variant in ("LSTM", "LSTM6", MINE):
 plt.xlabel("epoch")
 plt.ylabel("test accuracy, two seeds")
 plt.legend()
+plt.show()
 # %% [markdown]
 # ## Its speed
 #

@@ -70,6 +70,7 @@ for name, (model, curve) in trained.items():
 plt.xlabel("epoch")
 plt.ylabel("test accuracy")
 plt.legend()
+plt.show()
 # %% [markdown]
 # LSTM6 has a quarter of the parameters, and ends within a point or two of the LSTM. One
 # seed proves little: `slimrnn compare` trains three, and gives the difference with an
