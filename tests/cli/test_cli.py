@@ -1,12 +1,14 @@
 """The command line: sentences for mistakes, help, files, exit codes."""
 
 import argparse
+import importlib
 import json
 import re
 import signal
 import subprocess
 import sys
 import time
+import types
 
 import numpy as np
 import pytest
@@ -431,6 +433,17 @@ def test_backend_is_the_users_or_an_installed_one(
     choice = backends.choose(flag)
     assert choice.backend == used
     assert choice.reason
+
+
+def test_keras_is_imported_without_what_no_command_uses(monkeypatch):
+    keras = types.ModuleType("keras")
+    monkeypatch.setitem(sys.modules, "keras", keras)
+    for name in backends._UNUSED:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        with pytest.raises(ModuleNotFoundError, match="not wanted in Keras"):
+            importlib.import_module(name)
+    keras.__version__ = "3"  # which it has at its end
+    assert importlib.util.find_spec("matplotlib")
 
 
 @pytest.mark.parametrize(("installed", "variable", "flag", "named"), NO_CHOICES)

@@ -8,7 +8,7 @@ import pytest
 
 from made_data import arrays, is_one_sentence, write
 from slimrnn import data
-from slimrnn.data import sources
+from slimrnn.data import preparation, sources
 from slimrnn.data.reading import read_npz
 from slimrnn.errors import InputError
 
@@ -38,6 +38,18 @@ def test_bad_options_are_reported(options, message):
     with pytest.raises(InputError, match=message) as caught:
         data.load(**options)
     assert is_one_sentence(str(caught.value))
+
+
+@pytest.mark.exhaustive  # scikit-learn takes seconds to be imported
+def test_digits_are_those_of_scikit_learn():
+    from sklearn.datasets import load_digits
+
+    ours, theirs = preparation.digits(), load_digits()
+    test = np.zeros(len(theirs.target), bool)
+    test[np.argsort(theirs.target, kind="stable")[::5]] = True
+    for part, rows in (("train", ~test), ("test", test)):
+        np.testing.assert_array_equal(ours[f"x_{part}"], theirs.images[rows] / 16)
+        np.testing.assert_array_equal(ours[f"y_{part}"], theirs.target[rows])
 
 
 def test_digits_come_with_scikit_learn():
