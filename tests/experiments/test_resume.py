@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
+from made_data import few_digits
 from slimrnn import cli, data
 from slimrnn.errors import InputError
 from slimrnn.experiments.run import checkpoint, store
@@ -28,15 +29,12 @@ from sweeps import figures
 EPOCHS = 4
 KINDS = {
     "dropout": {"dropout": 0.3, "recurrent_dropout": 0.2},
-    "another optimizer": {"optimizer": "rmsprop", "variant": "GRU3", "batch_size": 100},
+    "another optimizer": {"optimizer": "rmsprop", "variant": "GRU3", "batch_size": 45},
     "a schedule": {"schedule": "exp_loss", "optimizer": "sgd", "learning_rate": 0.05},
-    "patience": {"keep": "best", "patience": 1, "learning_rate": 0.3, "epochs": 9},
+    "patience": {"keep": "best", "patience": 2, "learning_rate": 0.3, "epochs": 9},
     "the original's start": {"init": "packed", "dropout": 0.3},
-    "tokens": {
-        **{"dataset": None, "data": "words.npz"},
-        **{"trainable_embedding": True, "head": "sigmoid"},
-    },
-    "a regression": {"dataset": None, "data": "waves.npz", "padding": "front"},
+    "tokens": {**{"data": "words.npz", "trainable_embedding": True, "head": "sigmoid"}},
+    "a regression": {"data": "waves.npz", "padding": "front"},
 }
 
 
@@ -44,6 +42,7 @@ KINDS = {
 def folder(tmp_path_factory):
     """The folder of the data above: tokens in sequences of unequal length, frames."""
     path = tmp_path_factory.mktemp("data")
+    few_digits(path)
     random = np.random.default_rng(0)
     words = [random.integers(1, 9, random.integers(1, 7)) for _ in range(90)]
     texts = np.array(words, object)
@@ -63,11 +62,9 @@ def folder(tmp_path_factory):
 
 
 def settings_of(kind, folder):
-    given = {"variant": "LSTM6", "units": 5, "epochs": EPOCHS, "batch_size": 300}
-    given |= KINDS[kind]
-    if given.get("data"):
-        given["data"] = str(folder / given["data"])
-    return Settings.of(**given)
+    given = {"variant": "LSTM6", "units": 5, "epochs": EPOCHS, "batch_size": 30}
+    given |= {"dataset": None, "data": "digits.npz", **KINDS[kind]}
+    return Settings.of(**{**given, "data": str(folder / given["data"])})
 
 
 def loaded(settings):
@@ -287,10 +284,10 @@ def test_a_run_that_has_ended_is_left_alone(tmp_path, folder):
 
 
 @pytest.mark.backend_free
-def test_the_command_line_goes_on(tmp_path, capsys, monkeypatch):
+def test_the_command_line_goes_on(tmp_path, folder, capsys, monkeypatch):
     """A comparison that Ctrl-C stopped ends like one that was not stopped."""
     argv = ["compare", "LSTM6", "GRU3", "--seeds", "1", "--epochs", "3", "--units", "4"]
-    argv += ["--timing", "0"]
+    argv += ["--timing", "0", "--data", str(folder / "digits.npz")]
     assert cli.main([*argv, "--out", str(tmp_path / "whole")]) == 0
     ends = Trainer.run
 

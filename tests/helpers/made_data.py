@@ -47,6 +47,22 @@ def write(path, **contents):
     return path
 
 
+def few_digits(folder):
+    """Settings with a file of 100 digits and 10 for the test.
+
+    Batches of 30 and both evaluations are full: JAX compiles a program for each shape.
+    """
+    digits = data.load("digits")
+    parts = {
+        "train": digits.train.take(slice(100)),
+        "test": digits.test.take(slice(10)),
+    }
+    contents = {f"x_{name}": part.x.values for name, part in parts.items()}
+    contents |= {f"y_{name}": part.y for name, part in parts.items()}
+    path = write(folder / "digits.npz", **contents)
+    return {"dataset": None, "data": str(path), "batch_size": 30}
+
+
 def is_one_sentence(message):
     """What was wrong and is allowed, then what to do."""
     return message.endswith(".") and re.search("[:;] ", message) and "\n" not in message

@@ -49,12 +49,16 @@ def _device() -> str:
     return str(keras.Variable(0.0).value.device).rpartition("device:")[2].lower()
 
 
-@cache  # to look through all that is installed takes longer than a small trial
+@cache
 def version(backend: str) -> str:
     """The version of a backend that is installed; imports nothing."""
-    # TensorFlow is also distributed under other names, such as tensorflow-cpu.
-    names = metadata.packages_distributions().get(backend, [backend])
-    return metadata.version(names[0])
+    try:
+        return metadata.version(backend)
+    except metadata.PackageNotFoundError:
+        # TensorFlow is also distributed under other names, such as tensorflow-cpu; to
+        # look through all that is installed takes longer than a small trial.
+        names = metadata.packages_distributions().get(backend, [backend])
+        return metadata.version(names[0])
 
 
 def _processor() -> str:
