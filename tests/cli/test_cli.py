@@ -13,6 +13,7 @@ import types
 import numpy as np
 import pytest
 
+from made_data import few_digits
 from processes import start
 from slimrnn import backends, cli
 from slimrnn.cli.main import COMMANDS, parser
@@ -321,6 +322,7 @@ def test_compare_prints_a_table_and_writes_a_page(here, capsys):
 
 def test_compare_says_when_validated_on_test(here, capsys):
     argv = ["LSTM6", "--seeds", "1", "--validate-on-test", *QUICK]
+    argv += ["--data", few_digits(here)["data"]]
     _, out, _ = run(capsys, "compare", *argv)
     assert "Validation was done on the test data" in " ".join(out.split())
     (run_folder,) = here.glob("runs/*/trials/LSTM6-seed1-*")

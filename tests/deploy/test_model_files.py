@@ -97,7 +97,10 @@ def test_an_unsupported_layer(written, tmp_path):
 
 
 WITHOUT_TENSORFLOW = """
-import pathlib, sys, keras, slimrnn
+import pathlib, sys, slimrnn
+from slimrnn import backends
+backends.start()
+import keras
 from slimrnn.deploy.graph.litert import to_litert
 from slimrnn.deploy.graph.onnx import to_onnx
 layer = slimrnn.SlimLSTM(4, "LSTM6", recurrent_initializer="zeros")

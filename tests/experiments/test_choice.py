@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+from made_data import few_digits
 from products import some
 from slimrnn import cli
 from slimrnn.experiments.analysis.choice import candidates, untested, verdict
@@ -229,7 +230,7 @@ def test_bad_input_is_reported_before_anything_is_written(words, tmp_path, capsy
 
 @pytest.mark.parametrize(("floor", "epochs"), [(1.01, 1), (0.0, 3)])
 def test_a_hopeless_trial_ends_where_that_is_seen(tmp_path, floor, epochs):
-    settings = {"dataset": "digits", "units": 4, "epochs": 3, "variant": "LSTM6"}
+    settings = {"units": 4, "epochs": 3, "variant": "LSTM6", **few_digits(tmp_path)}
     (tmp_path / "trials").mkdir()
     (tmp_path / "trials" / "floors.json").write_text(json.dumps({"1": floor}))
     (run,) = trained(tmp_path, _Silent(), settings, seed=[1])

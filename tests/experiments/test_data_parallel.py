@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from test_experiments import Quiet
 
+from made_data import few_digits
 from processes import two_devices
-from slimrnn import data, native
+from slimrnn import native
 from slimrnn.data import Batches
 from slimrnn.errors import InputError
 from slimrnn.experiments.run import build, data_parallel
@@ -25,15 +26,16 @@ from slimrnn.experiments.run.trainer import Trainer
 
 BACKEND = keras.backend.backend()
 HERE = Path(__file__).parent
-BATCH_SIZE = 256
+BATCH_SIZE = 30
+QUICKLY = "from slimrnn import backends; backends.start()"
 PAIRS = list(product(("LSTM", "LSTM6", "GRU1"), ("ops", "native")))
 on_jax = pytest.mark.skipif(BACKEND != "jax", reason="of JAX alone")
 
 
-def settings_of(row):
+def settings_of(row, folder):
     # The part that is left for training ends with a batch of an odd size.
-    options = {"dropout": 0.1, "recurrent_dropout": 0.1, "validation": 0.12}
-    return Settings.of(row, units=4, epochs=2, batch_size=BATCH_SIZE, **options)
+    options = {"dropout": 0.1, "recurrent_dropout": 0.1, "validation": 0.11}
+    return Settings.of(row, units=4, epochs=2, **few_digits(Path(folder)), **options)
 
 
 def on_two_devices(code):
@@ -43,7 +45,7 @@ def on_two_devices(code):
         "PYTHONPATH": os.pathsep.join(map(str, (HERE, HERE.parent / "helpers"))),
     }
     ran = subprocess.run(
-        [sys.executable, "-c", f"from test_data_parallel import *; {code}"],
+        [sys.executable, "-c", f"{QUICKLY}; from test_data_parallel import *; {code}"],
         env=environment,
         capture_output=True,
         text=True,
@@ -53,9 +55,8 @@ def on_two_devices(code):
     return ran.stdout.split()
 
 
-def losses(row, digits):
+def losses(settings, digits):
     """Of two epochs."""
-    settings = settings_of(row)
     part, _ = build.parts(settings, digits)
     assert len(part) % BATCH_SIZE % 2 == 1
     made = build.build(settings, digits)
@@ -63,9 +64,9 @@ def losses(row, digits):
     return made.fit(batches, epochs=2, shuffle=False, verbose=0).history["loss"]
 
 
-def compare_engines():
+def compare_engines(folder):
     """In the process with two devices: one of them, then both."""
-    made, digits = build.recurrent, data.load("digits")
+    made = build.recurrent
 
     def everything():
         found = []
@@ -79,7 +80,8 @@ def compare_engines():
                 return layer
 
             build.recurrent = recurrent
-            found.append(losses(row, digits))
+            settings = settings_of(row, folder)
+            found.append(losses(settings, build.load(settings)))
         return found
 
     single = everything()
@@ -106,14 +108,14 @@ def collectives(made, part):
 
 @on_jax
 @pytest.mark.exhaustive
-def test_the_losses_are_those_of_one_device():
-    assert on_two_devices("compare_engines()") == ["2"]
+def test_the_losses_are_those_of_one_device(tmp_path):
+    assert on_two_devices(f"compare_engines({str(tmp_path)!r})") == ["2"]
 
 
 def compare_runs(folder):
     """In the process with two devices: whole runs, one of them stopped on the way."""
-    settings, digits = settings_of("LSTM6"), data.load("digits")
-    folder = Path(folder)
+    settings, folder = settings_of("LSTM6", folder), Path(folder)
+    digits = build.load(settings)
     single = Trainer(digits, Quiet()).run(settings, folder / "single")
     data_parallel.share([BATCH_SIZE])
     trainer = Trainer(digits, Quiet(stop_at=(1, 1)))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from slimrnn import data
+from made_data import few_digits
 from slimrnn.cli.progress import EpochLines
 from slimrnn.errors import InputError
 from slimrnn.experiments.analysis.summary import status, summarize
@@ -34,8 +34,13 @@ QUICK = {"units": 4, "epochs": 2, "batch_size": 256}
 
 
 @pytest.fixture(scope="module")
-def digits():
-    return data.load("digits")
+def few(tmp_path_factory):
+    return {**QUICK, **few_digits(tmp_path_factory.mktemp("data"))}
+
+
+@pytest.fixture(scope="module")
+def digits(few):
+    return load(quick(**few))
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +50,9 @@ def trainer(digits):
 
 
 @pytest.fixture(scope="module")
-def made(trainer, tmp_path_factory):
+def made(trainer, few, tmp_path_factory):
     """A run that ended well."""
-    return trainer.run(quick(), tmp_path_factory.mktemp("made") / "run")
+    return trainer.run(quick(**few), tmp_path_factory.mktemp("made") / "run")
 
 
 def quick(variant="LSTM6", **given):
@@ -122,11 +127,11 @@ def test_a_run_reports_all(made, trainer):
     assert result["prediction_seconds"] > 0
     assert result["validation"] == "0.1 of the training data"
     assert watcher.told == [
-        ("LSTM6", 1, "begins", 6),
+        ("LSTM6", 1, "begins", 3),
         *[("LSTM6", 1, "epoch", epoch) for epoch in (1, 2)],
         ("LSTM6", 1, "ends", "done"),
     ]
-    assert watcher.batches == 12
+    assert watcher.batches == 6
     environment = {"slimrnn", "keras", "backend", "backend_version", "numpy"}
     environment |= {"python", "platform", "processor", "cores"}
     assert environment <= set(run.environment)
@@ -142,9 +147,9 @@ def test_the_saved_model_is_the_one_that_was_measured(made, digits):
     assert right == pytest.approx(made.result["test_accuracy"], abs=1e-6)
 
 
-def test_trials_share_a_program_and_nothing_else(tmp_path, digits):
+def test_trials_share_a_program_and_nothing_else(tmp_path, few, digits):
     """The last trial of a comparison is the run that `train --seed 2 ...` makes."""
-    given = {**QUICK, "dropout": 0.2, "recurrent_dropout": 0.2, "variant": "LSTM6"}
+    given = {**few, "dropout": 0.2, "recurrent_dropout": 0.2, "variant": "LSTM6"}
     grid = {"learning_rate": [0.01, 0.003], "seed": [1, 2]}
     *others, last = trained(tmp_path / "c", Quiet(), given, **grid)
     settings = Settings.of(**given, learning_rate=0.003, seed=2)
@@ -162,9 +167,9 @@ def test_variants_of_a_seed_begin_alike(digits):
     np.testing.assert_array_equal(*kernels)
 
 
-def test_a_diverging_run_does_not_stop_the_others(tmp_path):
+def test_a_diverging_run_does_not_stop_the_others(tmp_path, few):
     grid = {"variant": [EXPLODING, "LSTM6"], "seed": [1, 2]}
-    linear = {**QUICK, "activation": "linear"}
+    linear = {**few, "activation": "linear"}
     runs = trained(tmp_path / "c", Quiet(), linear, **grid)
     assert [status(run) for run in runs] == ["diverged"] * 2 + ["done"] * 2
     for run in runs[:2]:
@@ -182,8 +187,8 @@ def test_a_diverging_run_does_not_stop_the_others(tmp_path):
     assert min(sizes["Table"], sizes["Table for LaTeX"]) > 100
 
 
-def test_an_interrupted_comparison_leaves_what_there_was(tmp_path):
-    given = {**QUICK, "epochs": 3, "variant": "LSTM6"}
+def test_an_interrupted_comparison_leaves_what_there_was(tmp_path, few):
+    given = {**few, "epochs": 3, "variant": "LSTM6"}
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path, Quiet(stop_at=(2, 2)), given, seed=[1, 2, 3])
     first, second = scheduler.runs(tmp_path)
@@ -192,13 +197,13 @@ def test_an_interrupted_comparison_leaves_what_there_was(tmp_path):
     assert keras.models.load_model(second.path / "model.keras").count_params() > 0
 
 
-def test_a_failure_is_written_down(tmp_path, trainer, monkeypatch):
+def test_a_failure_is_written_down(tmp_path, few, trainer, monkeypatch):
     def fail(*args, **options):
         raise RuntimeError("out of order")
 
     monkeypatch.setattr("slimrnn.experiments.run.trainer.in_turns", fail)
     with pytest.raises(RuntimeError):
-        trainer.run(quick(), tmp_path / "a")
+        trainer.run(quick(**few), tmp_path / "a")
     result = Run.read(tmp_path / "a").result
     assert result["status"] == "failed"
     assert result["reason"] == "RuntimeError: out of order"
@@ -211,7 +216,7 @@ def texts(lengths, words, random):
 
 def arrays(kind, random):
     """A small data set of each kind: what the model must be able to take."""
-    n, lengths = 24, random.integers(2, 9, size=24)
+    n, lengths = 32, random.integers(2, 9, size=32)
     labels = np.arange(n) % 3
     if kind == "targets":
         x, y = random.normal(size=(n, 6, 2)), random.normal(size=(n, 2))
@@ -243,7 +248,8 @@ def test_every_kind_of_data_is_trained_on(tmp_path, kind):
         for part in ("train", "test")
     }
     np.savez(tmp_path / "mine.npz", **both)
-    settings = quick(data=str(tmp_path / "mine.npz"), batch_size=8, validation=0.25)
+    given = {"data": str(tmp_path / "mine.npz"), "batch_size": 24, "epochs": 1}
+    settings = quick(**given, validation=0.25)
     dataset = load(settings)
     layers = build(settings, dataset).layers
     names = [type(layer).__name__ for layer in layers]
@@ -295,13 +301,13 @@ def test_half_a_line_of_a_killed_run_is_left_out(tmp_path):
     assert [line["epoch"] for line in Run.read(record.path).metrics] == [1, 2]
 
 
-def test_a_terminal_shows_a_bar(trainer, tmp_path, monkeypatch):
+def test_a_terminal_shows_a_bar(trainer, few, tmp_path, monkeypatch):
     screen = Console(file=io.StringIO(), force_terminal=True, highlight=False)
     with EpochLines(screen) as progress:
         monkeypatch.setattr(trainer, "watcher", progress)
         progress.opens(2)
         for seed in (1, 2):
-            settings = quick(seed=seed)
+            settings = quick(seed=seed, **few)
             progress.ended(settings, trainer.run(settings, tmp_path / str(seed)))
     shown = screen.file.getvalue()
     assert "━" in shown

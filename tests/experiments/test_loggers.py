@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from test_experiments import EXPLODING, Quiet
 
+from made_data import few_digits
 from slimrnn import data, loggers
 from slimrnn.errors import InputError
 from slimrnn.experiments.run.settings import Settings
@@ -79,13 +80,15 @@ def environment(tmp_path_factory, wandb):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, environment):
     """The folder of a run of each kind, told to all loggers at once."""
-    digits = data.load("digits")
     names = [*{*INSTALLED, "wandb"}]
     folder = tmp_path_factory.mktemp("runs")
+    few = few_digits(folder)
+    digits = data.load(file=few["data"])
     for kind, row in KINDS.items():
         activation = "linear" if kind == "diverged" else "tanh"
-        sizes = {"units": 4, "epochs": EPOCHS, "batch_size": 256}
-        settings = Settings.of(row, activation=activation, **sizes)
+        settings = Settings.of(
+            row, activation=activation, units=4, epochs=EPOCHS, **few
+        )
         told = loggers.callbacks(names)
 
         def stopping(settings, path, told=told):

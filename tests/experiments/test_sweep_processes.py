@@ -18,6 +18,7 @@ import keras
 import pytest
 
 import drawn_weights
+from made_data import few_digits
 from processes import start
 from products import some
 from slimrnn.experiments.run.store import Run
@@ -33,22 +34,28 @@ def command(*argv):
     return [sys.executable, "-m", "slimrnn", *map(str, argv)]
 
 
-def begin(folder, *more):
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    """The sweep's settings."""
+    return {**SETTINGS, **few_digits(tmp_path_factory.mktemp("data"))}
+
+
+def begin(settings, folder, *more):
     """The command of the sweep, begun in a folder or gone on with."""
     if (folder / "study.json").exists():
         return command("sweep", "--resume", folder, *more)
     words = [f"variant={','.join(TRIALS['variant'])}"]
-    words += [f"{name}={value}" for name, value in SETTINGS.items()]
+    words += [f"{name}={value}" for name, value in settings.items() if value]
     return command("sweep", "--set", *words, "--out", folder, *more)
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(few, tmp_path_factory):
     """The sweep that nobody disturbed, in this process."""
     folder = tmp_path_factory.mktemp("sweep") / "whole"
     with pytest.MonkeyPatch.context() as patch:
         drawn_weights.by_keras(patch)
-        trained(folder, _Silent(), SETTINGS, variant=TRIALS["variant"])
+        trained(folder, _Silent(), few, variant=TRIALS["variant"])
     return folder
 
 
@@ -108,7 +115,7 @@ if "slimrnn.experiments.sweep.worker" in sys.orig_argv:
 @pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
 @pytest.mark.parametrize("kills", some(lambda kills: kills == 2, (2, 12)))
-def test_nothing_is_lost_by_being_killed(kills, tmp_path, whole, monkeypatch):
+def test_nothing_is_lost_by_being_killed(kills, tmp_path, few, whole, monkeypatch):
     """Kills the sweep or its trials at random moments, also in a checkpoint's write.
 
     Or it is stopped by Ctrl-C, and says how to go on.
@@ -120,7 +127,7 @@ def test_nothing_is_lost_by_being_killed(kills, tmp_path, whole, monkeypatch):
     victim = cycle(["a writer", "Ctrl-C", "the sweep", "a trial"])
     for whom in islice(victim, kills):
         if process is None or process.poll() is not None:
-            process = start(begin(folder, "--workers", 2, "--retries", kills))
+            process = start(begin(few, folder, "--workers", 2, "--retries", kills))
         victims = []
         while not (victims := victims or workers(process)):
             assert process.poll() is None, "it ended before it could be killed so often"
@@ -141,7 +148,7 @@ def test_nothing_is_lost_by_being_killed(kills, tmp_path, whole, monkeypatch):
     process.wait()
     (tmp_path / "fast").touch()
     done = subprocess.run(
-        begin(folder, "--workers", 2, "--retries", kills),
+        begin(few, folder, "--workers", 2, "--retries", kills),
         capture_output=True,
         text=True,
     )
@@ -191,10 +198,10 @@ ENDS = {
 
 
 @pytest.mark.parametrize("end", some(lambda end: end == "a hang", ENDS))
-def test_what_ends_a_trial_does_not_end_the_sweep(tmp_path, end):
+def test_what_ends_a_trial_does_not_end_the_sweep(tmp_path, few, end):
     flags, reason = ENDS[end]
-    flags = [*flags, "--retries", "0"]
-    done = subprocess.run(begin(tmp_path / "a", *flags), capture_output=True, text=True)
+    command = begin(few, tmp_path / "a", *flags, "--retries", "0")
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1, done.stderr
     assert "2 of 2 trials ended · 2 failed" in done.stdout
     for run in scheduler.runs(tmp_path / "a"):
@@ -212,9 +219,9 @@ def _ended(pool, key, job):
     return *ended, process
 
 
-def test_a_process_takes_the_next_trial_unless_one_failed(tmp_path):
+def test_a_process_takes_the_next_trial_unless_one_failed(tmp_path, few):
     """Its results are those of a process of its own; a failure meets no other trial."""
-    study = study_of(settings={**SETTINGS, "epochs": 2})
+    study = study_of(settings={**few, "epochs": 2})
     first, second = islice(study.trials(), 2)
 
     def job(name, settings, **more):

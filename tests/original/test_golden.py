@@ -17,11 +17,14 @@ from original import (
     layer_of,
     network,
 )
-from products import some
+from products import each_once, some
 from slim22 import MODELS
 
 #: rows that train by default: full gates, light ones, constant ones, one of its own
 FEW = ("LSTM", "LSTM5", "LSTM6", "LSTM10")
+KINDS = sorted({name.partition("-")[2] for name in CASES})
+#: by default each model and each kind of case once
+cases = pytest.mark.parametrize(("model", "kind"), each_once(MODELS, KINDS))
 
 
 @functools.cache
@@ -57,27 +60,22 @@ def computed(name):
 
 
 def test_every_model_has_all_its_cases():
-    kinds = {name.partition("-")[2] for name in CASES}
-    assert len(kinds) == 7
-    wanted = {f"{model}-{kind}" for model in MODELS for kind in {*kinds, "training"}}
+    assert len(KINDS) == 7
+    wanted = {f"{model}-{kind}" for model in MODELS for kind in (*KINDS, "training")}
     assert set(INDEX) == wanted
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_outputs(name):
+@cases
+def test_outputs_and_states(model, kind):
+    name = f"{model}-{kind}"
     case, ours = computed(name)
-    assert_close(ours["hs"], case["hs"], name)
+    for key in ("hs", "h", "c"):
+        assert_close(ours[key], case[key], name)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_states(name):
-    case, ours = computed(name)
-    for state in ("h", "c"):
-        assert_close(ours[state], case[state], name)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_gradients(name):
+@cases
+def test_gradients(model, kind):
+    name = f"{model}-{kind}"
     case, ours = computed(name)
     names = [key for key in case if key.startswith("grad_")]
     assert len(names) == (6 if INDEX[name]["initial_state"] else 4)

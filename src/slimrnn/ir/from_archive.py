@@ -11,11 +11,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from slimrnn.errors import InputError
 from slimrnn.ir import graph, hdf5
 from slimrnn.ir.keras_config import Array, Reading
 from slimrnn.ir.model import Model
-from slimrnn.utils import files, foreign
+from slimrnn.utils import foreign
 
 _CONFIG, _ABOUT, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 #: their weights lie as the original's do; the class itself reads them
@@ -30,7 +29,7 @@ def from_archive(path: Path) -> Model:
     Raises:
         InputError: no such file, a damaged one, a layer that the IR lacks.
     """
-    try:
+    with foreign.reading(path, hdf5.KERAS_MODEL):
         names = foreign.check_archive(path)
         with zipfile.ZipFile(path) as archive:
             found = _object(archive.read(_CONFIG))
@@ -43,19 +42,8 @@ def from_archive(path: Path) -> Model:
             weights = io.BytesIO(archive.read(_WEIGHTS))
         version = str(about.get("keras_version") or "3")
         reading = _Reading(path, found, version, path.suffix)
-    except InputError:
-        raise
-    except _DAMAGED as error:
-        raise files.unreadable(path, "a Keras model", error) from error
     with hdf5.opened(path, weights) as file:
         return reading.model(file)
-
-
-#: what damaged bytes make zipfile and json raise
-_DAMAGED = (
-    *(OSError, LookupError, TypeError, ValueError, AttributeError),
-    *(zipfile.BadZipFile, NotImplementedError, RuntimeError),  # and RecursionError
-)
 
 
 def _object(text: bytes) -> dict[str, Any]:

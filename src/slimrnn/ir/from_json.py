@@ -19,7 +19,7 @@ from slimrnn.ir.cells import cell_of
 from slimrnn.ir.chain import model_of
 from slimrnn.ir.described import Described
 from slimrnn.ir.model import Model
-from slimrnn.utils import files, foreign
+from slimrnn.utils import foreign
 from slimrnn.variants import CellSpec, get
 
 Array = np.ndarray
@@ -34,7 +34,7 @@ def from_json(path: Path, torch: str = "") -> Model:
         InputError: no JSON, no known format, damaged, or with a layer that the IR
             lacks.
     """
-    try:
+    with foreign.reading(path, "a model in JSON"):
         found = json.loads(foreign.text(path).removeprefix("\ufeff"))
         if not isinstance(found, dict):
             raise InputError(f"{path} has no JSON object; received {type(found)}.")
@@ -46,17 +46,6 @@ def from_json(path: Path, torch: str = "") -> Model:
             f"{path} is JSON of no known model: it has {keys}; allowed: RTNeural, "
             f"AIDA-X, GuitarML, Neural Amp Modeler, a state_dict of PyTorch."
         )
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    except _DAMAGED as error:
-        raise files.unreadable(path, "a model in JSON", error) from error
-
-
-#: what damaged texts make Python and NumPy raise
-_DAMAGED = (
-    *(OSError, LookupError, TypeError, ValueError, AttributeError),
-    *(RecursionError, ArithmeticError),
-)
 
 
 def _numbers(what: str, given: Any) -> Array:

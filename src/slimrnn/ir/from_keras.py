@@ -18,7 +18,7 @@ from slimrnn.ir.data import finite
 from slimrnn.ir.described import LAST, Described
 from slimrnn.ir.keras_layers import described
 from slimrnn.ir.model import Model
-from slimrnn.utils import files, foreign
+from slimrnn.utils import foreign
 
 
 def load(path: Path) -> Any:
@@ -27,14 +27,12 @@ def load(path: Path) -> Any:
     Raises:
         InputError: one that is no Keras model, or has numbers that are not finite.
     """
-    try:
+    with foreign.reading(path, hdf5.KERAS_MODEL):
         names = foreign.check_archive(path)
         arrays = [name for name in names if name.endswith(".h5")]
         stored = hdf5.numbers_in(path, *arrays) if arrays else 0
         with _weights_up_to(_COPIES * stored):
             model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # whatever foreign bytes make Keras and a backend raise
-        raise files.unreadable(path, "a Keras model", error) from error
     for weight in model.weights:
         if not weight.path.isprintable():
             raise InputError(f"{path} has a weight called {weight.path!r}.")

@@ -31,7 +31,7 @@ from slimrnn.ir.onnx_values import (
     Flow,
     State,
 )
-from slimrnn.utils import files, foreign
+from slimrnn.utils import foreign
 from slimrnn.utils.optional import require
 
 _FLOATS = (1, 10, 11, 16)  # of the format's numbers for types
@@ -49,14 +49,10 @@ def from_onnx(path: Path) -> Model:
         InputError: a damaged file, an operator that the IR lacks, branches.
     """
     onnx = require("onnx", "onnx", "slimrnn[onnx]")
-    try:
+    with foreign.reading(path, "an ONNX model"):
         foreign.size_of(path, MOST_BYTES)
         proto = onnx.load_model_from_string(path.read_bytes())
         return _Reading(onnx, proto.graph, proto.producer_name).model(path)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    except Exception as error:  # whatever foreign bytes make protobuf and NumPy raise
-        raise files.unreadable(path, "an ONNX model", error) from error
 
 
 class _Reading:

@@ -22,20 +22,14 @@ from typing import IO, Any
 import numpy as np
 
 from slimrnn.errors import InputError
-from slimrnn.utils import files, foreign
+from slimrnn.utils import foreign
 from slimrnn.utils.optional import require
 
+KERAS_MODEL = "a Keras model"
 #: what another Python runs
 _VISIT = "import sys; from slimrnn.ir import hdf5; print(hdf5.visited(*sys.argv[1:]))"
 _PATIENCE = 20.0  # seconds
 _MOST_SAID = 1000  # letters: less than a pipe holds
-
-
-#: what foreign bytes make h5py and NumPy raise
-_DAMAGED = (
-    *(OSError, LookupError, TypeError, ValueError, AttributeError),
-    *(RuntimeError, MemoryError, ArithmeticError),
-)
 
 
 @contextmanager
@@ -52,13 +46,8 @@ def opened(
         InputError: it is damaged, or not what the reader wants.
     """
     h5py = require("h5py", "h5py", "h5py")
-    try:
-        with h5py.File(file or path, "r") as found:
-            yield found
-    except InputError:
-        raise
-    except _DAMAGED as error:
-        raise files.unreadable(path, "a Keras model", error) from error
+    with foreign.reading(path, KERAS_MODEL), h5py.File(file or path, "r") as found:
+        yield found
 
 
 def array(what: str, data: Any) -> np.ndarray:
@@ -90,7 +79,7 @@ def numbers_in(path: Path, *members: str) -> int:
         raise InputError(f"{path} is damaged: HDF5 finds no end in it.") from error
     count = int(said) if said.isdecimal() else None
     if count is None:
-        raise files.unreadable(path, "a Keras model", ValueError(said))
+        raise InputError(f"{path} cannot be read as {KERAS_MODEL} ({said}).")
     foreign.check_claim(str(path), 4 * count, foreign.size_of(path))
     return count
 

@@ -11,7 +11,6 @@ import math
 import pickle
 import struct
 import zipfile
-import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from slimrnn.errors import InputError
-from slimrnn.utils import files, foreign
+from slimrnn.utils import foreign
 
 Array = np.ndarray
 
@@ -33,13 +32,6 @@ _TYPES = {
 }
 #: under which a file of more than the weights has them
 _INSIDE = ("state_dict", "model_state_dict", "model", "net", "weights")
-#: what foreign bytes make pickle, zipfile and NumPy raise
-_DAMAGED = (
-    *(OSError, LookupError, TypeError, ValueError, AttributeError, EOFError),
-    *(RuntimeError, RecursionError, ArithmeticError, AssertionError, MemoryError),
-    *(pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error),
-    NotImplementedError,
-)
 
 
 @dataclass(frozen=True)
@@ -67,7 +59,7 @@ def tensors_of(path: Path) -> dict[str, Array]:
     Raises:
         InputError: no such file, a damaged one, one that holds more than tensors.
     """
-    try:
+    with foreign.reading(path, "a state_dict of PyTorch"):
         size = foreign.size_of(path)
         if zipfile.is_zipfile(path):
             found, piece = _zipped(path)
@@ -77,10 +69,6 @@ def tensors_of(path: Path) -> dict[str, Array]:
         claimed = sum(_bytes(name, tensor) for name, tensor in state.items())
         foreign.check_claim("Its tensors", claimed, size)
         return {name: _read(name, tensor, piece) for name, tensor in state.items()}
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    except _DAMAGED as error:
-        raise files.unreadable(path, "a state_dict of PyTorch", error) from error
 
 
 Piece = Callable[[_Storage], bytes]

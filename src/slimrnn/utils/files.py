@@ -110,12 +110,6 @@ def require_new(path: str | os.PathLike[str], overwrite: bool = False) -> Path:
     return path
 
 
-def unreadable(path: Path, what: str, error: Exception) -> InputError:
-    """What is wrong with a file that should be something, in a sentence."""
-    first = str(error).strip().partition("\n")[0][:200] or type(error).__name__
-    return InputError(f"{path} cannot be read as {what} ({first}).")
-
-
 @contextmanager
 def reported(path: Path) -> Iterator[None]:
     """Makes a sentence of what the system has against writing a path.

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import stat
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +21,28 @@ TEXT_BYTES = 1 << 25
 PACKED_BYTES = 1 << 28
 #: of a larger one, for each of its bytes
 _DENSEST = 20
+
+
+@contextmanager
+def reading(path: Path, what: str) -> Iterator[None]:
+    """Makes a sentence of whatever strange bytes make a reader raise.
+
+    Args:
+        path: of the file, which the sentence names.
+        what: it should be.
+
+    Raises:
+        InputError: instead of anything else.
+    """
+    try:
+        yield
+    except InputError as error:
+        if str(path) in str(error):
+            raise
+        raise InputError(f"{path}: {error}") from error
+    except Exception as error:
+        first = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+        raise InputError(f"{path} cannot be read as {what} ({first}).") from error
 
 
 def size_of(path: Path, most: int | None = None) -> int:

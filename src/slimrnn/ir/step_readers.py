@@ -1,0 +1,137 @@
+"""Readers of layers that do the same with each step, in Keras's words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from slimrnn.errors import InputError
+from slimrnn.ir.described import Described, numbers
+from slimrnn.ir.layers import Activation, Dense, Embedding, Masking, Skip
+from slimrnn.ir.so_far import SoFar, check_size, function_of
+
+#: from here on, x / deviation - mean / deviation would lose digits
+_CANCELS = 8
+
+
+def embedding(chain: SoFar, layer: Described) -> None:
+    (table,) = layer.arrays("embeddings")
+    check_size(layer, "input_dim", len(table))
+    check_size(layer, "output_dim", table.shape[-1])
+    mask_zero = bool(layer.get("mask_zero", False))
+    chain.layers.append(Embedding(layer.name, table, mask_zero))
+    chain.mask = mask_zero
+
+
+def masking(chain: SoFar, layer: Described) -> None:
+    value = float(layer.get("mask_value", 0.0))
+    chain.layers.append(Masking(layer.name, chain.width(layer), value))
+    chain.mask = True
+
+
+def rescaling(chain: SoFar, layer: Described) -> None:
+    chain.affine(layer, layer.get("scale"), layer.get("offset", 0.0))
+
+
+def normalization(chain: SoFar, layer: Described) -> None:
+    mean, variance = layer.weights[:2]
+    deviation = np.maximum(np.sqrt(variance), layer.get("epsilon", 1e-7))
+    if layer.get("invert"):
+        chain.affine(layer, deviation, mean)
+    elif abs(mean / deviation).max() < _CANCELS:
+        chain.affine(layer, 1 / deviation, -mean / deviation)
+    else:
+        chain.affine(layer, 1, -mean)
+        chain.affine(layer, 1 / deviation, 0)
+
+
+def batch_normalization(chain: SoFar, layer: Described) -> None:
+    """Once trained, ``gamma (x - mean) / sqrt(variance + epsilon) + beta``."""
+    axis, rank = layer.get("axis", -1), 3 if chain.sequence else 2
+    axis = axis[0] if isinstance(axis, (list, tuple)) and len(axis) == 1 else axis
+    if axis not in (-1, rank - 1) or layer.get("mode", 0):
+        raise InputError(
+            f"The layer {layer} has axis={axis}, mode={layer.get('mode', 0)}; "
+            f"allowed is the axis of the features, -1, and mode 0."
+        )
+    scale, center = layer.get("scale", True), layer.get("center", True)
+    names = ("gamma",) * bool(scale) + ("beta",) * bool(center)
+    found = layer.arrays(*names, "moving_mean", "moving_variance")
+    given = dict(zip((*names, "mean", "variance"), found, strict=True))
+    deviation = np.sqrt(given["variance"] + np.float32(layer.get("epsilon", 1e-3)))
+    scale = given.get("gamma", np.float32(1)) / deviation
+    chain.affine(layer, scale, given.get("beta", 0) - scale * given["mean"])
+
+
+def dense(chain: SoFar, layer: Described) -> None:
+    names = ("kernel", "bias") if layer.get("use_bias", True) else ("kernel",)
+    kernel, *bias = layer.arrays(*names)
+    check_size(layer, "units", kernel.shape[-1])
+    function = function_of(layer)
+    given = bias[0] if bias else None
+    chain.layers.append(Dense(layer.name, kernel, given, function))
+
+
+def distributed(chain: SoFar, layer: Described) -> None:
+    (inner,) = layer.inner
+    if inner.kind != "Dense":
+        raise InputError(f"{layer} is over {inner}; allowed is TimeDistributed(Dense).")
+    dense(chain, inner)
+
+
+def activation(chain: SoFar, layer: Described) -> None:
+    name = function_of(layer)
+    if name != "linear":
+        chain.layers.append(Activation(layer.name, chain.width(layer), name))
+
+
+def softmax(chain: SoFar, layer: Described) -> None:
+    if layer.get("axis", -1) not in (-1, (-1,), [-1]):
+        raise InputError(
+            f"{layer} has axis={layer.get('axis')}; allowed is -1, the features."
+        )
+    chain.layers.append(Activation(layer.name, chain.width(layer), "softmax"))
+
+
+def relu(chain: SoFar, layer: Described) -> None:
+    others = ("max_value", "negative_slope", "threshold")
+    changed = [f"{k}={layer.get(k)}" for k in others if layer.get(k)]
+    if changed:
+        raise InputError(
+            f"The layer {layer} has {', '.join(changed)}; allowed is ReLU alone."
+        )
+    chain.layers.append(Activation(layer.name, chain.width(layer), "relu"))
+
+
+def flattened(chain: SoFar, layer: Described) -> None:
+    chain.flatten = chain.sequence
+
+
+def skip(chain: SoFar, layer: Described) -> None:
+    """``y = f(x) + scale * x[:n]``, x being the model's input."""
+    given, width = layer.get("scale"), chain.width(layer)
+    columns = layer.get("columns") or chain.layers[0].inputs
+    scale = np.float32(1) if given is None else numbers(layer, given)
+    if columns != width or np.size(scale) not in (1, width):
+        raise InputError(
+            f"The layer {layer} adds {columns} numbers of the model's input to "
+            f"{width}; allowed are as many."
+        )
+    chain.layers.append(Skip(layer.name, np.resize(scale, width)))
+
+
+READERS: dict[str, Callable[[SoFar, Described], None]] = {
+    "Embedding": embedding,
+    "Masking": masking,
+    "Rescaling": rescaling,
+    "Normalization": normalization,
+    "BatchNormalization": batch_normalization,
+    "TimeDistributed": distributed,
+    "Dense": dense,
+    "Activation": activation,
+    "ReLU": relu,
+    "Softmax": softmax,
+    "Flatten": flattened,
+    "Add": skip,
+}
