@@ -103,6 +103,7 @@ def test_real_peers_are_measured(tmp_path):
 TASKS = ("train", "forward", "fit")
 
 
+@pytest.mark.backend_free
 def test_the_fastest_way_is_kept_and_a_failure_has_its_reason(made_up):
     rows = ("ways", "tells", "no such row", "later", "crash", "ways")
     cases = [Case("mine", row, "train", TINY) for row in rows]
@@ -129,17 +130,20 @@ def test_the_fastest_way_is_kept_and_a_failure_has_its_reason(made_up):
         assert timing.failed in text
 
 
+@pytest.mark.backend_free
 def test_what_fails_in_a_later_round_keeps_its_times(made_up):
     found = take([Case("mine", "later", "train", TINY)], {"mine": made_up})
     assert found.timings[0].failed == "StopIteration: "
 
 
+@pytest.mark.backend_free
 def test_a_worker_that_reports_its_time(made_up):
     found = take([Case("mine", "tells", "train", TINY)], {"mine": made_up})
     assert set(found.timings[0].seconds) == {1.5}
     assert found.about["versions"] == {"made up": "1.0"}
 
 
+@pytest.mark.backend_free
 def test_workers_end_with_the_orchestrator(made_up):
     code = (
         "import sys, threading\n"
@@ -164,6 +168,7 @@ def test_workers_end_with_the_orchestrator(made_up):
     assert not is_alive(pid)
 
 
+@pytest.mark.backend_free
 def test_a_worker_that_is_gone_says_so(made_up):
     worker = Process(made_up)
     os.kill(worker.pid, signal.SIGKILL)
@@ -195,6 +200,7 @@ def printed(found):
     return capture.get()
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize(
     ("ours", "peer", "said"),
     [
@@ -215,6 +221,7 @@ def test_both_ratios_have_to_reach_the_target(ours, peer, said):
     assert said in printed(found)
 
 
+@pytest.mark.backend_free
 def test_the_peer_is_the_faster_of_two():
     found = made(
         timing("numpy LSTM6 forward", [2], "forward"),
@@ -226,6 +233,7 @@ def test_the_peer_is_the_faster_of_two():
     assert verdict.said == "MISSED"
 
 
+@pytest.mark.backend_free
 def test_limits_and_shares():
     step = works.STEP
     found = made(
@@ -239,6 +247,7 @@ def test_limits_and_shares():
     assert "50% / 50%" in printed(found)
 
 
+@pytest.mark.backend_free
 def test_what_is_missing_is_no_verdict():
     found = made(
         timing("native-jax LSTM6 train", [], failed="no compiler"),
@@ -253,6 +262,7 @@ def test_what_is_missing_is_no_verdict():
     assert "MISSED" not in text
 
 
+@pytest.mark.backend_free
 def test_targets_name_what_is_measured():
     planned = works.works(backends.BACKENDS)
     names = {(w.name, str(c)) for w in planned for g in w.groups for c in g}
@@ -273,6 +283,7 @@ def test_targets_name_what_is_measured():
                             assert (work, f"{peer} {other} {shape}") in names
 
 
+@pytest.mark.backend_free
 def test_the_picture_and_the_readmes_table(tmp_path, capsys):
     shapes = {
         S._replace(**{name: value})
@@ -337,6 +348,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_reported_in_a_sentence(tmp_path, monkeypatch, capsys, mistake):
     monkeypatch.chdir(tmp_path)
@@ -349,6 +361,7 @@ def test_a_mistake_is_reported_in_a_sentence(tmp_path, monkeypatch, capsys, mist
     assert os.listdir() == ["other.json"]
 
 
+@pytest.mark.backend_free
 def test_without_a_clone(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     installed = tmp_path / "site-packages" / "slimrnn" / "benchmark.py"
@@ -392,6 +405,7 @@ def children(pid):
     return found
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("script", ["train.py", "forms.py"])
 def test_the_smaller_benchmarks_still_run(script):
     path = Path(__file__).parents[2] / "benchmarks" / script
@@ -401,6 +415,7 @@ def test_the_smaller_benchmarks_still_run(script):
     assert "--backend" in done.stdout
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("name", ["works", "report", "picture", "worker", "peers"])
 def test_examples(name):
     module = importlib.import_module(f"benchmarks.{name}")

@@ -121,6 +121,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_reported_in_a_sentence(here, capsys, mistake):
     (here / "file").write_text("")
@@ -159,6 +160,7 @@ BAD_FILES = {
 }
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("mistake", BAD_FILES)
 def test_a_bad_file_is_reported_in_a_sentence(here, capsys, mistake):
     changed, named = BAD_FILES[mistake]
@@ -185,6 +187,7 @@ def test_a_mistake_has_no_traceback():
     )
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_explains(capsys, command):
     with pytest.raises(SystemExit) as ended:
@@ -208,6 +211,7 @@ def subparser(command):
     return commands.choices[command]
 
 
+@pytest.mark.backend_free
 def test_examples_in_help_are_understood():
     for command in COMMANDS:
         for line in subparser(command).epilog.splitlines():
@@ -216,12 +220,14 @@ def test_examples_in_help_are_understood():
                 assert parser().parse_args(words[1:]).command == command
 
 
+@pytest.mark.backend_free
 def test_without_a_command_the_help_is_shown(capsys):
     code, out, _ = run(capsys)
     assert code == 0
     assert all(command in out for command in COMMANDS)
 
 
+@pytest.mark.backend_free
 def test_quick_commands_import_no_keras():
     lines = [
         ["variants"],
@@ -239,6 +245,7 @@ def test_quick_commands_import_no_keras():
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
 
 
+@pytest.mark.backend_free
 def test_variants_lists_all(capsys):
     code, out, _ = run(capsys, "variants", "--features", "28", "--units", "50")
     assert code == 0
@@ -250,6 +257,7 @@ def test_variants_lists_all(capsys):
     assert re.search(r"LSTM3 .* 4,100 +25\.9%", out)
 
 
+@pytest.mark.backend_free
 def test_variants_shows_one(capsys):
     _, out, _ = run(capsys, "variants", "lstm4a", "--features", "28", "--units", "50")
     for text in ("iₜ = σ(u_i ⊙ hₜ₋₁)", "f = 0.96, o = 1", "mn + n² + 2n = 4,000"):
@@ -278,6 +286,7 @@ def test_train_writes_a_run(here, capsys):
     assert Run.read(here / "a") == made
 
 
+@pytest.mark.backend_free
 def test_a_report_again(here, capsys, made_runs_of_a_sweep):
     code, out, err = run(capsys, "report", "sweep", "--figure-format", "svg,pdf")
     assert (code, err) == (0, "")
@@ -365,12 +374,14 @@ def test_ctrl_c_leaves_what_there_was(tmp_path):
     assert f"Run: {out}" in printed
 
 
+@pytest.mark.backend_free
 def test_a_reader_that_has_enough():
     command = f"{sys.executable} -m slimrnn variants | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert done.stderr == ""
 
 
+@pytest.mark.backend_free
 def test_doctor_lists_what_there_is(capsys):
     code, out, _ = run(capsys, "doctor")
     assert code == 0
@@ -427,6 +438,7 @@ def machine(tmp_path, monkeypatch):
     return make
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize(("installed", "variable", "file", "flag", "used"), CHOICES)
 def test_backend_is_the_users_or_an_installed_one(
     machine, installed, variable, file, flag, used
@@ -437,6 +449,7 @@ def test_backend_is_the_users_or_an_installed_one(
     assert choice.reason
 
 
+@pytest.mark.backend_free
 def test_keras_is_imported_without_what_no_command_uses(monkeypatch):
     keras = types.ModuleType("keras")
     monkeypatch.setitem(sys.modules, "keras", keras)
@@ -448,6 +461,7 @@ def test_keras_is_imported_without_what_no_command_uses(monkeypatch):
     assert importlib.util.find_spec("matplotlib")
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize(("installed", "variable", "flag", "named"), NO_CHOICES)
 def test_no_backend_is_reported(machine, capsys, installed, variable, flag, named):
     machine(installed, variable)

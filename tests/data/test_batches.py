@@ -12,6 +12,7 @@ from slimrnn.data.batches import padded_lengths
 from slimrnn.errors import InputError
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("lengths", [[5] * 333, UNEQUAL])
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("group", [None, True, False])
@@ -38,6 +39,7 @@ def targets(batches):
     return [y.tolist() for _, y in batches]
 
 
+@pytest.mark.backend_free
 def test_shuffling_is_a_function_of_seed_and_epoch():
     part = part_of(UNEQUAL)
     batches = data.Batches(part, 8, seed=1)
@@ -53,6 +55,7 @@ def test_shuffling_is_a_function_of_seed_and_epoch():
     assert targets(data.Batches(part, 8, seed=2)) != first
 
 
+@pytest.mark.backend_free
 def test_like_lengths_save_steps():
     part = part_of(UNEQUAL)
     batches = data.Batches(part, 2)
@@ -62,6 +65,7 @@ def test_like_lengths_save_steps():
     assert steps < 1.25 * sum(UNEQUAL)
 
 
+@pytest.mark.backend_free
 def test_few_batches_or_equal_lengths_are_not_grouped():
     assert data.Batches(part_of(UNEQUAL), 32).lengths.tolist() == [max(UNEQUAL)]
     nearly = [98, 99, 100] * 111
@@ -69,6 +73,7 @@ def test_few_batches_or_equal_lengths_are_not_grouped():
     assert data.Batches(part_of([7] * 333), 2).lengths.tolist() == [7]
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("seed", range(10))
 def test_first_two_batches_differ_in_length_for_tensorflow(seed):
     batches = data.Batches(part_of(UNEQUAL), 4, seed=seed)
@@ -76,6 +81,7 @@ def test_first_two_batches_differ_in_length_for_tensorflow(seed):
     assert plan[0][1] != plan[1][1]
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("most", [1, 2, 6])
 def test_padded_lengths_cover_all(most):
     lengths = np.random.default_rng(most).zipf(1.5, 500).clip(max=20000)
@@ -85,6 +91,7 @@ def test_padded_lengths_cover_all(most):
     assert (np.diff(chosen) > 0).all()
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("size", [0, -3, 2.5, "32"])
 def test_bad_batch_sizes_are_reported(size):
     with pytest.raises(InputError, match="batch size"):

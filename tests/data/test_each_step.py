@@ -50,6 +50,7 @@ def load(tmp_path, kind):
     return data.load(file=tmp_path / "mine.npz", each_step=kind == "forced")
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("kind", ARRAYS)
 def test_arrays(tmp_path, kind):
     _, classes, outputs, ragged = ARRAYS[kind]
@@ -65,6 +66,7 @@ def test_arrays(tmp_path, kind):
     assert (cut.y.steps == found.test.y.last(3).steps).all()
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("kind", COLUMNS)
 def test_columns(kind):
     choice, task, (least, most) = COLUMNS[kind]
@@ -80,6 +82,7 @@ def test_columns(kind):
         assert baselines(found)["the last value"] > 0
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -172,6 +175,7 @@ def test_a_model_is_trained_slimmed_and_exported_as_it_is(tmp_path, kind, monkey
     assert abs(scored.lost) < (10 if found.classes else 0.1)
 
 
+@pytest.mark.backend_free
 def test_a_model_of_one_answer_is_refused():
     part = data.Part(data.Sequences(FRAMES), data.Sequences(FRAMES[..., :1]))
     for outputs in (np.zeros((24, 1)), np.zeros((24, 3, 1))):

@@ -82,6 +82,7 @@ class Quiet:
         self.told.append((settings.name, settings.seed, "ends", result["status"]))
 
 
+@pytest.mark.backend_free
 def test_settings_are_read_back_from_their_file(tmp_path):
     mine = replace(get("LSTM6"), name="Mine")
     settings = quick(mine, activation="relu", dropout=0.1, seed=3)
@@ -90,6 +91,7 @@ def test_settings_are_read_back_from_their_file(tmp_path):
     assert Settings.from_config(Run.read(tmp_path).config) == settings
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize(
     "config", [{}, {"units": 3}, {"variant": "LSTM", "speed": 1}, {"variant": "LSTX"}]
 )
@@ -98,12 +100,14 @@ def test_foreign_settings_are_refused(config):
         Settings.from_config(config)
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("value", [True, "8", 8.0, None, 0, -1])
 def test_a_number_of_units_is_whole(value):
     with pytest.raises(InputError, match=r"units must be a whole number of 1 or more"):
         Settings(variant="LSTM", units=value)
 
 
+@pytest.mark.backend_free
 def test_data_set_and_file_exclude_each_other():
     with pytest.raises(InputError, match="exactly one"):
         Settings(variant="LSTM", dataset="digits", data="mine.npz")
@@ -187,6 +191,7 @@ def test_a_diverging_run_does_not_stop_the_others(tmp_path, few):
     assert min(sizes["Table"], sizes["Table for LaTeX"]) > 100
 
 
+@pytest.mark.backend_free
 def test_an_interrupted_comparison_leaves_what_there_was(tmp_path, few):
     given = {**few, "epochs": 3, "variant": "LSTM6"}
     with pytest.raises(KeyboardInterrupt):
@@ -197,6 +202,7 @@ def test_an_interrupted_comparison_leaves_what_there_was(tmp_path, few):
     assert keras.models.load_model(second.path / "model.keras").count_params() > 0
 
 
+@pytest.mark.backend_free
 def test_a_failure_is_written_down(tmp_path, few, trainer, monkeypatch):
     def fail(*args, **options):
         raise RuntimeError("out of order")
@@ -262,6 +268,7 @@ def test_every_kind_of_data_is_trained_on(tmp_path, kind):
     assert math.isfinite(run.result[f"test_{metric}"])
 
 
+@pytest.mark.backend_free
 def test_an_embedding_is_frozen_unless_asked(tmp_path):
     made = arrays("tokens", np.random.default_rng(1))
     both = {f"{k}_{part}": v for k, v in made.items() for part in ("train", "test")}
@@ -281,6 +288,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("file", BROKEN)
 def test_a_broken_file_is_reported(tmp_path, file):
     (tmp_path / file).write_text(BROKEN[file], encoding="latin-1")
@@ -288,6 +296,7 @@ def test_a_broken_file_is_reported(tmp_path, file):
         Run.read(tmp_path)
 
 
+@pytest.mark.backend_free
 def test_half_a_line_of_a_killed_run_is_left_out(tmp_path):
     record = Record(tmp_path / "a")
     with record.open({"variant": "LSTM6"}, {}):
@@ -301,6 +310,7 @@ def test_half_a_line_of_a_killed_run_is_left_out(tmp_path):
     assert [line["epoch"] for line in Run.read(record.path).metrics] == [1, 2]
 
 
+@pytest.mark.backend_free
 def test_a_terminal_shows_a_bar(trainer, few, tmp_path, monkeypatch):
     screen = Console(file=io.StringIO(), force_terminal=True, highlight=False)
     with EpochLines(screen) as progress:

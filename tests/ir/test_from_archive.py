@@ -111,6 +111,7 @@ def drawn(model):
     return model
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("kind", MODELS)
 def test_what_keras_has(kind, tmp_path, monkeypatch):
     model, path = drawn(MODELS[kind]()), tmp_path / "m.keras"
@@ -122,6 +123,7 @@ def test_what_keras_has(kind, tmp_path, monkeypatch):
     assert found.origin == f"Keras {keras.__version__}, .keras"
 
 
+@pytest.mark.backend_free
 def test_no_framework_is_imported(tmp_path):
     path = tmp_path / "m.keras"
     MODELS["one constant"]().save(path)
@@ -187,6 +189,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("what", REFUSED)
 def test_files_that_are_refused(what, tmp_path, monkeypatch):
     path, (change, sentence) = tmp_path / "m.keras", REFUSED[what]
@@ -197,6 +200,7 @@ def test_files_that_are_refused(what, tmp_path, monkeypatch):
         read(path)
 
 
+@pytest.mark.backend_free
 def test_another_precision_is_said(tmp_path):
     path = tmp_path / "m.keras"
     chain(layers.SimpleRNN(3, dtype="float64")).save(path)

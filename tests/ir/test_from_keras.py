@@ -66,6 +66,7 @@ def test_an_embedding_and_both_directions():
     assert "Bidirectional" in found.why_no_stream()
 
 
+@pytest.mark.backend_free
 def test_the_steps():
     found = from_keras(
         model_of(layers.LSTM(2, return_sequences=True), layers.Flatten(), steps=7)
@@ -80,6 +81,7 @@ def test_the_constants_are_the_layer_s_own():
     assert found.cell.variant.constants["f"] == 0.59
 
 
+@pytest.mark.backend_free
 def test_the_digest_is_of_the_weights():
     model = model_of(layers.LSTM(2))
     before = from_keras(model).digest()
@@ -251,6 +253,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("what", REFUSED)
 @pytest.mark.filterwarnings("ignore")
 def test_models_that_are_refused(what):

@@ -72,6 +72,7 @@ def weights(kind, ways, bias=True):
     return {**found, "B": normal(ways, 2 * rows, seed=2)} if bias else found
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
 @pytest.mark.parametrize("kind", GATES)
@@ -114,6 +115,7 @@ FUNCTIONS = {
 }
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("what", FUNCTIONS)
 def test_functions(what, tmp_path):
     kind, settings = FUNCTIONS[what]
@@ -127,6 +129,7 @@ def test_functions(what, tmp_path):
     )
 
 
+@pytest.mark.backend_free
 def test_numbers_around_a_layer(tmp_path):
     """``2 - (y - 3) * c / 4``, on rows of all steps of all sequences."""
     names = {"three": 3, "two": 2, "four": 4}
@@ -151,6 +154,7 @@ def test_numbers_around_a_layer(tmp_path):
     np.testing.assert_allclose(found.reshape(-1, N), expected, atol=2e-6)
 
 
+@pytest.mark.backend_free
 def test_first_states(tmp_path):
     arrays = {
         **weights("LSTM", 1),
@@ -172,6 +176,7 @@ def test_first_states(tmp_path):
     )
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize(
     "name", [name for name, row in ROWS.items() if row.family == "lstm"]
 )
@@ -248,6 +253,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_is_refused(what, tmp_path):
     nodes, sentence = REFUSED[what]

@@ -87,6 +87,7 @@ def histories(name):
     return pickled, json.loads(Path(f"{name}.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.backend_free
 def test_the_originals_settings(driver, monkeypatch):
     monkeypatch.delitem(sys.modules, "config")
     import config
@@ -157,6 +158,7 @@ def test_the_network_is_the_originals(here, driver):
     assert float(optimizer.learning_rate) == pytest.approx(1.2e-5)
 
 
+@pytest.mark.backend_free
 def test_reviews_are_cut_and_padded_in_front(here, driver):
     settings, _ = driver._settings(
         driver._parser().parse_args(["--data-dir", "../data"])
@@ -169,6 +171,7 @@ def test_reviews_are_cut_and_padded_in_front(here, driver):
         np.testing.assert_array_equal(y, raw[f"y_{part}"])
 
 
+@pytest.mark.backend_free
 def test_the_real_reviews(data_dir, driver):
     words = ["LSTM6", "32", "1", "0.001", "--data-dir", str(data_dir)]
     settings, _ = driver._settings(driver._parser().parse_args(words))
@@ -230,6 +233,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize(("words", "signs"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_is_one_sentence_and_code_2(words, signs, here, driver, capsys):
     assert driver.main(words) == 2
@@ -242,6 +246,7 @@ def test_a_mistake_is_one_sentence_and_code_2(words, signs, here, driver, capsys
     assert not list(here.iterdir())
 
 
+@pytest.mark.backend_free
 def test_a_mistake_in_config_py(here, driver, capsys, monkeypatch):
     monkeypatch.setattr(driver.config, "act", "sigmoyd")
     assert driver.main([]) == 2
@@ -252,12 +257,14 @@ def test_a_mistake_in_config_py(here, driver, capsys, monkeypatch):
     assert "no/such/folder.p" in capsys.readouterr().err
 
 
+@pytest.mark.backend_free
 def test_reviews_of_other_classes(here, driver, capsys):
     reviews(here.parent / "data", classes=3)
     assert driver.main(["--data-dir", "../data"]) == 2
     assert "3 classes" in capsys.readouterr().err
 
 
+@pytest.mark.backend_free
 def test_no_file_and_no_network(here, driver, capsys, monkeypatch):
     def load_data(**options):
         raise OSError("no network")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import slimrnn
-from layer_problems import UNITS, normal, randomised
+from layer_problems import FEW, UNITS, normal, randomised
 from problems import ROWS
 from products import some
 from slimrnn import data
@@ -23,6 +23,7 @@ from slimrnn.variants import CANDIDATE, FAMILIES
 from slimrnn.variants.gates import TIE_SCALARS, TIE_START
 
 layers = keras.layers
+ON_JAX, EXHAUSTIVE = keras.backend.backend() == "jax", pytest.mark.exhaustive
 TIME, FEATURES, CLASSES = 6, 3, 4
 X = normal(5, TIME, FEATURES)
 
@@ -85,7 +86,13 @@ def counterpart(gate, family, target):
     return {"f": ("z", -1)}[gate]  # the MGU's f is 1 - z of Keras's GRU
 
 
-@pytest.mark.parametrize(("source", "row"), PAIRS)
+@pytest.mark.parametrize(
+    ("source", "row"),
+    [
+        pytest.param(*pair, marks=() if ON_JAX or pair[1] in FEW else EXHAUSTIVE)
+        for pair in PAIRS
+    ],
+)
 def test_a_row_starts_from_the_trained_weights(source, row):
     family, make = SOURCES[source]
     model = trained(make())
@@ -143,6 +150,7 @@ def test_a_gru_that_resets_after_keeps_both_biases():
 CONSTANT = [pair for pair in PAIRS if ROWS[pair[1]].constants]
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize(("source", "row"), CONSTANT)
 def test_constants_are_those_of_the_trained_gates(source, row):
     family, make = SOURCES[source]
@@ -157,6 +165,7 @@ def test_constants_are_those_of_the_trained_gates(source, row):
         assert value == pytest.approx((1 / (1 + np.exp(-sign * bias))).mean(), abs=1e-3)
 
 
+@pytest.mark.backend_free
 def test_constants_are_the_variants_or_the_users():
     model = trained(layers.LSTM(UNITS))
     used = [
@@ -166,6 +175,7 @@ def test_constants_are_the_variants_or_the_users():
     assert used == [ROWS["LSTM6"].constants, {**ROWS["LSTM6"].constants, "f": 0.25}]
 
 
+@pytest.mark.backend_free
 def test_settings_are_the_trained_layers():
     options = {
         "activation": "relu",
@@ -399,6 +409,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_a_sentence(mistake):
     arguments, options, words = MISTAKES[mistake]
@@ -409,6 +420,7 @@ def test_a_mistake_is_a_sentence(mistake):
         assert word.lower() in str(error.value).lower()
 
 
+@pytest.mark.backend_free
 def test_only_what_can_be_slimmed():
     dense = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
     with pytest.raises(InputError, match="no recurrent layer"):
@@ -482,6 +494,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("mistake", REFUSED)
 def test_the_command_refuses_and_writes_nothing(mistake, saved, tmp_path):
     model, row, more, word = REFUSED[mistake]
@@ -491,6 +504,7 @@ def test_the_command_refuses_and_writes_nothing(mistake, saved, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("out", ["there.keras", "no/slim.keras", "slim.txt"])
 def test_the_command_refuses_an_output(out, saved):
     before = sorted(file.name for file in saved.iterdir())
@@ -501,6 +515,7 @@ def test_the_command_refuses_an_output(out, saved):
     assert sorted(file.name for file in saved.iterdir()) == before
 
 
+@pytest.mark.backend_free
 def test_the_command_shows_the_defaults(capsys):
     with pytest.raises(SystemExit):
         carried_out("--help")
@@ -510,5 +525,6 @@ def test_the_command_shows_the_defaults(capsys):
         assert f"(default: {getattr(Options, name)})" in shown
 
 
+@pytest.mark.backend_free
 def test_every_end_is_tested():
     assert set(PROBLEMS) == set(ENDS)

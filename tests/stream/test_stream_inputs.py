@@ -38,6 +38,7 @@ def test_what_a_step_takes(how, shape):
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("kind", [int, np.uint8, np.int64, np.int32, np.array])
 def test_one_index(kind):
     layer = layers.Embedding(WORDS, 3)
@@ -46,6 +47,7 @@ def test_one_index(kind):
     np.testing.assert_array_equal(stream.step(kind(2)), stream.step([2])[0])
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("number", [0.5, 1, np.float32(0.5), np.array(2.0)])
 def test_one_number_where_there_is_one_feature(number):
     layer = layer_of("LSTM6", 1, 5)
@@ -53,6 +55,7 @@ def test_one_number_where_there_is_one_feature(number):
     np.testing.assert_array_equal(stream_of(layer).step(number), expected)
 
 
+@pytest.mark.backend_free
 def test_outputs_are_the_callers():
     stream = stream_of(layer_of("LSTM6", 4, 5))
     first = stream.step(np.ones(4, "float32"))
@@ -102,6 +105,7 @@ REFUSED_MODELS = {
 }
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("what", REFUSED_MODELS)
 def test_models_that_are_refused(what):
     make, sentence = REFUSED_MODELS[what]
@@ -109,6 +113,7 @@ def test_models_that_are_refused(what):
         stream_of(make())
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("batch_size", [0, -1, 1.0, "1", None, True, 2**31])
 def test_batch_sizes_that_are_refused(batch_size):
     with pytest.raises(InputError, match="batch size must be a whole number from 1"):
@@ -128,6 +133,7 @@ REFUSED_INPUTS = {
 }
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("what", REFUSED_INPUTS)
 def test_inputs_that_are_refused(what):
     batch, x, sentence = REFUSED_INPUTS[what]
@@ -152,6 +158,7 @@ REFUSED_INDICES = {
 }
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("what", REFUSED_INDICES)
 def test_indices_that_are_refused(what):
     x, sentence = REFUSED_INDICES[what]
@@ -176,6 +183,7 @@ REFUSED_STATES = {
 }
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("what", REFUSED_STATES)
 def test_states_that_are_refused(what):
     given, sentence = REFUSED_STATES[what]
@@ -187,6 +195,7 @@ def test_states_that_are_refused(what):
     assert_state(stream.state[0], before[0])
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("steps", [0, -1, 2.5, None])
 def test_numbers_of_steps_that_are_refused(steps):
     stream = stream_of(layer_of("LSTM6", 4, 5))
@@ -194,6 +203,7 @@ def test_numbers_of_steps_that_are_refused(steps):
         stream.measure(steps)
 
 
+@pytest.mark.backend_free
 def test_without_the_native_library(monkeypatch):
     monkeypatch.setattr(library, "find", lambda: (None, "there was no compiler"))
     with pytest.raises(InputError, match="there was no compiler"):
@@ -208,6 +218,7 @@ BLOCKS = {
 }
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("what", BLOCKS)
 def test_blocks_that_are_refused(what):
     batch, x, sentence = BLOCKS[what]
@@ -217,6 +228,7 @@ def test_blocks_that_are_refused(what):
     assert not stream.state[0]["h"].any()
 
 
+@pytest.mark.backend_free
 def test_shapes_of_blocks():
     stream = stream_of(layer_of("LSTM6", 1, 5))
     for shape in ((7, 1, 1), (7, 1), (7,), (0,)):
@@ -229,6 +241,7 @@ def test_shapes_of_blocks():
         np.testing.assert_array_equal(found, np.reshape(expected, found.shape))
 
 
+@pytest.mark.backend_free
 def test_a_block_with_an_index_outside_changes_nothing():
     stream = stream_of(words(layers.LSTM(3)))
     before = stream.state

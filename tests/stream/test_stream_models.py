@@ -73,6 +73,7 @@ def test_recurrent_layers(kind):
     assert_as_keras(keras.Sequential([*FRONTS[front](), layer]), inputs_of(front))
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize(
     "activation",
     [None, "tanh", "sigmoid", "relu", "linear", "softmax", "hard_sigmoid"],
@@ -127,6 +128,7 @@ MODELS = {
 }
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize(
     ("kind", "front"),
     [
@@ -184,6 +186,7 @@ LAST = {
 }
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("last", LAST)
 @pytest.mark.parametrize("first", FIRST)
 @pytest.mark.filterwarnings("ignore:Layer .* does not support masking")
@@ -195,6 +198,7 @@ def test_what_stands_before_and_behind_the_cells(first, last):
     assert_as_keras(keras.Sequential(parts), x)
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize(
     ("kind", "front"),
     [("Average", "masked words"), ("Average", "numbers"), ("Max", "numbers")],
@@ -220,6 +224,7 @@ CONVOLUTIONS = {
 }
 
 
+@pytest.mark.backend_free
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_a_convolution_in_chunks_is_the_whole(name):
     """A step that gives nothing is None, and no row of a block."""
