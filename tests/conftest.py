@@ -7,6 +7,7 @@ import keras
 import pytest
 
 import drawn_weights
+from slimrnn.ir import hdf5
 
 
 def pytest_collection_modifyitems(items):
@@ -47,6 +48,30 @@ def weights_by_numpy():
 def weights_by_keras(monkeypatch):
     """Initial weights as a user has them."""
     drawn_weights.by_keras(monkeypatch)
+
+
+_BY_PYTHON = hdf5._count_by_python
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hdf5_in_this_process():
+    """To open a file in another Python first takes longer than all that is asked."""
+
+    def count(*path):
+        try:
+            return str(hdf5.visited(*path))
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hdf5, "_count_by_python", count)
+        yield
+
+
+@pytest.fixture
+def hdf5_by_python(monkeypatch):
+    """It is opened as for a user."""
+    monkeypatch.setattr(hdf5, "_count_by_python", _BY_PYTHON)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import slim22
 import slimrnn
 from problems import ROWS
 from slimrnn.errors import InputError
-from slimrnn.ir import hdf5, read
+from slimrnn.ir import read
 from slimrnn.ir.from_keras import from_keras, load
 
 layers = keras.layers
@@ -113,11 +113,9 @@ def drawn(model):
 
 @pytest.mark.backend_free
 @pytest.mark.parametrize("kind", MODELS)
-def test_what_keras_has(kind, tmp_path, monkeypatch):
+def test_what_keras_has(kind, tmp_path):
     model, path = drawn(MODELS[kind]()), tmp_path / "m.keras"
     model.save(path)
-    # Opening in another process first takes longer than the reading.
-    monkeypatch.setattr(hdf5, "numbers_in", lambda *_: 10**6)
     found = read(path)
     assert found == from_keras(model) == from_keras(load(path))
     assert found.origin == f"Keras {keras.__version__}, .keras"
@@ -191,11 +189,10 @@ REFUSED = {
 
 @pytest.mark.backend_free
 @pytest.mark.parametrize("what", REFUSED)
-def test_files_that_are_refused(what, tmp_path, monkeypatch):
+def test_files_that_are_refused(what, tmp_path):
     path, (change, sentence) = tmp_path / "m.keras", REFUSED[what]
     chain(layers.LSTM(3), layers.Dense(2)).save(path)
     changed(path, change)
-    monkeypatch.setattr(hdf5, "numbers_in", lambda *_: 10**6)
     with pytest.raises(InputError, match=sentence):
         read(path)
 

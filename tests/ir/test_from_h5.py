@@ -170,6 +170,7 @@ def test_as_keras_3(name, tmp_path):
     assert found.origin.startswith("Keras")
 
 
+@pytest.mark.usefixtures("hdf5_by_python")
 def test_a_functional_model_with_words_and_a_skip(tmp_path):
     """As Keras 2 wrote graphs; the first column of the input is added."""
     x = keras.Input((5, 1))
