@@ -29,7 +29,8 @@ PROBLEMS = {
 
 @pytest.fixture(scope="module")
 def sequences():
-    return normal(96, TIME, FEATURES, seed=7)
+    """128, of which a quarter are for validation: all batches are of 32."""
+    return normal(128, TIME, FEATURES, seed=7)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,7 @@ def test_distillation_comes_nearer_to_the_trained_model(end, sequences):
         (sequences, labels),
         epochs=4,
         learning_rate=0.01,
+        validation=0.25,
         mix=1.0,
         watch=lines.append,
     )
