@@ -84,6 +84,13 @@ def models_dir(data_dir):
 
 
 @pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
 def eager():
     """JAX computes one operation after the other, where to compile takes longer."""
     if keras.backend.backend() != "jax":
