@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import importlib.abc
+import importlib.machinery
 import importlib.util
 import json
 import os
 import sys
 import tempfile
+import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,7 @@ from slimrnn.utils.checks import known
 BACKENDS = ("jax", "torch", "tensorflow")
 _shows_all = "TF_CPP_MIN_LOG_LEVEL" in os.environ  # the user has set a level
 #: What Keras imports for its wrappers and galleries, which no command has a use for.
-_UNUSED = ("matplotlib", "pandas", "sklearn")
+_UNUSED = ("matplotlib", "sklearn")
 
 
 @dataclass(frozen=True)
@@ -75,14 +77,21 @@ def choose(wanted: str | None = None) -> Choice:
     return Choice(found[0], f"the first installed of {', '.join(BACKENDS)}")
 
 
-class _WithoutUnused(importlib.abc.MetaPathFinder):
-    """Halves the time that Keras takes to be imported; ours find what it does not."""
+class _WithoutUnused(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Halves the time of importing Keras: some modules fail while it lasts."""
 
-    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        """Finds nothing; refuses what is not used, as if it were not installed."""
+    def find_spec(
+        self, name: str, path: object = None, target: object = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Finds what is not used, as it is for whoever only asks."""
         begun = sys.modules.get("keras")
         if name in _UNUSED and begun and not hasattr(begun, "__version__"):
-            raise ModuleNotFoundError(f"{name} is not wanted in Keras", name=name)
+            return importlib.machinery.ModuleSpec(name, self)
+        return None
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Refuses it, as if it were not installed."""
+        raise ModuleNotFoundError(f"{module.__name__} is not wanted in Keras")
 
 
 def start(wanted: str | None = None) -> Choice:
