@@ -61,14 +61,15 @@ class Cell:
 
 
 def cells(runs: Iterable[Run]) -> list[Cell]:
-    """The cells, by data set as they come and by rising budget."""
+    """The cells with a full and a slim variant, by data set and by rising budget."""
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         name = Path(data_name(run)).stem, run.config["match"].partition("=")[2]
         groups.setdefault(name, []).append(run)
     places = {data: place for place, (data, _) in enumerate(groups)}
     order = sorted(groups, key=lambda key: (places[key[0]], _bytes(key[1])))
-    return [Cell(*key, tuple(candidates(groups[key]))) for key in order]
+    found = [Cell(*key, tuple(candidates(groups[key]))) for key in order]
+    return [c for c in found if len({each.variant in FULL for each in c.found}) == 2]
 
 
 def _bytes(budget: str) -> int:
@@ -154,6 +155,35 @@ def duel_table(found: Sequence[Cell]) -> str:
     return table(heads, lines)
 
 
+def sizes(found: Sequence[Cell], runs: Sequence[Run]) -> str:
+    """Of each variant, its units at each budget, and what its integers lose."""
+    budgets = list(dict.fromkeys(cell.budget for cell in found))
+    units: dict[str, dict[str, set[int]]] = {}
+    lost: dict[str, list[float]] = {}
+    for run in runs:
+        name, budget = variant_name(run), run.config["match"].partition("=")[2]
+        known = units.setdefault(name, {}).setdefault(budget, set())
+        known.add(run.config["units"])
+        pair = (run.result.get(f"test_{k}accuracy") for k in ("", "int8_"))
+        float32, int8 = pair
+        lost.setdefault(name, []).append(float32 - int8)
+    rows = [
+        (
+            name,
+            ", ".join("/".join(_ends(own[budget])) for budget in budgets),
+            f"{100 * statistics.mean(lost[name]):+.2f}",
+        )
+        for name, own in units.items()
+    ]
+    heads = ["variant", f"units at {', '.join(budgets)}", "points lost in int8"]
+    return table(heads, rows)
+
+
+def _ends(units: set[int]) -> list[str]:
+    """The least and the most, which depend on the data's features and classes."""
+    return [str(each) for each in sorted({min(units), max(units)})]
+
+
 def picture(found: Sequence[Cell]) -> Figure:
     """A panel a budget, a line a variant: each data set faint, their mean strong."""
     budgets = list(dict.fromkeys(cell.budget for cell in found))
@@ -228,7 +258,7 @@ def main():
         files.atomic_file(args.out / "equal-cost.png") as unfinished,
     ):
         picture(found).savefig(unfinished, dpi=160)
-    print(accuracies(found), duel_table(found), sep="\n\n")
+    print(accuracies(found), duel_table(found), sizes(found, runs), sep="\n\n")
 
 
 if __name__ == "__main__":
