@@ -11,7 +11,7 @@ import pytest
 import slimrnn
 from deploy_problems import model_of, normal
 from slimrnn.cli import export, inputs, size
-from slimrnn.cli.flags import Parser
+from slimrnn.cli.main import main, parser
 from slimrnn.errors import InputError
 from slimrnn.variants import TABLE
 
@@ -41,11 +41,7 @@ def loaded(file):
 
 
 def parsed(*line):
-    parser = Parser(prog="slimrnn")
-    commands = parser.add_subparsers(dest="command")
-    export.add(commands)
-    size.add(commands)
-    return parser.parse_args([str(word) for word in line])
+    return parser(("export", "size")).parse_args([str(word) for word in line])
 
 
 @pytest.mark.parametrize("data", ["data.npz", "data.npy"])
@@ -106,7 +102,7 @@ def test_size_of_a_choice_for_a_program(saved, tmp_path, capsys):
     own = tmp_path / "own.toml"
     own.write_text('[gates]\ni = 0.5\nf = 0.5\no = 1\nc = {x = "full", h = "full"}\n')
     line = ["size", saved / "model.keras", "--to", "LSTM_C6", own, "--json"]
-    assert size.run(parsed(*line)) == 0
+    assert main([str(word) for word in line]) == 0
     found = json.loads(capsys.readouterr().out)
     assert list(found) == ["as it is", "LSTM_C6", "own"]
     macs = {name: each["float32"]["macs"] for name, each in found.items()}
