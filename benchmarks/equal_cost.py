@@ -259,6 +259,8 @@ def main():
     ):
         picture(found).savefig(unfinished, dpi=160)
     print(accuracies(found), duel_table(found), sizes(found, runs), sep="\n\n")
+    spent = sum(r.result["seconds_per_epoch"] * r.result["epochs"] for r in runs)
+    print(f"\n{len(runs)} runs; training took {spent / 60:.0f} minutes in sum.")
 
 
 if __name__ == "__main__":
