@@ -8,6 +8,7 @@ import numpy as np
 import slim22  # noqa: F401, the original's module comes along
 import slimrnn
 from slimrnn import SlimLSTM, engines, native
+from slimrnn.experiments.report import html
 
 
 def main(wanted: str) -> None:
@@ -15,6 +16,7 @@ def main(wanted: str) -> None:
     assert folder.is_relative_to(sys.prefix), f"{folder} is not what was installed"
     outputs = SlimLSTM(5, "LSTM6")(np.ones((2, 3, 4), "float32"))
     assert outputs.shape == (2, 5), outputs.shape
+    assert all(html.libraries()), "what draws a report's charts is missing"
     engine = engines.choose("auto", "jax").engine.name
     libraries = [path.name for path in folder.glob("native/lib*")]
     print(folder, engine, libraries)
