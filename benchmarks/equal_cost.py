@@ -53,6 +53,11 @@ class Cell:
             key=lambda each: each.score,
         )
 
+    def accuracy(self, variant: str) -> float | None:
+        """A variant's test accuracy in int8; None where it is not there."""
+        found = [each.int8.mean for each in self.found if each.variant == variant]
+        return found[0] if found else None
+
     def difference(self) -> Difference | None:
         """The best slim one minus the best full one, in the test in float32."""
         pair = [self.best(full) for full in (True, False)]
@@ -102,8 +107,7 @@ def accuracies(found: Sequence[Cell]) -> str:
     names.sort(key=lambda name: name not in FULL)
     rows, means = [], []
     for cell in found:
-        mean = {each.variant: each.int8.mean for each in cell.found}
-        known = [mean.get(name) for name in names]
+        known = [cell.accuracy(name) for name in names]
         rows.append([cell.budget, cell.data, *(_text(v) for v in known)])
     for budget in dict.fromkeys(cell.budget for cell in found):
         known = [mean_accuracy(found, budget, name) for name in names]
@@ -114,11 +118,7 @@ def accuracies(found: Sequence[Cell]) -> str:
 
 def mean_accuracy(found: Sequence[Cell], budget: str, variant: str) -> float | None:
     """Over data sets, the test accuracy in int8; None where it lacks in one."""
-    values = [
-        {each.variant: each.int8.mean for each in cell.found}.get(variant)
-        for cell in found
-        if cell.budget == budget
-    ]
+    values = [cell.accuracy(variant) for cell in found if cell.budget == budget]
     return None if None in values else statistics.mean(values)
 
 
@@ -164,8 +164,7 @@ def sizes(found: Sequence[Cell], runs: Sequence[Run]) -> str:
         name, budget = variant_name(run), run.config["match"].partition("=")[2]
         known = units.setdefault(name, {}).setdefault(budget, set())
         known.add(run.config["units"])
-        pair = (run.result.get(f"test_{k}accuracy") for k in ("", "int8_"))
-        float32, int8 = pair
+        float32, int8 = (run.result[f"test_{k}accuracy"] for k in ("", "int8_"))
         lost.setdefault(name, []).append(float32 - int8)
     rows = [
         (
@@ -202,12 +201,8 @@ def picture(found: Sequence[Cell]) -> Figure:
         best = max(means[budget, name] or 0 for name in order)
         for place, name in enumerate(order):
             color, mean = INK if name in FULL else SLIM, means[budget, name]
-            each = [
-                c.int8.mean
-                for cell in found
-                for c in cell.found
-                if (cell.budget, c.variant) == (budget, name)
-            ]
+            known = [c.accuracy(name) for c in found if c.budget == budget]
+            each = [value for value in known if value is not None]
             ax.scatter(each, [place] * len(each), s=14, color=color, alpha=0.25, lw=0)
             if mean is not None:
                 weight = "bold" if mean == best else "normal"

@@ -95,12 +95,9 @@ def _layers(model: Model) -> Table:
 
 def _rows(model: Model) -> Iterator[tuple[str, str, int, int, int]]:
     """Each layer: its name, kind, numbers in and out, parameters."""
-    from slimrnn.ir.data import arrays
-
     for layer in model.layers:
-        count = sum(array.size for array in arrays(layer))
         kind = _KINDS.get(type(layer).__name__, _usual)(layer)
-        yield layer.name, kind, layer.inputs, layer.outputs, count
+        yield layer.name, kind, layer.inputs, layer.outputs, layer.parameters
 
 
 def _usual(layer: ir.Layer) -> str:

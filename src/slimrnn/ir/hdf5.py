@@ -77,11 +77,11 @@ def numbers_in(path: Path, *members: str) -> int:
         said = count_in(str(path), *members)
     except TimeoutError as error:
         raise InputError(f"{path} is damaged: HDF5 finds no end in it.") from error
-    count = int(said) if said.isdecimal() else None
-    if count is None:
-        raise InputError(f"{path} cannot be read as {KERAS_MODEL} ({said}).")
-    foreign.check_claim(str(path), 4 * count, foreign.size_of(path))
-    return count
+    with foreign.reading(path, KERAS_MODEL):
+        if not said.isdecimal():
+            raise ValueError(said)
+    foreign.check_claim(str(path), 4 * int(said), foreign.size_of(path))
+    return int(said)
 
 
 def visited(path: str, *members: str) -> int:

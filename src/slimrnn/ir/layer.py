@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slimrnn.ir.data import Data
+from slimrnn.ir.data import Data, arrays
 from slimrnn.utils import checks
 from slimrnn.variants import ACTIVATIONS as CELL_ACTIVATIONS
 
@@ -37,6 +37,11 @@ class Layer(Data):
     def outputs(self) -> int:
         """n; as many as it gets, where a kind does not say."""
         return self.inputs
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers it holds."""
+        return sum(array.size for array in arrays(self))
 
     @property
     def makes_mask(self) -> bool:

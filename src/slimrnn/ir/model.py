@@ -74,8 +74,7 @@ from head (Dense).
                 layer.name,
                 ", ".join(each.cell.variant.name for each in layer.recurrent())
                 or type(layer).__name__,
-                *(layer.inputs, layer.outputs),
-                sum(array.size for array in arrays(layer)),
+                *(layer.inputs, layer.outputs, layer.parameters),
             )
             for layer in self.layers
         ]
