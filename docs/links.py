@@ -24,7 +24,8 @@ class Page(HTMLParser):
         self.loads: list[str] = []
         self.feed(path.read_text(encoding="utf-8"))
 
-    def handle_starttag(self, tag, attrs):  # noqa: D102
+    def handle_starttag(self, tag, attrs):
+        """Keeps what an element is called, loads and leads to."""
         given = dict(attrs)
         self.places |= {given[key] for key in ("id", "name") if given.get(key)}
         address = given.get(LOADED.get(tag, "href"))

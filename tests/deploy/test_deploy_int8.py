@@ -105,7 +105,10 @@ def test_a_scaled_tie_fits_32_bits(candidate, scalars):
     model = model_of(slimrnn.SlimLSTM(3, variant))
     model.set_weights([*model.get_weights()[:-1], np.array(scalars, "f4")])
     (cell,) = program_of(model, "int8", data_for(model)).cells()
-    call = lambda name, value: INT8.functions[name].simulator(value)  # noqa: E731
+
+    def call(name, value):
+        return INT8.functions[name].simulator(value)
+
     formulas, ends = INT8.formulas(call), (-32768, 32767)
     corners = np.array([*product((0, 1, 32766, 32767), ends, ends)])
     found = []
