@@ -29,6 +29,8 @@ if "XLA_FLAGS" not in os.environ and known_to_xla("xla_cpu_use_fusion_emitters")
 CACHE = Path(__file__).parent / ".pytest_cache" / "jax"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+# What shortens a traceback takes 20 ms for each error that a test expects.
+os.environ.setdefault("JAX_TRACEBACK_FILTERING", "off")
 
 # A test computes little: threads would only be in each other's way. Garbage is looked
 # for among more objects at a time, since JAX and Keras make very many that live.

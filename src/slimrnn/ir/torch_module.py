@@ -200,6 +200,8 @@ class _Guesses:
                 "Its modules have batch_first=True and False; allowed is one of them."
             )
         self.batch_first = first == {True}
+        # What a module gives after these functions, which many guesses have in common.
+        self._computed: dict[tuple[bool, tuple[str, ...]], Tensor] = {}
 
     def input(self, first: Leaf) -> Tensor:
         """Some numbers, or indices, for the first module."""
@@ -243,12 +245,15 @@ class _Guesses:
         return next((leaf for leaf in self.leaves[::-1] if leaf.is_recurrent), None)
 
     def _run(self, x: Tensor, functions: tuple[str, ...], last: bool) -> Tensor:
-        for leaf, function in zip(self.leaves, functions, strict=True):
-            own = _FUNCTIONS.get(leaf.kind)
-            x = self._function(own, x) if own else self._called(leaf, x)
-            if last and leaf is self._last:
-                x = x[:, -1] if self.batch_first else x[-1]
-            x = self._function(function, x)
+        for k, (leaf, function) in enumerate(zip(self.leaves, functions, strict=True)):
+            done = last, functions[:k]
+            if done not in self._computed:
+                own = _FUNCTIONS.get(leaf.kind)
+                x = self._function(own, x) if own else self._called(leaf, x)
+                if last and leaf is self._last:
+                    x = x[:, -1] if self.batch_first else x[-1]
+                self._computed[done] = x
+            x = self._function(function, self._computed[done])
         return x
 
     def _called(self, leaf: Leaf, x: Tensor) -> Tensor:
