@@ -125,9 +125,17 @@ def _convolution(layer: ir.Conv1D) -> str:
     said = [f"{_usual(layer)}, {plural(layer.taps, 'tap')}"]
     for name in ("strides", "dilation", "groups"):
         said += [f"{name} {getattr(layer, name)}"] * (getattr(layer, name) > 1)
-    if layer.before or layer.after:
-        said.append(f"zeros {layer.before} before, {layer.after} after")
-    return ", ".join(said)
+    return ", ".join([*said, *_around(layer, "zeros")])
+
+
+def _local_pool(layer: ir.LocalPool) -> str:
+    said = f"{layer.how} of {plural(layer.taps, 'step')}, strides {layer.strides}"
+    return ", ".join([said, *_around(layer, "nothing")])
+
+
+def _around(layer: Any, what: str) -> list[str]:
+    some = layer.before or layer.after
+    return [f"{what} {layer.before} before, {layer.after} after"] * bool(some)
 
 
 #: what a kind of layer is called, by its class; others by their activation
@@ -136,6 +144,7 @@ _KINDS: dict[str, Callable[[Any], str]] = {
     "Bidirectional": _both,
     "Conv1D": _convolution,
     "Pool": lambda layer: f"{layer.how} of all steps",
+    "LocalPool": _local_pool,
 }
 
 

@@ -28,6 +28,9 @@ _WORDS = {
     "output_dim": "units",
     "inner_activation": "recurrent_activation",
     "bias": "use_bias",
+    **{"nb_filter": "filters", "filter_length": "kernel_size"},
+    **{"pool_length": "pool_size", "border_mode": "padding"},
+    **{"subsample_length": "strides", "stride": "strides"},
 }
 _KERAS_2 = "hard_sigmoid_keras2"
 

@@ -9,6 +9,7 @@ from slimrnn.ir.over_time import (
     POOLS,
     Bidirectional,
     Conv1D,
+    LocalPool,
     Pool,
     Recurrent,
 )
@@ -17,14 +18,15 @@ from slimrnn.ir.step_layers import (
     Affine,
     Dense,
     Embedding,
+    LayerNormalization,
     Masking,
     Skip,
 )
 
 #: all kinds; each table by kind has them all
 KINDS: tuple[type[Layer], ...] = (
-    *(Embedding, Masking, Affine, Dense, Activation, Skip),
-    *(Conv1D, Recurrent, Bidirectional, Pool),
+    *(Embedding, Masking, Affine, LayerNormalization, Dense, Activation, Skip),
+    *(Conv1D, LocalPool, Recurrent, Bidirectional, Pool),
 )
 
 __all__ = [
@@ -40,6 +42,8 @@ __all__ = [
     "Dense",
     "Embedding",
     "Layer",
+    "LayerNormalization",
+    "LocalPool",
     "Masking",
     "Pool",
     "Recurrent",

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from slimrnn.errors import InputError
 from slimrnn.ir.data import Data, arrays
-from slimrnn.ir.layers import Conv1D, Embedding, Layer, Masking, Pool, Recurrent, Skip
+from slimrnn.ir.layers import Embedding, Layer, Masking, Pool, Recurrent, Skip
+from slimrnn.ir.over_time import OfWindow
 from slimrnn.utils import checks
 from slimrnn.utils.markup import table
 
@@ -61,7 +62,7 @@ from head (Dense).
         if self.steps is not None and not self.steps_of(self.steps):
             raise InputError(
                 f"The model {self.name} has {self.steps} steps, of which none comes "
-                f"out; its Conv1D takes {self.least_steps} at least."
+                f"out; its layers take {self.least_steps} at least."
             )
         if self.flatten and not self.return_sequences:
             raise InputError(
@@ -107,7 +108,7 @@ from head (Dense).
 
     @property
     def gives_each(self) -> bool:
-        """Whether a step in gives a step out, unlike after a Conv1D with strides."""
+        """Whether a step in gives a step out, unlike after a layer with strides."""
         return all(layer.gives_each for layer in self.layers)
 
     def steps_of(self, steps: int) -> int:
@@ -190,10 +191,11 @@ def _check(layers: tuple[Layer, ...]) -> None:
                 f"The layer {layer} takes the {layer.how} of all steps, masked ones "
                 f"too; allowed is a model without a mask, or GlobalAveragePooling1D."
             )
-        if masks and any(isinstance(other, Conv1D) for other in layers):
+        of_window = [other for other in layers if isinstance(other, OfWindow)]
+        if masks and of_window:
             raise InputError(
-                f"The layer {layer} masks steps in a model with a Conv1D, which "
-                f"computes them all; allowed is a model without a mask."
+                f"The layer {layer} masks steps in a model with {of_window[0]}, which "
+                f"takes them all; allowed is a model without a mask."
             )
         for cell in layer.recurrent():
             if masks and not cell.masked:

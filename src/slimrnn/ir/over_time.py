@@ -40,63 +40,34 @@ class Pool(AsWide):
         return False
 
 
-@dataclass(frozen=True, eq=False)
-class Conv1D(Layer):
-    """A convolution over time.
+class OfWindow(Layer):
+    """A layer that makes one step of some: of every ``strides``-th window of ``taps``.
 
-    ``y[t] = activation(sum over k of x[t strides + k dilation - before] kernel[k] +
-    bias)``. There are ``before`` steps of zeros in front of x and ``after`` at its end:
-    a causal convolution has ``before = span - 1``, a valid one neither.
-
-    ``kernel``: (taps, m / groups, n). ``bias``: (n,), or None.
+    There are ``before`` steps of nothing in front of a sequence and ``after`` at its
+    end.
     """
 
-    kernel: Array
-    bias: Array | None = None
-    activation: str = "linear"
-    strides: int = 1
-    dilation: int = 1
-    groups: int = 1
-    before: int = 0
-    after: int = 0
+    taps: int
+    strides: int
+    dilation: int
+    before: int
+    after: int
 
-    def __post_init__(self) -> None:
-        what = f"The layer {self}"
-        self._hold(kernel=frozen(what, "kernel", self.kernel, (None, None, None)))
-        if self.bias is not None:
-            self._hold(bias=frozen(what, "bias", self.bias, (self.outputs,)))
-        one_of(f"{what} has the activation", self.activation, ACTIVATIONS)
-        for name in ("strides", "dilation", "groups"):
+    def _check_window(self) -> None:
+        for name in ("taps", "strides", "dilation"):
             checks.whole(f"{name} of {self}", getattr(self, name), least=1)
         for name in ("before", "after"):
             checks.whole(f"{name} of {self}", getattr(self, name), least=0)
-        if self.outputs % self.groups:
-            raise InputError(
-                f"{what} has {self.outputs} filters in {self.groups} groups; allowed "
-                f"is a multiple of the groups."
-            )
         if self.before + self.after >= self.span:
             raise InputError(
-                f"{what} has {self.before + self.after} steps of zeros around a "
-                f"sequence; allowed are as many as it looks back, {self.span - 1}."
+                f"The layer {self} has {self.before + self.after} steps of zeros "
+                f"around a sequence; allowed are as many as it looks back, "
+                f"{self.span - 1}."
             )
-
-    @property
-    def inputs(self) -> int:
-        return self.kernel.shape[1] * self.groups
-
-    @property
-    def outputs(self) -> int:
-        return self.kernel.shape[2]
-
-    @property
-    def taps(self) -> int:
-        """How many steps are in a sum."""
-        return self.kernel.shape[0]
 
     @property
     def span(self) -> int:
-        """How many steps lie between the first and the last of a sum, both included."""
+        """How many steps lie between the first and the last of a window, with both."""
         return (self.taps - 1) * self.dilation + 1
 
     @property
@@ -121,6 +92,80 @@ class Conv1D(Layer):
         if not self.after:
             return ""
         return f"{self.name} looks {self.after} steps ahead, as padding='same' does"
+
+
+@dataclass(frozen=True, eq=False)
+class LocalPool(OfWindow, AsWide):
+    """``how``, average or max, of each number in ``taps`` steps.
+
+    Steps in front of a sequence and at its end are not counted.
+    """
+
+    how: str
+    taps: int
+    strides: int
+    before: int = 0
+    after: int = 0
+    dilation = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of(f"The layer {self} takes the", self.how, POOLS[:2])
+        self._check_window()
+
+    @property
+    def why_no_step(self) -> str:
+        if self.before and not self.after:
+            return f"{self.name} begins {self.before} steps before the first one"
+        return super().why_no_step
+
+
+@dataclass(frozen=True, eq=False)
+class Conv1D(OfWindow):
+    """A convolution over time.
+
+    ``y[t] = activation(sum over k of x[t strides + k dilation - before] kernel[k] +
+    bias)``. There are ``before`` steps of zeros in front of x and ``after`` at its end:
+    a causal convolution has ``before = span - 1``, a valid one neither.
+
+    ``kernel``: (taps, m / groups, n). ``bias``: (n,), or None.
+    """
+
+    kernel: Array
+    bias: Array | None = None
+    activation: str = "linear"
+    strides: int = 1
+    dilation: int = 1
+    groups: int = 1
+    before: int = 0
+    after: int = 0
+
+    def __post_init__(self) -> None:
+        what = f"The layer {self}"
+        self._hold(kernel=frozen(what, "kernel", self.kernel, (None, None, None)))
+        if self.bias is not None:
+            self._hold(bias=frozen(what, "bias", self.bias, (self.outputs,)))
+        one_of(f"{what} has the activation", self.activation, ACTIVATIONS)
+        self._check_window()
+        checks.whole(f"groups of {self}", self.groups, least=1)
+        if self.outputs % self.groups:
+            raise InputError(
+                f"{what} has {self.outputs} filters in {self.groups} groups; allowed "
+                f"is a multiple of the groups."
+            )
+
+    @property
+    def inputs(self) -> int:
+        return self.kernel.shape[1] * self.groups
+
+    @property
+    def outputs(self) -> int:
+        return self.kernel.shape[2]
+
+    @property
+    def taps(self) -> int:
+        """How many steps are in a sum."""
+        return self.kernel.shape[0]
 
     @property
     def of_window(self) -> Dense:

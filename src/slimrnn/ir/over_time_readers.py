@@ -8,10 +8,12 @@ from dataclasses import replace
 from slimrnn.errors import InputError
 from slimrnn.ir.cells import CELLS, keras_cell
 from slimrnn.ir.described import LAST, Described
-from slimrnn.ir.layers import Bidirectional, Conv1D, Pool, Recurrent
+from slimrnn.ir.layers import Bidirectional, Conv1D, LocalPool, Pool, Recurrent
+from slimrnn.ir.over_time import OfWindow
 from slimrnn.ir.so_far import SoFar, check_size, function_of
 
 _POOLS = {"GlobalAveragePooling1D": "average", "GlobalMaxPooling1D": "max"}
+_LOCAL_POOLS = {"AveragePooling1D": "average", "MaxPooling1D": "max"}
 #: the names of a Conv1D: today's, and Keras 1's
 CONVOLUTIONS = ("Conv1D", "Convolution1D")
 #: slimrnn's layers, and the original's
@@ -21,12 +23,9 @@ RECURRENT = (*CELLS, "RNN", *_SLIM)
 
 
 def pooling(chain: SoFar, layer: Described) -> None:
-    if layer.get("keepdims") or layer.get("data_format") == "channels_first":
-        raise InputError(
-            f"The layer {layer} has keepdims={layer.get('keepdims')} and "
-            f"data_format={layer.get('data_format')}; allowed are False and "
-            f"channels_last, (B, T, m)."
-        )
+    _check_format(layer)
+    if layer.get("keepdims"):
+        raise InputError(f"The layer {layer} has keepdims=True; allowed is False.")
     masked = any(known.makes_mask for known in chain.layers)
     if masked and (chain.astray or not chain.mask):
         raise InputError(
@@ -37,8 +36,36 @@ def pooling(chain: SoFar, layer: Described) -> None:
     chain.after(False)
 
 
+def local_pooling(chain: SoFar, layer: Described) -> None:
+    _check_format(layer)
+    taps = _one(layer, "pool_size", 2)
+    strides = taps if layer.get("strides") is None else _one(layer, "strides")
+    how = _LOCAL_POOLS[layer.kind]
+    _of_window(
+        chain, layer, LocalPool(layer.name, chain.width(layer), how, taps, strides)
+    )
+
+
+def _of_window(chain: SoFar, layer: Described, found: OfWindow) -> None:
+    """Add it, with what its padding says, and its own zeros."""
+    (before, after), chain.zeros = chain.zeros, (0, 0)
+    own = _padding(chain, layer, found)
+    found = replace(found, before=before + own[0], after=after + own[1])
+    if chain.steps is not None:
+        chain.steps = found.steps_of(chain.steps)
+    chain.layers.append(found)
+
+
+def _check_format(layer: Described) -> None:
+    if layer.get("data_format") == "channels_first":
+        raise InputError(
+            f"The layer {layer} has data_format=channels_first; allowed is "
+            f"channels_last, (B, T, m)."
+        )
+
+
 def last(chain: SoFar, layer: Described) -> None:
-    """``x[:, -1]``, which a recurrent layer can give by itchain."""
+    """``x[:, -1]``, which a recurrent layer can give by itself."""
     before = chain.layers[-1] if chain.layers else None
     if isinstance(before, Recurrent) and chain.sequence:
         chain.layers[-1] = replace(before, return_sequences=False)
@@ -58,11 +85,11 @@ def convolution(chain: SoFar, layer: Described) -> None:
     kernel, *bias = layer.arrays(*names)
     if kernel.ndim == 4 and kernel.shape[1] == 1:  # of Keras 1
         kernel = kernel[:, 0]
-    if layer.get("data_format") == "channels_first" or kernel.ndim != 3:
+    _check_format(layer)
+    if kernel.ndim != 3:
         raise InputError(
-            f"The layer {layer} has data_format={layer.get('data_format')} and a "
-            f"kernel of the shape {kernel.shape}; allowed is channels_last, (B, T, "
-            f"m), and (taps, m, n)."
+            f"The layer {layer} has a kernel of the shape {kernel.shape}; allowed is "
+            f"(taps, m, n)."
         )
     check_size(layer, "filters", kernel.shape[-1])
     sizes = {"kernel_size": _one(layer, "kernel_size", kernel.shape[0])}
@@ -79,15 +106,10 @@ def convolution(chain: SoFar, layer: Described) -> None:
         function_of(layer),
         **counts,
     )
-    (before, after), chain.zeros = chain.zeros, (0, 0)
-    own = _padding(chain, layer, found)
-    found = replace(found, before=before + own[0], after=after + own[1])
-    if chain.steps is not None:
-        chain.steps = found.steps_of(chain.steps)
-    chain.layers.append(found)
+    _of_window(chain, layer, found)
 
 
-def _padding(chain: SoFar, layer: Described, found: Conv1D) -> tuple[int, int]:
+def _padding(chain: SoFar, layer: Described, found: OfWindow) -> tuple[int, int]:
     """The steps of zeros that Keras puts before and after a sequence."""
     padding = layer.get("padding", "valid")
     if padding == "causal":
@@ -103,7 +125,7 @@ def _padding(chain: SoFar, layer: Described, found: Conv1D) -> tuple[int, int]:
     return 0, 0
 
 
-def _left_over(chain: SoFar, layer: Described, found: Conv1D) -> int:
+def _left_over(chain: SoFar, layer: Described, found: OfWindow) -> int:
     """How many steps the last one that comes out has, without zeros."""
     if found.strides == 1:
         return 1
@@ -171,6 +193,7 @@ READERS: dict[str, Callable[[SoFar, Described], None]] = {
     **dict.fromkeys(RECURRENT, recurrent),
     "Bidirectional": bidirectional,
     **dict.fromkeys(CONVOLUTIONS, convolution),
+    **dict.fromkeys(_LOCAL_POOLS, local_pooling),
     "ZeroPadding1D": zero_padding,
     **dict.fromkeys(_POOLS, pooling),
     LAST: last,

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 from slimrnn.ir.data import finite, frozen, one_of
 from slimrnn.ir.layer import ACTIVATIONS, Array, AsWide, Layer
+from slimrnn.utils import checks
+
+#: of a normalization: so that no number of float32 is divided by 0
+LEAST_EPSILON = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +65,8 @@ class Activation(AsWide):
 
 
 @dataclass(frozen=True, eq=False)
-class Affine(Layer):
-    """``y = scale * x + offset``, both (m,): Rescaling and Normalization."""
+class Scaled(Layer):
+    """A layer with a ``scale`` and an ``offset`` for each number, both (m,)."""
 
     scale: Array
     offset: Array
@@ -75,6 +79,24 @@ class Affine(Layer):
     @property
     def inputs(self) -> int:
         return len(self.scale)
+
+
+@dataclass(frozen=True, eq=False)
+class Affine(Scaled):
+    """``y = scale * x + offset``: Rescaling and Normalization."""
+
+
+@dataclass(frozen=True, eq=False)
+class LayerNormalization(Scaled):
+    """``y = scale * (x - mean) / sqrt(variance + epsilon) + offset``, of each step."""
+
+    epsilon: float = 1e-3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        fits = checks.number(self.epsilon) and self.epsilon >= LEAST_EPSILON
+        what = f"a number of {LEAST_EPSILON} or more"
+        checks.check(f"epsilon of {self}", self.epsilon, fits, what)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from slimrnn.errors import InputError
 from slimrnn.ir.described import Described, numbers
-from slimrnn.ir.layers import Activation, Dense, Embedding, Masking, Skip
+from slimrnn.ir.layers import (
+    Activation,
+    Dense,
+    Embedding,
+    LayerNormalization,
+    Masking,
+    Skip,
+)
 from slimrnn.ir.so_far import SoFar, check_size, function_of
 
 #: from here on, x / deviation - mean / deviation would lose digits
@@ -46,15 +54,40 @@ def normalization(chain: SoFar, layer: Described) -> None:
         chain.affine(layer, 1 / deviation, 0)
 
 
-def batch_normalization(chain: SoFar, layer: Described) -> None:
-    """Once trained, ``gamma (x - mean) / sqrt(variance + epsilon) + beta``."""
+def _check_axis(chain: SoFar, layer: Described, **usual: Any) -> None:
+    """Refuse what is not over the features, and other settings than the usual ones."""
     axis, rank = layer.get("axis", -1), 3 if chain.sequence else 2
     axis = axis[0] if isinstance(axis, (list, tuple)) and len(axis) == 1 else axis
-    if axis not in (-1, rank - 1) or layer.get("mode", 0):
+    others = {name: layer.get(name, value) for name, value in usual.items()}
+    if axis not in (-1, rank - 1) or others != usual:
+        said = "".join(f", {name}={value}" for name, value in others.items())
+        allowed = "".join(f", {name}={value}" for name, value in usual.items())
         raise InputError(
-            f"The layer {layer} has axis={axis}, mode={layer.get('mode', 0)}; "
-            f"allowed is the axis of the features, -1, and mode 0."
+            f"The layer {layer} has axis={axis}{said}; allowed is the axis of the "
+            f"features, -1{allowed}."
         )
+
+
+def layer_normalization(chain: SoFar, layer: Described) -> None:
+    _check_axis(chain, layer, rms_scaling=False)
+    usual = {"gamma": np.ones, "beta": np.zeros}
+    names = [k for k, s in zip(usual, _SETTINGS, strict=True) if layer.get(s, True)]
+    found = dict(zip(names, layer.arrays(*names), strict=True))
+    width = chain.width(layer)
+    scale, offset = (
+        found.get(k, make(width, "float32")).reshape(-1) for k, make in usual.items()
+    )
+    epsilon = float(layer.get("epsilon", 1e-3))
+    chain.layers.append(LayerNormalization(layer.name, scale, offset, epsilon))
+
+
+#: whether a normalization has gamma and beta
+_SETTINGS = ("scale", "center")
+
+
+def batch_normalization(chain: SoFar, layer: Described) -> None:
+    """Once trained, ``gamma (x - mean) / sqrt(variance + epsilon) + beta``."""
+    _check_axis(chain, layer, mode=0)
     scale, center = layer.get("scale", True), layer.get("center", True)
     names = ("gamma",) * bool(scale) + ("beta",) * bool(center)
     found = layer.arrays(*names, "moving_mean", "moving_variance")
@@ -127,6 +160,7 @@ READERS: dict[str, Callable[[SoFar, Described], None]] = {
     "Rescaling": rescaling,
     "Normalization": normalization,
     "BatchNormalization": batch_normalization,
+    "LayerNormalization": layer_normalization,
     "TimeDistributed": distributed,
     "Dense": dense,
     "Activation": activation,

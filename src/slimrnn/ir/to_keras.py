@@ -101,6 +101,25 @@ def _affine(layer: ir.Affine) -> Made:
     return keras.layers.Rescaling(scale, offset, name=layer.name), []
 
 
+def _normalization(layer: ir.LayerNormalization) -> Made:
+    made = keras.layers.LayerNormalization(epsilon=layer.epsilon, name=layer.name)
+    return made, [layer.scale, layer.offset]
+
+
+def _local_pool(layer: ir.LocalPool) -> Made:
+    padding = "same" if layer.before or layer.after else "valid"
+    made = _LOCAL_POOLS[layer.how](
+        layer.taps, layer.strides, padding=padding, name=layer.name
+    )
+    return made, []
+
+
+_LOCAL_POOLS: dict[str, Callable[..., keras.layers.Layer]] = {
+    "average": keras.layers.AveragePooling1D,
+    "max": keras.layers.MaxPooling1D,
+}
+
+
 def _activation(layer: ir.Activation) -> Made:
     function = _FUNCTIONS[layer.activation]
     return keras.layers.Activation(function, name=layer.name), []
@@ -191,6 +210,8 @@ _LAYERS: dict[type, Callable[[Any], Made]] = {
     ir.Activation: _activation,
     ir.Skip: _skip,
     ir.Pool: _pool,
+    ir.LocalPool: _local_pool,
+    ir.LayerNormalization: _normalization,
     ir.Dense: _dense,
     ir.Conv1D: _convolution,
     ir.Recurrent: _recurrent,
