@@ -34,9 +34,10 @@ class Stream:
     is trained afterwards needs a new Stream.
 
     A stream takes what ``slimrnn.ir.from_keras`` reads, but for layers that need the
-    whole sequence: ``Bidirectional``, ``go_backwards``, and a Conv1D that looks ahead
-    (``padding="same"``). Each step passes every
-    layer, so ``return_sequences`` and ``Flatten`` do not matter. A masked step, by
+    whole sequence: ``Bidirectional``, ``go_backwards``, and a Conv1D or a local pool
+    that looks ahead (``padding="same"``). After one with strides there are fewer steps
+    out than in: :meth:`step` gives None for the others, and :meth:`run` leaves them out.
+    Each step passes every layer, so ``return_sequences`` and ``Flatten`` do not matter. A masked step, by
     ``Masking`` or index 0 of an Embedding with ``mask_zero``, keeps the states of its
     row.
 
@@ -116,8 +117,8 @@ class Stream:
 
         Returns:
             (B, n), or (n,) where x has no axis for the batch: the last layer's output
-            after this step, a new array each time. None where a Conv1D waits for more
-            steps: for its first ones where it is not causal, for the next ones where it
+            after this step, a new array each time. None where a Conv1D or a local pool
+            waits for more steps: for its first ones where it is not causal, for the next ones where it
             has strides.
 
         Raises:
@@ -202,7 +203,7 @@ class Stream:
 
         They are copies: read them to keep them, assign them to restore them. h is a
         recurrent layer's last output, c the cell state of an LSTM; x are the last steps
-        into a Conv1D, the oldest first, and wait is how many it takes before it gives
+        into a Conv1D or a local pool, the oldest first, and wait is how many it takes before it gives
         something.
 
         Raises:

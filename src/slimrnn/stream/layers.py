@@ -11,6 +11,7 @@ import numpy as np
 
 from slimrnn.errors import InputError
 from slimrnn.ir import layers as ir
+from slimrnn.ir.over_time import OfWindow
 from slimrnn.native import library
 from slimrnn.variants import WEIGHTS
 
@@ -18,7 +19,7 @@ Array = np.ndarray
 
 #: slim_layer's kinds, in the order of slimrnn.h
 EMBEDDING, CELL, DENSE, POINTWISE, MASKING, SKIP, CONVOLUTION = range(7)
-AVERAGE, LARGEST = 7, 8
+AVERAGE, LARGEST, NORMALIZATION, WINDOW_AVERAGE, WINDOW_LARGEST = range(7, 12)
 
 #: by number, as slimrnn.h has them
 _NUMBERS = {name: k for k, name in enumerate(ir.ACTIVATIONS)}
@@ -37,7 +38,7 @@ class Part:
     cell: library.Cell | None = None
     states: Mapping[str, int] = field(default_factory=dict)  # their widths, by name
     initial: Mapping[str, Any] | None = None  # (n,) for each state; None for 0
-    steps: tuple[int, int, int] = (0, 0, 0)  # of a convolution: taps, dilation, strides
+    steps: tuple[int, int, int] = (0, 0, 0)  # of a window: taps, dilation, strides
 
     @property
     def work(self) -> int:
@@ -109,20 +110,30 @@ def _pool(layer: ir.Pool) -> Part:
     return Part(kind, layer.inputs, layer.outputs, (), states=states)
 
 
+def _normalization(layer: ir.LayerNormalization) -> Part:
+    weights = (layer.scale, layer.offset, np.array([layer.epsilon], "float32"))
+    return Part(NORMALIZATION, layer.inputs, layer.outputs, weights)
+
+
 def _convolution(layer: ir.Conv1D) -> Part:
+    part = replace(_dense(layer.of_window), kind=CONVOLUTION, inputs=layer.inputs)
+    return _sliding(layer, part)
+
+
+def _local_pool(layer: ir.LocalPool) -> Part:
+    kind = WINDOW_AVERAGE if layer.how == "average" else WINDOW_LARGEST
+    return _sliding(layer, Part(kind, layer.inputs, layer.outputs, ()))
+
+
+def _sliding(layer: OfWindow, part: Part) -> Part:
+    """The part, with the steps that the layer looks at."""
     if layer.why_no_step:
         _whole(layer)
     states, first = {"x": layer.span * layer.inputs}, {}
     if not layer.gives_each:
         states["wait"], first["wait"] = 1, layer.waits
-    return replace(
-        _dense(layer.of_window),
-        kind=CONVOLUTION,
-        inputs=layer.inputs,
-        states=states,
-        initial=first,
-        steps=(layer.taps, layer.dilation, layer.strides),
-    )
+    steps = (layer.taps, layer.dilation, layer.strides)
+    return replace(part, states=states, initial=first, steps=steps)
 
 
 def _recurrent(layer: ir.Recurrent) -> Part:
@@ -153,6 +164,8 @@ _PARTS: dict[type, Callable[[Any], Part]] = {
     ir.Skip: _skip,
     ir.Dense: _dense,
     ir.Conv1D: _convolution,
+    ir.LocalPool: _local_pool,
+    ir.LayerNormalization: _normalization,
     ir.Pool: _pool,
     ir.Recurrent: _recurrent,
     ir.Bidirectional: _whole,

@@ -55,6 +55,11 @@ class Arithmetic:
         """Whether it is of integers: each row of a matrix has a multiplier."""
         return self.weight != self.vector
 
+    @property
+    def lowest(self) -> float:
+        """The lowest number of a vector."""
+        return -32768 if self.scaled else float(np.finfo("float32").min)
+
     def columns(self, count: int) -> int:
         """The columns in memory of a matrix of so many."""
         return -(-count // self.multiple) * self.multiple

@@ -94,6 +94,28 @@ def _softmax(y: Array) -> Array:
     return powers / total
 
 
+def _normalize(
+    x: Array, scale: Array, offset: Array, epsilon: float, shift: int
+) -> Array:
+    n, mean, variance = np.float32(x.shape[-1]), np.zeros_like(x[..., :1]), 0
+    for k in range(x.shape[-1]):
+        mean = mean + x[..., k : k + 1]
+    mean = mean / n
+    for k in range(x.shape[-1]):
+        d = x[..., k : k + 1] - mean
+        variance = variance + d * d
+    v = variance / n + np.float32(epsilon)
+    half = np.float32(0.5) * v
+    by = (np.int32(_ROOT) - (v.view("int32") >> 1)).view("float32")
+    for _ in range(3):
+        by = by * (np.float32(1.5) - half * by * by)
+    return (x - mean) * by * scale + offset
+
+
+#: half of which minus half of a number's bits are near those of 1 / sqrt(number)
+_ROOT = 0x5F3759DF
+
+
 def _relu(x: Array) -> Array:
     return np.where(x > 0, x, np.zeros_like(x))
 
@@ -152,6 +174,39 @@ static void slim_softmax(float *y, int n)
 """
 
 
+_NORMALIZE = f"""\
+/* 1 / sqrt(v) of v > 0: a guess by its bits, and Newton's method. */
+static float slim_inverse_root(float v)
+{{
+    const float half = 0.5f * v;
+    union {{
+        float value;
+        uint32_t bits;
+    }} root = {{v}};
+    root.bits = {_ROOT:#x}u - (root.bits >> 1);
+    for (int k = 0; k < 3; k++) {{
+        root.value = root.value * (1.5f - half * root.value * root.value);
+    }}
+    return root.value;
+}}
+
+/* y = (x - mean) / sqrt(variance + epsilon) * scale + offset */
+static void slim_normalize(float *y, const float *x, const TABLE float *scale,
+                           const TABLE float *offset, int n, float epsilon)
+{{
+    float mean = 0.0f, variance = 0.0f;
+    for (int j = 0; j < n; j++) mean += x[j];
+    mean = mean / (float)n;
+    for (int j = 0; j < n; j++) {{
+        const float d = x[j] - mean;
+        variance += d * d;
+    }}
+    const float by = slim_inverse_root(variance / (float)n + epsilon);
+    for (int j = 0; j < n; j++) y[j] = (x[j] - mean) * by * scale[j] + offset[j];
+}}
+"""
+
+
 #: of float32, in the order in which the file has them
 FLOAT32: dict[str, Function] = {
     "slim_tanh": Function(_tanh_source(), _tanh),
@@ -177,6 +232,7 @@ FLOAT32: dict[str, Function] = {
         _relu,
     ),
     "slim_softmax": Function(_softmax_source(), _softmax),
+    "slim_normalize": Function(_NORMALIZE, _normalize),
 }
 
 
@@ -221,6 +277,66 @@ def _hard_int_source(name: str, slope: int) -> str:
     const int32_t y = ((saturate(v) * {slope}) >> 14) + 16384;
     return y < 0 ? 0 : y > 32767 ? 32767 : y;
 }}
+"""
+
+
+def _normalize_int(
+    x: Array, scale: Array, offset: Array, epsilon: float, shift: int
+) -> Array:
+    n = x.shape[-1]
+    mean = (x.sum(-1, keepdims=True) + 32768 * n + n // 2) // n - 32768
+    d = x - mean
+    v = ((d * d).sum(-1, keepdims=True) << 8) // n + int(epsilon)
+    places = np.full_like(v, shift + 27)
+    for _ in range(16):
+        large, small = v >= 1 << 32, v < 1 << 30
+        v = np.where(large, v >> 2, np.where(small, v << 2, v))
+        places = places + large - small
+    root = np.zeros_like(v)
+    for bit in range(15, -1, -1):
+        more = root + (1 << bit)
+        root = np.where(more * more <= v, more, root)
+    root = root + (v - root * root > root)
+    product = d * ((1 << 31) // root) * scale.astype("int64")
+    return ((product + (np.int64(1) << (places - 1))) >> places) + offset
+
+
+_NORMALIZE_INT = """\
+/* 2^31 / sqrt(v), of v from 2^30 on. */
+static int32_t slim_inverse_root(uint32_t v)
+{
+    uint32_t root = 0;
+    for (uint32_t bit = 32768; bit > 0; bit >>= 1) {
+        if ((root + bit) * (root + bit) <= v) root += bit;
+    }
+    if (v - root * root > root) root++; /* the nearest */
+    return (int32_t)(0x80000000u / root);
+}
+
+/* y = (x - mean) / sqrt(variance + epsilon) * scale + offset; epsilon is in squares of a
+ * unit of x, times 256, and y has shift fraction bits less than the scale. */
+static void slim_normalize(int16_t *y, const int16_t *x, const TABLE int16_t *scale,
+                           const TABLE int16_t *offset, int n, uint64_t epsilon, int shift)
+{
+    uint32_t sum = (uint32_t)n / 2;
+    uint64_t v = 0;
+    for (int j = 0; j < n; j++) sum += (uint32_t)((int32_t)x[j] + 32768);
+    const int32_t mean = (int32_t)(sum / (uint32_t)n) - 32768;
+    for (int j = 0; j < n; j++) {
+        const int64_t d = x[j] - mean;
+        v += (uint64_t)(d * d);
+    }
+    v = (v << 8) / (uint32_t)n + epsilon;
+    int places = shift + 27;
+    for (; v >> 32 != 0; v >>= 2) places++;
+    for (; v >> 30 == 0; v <<= 2) places--;
+    const int32_t by = slim_inverse_root((uint32_t)v);
+    const int64_t half = INT64_C(1) << (places - 1);
+    for (int j = 0; j < n; j++) {
+        const int64_t product = (int64_t)(x[j] - mean) * by * scale[j];
+        y[j] = (int16_t)(((product + half) >> places) + offset[j]);
+    }
+}
 """
 
 
@@ -272,4 +388,5 @@ static int32_t slim_sigmoid(int32_t v)
         )
         for name, slope in _HARD_INT.items()
     },
+    "slim_normalize": Function(_NORMALIZE_INT, _normalize_int),
 }

@@ -21,6 +21,8 @@ from slimrnn.ir.layers import (
     Dense,
     Embedding,
     Layer,
+    LayerNormalization,
+    LocalPool,
     Masking,
     Pool,
     Recurrent,
@@ -51,6 +53,8 @@ class Lowered:
         directions: of a Bidirectional, its two layers.
         lost: of integers, by how many fraction bits a Skip's output is shorter than its
             input; ``shift``: by how many its products are longer than its output.
+        epsilon: of a LayerNormalization; of integers, in squares of a unit of its input,
+            times 256.
         initial: (n,) of each state that does not begin as 0, by name.
     """
 
@@ -61,6 +65,7 @@ class Lowered:
     directions: tuple[Lowered, ...] = ()
     lost: int = 0
     shift: int = 0
+    epsilon: float = 0
     initial: Mapping[str, Array] = field(default_factory=dict)
 
     @property
@@ -172,6 +177,11 @@ def dense_tables(layer: Dense | Conv1D) -> dict[str, Array]:
     return tables if layer.bias is None else {**tables, "bias": layer.bias}
 
 
+def scaled_tables(layer: Affine | LayerNormalization) -> dict[str, Array]:
+    """The tables of what scales and adds, as float32."""
+    return {"scale": layer.scale, "offset": layer.offset}
+
+
 def _recurrent(layer: Recurrent) -> Lowered:
     return Lowered(layer, tables_of(layer.cell), initial=layer.initial or {})
 
@@ -184,13 +194,15 @@ def _bidirectional(layer: Bidirectional) -> Lowered:
 _LOWER: dict[type, Callable[[Any], Lowered]] = {
     Embedding: lambda layer: Lowered(layer, {"table": layer.table}),
     Masking: Lowered,
-    Affine: lambda layer: Lowered(
-        layer, {"scale": layer.scale, "offset": layer.offset}
+    Affine: lambda layer: Lowered(layer, scaled_tables(layer)),
+    LayerNormalization: lambda layer: Lowered(
+        layer, scaled_tables(layer), epsilon=layer.epsilon
     ),
     Skip: lambda layer: Lowered(layer, {"scale": layer.scale}),
     Dense: lambda layer: Lowered(layer, dense_tables(layer)),
     Conv1D: lambda layer: Lowered(layer, dense_tables(layer)),
     Activation: Lowered,
+    LocalPool: Lowered,
     Pool: Lowered,
     Recurrent: _recurrent,
     Bidirectional: _bidirectional,

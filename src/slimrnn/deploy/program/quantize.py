@@ -29,6 +29,8 @@ from slimrnn.ir.layers import (
     Conv1D,
     Dense,
     Embedding,
+    LayerNormalization,
+    LocalPool,
     Masking,
     Pool,
     Recurrent,
@@ -40,6 +42,8 @@ from slimrnn.variants import ACTIVATIONS, CANDIDATE, FAMILIES
 Array = np.ndarray
 
 _INT8, _INT16 = 127, 32767
+#: numbers of 16 bits whose sum fits 32
+_MOST_NORMALIZED = 65535
 #: activations that int8 has: all stay within -1 and 1
 _GATES = tuple(name for name, known in ACTIVATIONS.items() if known.is_gate)
 _BOUNDED = tuple(
@@ -124,7 +128,29 @@ class _Quantizer:
     def _vector(self, scale: float, units: int) -> None:
         self.scale, self.units, self.reach = scale, units, scale * units
 
-    def pool(self, layer: Pool) -> None:
+    def normalization(self, layer: LayerNormalization) -> None:
+        """A deviation is at most sqrt(n - 1) of the root of their mean square."""
+        largest = float(abs(layer.scale).max())
+        reach = largest * math.sqrt(layer.inputs) + float(abs(layer.offset).max())
+        bits = _bits_of(max(reach, 2.0**-SUM_BITS))
+        of_scale = min(bits + 15, _bits_of(max(largest, 2.0**-30)))
+        epsilon = max(1, round(256 * layer.epsilon / self.scale**2))
+        if bits < 0 or layer.inputs > _MOST_NORMALIZED or epsilon >= 2**61:
+            raise InputError(
+                f"int8: {layer.name} gives up to {reach:.3g} of {layer.inputs} numbers "
+                f"of up to {self.reach:.3g}; allowed are {_INT16}, {_MOST_NORMALIZED} "
+                f"and numbers that are not far below its epsilon, {layer.epsilon:g}."
+            )
+        tables = {
+            "scale": self._fixed(layer.name, "scale", layer.scale, of_scale),
+            "offset": self._fixed(layer.name, "offset", layer.offset, bits),
+        }
+        self.layers.append(
+            Lowered(layer, tables, bits, shift=of_scale - bits, epsilon=epsilon)
+        )
+        self._fraction(bits)
+
+    def pool(self, layer: Pool | LocalPool) -> None:
         """An average, rounded to the nearest, or a largest stays within the range."""
         self.layers.append(Lowered(layer))
 
@@ -142,8 +168,7 @@ class _Quantizer:
             )
         have, reach = self.bits, self.reach
         largest = abs(layer.scale).max() * self.input_reach
-        bits = math.floor(math.log2((_INT16 - 7) / ((reach + largest) * 1.01)))
-        bits = min(have, bits)
+        bits = min(have, _bits_of(reach + largest))
         if bits < 0:
             raise InputError(
                 f"int8: the outputs of {layer.name} can reach {reach + largest:.0f}, "
@@ -172,7 +197,7 @@ class _Quantizer:
         reach = max(reach, 2.0**-SUM_BITS)  # all weights may be 0
         bits = SUM_BITS
         if function in ("linear", "relu"):
-            bits = min(ONE_BITS, math.floor(math.log2((_INT16 - 7) / (reach * 1.01))))
+            bits = min(ONE_BITS, _bits_of(reach))
         elif function not in _BOUNDED:
             raise InputError(f"int8 has no {function}; {layer.name} has it.")
         if bits < 0:
@@ -324,6 +349,11 @@ class _Quantizer:
         return rounded.astype("int16")
 
 
+def _bits_of(reach: float) -> int:
+    """The fraction bits with which 16 bits hold so large a number, and some more."""
+    return math.floor(math.log2((_INT16 - 7) / (reach * 1.01)))
+
+
 def _rounded(values: Array, largest: Array) -> tuple[Array, Array]:
     """Numbers of 8 bits, and their scale."""
     scale = np.where(largest > 0, largest, 1).astype(float) / _INT8
@@ -366,9 +396,11 @@ _QUANTIZE: dict[type, Callable[[_Quantizer, Any], None]] = {
     Embedding: _Quantizer.embedding,
     Masking: _Quantizer.masking,
     Affine: _Quantizer.rescaling,
+    LayerNormalization: _Quantizer.normalization,
     Skip: _Quantizer.skip,
     Dense: _Quantizer.dense,
     Conv1D: _Quantizer.dense,
+    LocalPool: _Quantizer.pool,
     Pool: _Quantizer.pool,
     Activation: _Quantizer.activation,
     Recurrent: _Quantizer.recurrent,

@@ -22,6 +22,8 @@ from slimrnn.ir.layers import (
     Conv1D,
     Dense,
     Embedding,
+    LayerNormalization,
+    LocalPool,
     Masking,
     Pool,
     Recurrent,
@@ -97,6 +99,13 @@ class _Run:
     def affine(self, layer: Affine, lowered: Lowered, x: Array, _: Any) -> Array:
         return inputs.affine(layer, x)
 
+    def normalization(
+        self, layer: LayerNormalization, lowered: Lowered, x: Array, _: Any
+    ) -> Array:
+        normalize = self.arithmetic.functions["slim_normalize"].simulator
+        scale, offset = (lowered.tables[key] for key in ("scale", "offset"))
+        return normalize(x, scale, offset, lowered.epsilon, lowered.shift)
+
     def activation(
         self, layer: Activation, lowered: Lowered, x: Array, _: Any
     ) -> Array:
@@ -148,6 +157,20 @@ class _Run:
         if self.arithmetic.scaled:  # to the nearest
             return (so_far + 32768 * count + count // 2) // by - 32768 * (count > 0)
         return so_far / by
+
+    def local_pool(self, layer: LocalPool, lowered: Lowered, x: Array, _: Any) -> Array:
+        """The steps of each window in their order."""
+        first = layer.strides * np.arange(layer.steps_of(x.shape[1])) - layer.before
+        shape = (len(x), len(first), layer.outputs)
+        averages, count = layer.how == "average", np.zeros((len(first), 1), self.dtype)
+        found = np.full(shape, 0 if averages else self.arithmetic.lowest, self.dtype)
+        for k in range(layer.taps):
+            there = ((first + k >= 0) & (first + k < x.shape[1]))[:, None]
+            step = x[:, np.clip(first + k, 0, x.shape[1] - 1)]
+            more = found + step if averages else np.maximum(found, step)
+            found = np.where(there, more, found)
+            count = count + there.astype(self.dtype)
+        return self._averaged(found, count, layer.how)
 
     def recurrent(
         self, layer: Recurrent, lowered: Lowered, x: Array, mask: Array | None
@@ -207,10 +230,12 @@ _RUN: dict[type, Callable[..., Array]] = {
     Embedding: _Run.embedding,
     Masking: _Run.masking,
     Affine: _Run.affine,
+    LayerNormalization: _Run.normalization,
     Activation: _Run.activation,
     Skip: _Run.skip,
     Dense: _Run.dense,
     Conv1D: _Run.convolution,
+    LocalPool: _Run.local_pool,
     Pool: _Run.pool,
     Recurrent: _Run.recurrent,
     Bidirectional: _Run.bidirectional,

@@ -167,6 +167,9 @@ enum {
   SLIM_LAYER_CONVOLUTION, /* a dense layer of some steps, the last of them this one */
   SLIM_LAYER_AVERAGE,   /* of the steps so far, but those that a mask leaves out */
   SLIM_LAYER_LARGEST,   /* of each number in the steps so far */
+  SLIM_LAYER_NORMALIZATION,  /* scale * (x - mean) / sqrt(variance + a number) + offset */
+  SLIM_LAYER_WINDOW_AVERAGE, /* of each number in so many steps, the last one this */
+  SLIM_LAYER_WINDOW_LARGEST, /* likewise */
   SLIM_LAYERS
 };
 enum { SLIM_SOFTMAX = SLIM_ACTIVATIONS };
@@ -177,19 +180,20 @@ typedef struct {
   int32_t activation;      /* of a dense or pointwise layer: SLIM_TANH ... or
                               SLIM_SOFTMAX */
   int32_t mask_zero;       /* an embedding's index 0 keeps the states of that row */
-  int32_t taps, dilation, strides; /* of a convolution: how many steps, how far apart,
-                                      and how often something comes out */
+  int32_t taps, dilation, strides; /* of a convolution or a window: how many steps, how
+                                      far apart, and how often something comes out */
   const slim_cell *cell;
   slim_buffer weights[SLIM_WEIGHTS]; /* dense: (inputs, outputs) and, as the second,
                                         (outputs) or NULL; embedding: (inputs,
                                         outputs); pointwise: scale and offset,
                                         (inputs) each, or neither; masking: the
-                                        value; skip: scale, (inputs); convolution: as
+                                        value; skip: scale, (inputs); normalization:
+                                        scale, offset, the number; convolution: as
                                         dense, of taps * inputs. Copied are a dense
                                         layer's, a convolution's and a cell's */
   slim_buffer states[SLIM_STATES]; /* of a cell: (B, slim_padded(n)), read and written by
                                       each step; the caller's, 0 behind the first n. Of a
-                                      convolution: its last steps, oldest first, (B,
+                                      convolution or a window: its last steps, oldest first, (B,
                                       slim_padded(((taps - 1) * dilation + 1) * inputs)),
                                       and how many to wait for what comes out, (B,
                                       slim_padded(1)); NULL: none. Of an average and a

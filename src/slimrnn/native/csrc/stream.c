@@ -1,4 +1,6 @@
 /* A stream: layers, each with its plan and its scratch in one piece of memory. */
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,14 +61,12 @@ static int64_t span_of(const slim_layer *l) {
   return (l->taps - (int64_t)1) * l->dilation + 1;
 }
 
-static int is_good_convolution(const slim_layer *l, int batch) {
+static int is_good_window(const slim_layer *l, int batch) {
   if (l->taps < 1 || l->dilation < 1 || l->strides < 1) return 0;
   const int64_t span = span_of(l);
   if (span > SLIM_MOST_WIDE || span * l->inputs > SLIM_MOST_WIDE) return 0;
   const slim_buffer wait = l->states[1];
-  return holds(l->weights[0], (int64_t)l->taps * l->inputs, l->outputs) &&
-         may_hold(l->weights[1], l->outputs) &&
-         holds(l->states[0], batch, slim_padded((int)(span * l->inputs))) &&
+  return holds(l->states[0], batch, slim_padded((int)(span * l->inputs))) &&
          (wait.at ? holds(wait, batch, slim_padded(1)) : l->strides == 1);
 }
 
@@ -82,12 +82,20 @@ static int is_good(const slim_layer *layers, int k, int batch) {
   if (l->kind == SLIM_LAYER_DENSE)
     return holds(l->weights[0], l->inputs, l->outputs) &&
            may_hold(l->weights[1], l->outputs);
-  if (l->kind == SLIM_LAYER_CONVOLUTION) return is_good_convolution(l, batch);
+  if (l->kind == SLIM_LAYER_CONVOLUTION)
+    return is_good_window(l, batch) &&
+           holds(l->weights[0], (int64_t)l->taps * l->inputs, l->outputs) &&
+           may_hold(l->weights[1], l->outputs);
   if (l->inputs != l->outputs) return 0;
   if (l->kind == SLIM_LAYER_POINTWISE)
     return may_hold(l->weights[0], l->inputs) && may_hold(l->weights[1], l->inputs) &&
            !l->weights[0].at == !l->weights[1].at;
   if (l->kind == SLIM_LAYER_SKIP) return is_good_skip(layers, k);
+  if (l->kind == SLIM_LAYER_WINDOW_AVERAGE || l->kind == SLIM_LAYER_WINDOW_LARGEST)
+    return is_good_window(l, batch);
+  if (l->kind == SLIM_LAYER_NORMALIZATION)
+    return holds(l->weights[0], 1, l->inputs) && holds(l->weights[1], 1, l->inputs) &&
+           holds(l->weights[2], 1, 1);
   if (l->kind == SLIM_LAYER_AVERAGE || l->kind == SLIM_LAYER_LARGEST)
     return holds(l->states[0], batch, slim_padded(l->inputs)) &&
            holds(l->states[1], batch, slim_padded(1));
@@ -237,8 +245,24 @@ static void pool(const slim_stream *s, const part *p, const float *x, ptrdiff_t 
   }
 }
 
+/* out = scale * (x - mean) / sqrt(variance + a number) + offset, for each row. */
+static void normalize(const slim_stream *s, const part *p, const float *x,
+                      ptrdiff_t row) {
+  const int n = p->layer.inputs;
+  const float *scale = p->layer.weights[0].at, *offset = p->layer.weights[1].at;
+  const float *more = p->layer.weights[2].at;
+  for (int r = 0; r < s->batch; r++, x += row) {
+    float *out = p->out + (ptrdiff_t)r * p->row, mean = 0, variance = 0;
+    for (int j = 0; j < n; j++) mean += x[j];
+    mean /= n;
+    for (int j = 0; j < n; j++) variance += (x[j] - mean) * (x[j] - mean);
+    const float by = 1 / sqrtf(variance / n + *more);
+    for (int j = 0; j < n; j++) out[j] = scale[j] * ((x[j] - mean) * by) + offset[j];
+  }
+}
+
 /* One step more of the past of each row; 0 where nothing comes out of it yet. */
-static int convolve(const slim_stream *s, const part *p, const float *x, ptrdiff_t row) {
+static int slide(const slim_stream *s, const part *p, const float *x, ptrdiff_t row) {
   const slim_layer *l = &p->layer;
   const int m = l->inputs, wide = (int)span_of(l) * m;
   const ptrdiff_t pitch = slim_padded(wide), one = slim_padded(1);
@@ -254,8 +278,15 @@ static int convolve(const slim_stream *s, const part *p, const float *x, ptrdiff
       *wait = waits ? *wait - 1 : (float)(l->strides - 1);
     if (waits) return 0;
   }
-  const int inputs = l->taps * m;
-  const float *window = past;
+  return 1;
+}
+
+/* The dense layer of the last steps. */
+static void convolve(const slim_stream *s, const part *p) {
+  const slim_layer *l = &p->layer;
+  const int m = l->inputs, inputs = l->taps * m;
+  const float *past = l->states[0].at, *window = past;
+  const ptrdiff_t pitch = slim_padded((int)span_of(l) * m);
   ptrdiff_t next = pitch;
   if (l->dilation > 1) {
     for (int r = 0; r < s->batch; r++)
@@ -267,7 +298,25 @@ static int convolve(const slim_stream *s, const part *p, const float *x, ptrdiff
   }
   s->kernels->dense(p->packed, window, next, p->out, inputs, l->outputs, s->batch,
                     l->activation);
-  return 1;
+}
+
+/* The average, or the largest, of the last steps. */
+static void pool_window(const slim_stream *s, const part *p) {
+  const slim_layer *l = &p->layer;
+  const int n = l->inputs, averages = l->kind == SLIM_LAYER_WINDOW_AVERAGE;
+  const ptrdiff_t pitch = slim_padded((int)span_of(l) * n);
+  const float *past = l->states[0].at;
+  for (int r = 0; r < s->batch; r++, past += pitch) {
+    float *out = p->out + (ptrdiff_t)r * p->row;
+    for (int j = 0; j < n; j++) {
+      float found = averages ? 0 : -FLT_MAX;
+      for (int k = 0; k < l->taps; k++) {
+        const float value = past[(ptrdiff_t)k * l->dilation * n + j];
+        found = averages ? found + value : value > found ? value : found;
+      }
+      out[j] = averages ? found / l->taps : found;
+    }
+  }
 }
 
 static int step(slim_stream *s) {
@@ -294,8 +343,15 @@ static int step(slim_stream *s) {
       skip(s, p, x, row);
     } else if (l->kind == SLIM_LAYER_AVERAGE || l->kind == SLIM_LAYER_LARGEST) {
       pool(s, p, x, row, live);
+    } else if (l->kind == SLIM_LAYER_NORMALIZATION) {
+      normalize(s, p, x, row);
     } else if (l->kind == SLIM_LAYER_CONVOLUTION) {
-      if (!convolve(s, p, x, row)) return SLIM_WAITS;
+      if (!slide(s, p, x, row)) return SLIM_WAITS;
+      convolve(s, p);
+    } else if (l->kind == SLIM_LAYER_WINDOW_AVERAGE ||
+               l->kind == SLIM_LAYER_WINDOW_LARGEST) {
+      if (!slide(s, p, x, row)) return SLIM_WAITS;
+      pool_window(s, p);
     } else {
       s->kernels->stream_step(p->plan, s->batch, x, row, l->states[0].at, l->states[1].at,
                               live, p->scratch);
