@@ -28,6 +28,8 @@ from slimrnn.ir.layers import (
     Dense,
     Embedding,
     Layer,
+    LayerNormalization,
+    LocalPool,
     Masking,
     Pool,
     Recurrent,
@@ -182,6 +184,7 @@ def _refused(layer: Layer) -> dict[str, Any]:
 
 _WRITERS: dict[type, Callable[[Any], dict[str, Any]]] = {
     **dict.fromkeys((Embedding, Masking, Bidirectional, Pool), _refused),
+    **dict.fromkeys((LayerNormalization, LocalPool), _refused),
     Affine: _affine,
     Dense: _dense,
     Conv1D: _convolution,

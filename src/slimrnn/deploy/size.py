@@ -19,7 +19,16 @@ from slimrnn.deploy.program.op_count import OpCounter, product_counts
 from slimrnn.deploy.program.program import Lowered
 from slimrnn.errors import InputError
 from slimrnn.ir import read
-from slimrnn.ir.layers import Affine, Conv1D, Dense, Embedding, Pool, Recurrent
+from slimrnn.ir.layers import (
+    Affine,
+    Conv1D,
+    Dense,
+    Embedding,
+    LayerNormalization,
+    LocalPool,
+    Pool,
+    Recurrent,
+)
 from slimrnn.ir.model import Model
 from slimrnn.utils.markup import table
 
@@ -180,11 +189,26 @@ def _pool(pool: Lowered, arithmetic: Arithmetic) -> Mapping[str, int]:
     return {"operations": 2 * n, "numbers": 4 * n, "divisions": n * divided}
 
 
+def _local_pool(pool: Lowered, arithmetic: Arithmetic) -> Mapping[str, int]:
+    assert isinstance(pool.layer, LocalPool)
+    n, taps, divided = pool.inputs, pool.layer.taps, pool.layer.how == "average"
+    return {
+        **{"loops": 1 + taps, "passes": (1 + taps) * n},
+        **{"operations": taps * n, "numbers": 2 * n + 3 * taps * n},
+        "divisions": n * divided,
+    }
+
+
 _COUNTS: dict[type, Callable[[Lowered, Arithmetic], Mapping[str, int]]] = {
     Recurrent: _cell,
     Dense: _dense,
     Conv1D: _convolution,
+    LocalPool: _local_pool,
     Pool: _pool,
+    LayerNormalization: lambda layer, _: {
+        "slim_normalize": layer.inputs,
+        "normalized": 1,
+    },
     Affine: lambda affine, _: {
         "operations": 2 * affine.inputs,
         "numbers": 4 * affine.inputs,

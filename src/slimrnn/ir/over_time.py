@@ -113,6 +113,11 @@ class LocalPool(OfWindow, AsWide):
         one_of(f"The layer {self} takes the", self.how, POOLS[:2])
         self._check_window()
 
+    def same(self, steps: int) -> tuple[int, int]:
+        """Before and after, as Keras's ``padding="same"`` has them for so many steps."""
+        both = max(0, self.taps - 1 - (steps - 1) % self.strides)
+        return both // 2, both - both // 2
+
     @property
     def why_no_step(self) -> str:
         if self.before and not self.after:

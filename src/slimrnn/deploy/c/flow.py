@@ -18,11 +18,14 @@ from slimrnn.ir.layers import (
     Conv1D,
     Dense,
     Embedding,
+    LayerNormalization,
+    LocalPool,
     Masking,
     Pool,
     Recurrent,
     Skip,
 )
+from slimrnn.ir.over_time import OfWindow
 
 
 class Flow:
@@ -131,6 +134,18 @@ class Flow:
         )
         self.value = to
 
+    def _normalization(self, layer: LayerNormalization, part: Part, to: str) -> None:
+        to = to or self.vector(part.name, self.width)
+        lowered, name = part.lowered, part.name
+        more = number(np.float32(lowered.epsilon))
+        if self.arithmetic.scaled:
+            more = f"UINT64_C({lowered.epsilon}), {lowered.shift}"
+        self.lines.append(
+            f"slim_normalize({to}, {self.value}, {name}_scale, {name}_offset, "
+            f"{self.width}, {more});"
+        )
+        self.value = to
+
     def _skip(self, layer: Skip, part: Part, to: str) -> None:
         to = to or self.vector(part.name, self.width)
         given = self.given or f"state->{part.name}_x[j]"
@@ -182,17 +197,28 @@ class Flow:
             self._each(to, rows, value)
         self.value, self.width = to, rows
 
-    def _convolution(self, layer: Conv1D, part: Part, to: str) -> None:
+    def _slide(self, layer: OfWindow, part: Part) -> None:
+        """Keep this step; leave where nothing comes out yet."""
         m, name = layer.inputs, f"state->{part.name}"
         self._each(f"({name}_x + {m} * {name}_at)", m, f"{self.value}[j]")
         self.lines.append(f"if (++{name}_at == {layer.span}) {name}_at = 0;")
         if not layer.gives_each:
             self.lines.append(f"if ({name}_wait-- > 0) return 0;")
             self.lines.append(f"{name}_wait = {layer.strides - 1};")
+
+    def _from(self, layer: OfWindow, part: Part) -> list[str]:
+        """Where the k-th step of a window lies among those that are kept."""
+        return [
+            f"int32_t from = state->{part.name}_at + {layer.dilation} * k;",
+            f"if (from >= {layer.span}) from -= {layer.span};",
+        ]
+
+    def _convolution(self, layer: Conv1D, part: Part, to: str) -> None:
+        self._slide(layer, part)
+        m, name = layer.inputs, f"state->{part.name}"
         self.window(
             layer,
-            f"int32_t from = {name}_at + {layer.dilation} * k;",
-            f"if (from >= {layer.span}) from -= {layer.span};",
+            *self._from(layer, part),
             f"for (int j = 0; j < {m}; j++) window[{m} * k + j] = "
             f"{name}_x[{m} * from + j];",
         )
@@ -203,6 +229,53 @@ class Flow:
         self.value = self.vector("window", layer.taps * layer.inputs, "")
         heading = f"for (int k = 0; k < {layer.taps}; k++) {{"
         self.lines += [heading, *(f"    {line}" for line in lines), "}"]
+
+    def _local_pool(self, layer: LocalPool, part: Part, to: str) -> None:
+        self._slide(layer, part)
+        x = f"state->{part.name}_x[{layer.width} * from + j]"
+        self.local_pool(
+            layer, f"state->{part.name}_y", self._from(layer, part), x, str(layer.taps)
+        )
+
+    def local_pool(
+        self, layer: LocalPool, to: str, places: list[str], x: str, count: str
+    ) -> None:
+        """A local pool of the numbers x of ``count`` steps, into an array.
+
+        Args:
+            layer: what is computed.
+            to: the array.
+            places: what is done for the k-th step, before its numbers are read.
+            x: its j-th number.
+            count: how many steps there are.
+        """
+        n, averages, scaled = (
+            layer.width,
+            layer.how == "average",
+            self.arithmetic.scaled,
+        )
+        found = (
+            self._array("sums", self.arithmetic.sum, n) if averages and scaled else to
+        )
+        each, y = f"for (int j = 0; j < {n}; j++)", f"{found}[j]"
+        first = "0" if scaled else "0.0f"
+        taken = f"{y} = {y} + {x};"
+        if not averages:
+            first = number(self.arithmetic.lowest)
+            taken = f"if ({x} > {y}) {y} = {x};"
+        self._each(found, n, first)
+        heading = f"for (int k = 0; k < {layer.taps}; k++) {{"
+        self.lines += [
+            heading,
+            *(f"    {p}" for p in places),
+            f"    {each} {taken}",
+            "}",
+        ]
+        if averages and scaled:
+            self._each(to, n, _nearest(f"(uint32_t)({y} + 32768 * {count})", count))
+        elif averages:
+            self._each(to, n, f"{y} / (float){count}")
+        self.value, self.width = to, n
 
     def _pool(self, layer: Pool, part: Part, to: str) -> None:
         n, name, x = layer.outputs, f"state->{part.name}", f"{self.value}[j]"
@@ -217,14 +290,13 @@ class Flow:
             ]
         elif self.arithmetic.scaled:
             term = f"(uint32_t)((int32_t){x} + 32768)"
-            nearest = f"({name}_sum[j] + (uint32_t){count} / 2) / (uint32_t){count}"
             self.lines += [
                 f"if ({count} < {MOST_AVERAGED}) {{",
                 f"    {count}++;",
                 f"    for (int j = 0; j < {n}; j++) {name}_sum[j] += {term};",
                 "}",
             ]
-            self._each(f"{name}_y", n, f"(int16_t)((int32_t)({nearest}) - 32768)")
+            self._each(f"{name}_y", n, _nearest(f"{name}_sum[j]", count))
         else:
             self.lines.append(f"{count}++;")
             self.lines.append(f"for (int j = 0; j < {n}; j++) {name}_sum[j] += {x};")
@@ -247,13 +319,21 @@ class Flow:
         self.value, self.width = f"state->{part.name}_h", n
 
 
+def _nearest(total: str, count: str) -> str:
+    """A total of so many numbers, each of them 32768 more, as their mean."""
+    mean = f"({total} + (uint32_t){count} / 2) / (uint32_t){count}"
+    return f"(int16_t)((int32_t)({mean}) - 32768)"
+
+
 _TAKE: dict[type, Callable[[Flow, Any, Part, str], None]] = {
     Embedding: Flow._embedding,
     Masking: Flow._masking,
     Affine: Flow._affine,
+    LayerNormalization: Flow._normalization,
     Skip: Flow._skip,
     Dense: Flow.dense,
     Conv1D: Flow._convolution,
+    LocalPool: Flow._local_pool,
     Pool: Flow._pool,
     Activation: Flow._activation,
     Recurrent: Flow._recurrent,

@@ -22,10 +22,13 @@ from slimrnn.ir.layers import (
     Conv1D,
     Dense,
     Embedding,
+    LayerNormalization,
+    LocalPool,
     Pool,
     Recurrent,
     Skip,
 )
+from slimrnn.ir.over_time import OfWindow
 
 Array = np.ndarray
 
@@ -162,6 +165,7 @@ _CALLS: dict[type, Callable[[Any, Arithmetic], set[str]]] = {
     Dense: _dense_calls,
     Conv1D: _dense_calls,
     Activation: _activation_calls,
+    LayerNormalization: lambda *_: {"slim_normalize"},
 }
 
 
@@ -176,7 +180,7 @@ def _cell_states(layer: Recurrent, program: Program) -> States:
     return {first: ("", padded), **dict.fromkeys(others, ("", layer.outputs))}
 
 
-def _line_of_steps(layer: Conv1D, program: Program) -> States:
+def _line_of_steps(layer: OfWindow, program: Program) -> States:
     """Its last steps, where the oldest lies, how many it waits for, what it gave."""
     if program.model.why_no_stream():  # then all steps are at hand
         return {}
@@ -205,10 +209,11 @@ States = dict[str, tuple[str, int]]
 _STATES: dict[type, Callable[[Any, Program], States]] = {
     Recurrent: _cell_states,
     Conv1D: _line_of_steps,
+    LocalPool: _line_of_steps,
     Pool: _pooled,
     Skip: lambda layer, _: {"x": ("", layer.outputs)},  # of the last step
 }
-_HELD: dict[type, str] = {Recurrent: "h", Conv1D: "y", Pool: "y"}
+_HELD: dict[type, str] = {Recurrent: "h", Conv1D: "y", LocalPool: "y", Pool: "y"}
 
 
 def _derived(lowered: Lowered, program: Program) -> list[str]:

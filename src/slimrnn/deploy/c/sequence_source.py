@@ -1,6 +1,6 @@
 """A program that needs the whole sequence, as C: one function, and memory for rows.
 
-Each recurrent layer and each Conv1D is run over all steps before the next one begins,
+Each recurrent layer, Conv1D and local pool is run over all steps before the next one begins,
 so that it may go backwards or look ahead; what it gives for each step lies in memory of
 the caller.
 """
@@ -14,16 +14,17 @@ from slimrnn.deploy.c.flow import Flow
 from slimrnn.deploy.c.layout import Part
 from slimrnn.deploy.c.source import Source
 from slimrnn.deploy.program.program import Lowered
-from slimrnn.ir.layers import Bidirectional, Conv1D, Pool
+from slimrnn.ir.layers import Bidirectional, Conv1D, LocalPool, Pool
+from slimrnn.ir.over_time import OfWindow
 
 _MERGED = {"sum": "{} + {}", "mul": "{} * {}", "ave": "({} + {}) / 2.0f"}
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A recurrent layer or a Conv1D, and what stands before it.
+    """A recurrent layer, Conv1D or pool, and what stands before it.
 
-    ``parts`` has both directions; none where what stands before a Conv1D is kept.
+    ``parts`` has both directions; none where what stands before a window is kept.
     ``kept`` says whether the next layer, or the output, takes a row for each step.
     """
 
@@ -59,7 +60,7 @@ class SequenceSource(Source):
             elif isinstance(layer.layer, Pool):
                 yield Stage(before, layer, [next(parts)], False)
                 before = []
-            elif isinstance(layer.layer, Conv1D):
+            elif isinstance(layer.layer, OfWindow):
                 if before:
                     yield Stage(before, before[-1].lowered, [], True)
                 yield Stage([], layer, [next(parts)], True)
@@ -113,8 +114,8 @@ class SequenceSource(Source):
             if stage.kept:
                 body.lines.append(f"{self.arithmetic.vector} *const {kept} = work;")
                 body.lines.append(f"work += steps * {self._width(stage)};")
-            if isinstance(stage.layer.layer, Conv1D):
-                self._convolution(body, stage, (rows, pitch), place)
+            if isinstance(stage.layer.layer, OfWindow):
+                self._windows(body, stage, (rows, pitch), place)
             elif isinstance(stage.layer.layer, Pool):
                 flow = self._begun(
                     (*stage.before, *stage.parts), f"{rows} + t * {pitch}"
@@ -145,12 +146,12 @@ class SequenceSource(Source):
             flow.take(part)
         return flow
 
-    def _convolution(
+    def _windows(
         self, body: Flow, stage: Stage, given: tuple[str, str], place: int
     ) -> None:
-        """All steps that come out of a Conv1D."""
+        """All steps that come out of a Conv1D or a local pool."""
         layer, (rows, pitch) = stage.layer.layer, given
-        assert isinstance(layer, Conv1D)
+        assert isinstance(layer, OfWindow)
         left = f"left_{place}"
         steps = f"steps_{place}"
         more = layer.before + layer.after - layer.span
@@ -158,23 +159,47 @@ class SequenceSource(Source):
             f"const int32_t {left} = {self.steps} + ({more});",
             f"const int32_t {steps} = {left} < 0 ? 0 : {left} / {layer.strides} + 1;",
         ]
+        place_of = (
+            f"const int32_t u = {layer.strides} * t + {layer.dilation} * k - "
+            f"{layer.before};"
+        )
+        to = f"(rows_{place} + t * {self._width(stage)})"
+        flow = Flow(self.program, "")
+        if isinstance(layer, LocalPool):
+            self._local_pool(flow, layer, (to, rows, pitch), place_of)
+        else:
+            self._convolution(flow, stage, (to, rows, pitch), place_of)
+        self.steps = steps
+        _into(body, flow, self._each_step)
+
+    def _local_pool(
+        self, flow: Flow, layer: LocalPool, where: tuple[str, str, str], place_of: str
+    ) -> None:
+        to, rows, pitch = where
+        x = f"{rows}[{pitch} * u + j]"
+        if rows == "x" and self.arithmetic.scaled:
+            x = f"(int16_t)({x} * 256)"
+        flow.lines.append("int32_t count = 0;")
+        inside = f"if (u < 0 || u >= {self.steps}) continue;"
+        flow.local_pool(layer, to, [place_of, inside, "count++;"], x, "count")
+
+    def _convolution(
+        self, flow: Flow, stage: Stage, where: tuple[str, str, str], place_of: str
+    ) -> None:
+        layer, (to, rows, pitch) = stage.layer.layer, where
+        assert isinstance(layer, Conv1D)
         window, frame = f"window + {layer.inputs} * k", f"{rows} + {pitch} * u"
         taken = f"widen({window}, {frame}, {layer.inputs});"
-        flow, each = Flow(self.program, ""), f"for (int j = 0; j < {layer.inputs}; j++)"
+        each = f"for (int j = 0; j < {layer.inputs}; j++)"
         if rows != "x" or not self.arithmetic.scaled:
             taken = f"{each} ({window})[j] = ({frame})[j];"
         flow.window(
             layer,
-            f"const int32_t u = {layer.strides} * t + {layer.dilation} * k - "
-            f"{layer.before};",
+            place_of,
             f"if (u >= 0 && u < {self.steps}) {taken}",
             f"else {each} ({window})[j] = 0;",
         )
-        (part,) = stage.parts
-        to = f"(rows_{place} + t * {self._width(stage)})"
-        flow.dense(layer.of_window, part, to)
-        self.steps = steps
-        _into(body, flow, self._each_step)
+        flow.dense(layer.of_window, stage.parts[0], to)
 
     def _direction(
         self, body: Flow, stage: Stage, part: Part, value: str, rows: str

@@ -15,7 +15,8 @@ from slimrnn.deploy.program.c_expression import number, remark
 from slimrnn.deploy.program.functions import TANH_TABLE
 from slimrnn.deploy.program.program import Lowered, Program
 from slimrnn.deploy.program.step import Structure
-from slimrnn.ir.layers import Conv1D, Embedding
+from slimrnn.ir.layers import Embedding
+from slimrnn.ir.over_time import OfWindow
 
 #: of the generated files; it changes when their interface does
 FORMAT = 1
@@ -103,7 +104,7 @@ typedef struct {{
                 heading = f"for (int j = 0; j < {part.lowered.outputs}; j++)"
                 lines.append(f"{heading} state->{to}[j] = {first}[j];")
             layer, states = part.lowered.layer, self.layout.states(part.lowered)
-            if isinstance(layer, Conv1D) and "wait" in states:
+            if isinstance(layer, OfWindow) and "wait" in states:
                 lines.append(f"state->{part.name}_wait = {layer.waits};")
         return "\n    ".join(lines)
 

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from slimrnn.ir.layers import Conv1D
+from slimrnn.ir.layers import Conv1D, LayerNormalization, LocalPool
+from slimrnn.ir.over_time import OfWindow
 
 Array = np.ndarray
 Shape = tuple[int | str, ...]  # a text: known only when the graph runs
@@ -104,6 +105,14 @@ class Graph(ABC):
         """A Conv1D over (batch, time, m), before its activation."""
 
     @abstractmethod
+    def pooling(self, x: Node, layer: LocalPool) -> Node:
+        """A local pool over (batch, time, m)."""
+
+    @abstractmethod
+    def normalized(self, x: Node, layer: LayerNormalization) -> Node:
+        """A LayerNormalization over the last axis."""
+
+    @abstractmethod
     def over_time(self, how: str, x: Node) -> Node:
         """(batch, n) of (batch, time, n): the average, max, sum or last."""
 
@@ -169,8 +178,8 @@ class Graph(ABC):
         return free
 
 
-def steps_out(x: Node, layer: Conv1D) -> int | str:
-    """How many steps come out of a Conv1D; a text where that is not known."""
+def steps_out(x: Node, layer: OfWindow) -> int | str:
+    """How many steps come out of a window; a text where that is not known."""
     steps = x.shape[1]
     if isinstance(steps, int):
         return layer.steps_of(steps)

@@ -23,12 +23,15 @@ from slimrnn.ir.layers import (
     Conv1D,
     Dense,
     Embedding,
+    LayerNormalization,
+    LocalPool,
     Masking,
     Pool,
     Recurrent,
     Skip,
 )
 from slimrnn.ir.model import Model
+from slimrnn.ir.over_time import OfWindow
 from slimrnn.ir.weights import RecurrentWeights
 from slimrnn.variants import FAMILIES
 
@@ -110,12 +113,19 @@ def _affine(layer: Affine, x: Node, _: Node) -> Node:
     return scaled + x.graph.constant(layer.offset, "offset")
 
 
+def _local_pool_step(
+    layer: LocalPool, x: Node, before: States, _: Node | None
+) -> tuple[Node, States]:
+    return x, {}  # of one step: any other gives nothing for some
+
+
 #: a layer from what it gets, and from the model's input
 _WRITERS: dict[type, Callable[[Any, Node, Node], Node]] = {
     Embedding: lambda layer, x, _: x.graph.look_up(layer.table, x),
     # What it sets to 0 is what no recurrent layer sees.
     Masking: lambda layer, x, _: x,
     Affine: _affine,
+    LayerNormalization: lambda layer, x, _: x.graph.normalized(x, layer),
     Dense: _dense,
     Skip: _skip,
     Activation: lambda layer, x, _: x.graph.activation(layer.activation, x),
@@ -173,6 +183,7 @@ def over_steps(write: Direction) -> Writer:
         Conv1D: lambda layer, x, _: x.graph.activation(
             layer.activation, x.graph.convolution(x, layer)
         ),
+        LocalPool: lambda layer, x, _: x.graph.pooling(x, layer),
         Pool: _pooled,
     }
     return lambda layer, x, skipped: writers[type(layer)](layer, x, skipped)
@@ -269,7 +280,7 @@ def _convolution_step(
     return _dense(layer.of_window, window, x), after
 
 
-def _past(layer: Conv1D) -> dict[str, int]:
+def _past(layer: OfWindow) -> dict[str, int]:
     """The steps before this one."""
     if not layer.gives_each:
         raise InputError(
@@ -290,6 +301,7 @@ def _cell_states(layer: Recurrent) -> dict[str, int]:
 _STEPS: dict[type, tuple[Callable[[Any], dict[str, int]], Callable]] = {
     Recurrent: (_cell_states, _cell_step),
     Conv1D: (_past, _convolution_step),
+    LocalPool: (_past, _local_pool_step),
     Pool: (_so_far, _pool_step),
 }
 

@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from slimrnn.deploy.graph.builder import Array, Graph, Node, Shape, steps_out
-from slimrnn.ir.layers import Conv1D
+from slimrnn.errors import InputError
+from slimrnn.ir.layers import Conv1D, LayerNormalization, LocalPool
 from slimrnn.utils.optional import require
 from slimrnn.variants.activations import HARD_SIGMOIDS
 
@@ -145,8 +146,51 @@ class LiteRTGraph(Graph):
             dilationWFactor=layer.dilation,
             dilationHFactor=1,
         )
-        squeezed = {"options": "SqueezeOptions", "squeezeDims": [1]}
-        return self.operator("SQUEEZE", [y], shape, **squeezed)
+        return self._of_one_row(y)
+
+    def _of_one_row(self, y: Node) -> Node:
+        """The steps of an image of one row."""
+        batch, _, *others = y.shape
+        about = {"options": "SqueezeOptions", "squeezeDims": [1]}
+        return self.operator("SQUEEZE", [y], (batch, *others), **about)
+
+    def pooling(self, x: Node, layer: LocalPool) -> Node:
+        """The operator AVERAGE_POOL_2D or MAX_POOL_2D, over an image of one row."""
+        batch, time, n = x.shape
+        around = (layer.before, layer.after)
+        if any(around) and (isinstance(time, str) or around != layer.same(time)):
+            raise InputError(
+                f"The layer {layer} has {layer.before} steps of nothing before a "
+                f"sequence and {layer.after} after it; LiteRT has those of "
+                f"padding='same' with a number of steps that is known."
+            )
+        padding = "SAME" if any(around) else "VALID"
+        image = (batch, 1, time, n)
+        return self._of_one_row(
+            self.operator(
+                {"average": "AVERAGE_POOL_2D", "max": "MAX_POOL_2D"}[layer.how],
+                [self.operator("EXPAND_DIMS", [x, self.constant(1)], image)],
+                (batch, 1, steps_out(x, layer), n),
+                options="Pool2DOptions",
+                padding=getattr(self.schema.Padding, padding),
+                **{"strideW": layer.strides, "strideH": 1},
+                **{"filterWidth": layer.taps, "filterHeight": 1},
+            )
+        )
+
+    def normalized(self, x: Node, layer: LayerNormalization) -> Node:
+        """By its definition."""
+
+        def mean(x: Node) -> Node:
+            axis = self.constant(np.array([len(x.shape) - 1]), "axis")
+            about = {"options": "ReducerOptions", "keepDims": True}
+            return self.operator("MEAN", [x, axis], (*x.shape[:-1], 1), **about)
+
+        centred = self.elementwise("subtract", x, mean(x))
+        variance = mean(centred * centred) + self.constant(layer.epsilon)
+        root = self.operator("RSQRT", [variance], variance.shape)
+        scaled = centred * root * self.constant(layer.scale, "scale")
+        return scaled + self.constant(layer.offset, "offset")
 
     def over_time(self, how: str, x: Node) -> Node:
         """(batch, n) of (batch, time, n): the average, max, sum or last."""

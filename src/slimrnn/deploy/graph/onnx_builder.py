@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from slimrnn.deploy.graph.builder import Array, Graph, Node, Shape, steps_out
-from slimrnn.ir.layers import Conv1D
+from slimrnn.ir.layers import Conv1D, LayerNormalization, LocalPool
+from slimrnn.ir.over_time import OfWindow
 from slimrnn.utils.optional import require
 from slimrnn.variants.activations import HARD_SIGMOIDS
 
@@ -91,26 +92,42 @@ class OnnxGraph(Graph):
         return product if bias is None else product + self.constant(bias, "bias")
 
     def convolution(self, x: Node, layer: Conv1D) -> Node:
-        """The operator Conv, whose axis of time is the last one."""
-        batch, time, _ = x.shape
-        steps = steps_out(x, layer)
+        """The operator Conv."""
         weights = [self.constant(layer.kernel.T, "kernel")]
         if layer.bias is not None:
             weights.append(self.constant(layer.bias, "bias"))
+        about = {"group": layer.groups, "dilations": [layer.dilation]}
+        return self._windows("Conv", x, layer, *weights, **about)
+
+    def pooling(self, x: Node, layer: LocalPool) -> Node:
+        """The operator AveragePool or MaxPool."""
+        kind = {"average": "AveragePool", "max": "MaxPool"}[layer.how]
+        return self._windows(kind, x, layer, kernel_shape=[layer.taps])
+
+    def _windows(
+        self, kind: str, x: Node, layer: OfWindow, *weights: Node, **about: Any
+    ) -> Node:
+        """An operator whose axis of time is the last one."""
+        batch, time, _ = x.shape
+        steps = steps_out(x, layer)
+        turned = (batch, x.width, time)
         y = self.operator(
-            "Conv",
-            [
-                self.operator("Transpose", [x], (batch, x.width, time), perm=[0, 2, 1]),
-                *weights,
-            ],
+            kind,
+            [self.operator("Transpose", [x], turned, perm=[0, 2, 1]), *weights],
             (batch, layer.outputs, steps),
-            group=layer.groups,
             strides=[layer.strides],
-            dilations=[layer.dilation],
             pads=[layer.before, layer.after],
+            **about,
         )
         shape = (batch, steps, layer.outputs)
         return self.operator("Transpose", [y], shape, perm=[0, 2, 1])
+
+    def normalized(self, x: Node, layer: LayerNormalization) -> Node:
+        """The operator LayerNormalization."""
+        weights = [self.constant(layer.scale, "scale")]
+        weights.append(self.constant(layer.offset, "offset"))
+        about = {"axis": -1, "epsilon": layer.epsilon}
+        return self.operator("LayerNormalization", [x, *weights], x.shape, **about)
 
     def over_time(self, how: str, x: Node) -> Node:
         """(batch, n) of (batch, time, n): the average, max, sum or last."""

@@ -56,9 +56,9 @@ class Arithmetic:
         return self.weight != self.vector
 
     @property
-    def lowest(self) -> float:
+    def lowest(self) -> np.generic:
         """The lowest number of a vector."""
-        return -32768 if self.scaled else float(np.finfo("float32").min)
+        return np.int64(-32768) if self.scaled else np.finfo("float32").min
 
     def columns(self, count: int) -> int:
         """The columns in memory of a matrix of so many."""

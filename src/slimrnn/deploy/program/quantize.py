@@ -132,7 +132,7 @@ class _Quantizer:
         """A deviation is at most sqrt(n - 1) of the root of their mean square."""
         largest = float(abs(layer.scale).max())
         reach = largest * math.sqrt(layer.inputs) + float(abs(layer.offset).max())
-        bits = _bits_of(max(reach, 2.0**-SUM_BITS))
+        bits = min(ONE_BITS, _bits_of(max(reach, 2.0**-SUM_BITS)))
         of_scale = min(bits + 15, _bits_of(max(largest, 2.0**-30)))
         epsilon = max(1, round(256 * layer.epsilon / self.scale**2))
         if bits < 0 or layer.inputs > _MOST_NORMALIZED or epsilon >= 2**61:
