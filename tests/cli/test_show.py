@@ -6,7 +6,7 @@ from rich.console import Console
 from ir_models import dense, normal, recurrent
 from slimrnn.cli.show import page
 from slimrnn.deploy import EXPORTERS
-from slimrnn.ir.layers import Bidirectional, Conv1D, Pool
+from slimrnn.ir.layers import Bidirectional, Conv1D, LocalPool, Pool
 from slimrnn.ir.model import Model
 
 pytestmark = pytest.mark.backend_free
@@ -26,6 +26,10 @@ SHOWN = {
     "a convolution": (
         Conv1D("conv", normal(3, 4, 4), None, "relu", **CONV),
         "Conv1D, relu, 3 taps, strides 3, dilation 2, zeros 4 before, 0 after",
+    ),
+    "a local pool": (
+        LocalPool("pool", 4, "max", 3, 2, 0, 1),
+        "max of 3 steps, strides 2, nothing 0 before, 1 after",
     ),
     "a pool": (Pool("pool", 4, "average"), "average of all steps"),
     "a cell": (recurrent(4, 2, "LSTM6"), "LSTM6, g tanh, s sigmoid"),

@@ -140,6 +140,36 @@ MODELS = {
         layers.GlobalMaxPooling1D(),
         layers.Dense(2),
     ),
+    "LayerNormalization": lambda: model_of(
+        layers.LayerNormalization(),
+        slimrnn.SlimLSTM(6, "LSTM6", return_sequences=True),
+        layers.LayerNormalization(epsilon=1e-5, center=False),
+        slimrnn.SlimGRU(5, "GRU3", return_sequences=True),
+        layers.Dense(4, "relu"),
+        layers.LayerNormalization(scale=False),
+    ),
+    "LayerNormalization of words": lambda: model_of(
+        layers.Embedding(WORDS, 5, mask_zero=True),
+        layers.LayerNormalization(),
+        layers.LSTM(4),
+        layers.LayerNormalization(),
+        layers.Dense(2, "softmax"),
+        words=True,
+    ),
+    "local pools": lambda: model_of(
+        layers.MaxPooling1D(2),
+        slimrnn.SlimLSTM(6, "LSTM6", return_sequences=True),
+        layers.AveragePooling1D(3, strides=1),
+        slimrnn.SlimGRU(4, "GRU1"),
+        layers.Dense(2),
+    ),
+    "local pools at the end": lambda: model_of(
+        layers.AveragePooling1D(2, strides=1),
+        layers.Conv1D(6, 2, activation="relu"),
+        slimrnn.SlimLSTM(5, "LSTM6", return_sequences=True),
+        layers.MaxPooling1D(3, strides=2),
+        layers.Dense(3),
+    ),
     "Affine everywhere": lambda: model_of(
         layers.Conv1D(6, 3, padding="causal", activation="relu"),
         layers.Rescaling(0.5),
@@ -214,6 +244,17 @@ WHOLE |= {
         steps=150,
         deviation=0.1,
     ),
+    **{
+        f"local {pool}s that look ahead": lambda pool=pool: model_of(
+            getattr(layers, f"{pool}Pooling1D")(3, strides=2, padding="same"),
+            bidirectional(3, True),
+            layers.LayerNormalization(),
+            getattr(layers, f"{pool}Pooling1D")(2, strides=1, padding="same"),
+            layers.Dense(2),
+            steps=TIME,
+        )
+        for pool in ("Average", "Max")
+    },
     "average, both ways": lambda: model_of(
         bidirectional(3, True),
         layers.Dense(3, "tanh"),

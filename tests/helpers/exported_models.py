@@ -274,6 +274,28 @@ CASES = {
         "five steps",
         ("step",),
     ),
+    "LayerNormalization": Case(
+        lambda: [
+            layers.LayerNormalization(),
+            SlimLSTM(UNITS, **ALL),
+            layers.LayerNormalization(epsilon=1e-5, center=False),
+            Dense(2),
+        ],
+    ),
+    **{
+        f"local {kind}, {padding}": Case(
+            lambda kind=kind, padding=padding: [
+                getattr(layers, f"{kind}Pooling1D")(3, strides=2, padding=padding),
+                SlimLSTM(UNITS, **ALL),
+                getattr(layers, f"{kind}Pooling1D")(2, strides=1),
+                Dense(2),
+            ],
+            "five steps",
+            ("step",),
+        )
+        for kind in ("Average", "Max")
+        for padding in ("valid", "same")
+    },
     **{
         f"{kind}, {front}": Case(
             lambda kind=kind: [

@@ -2,7 +2,15 @@
 
 import numpy as np
 
-from slimrnn.ir.layers import Affine, Conv1D, Dense, Embedding, Masking, Recurrent
+from slimrnn.ir.layers import (
+    Affine,
+    Conv1D,
+    Dense,
+    Embedding,
+    LayerNormalization,
+    Masking,
+    Recurrent,
+)
 from slimrnn.ir.weights import RecurrentWeights
 from slimrnn.variants import CellSpec, get
 
@@ -13,6 +21,10 @@ def normal(*shape, seed=0):
 
 def affine(width, name="affine"):
     return Affine(name, 1 + normal(width), normal(width, seed=1))
+
+
+def normalization(width, name="norm"):
+    return LayerNormalization(name, 1 + normal(width), normal(width, seed=1), 1e-5)
 
 
 def masking(width, value=-1.0, name="masking"):

@@ -17,6 +17,8 @@ from slimrnn.ir.layers import (
     Dense,
     Embedding,
     Layer,
+    LayerNormalization,
+    LocalPool,
     Masking,
     Pool,
     Recurrent,
@@ -25,17 +27,18 @@ from slimrnn.ir.layers import (
 
 pytestmark = pytest.mark.backend_free
 
+OVER_TIME = {Recurrent, Conv1D, LocalPool, Pool}  # and have states
 #: the kinds that a table does without: they have nothing there
 WITHOUT = {
     "slimrnn.deploy.c.flow._TAKE": {Bidirectional},  # never goes step by step
-    "slimrnn.deploy.c.layout._STATES": {*KINDS} - {Recurrent, Conv1D, Skip, Pool},
-    "slimrnn.deploy.c.layout._HELD": {*KINDS} - {Recurrent, Conv1D, Pool},
+    "slimrnn.deploy.c.layout._STATES": {*KINDS} - {Skip, *OVER_TIME},
+    "slimrnn.deploy.c.layout._HELD": {*KINDS} - OVER_TIME,
     "slimrnn.deploy.c.layout._CALLS": {
-        *(Masking, Affine, Skip, Recurrent, Bidirectional, Pool),
+        *(Masking, Affine, Skip, Recurrent, Bidirectional, LocalPool, Pool),
     },
     "slimrnn.deploy.graph.layers._SKIPS": {*KINDS} - {Embedding, Masking},
-    "slimrnn.deploy.graph.layers._WRITERS": {Recurrent, Bidirectional, Conv1D, Pool},
-    "slimrnn.deploy.graph.layers._STEPS": {*KINDS} - {Recurrent, Conv1D, Pool},
+    "slimrnn.deploy.graph.layers._WRITERS": {Bidirectional, *OVER_TIME},
+    "slimrnn.deploy.graph.layers._STEPS": {*KINDS} - OVER_TIME,
     "slimrnn.deploy.program.joined._INTO": {*KINDS} - {Dense, Conv1D, Recurrent},
     "slimrnn.deploy.program.inputs._FRONT": {*KINDS} - {Affine, Masking},
     "slimrnn.deploy.program.inputs._MASKS": {*KINDS} - {Embedding, Masking},

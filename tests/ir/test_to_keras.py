@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ir_models import affine, cell, conv1d, dense, embedding, masking, normal
+from ir_models import (
+    affine,
+    cell,
+    conv1d,
+    dense,
+    embedding,
+    masking,
+    normal,
+    normalization,
+)
 from problems import ROWS
 from slimrnn.errors import InputError
 from slimrnn.ir.from_keras import from_keras
@@ -16,6 +25,7 @@ from slimrnn.ir.layers import (
     Activation,
     Bidirectional,
     Embedding,
+    LocalPool,
     Pool,
     Recurrent,
     Skip,
@@ -86,6 +96,11 @@ def models(draw):
     if not masked and draw(st.booleans()):
         layers.append(draw(convolutions(width, "conv")))
         width = layers[-1].outputs
+        how = draw(st.sampled_from(["", "average", "max"]))
+        if how:
+            layers.append(LocalPool("local", width, how, draw(WIDTHS), draw(WIDTHS)))
+    if draw(st.booleans()):
+        layers.append(normalization(width))
     count, last = draw(st.integers(0, 2)), draw(st.booleans())
     for k in range(count):
         sequences = last or k < count - 1
@@ -108,7 +123,7 @@ def models(draw):
     if behind and not isinstance(layers[0], Embedding) and draw(st.booleans()):
         scale = draw(st.sampled_from([np.ones(width, "f4"), normal(width)]))
         layers.append(Skip("skip", scale))
-    steps, flatten = draw(st.none() | st.integers(7, 9)), draw(st.booleans())
+    steps, flatten = draw(st.none() | st.integers(9, 11)), draw(st.booleans())
     return Model("small", layers, steps, flatten and (last or not count))
 
 

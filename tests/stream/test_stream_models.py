@@ -214,7 +214,11 @@ def test_pools(kind, front):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
-CONVOLUTIONS = {
+WINDOWS = {
+    f"{kind}, {taps} by {strides}": getattr(layers, f"{kind}Pooling1D")(taps, strides)
+    for kind in ("Average", "Max")
+    for taps, strides in ((2, 2), (3, 1), (2, 3))
+} | {
     f"{padding}, {steps}={count}, groups={groups}": layers.Conv1D(
         6, 3, padding=padding, groups=groups, **{steps: count}
     )
@@ -225,14 +229,15 @@ CONVOLUTIONS = {
 
 
 @pytest.mark.backend_free
-@pytest.mark.parametrize("name", CONVOLUTIONS)
-def test_a_convolution_in_chunks_is_the_whole(name):
+@pytest.mark.parametrize("name", WINDOWS)
+def test_a_window_in_chunks_is_the_whole(name):
     """A step that gives nothing is None, and no row of a block."""
-    convolution = type(CONVOLUTIONS[name]).from_config(CONVOLUTIONS[name].get_config())
+    window = type(WINDOWS[name]).from_config(WINDOWS[name].get_config())
     model = keras.Sequential(
         [
             layers.Input((None, 4)),
-            convolution,
+            window,
+            layers.LayerNormalization(),
             slimrnn.SlimLSTM(UNITS, "LSTM6", return_sequences=True),
             layers.Conv1D(2, 2, padding="causal", activation="tanh"),
         ]

@@ -114,7 +114,7 @@ class LocalPool(OfWindow, AsWide):
         self._check_window()
 
     def same(self, steps: int) -> tuple[int, int]:
-        """Before and after, as Keras's ``padding="same"`` has them for so many steps."""
+        """Before and after, as Keras's ``padding="same"`` has them for so many."""
         both = max(0, self.taps - 1 - (steps - 1) % self.strides)
         return both // 2, both - both // 2
 

@@ -35,11 +35,11 @@ class Stream:
 
     A stream takes what ``slimrnn.ir.from_keras`` reads, but for layers that need the
     whole sequence: ``Bidirectional``, ``go_backwards``, and a Conv1D or a local pool
-    that looks ahead (``padding="same"``). After one with strides there are fewer steps
-    out than in: :meth:`step` gives None for the others, and :meth:`run` leaves them out.
-    Each step passes every layer, so ``return_sequences`` and ``Flatten`` do not matter. A masked step, by
-    ``Masking`` or index 0 of an Embedding with ``mask_zero``, keeps the states of its
-    row.
+    that looks ahead (``padding="same"``). After one with strides fewer steps come out
+    than go in: :meth:`step` gives None for the others, :meth:`run` leaves them out.
+    Each step passes every layer, so ``return_sequences`` and ``Flatten`` do not
+    matter. A masked step, by ``Masking`` or index 0 of an Embedding with
+    ``mask_zero``, keeps the states of its row.
 
     Streams are independent of one another. One stream serves one thread at a time.
 
@@ -118,8 +118,8 @@ class Stream:
         Returns:
             (B, n), or (n,) where x has no axis for the batch: the last layer's output
             after this step, a new array each time. None where a Conv1D or a local pool
-            waits for more steps: for its first ones where it is not causal, for the next ones where it
-            has strides.
+            waits for more steps: for its first ones where it is not causal, for the
+            next ones where it has strides.
 
         Raises:
             InputError: a shape or a type that does not fit, an index that the
@@ -203,8 +203,8 @@ class Stream:
 
         They are copies: read them to keep them, assign them to restore them. h is a
         recurrent layer's last output, c the cell state of an LSTM; x are the last steps
-        into a Conv1D or a local pool, the oldest first, and wait is how many it takes before it gives
-        something.
+        into a Conv1D or a local pool, the oldest first, and wait is how many it takes
+        before it gives something.
 
         Raises:
             InputError: what is assigned lacks a layer or a name, or has another shape;

@@ -249,14 +249,10 @@ class Flow:
             x: its j-th number.
             count: how many steps there are.
         """
-        n, averages, scaled = (
-            layer.width,
-            layer.how == "average",
-            self.arithmetic.scaled,
-        )
-        found = (
-            self._array("sums", self.arithmetic.sum, n) if averages and scaled else to
-        )
+        n, averages, found = layer.width, layer.how == "average", to
+        scaled = self.arithmetic.scaled
+        if averages and scaled:
+            found = self._array("sums", self.arithmetic.sum, n)
         each, y = f"for (int j = 0; j < {n}; j++)", f"{found}[j]"
         first = "0" if scaled else "0.0f"
         taken = f"{y} = {y} + {x};"
@@ -265,12 +261,8 @@ class Flow:
             taken = f"if ({x} > {y}) {y} = {x};"
         self._each(found, n, first)
         heading = f"for (int k = 0; k < {layer.taps}; k++) {{"
-        self.lines += [
-            heading,
-            *(f"    {p}" for p in places),
-            f"    {each} {taken}",
-            "}",
-        ]
+        inside = [*places, f"{each} {taken}"]
+        self.lines += [heading, *(f"    {line}" for line in inside), "}"]
         if averages and scaled:
             self._each(to, n, _nearest(f"(uint32_t)({y} + 32768 * {count})", count))
         elif averages:

@@ -1,7 +1,7 @@
 """A program that needs the whole sequence, as C: one function, and memory for rows.
 
-Each recurrent layer, Conv1D and local pool is run over all steps before the next one begins,
-so that it may go backwards or look ahead; what it gives for each step lies in memory of
+Each recurrent layer, Conv1D and local pool is run over all steps before the next one
+begins, so that it may go backwards or look ahead; what it gives for each step lies in memory of
 the caller.
 """
 

@@ -313,10 +313,11 @@ static int32_t slim_inverse_root(uint32_t v)
     return (int32_t)(0x80000000u / root);
 }
 
-/* y = (x - mean) / sqrt(variance + epsilon) * scale + offset; epsilon is in squares of a
- * unit of x, times 256, and y has shift fraction bits less than the scale. */
+/* y = (x - mean) / sqrt(variance + epsilon) * scale + offset; epsilon is in squares of
+ * a unit of x, times 256, and y has shift fraction bits less than the scale. */
 static void slim_normalize(int16_t *y, const int16_t *x, const TABLE int16_t *scale,
-                           const TABLE int16_t *offset, int n, uint64_t epsilon, int shift)
+                           const TABLE int16_t *offset, int n, uint64_t epsilon,
+                           int shift)
 {
     uint32_t sum = (uint32_t)n / 2;
     uint64_t v = 0;

@@ -53,8 +53,8 @@ class Lowered:
         directions: of a Bidirectional, its two layers.
         lost: of integers, by how many fraction bits a Skip's output is shorter than its
             input; ``shift``: by how many its products are longer than its output.
-        epsilon: of a LayerNormalization; of integers, in squares of a unit of its input,
-            times 256.
+        epsilon: of a LayerNormalization; of integers, in squares of a unit of its
+            input, times 256.
         initial: (n,) of each state that does not begin as 0, by name.
     """
 
