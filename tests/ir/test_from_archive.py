@@ -90,8 +90,10 @@ MODELS = {
     "norms": lambda: chain(
         layers.Normalization(mean=[0.0, 1, 2, 3], variance=[1.0, 2, 3, 4]),
         layers.BatchNormalization(scale=False),
+        layers.AveragePooling1D(2, strides=1, padding="same"),
         layers.LSTM(3),
         layers.Dropout(0.5),
+        layers.LayerNormalization(center=False),
         layers.BatchNormalization(),
         layers.Dense(4),
         layers.ReLU(),

@@ -134,6 +134,12 @@ CASES = {
         lambda: layers.BatchNormalization(epsilon=0.01),
         list,
     ),
+    "tf.keras: LayerNormalization": (
+        "2.9.0",
+        entry("LayerNormalization", axis=[2], epsilon=0.01, **INPUT),
+        lambda: layers.LayerNormalization(epsilon=0.01),
+        list,
+    ),
     "3: LSTM": (
         "3.4.1",
         entry("LSTM", units=N, batch_shape=[None, None, M]),

@@ -195,6 +195,31 @@ def test_what_our_exporter_writes(name, tmp_path):
     assert all(layer.cell.variant.gates == gates for layer in found.recurrent())
 
 
+@pytest.mark.backend_free
+@pytest.mark.parametrize("pool", ["Average", "Max"])
+def test_pools_and_norms_come_back(pool, tmp_path):
+    import keras
+
+    layers = keras.layers
+    model = ir.read(
+        model_of(
+            getattr(layers, f"{pool}Pooling1D")(2, strides=1),
+            layers.LSTM(4, return_sequences=True),
+            layers.LayerNormalization(),
+            getattr(layers, f"Global{pool}Pooling1D")(),
+            layers.Dense(2),
+        )
+    )
+    path = deploy.to_onnx(model, tmp_path / "m.onnx", mode="lstm")
+    x = normal(BATCH, TIME, model.inputs)
+    expected, found = answered(path, x)
+    kinds = [[type(layer) for layer in each.layers] for each in (model, found)]
+    assert kinds[0] == kinds[1]
+    np.testing.assert_allclose(
+        simulator.run(program.float32(found), x), expected, atol=2e-6
+    )
+
+
 def model_of_row(name):
     import keras
 
@@ -303,6 +328,20 @@ EXPORTED = {
         )[0],
         conv=nn.Conv1d(M, 6, 3, padding=2, dilation=2, groups=3),
         rnn=nn.GRU(6, N, **FIRST),
+    ),
+    "pools": lambda: Net(
+        lambda self, x: self.rnn(
+            self.average(self.most(x.transpose(1, 2))).transpose(1, 2)
+        )[0].mean(1),
+        most=nn.MaxPool1d(2, padding=1),
+        average=nn.AvgPool1d(3, stride=1),
+        rnn=nn.GRU(M, N, **FIRST),
+    ),
+    "a norm of each step": lambda: Net(
+        lambda self, x: self.lin(self.norm(self.rnn(x)[0])),
+        rnn=nn.LSTM(M, N, **FIRST),
+        norm=nn.LayerNorm(N),
+        lin=nn.Linear(N, 1),
     ),
     "a norm": lambda: Net(
         lambda self, x: self.lin(self.norm(self.rnn(x)[0][:, -1])),

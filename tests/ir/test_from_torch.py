@@ -77,6 +77,12 @@ MODULES = {
         b=nn.Linear(3, 2),
         s=nn.Softmax(dim=1),
     ),
+    "each step normalized": lambda: Net(
+        lambda self, x: self.lin(self.norm(self.rnn(x)[0])),
+        rnn=nn.LSTM(3, 4, **FIRST),
+        norm=nn.LayerNorm(4),
+        lin=nn.Linear(4, 1),
+    ),
     "normalized": lambda: Net(
         lambda self, x: self.lin(self.norm(self.rnn(x)[0][:, -1])),
         rnn=nn.RNN(3, 4, **FIRST),

@@ -17,7 +17,6 @@ from slimrnn.ir.layers import (
     Dense,
     Embedding,
     Layer,
-    LayerNormalization,
     LocalPool,
     Masking,
     Pool,

@@ -29,6 +29,7 @@ Array = np.ndarray
 _WORDS = {
     **{kind.lower(): kind for kind in torch_layers.TORCH},
     **{"linear": "Linear", "embedding": "Embedding", "batchnorm": "BatchNorm1d"},
+    "layernorm": "LayerNorm",
 }
 LAST = "last"
 

@@ -11,7 +11,7 @@ import numpy as np
 from slimrnn.errors import InputError
 from slimrnn.ir.described import Described
 from slimrnn.ir.onnx_recurrent import About, named_function
-from slimrnn.ir.onnx_values import FEATURES, Array, Axis, Flow
+from slimrnn.ir.onnx_values import FEATURES, ONE, Array, Axis, Flow
 
 
 def _dense(about: About, x: Flow, kernel: Array, bias: Any = None) -> Flow:
@@ -66,6 +66,65 @@ def _conv(about: About, x: Flow, kernel: Array, bias: Array | None = None) -> Fl
         size = (size + sum(pads) - dilation * (kernel.shape[2] - 1) - 1) // strides + 1
     axes = (batch, Axis(FEATURES, len(kernel)), Axis(time.name, size))
     return replace(x, axes=axes, layers=(*x.layers, *layers))
+
+
+def _pooling(kind: str) -> Callable[..., Flow]:
+    """A local pool, over the last axis as a convolution."""
+
+    def read(about: About, x: Flow) -> Flow:
+        name, pads = about["name"], tuple(about.get("pads", (0, 0)))
+        if len(x.axes) != 3 or x.axes[1].name != FEATURES:
+            raise InputError(f"The operator {name} is not over the steps of features.")
+        usual: dict[str, tuple] = {"auto_pad": ("NOTSET", "VALID"), "ceil_mode": (0,)}
+        usual |= {
+            "dilations": ([1],),
+            "count_include_pad": (0,) if any(pads) else (0, 1),
+        }
+        for key, allowed in usual.items():
+            if about.get(key, allowed[0]) not in allowed:
+                raise InputError(
+                    f"The operator {name} has {key}={about[key]}; allowed is "
+                    f"{allowed[0]}."
+                )
+        (taps,), (strides,) = about["kernel_shape"], about.get("strides", [1])
+        settings = {"pool_size": taps, "strides": strides, "pads": pads}
+        batch, features, time = x.axes
+        size = time.size
+        if isinstance(size, int):
+            size = (size + sum(pads) - taps) // strides + 1
+        layer = Described(kind, name, settings)
+        axes = (batch, features, Axis(time.name, size))
+        return replace(x, axes=axes, layers=(*x.layers, layer))
+
+    return read
+
+
+def _global_pooling(kind: str) -> Callable[..., Flow]:
+    """A pool of all steps: the last axis, or the one that is said."""
+
+    def read(about: About, x: Flow, axes: Any = None) -> Flow:
+        over = about.get("axes", [2] if axes is None else axes)
+        place = int(over[0]) % len(x.axes)
+        of_steps = len(x.axes) == 3 and x.axes[place].name in (x.time or "1", "1")
+        if len(over) != 1 or not of_steps or x.in_order:
+            raise InputError(f"The operator {about['name']} is not over the steps.")
+        kept = [Axis(ONE, 1)] * int(about.get("keepdims", 1))
+        layer = Described(kind, about["name"])
+        found = [*x.axes[:place], *kept, *x.axes[place + 1 :]]
+        return replace(x, axes=tuple(found), layers=(*x.layers, layer))
+
+    return read
+
+
+def _layer_norm(
+    about: About, x: Flow, scale: Array, bias: Array | None = None
+) -> tuple[Flow, ...]:
+    if about.get("axis", -1) % len(x.axes) != len(x.axes) - 1:
+        raise InputError(f"The operator {about['name']} is not over the features.")
+    settings = {"epsilon": about.get("epsilon", 1e-5), "center": bias is not None}
+    weights = [scale] if bias is None else [scale, bias]
+    layer = Described("LayerNormalization", about["name"], settings, weights)
+    return (x.through(layer),)
 
 
 def _with_constant(about: About, one: Any, other: Any) -> tuple[Flow, Array, bool]:
@@ -180,6 +239,15 @@ LAYERS: dict[str, Callable[..., Any]] = {
     "Mul": _mul,
     "Div": _divide,
     "Conv": _conv,
+    "AveragePool": _pooling("AveragePooling1D"),
+    "MaxPool": _pooling("MaxPooling1D"),
+    **dict.fromkeys(
+        ("GlobalAveragePool", "ReduceMean"), _global_pooling("GlobalAveragePooling1D")
+    ),
+    **dict.fromkeys(
+        ("GlobalMaxPool", "ReduceMax"), _global_pooling("GlobalMaxPooling1D")
+    ),
+    "LayerNormalization": _layer_norm,
     "BatchNormalization": _batch_norm,
     "Tanh": _function("tanh"),
     "Sigmoid": _function("sigmoid"),

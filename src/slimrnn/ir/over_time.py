@@ -168,7 +168,7 @@ class Conv1D(OfWindow):
         return self.kernel.shape[2]
 
     @property
-    def taps(self) -> int:
+    def taps(self) -> int:  # type: ignore[override]  # frozen: nobody writes either
         """How many steps are in a sum."""
         return self.kernel.shape[0]
 

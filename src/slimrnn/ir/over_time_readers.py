@@ -40,17 +40,17 @@ def local_pooling(chain: SoFar, layer: Described) -> None:
     _check_format(layer)
     taps = _one(layer, "pool_size", 2)
     strides = taps if layer.get("strides") is None else _one(layer, "strides")
-    how = _LOCAL_POOLS[layer.kind]
-    _of_window(
-        chain, layer, LocalPool(layer.name, chain.width(layer), how, taps, strides)
-    )
+    how, around = _LOCAL_POOLS[layer.kind], layer.get("pads", (0, 0))
+    width = chain.width(layer)
+    _of_window(chain, layer, LocalPool(layer.name, width, how, taps, strides, *around))
 
 
-def _of_window(chain: SoFar, layer: Described, found: OfWindow) -> None:
+def _of_window(chain: SoFar, layer: Described, found: Conv1D | LocalPool) -> None:
     """Add it, with what its padding says, and its own zeros."""
     (before, after), chain.zeros = chain.zeros, (0, 0)
     own = _padding(chain, layer, found)
-    found = replace(found, before=before + own[0], after=after + own[1])
+    before, after = before + own[0] + found.before, after + own[1] + found.after
+    found = replace(found, before=before, after=after)
     if chain.steps is not None:
         chain.steps = found.steps_of(chain.steps)
     chain.layers.append(found)

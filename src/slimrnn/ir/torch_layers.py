@@ -44,12 +44,14 @@ def kind_of(name: str, tensors: Tensors) -> str:
             return kind
     elif "running_mean" in tensors:
         return "BatchNorm1d"
+    elif set(tensors) == {"weight", "bias"} and tensors["weight"].ndim == 1:
+        return "LayerNorm"
     elif "weight" in tensors and tensors["weight"].ndim == 2:
         return "Linear" if set(tensors) <= {"weight", "bias"} else ""
     shapes = ", ".join(f"{own} {array.shape}" for own, array in tensors.items())
     raise InputError(
         f"The module {name} has the tensors {shapes}; allowed are those of LSTM, GRU, "
-        f"RNN, Linear, Embedding and BatchNorm1d."
+        f"RNN, Linear, Embedding, LayerNorm and BatchNorm1d."
     )
 
 
@@ -177,11 +179,22 @@ def _batch_norm(
     yield Described("BatchNormalization", name, settings, weights, features=features)
 
 
+def _layer_norm(
+    name: str, tensors: Tensors, epsilon: float = 1e-5, features: int | None = None
+) -> Iterator[Described]:
+    settings = {"scale": "weight" in tensors, "center": "bias" in tensors}
+    weights = [tensors[own] for own in ("weight", "bias") if own in tensors]
+    features = len(weights[0]) if weights else features
+    about = {**settings, "epsilon": epsilon}
+    yield Described("LayerNormalization", name, about, weights, features=features)
+
+
 _LAYERS: dict[str, Callable[..., Iterator[Described]]] = {
     **dict.fromkeys(TORCH, _recurrent),
     "Linear": _linear,
     "Conv1d": _conv1d,
     "Embedding": _embedding,
+    "LayerNorm": _layer_norm,
     "BatchNorm1d": _batch_norm,
 }
 #: the modules that have tensors

@@ -66,8 +66,15 @@ class Leaf:
             settings["last"] = last
         if self.kind == "RNN":
             settings["activation"] = self.module.nonlinearity
-        if self.kind == "BatchNorm1d":
+        if self.kind in ("BatchNorm1d", "LayerNorm"):
             settings["epsilon"] = self.module.eps
+        if self.kind == "LayerNorm":
+            *more, settings["features"] = self.module.normalized_shape
+            if more:
+                raise InputError(
+                    f"The module {self.name} has normalized_shape="
+                    f"{self.module.normalized_shape}; allowed are the features alone."
+                )
         if self.kind == "Conv1d":
             settings |= self._convolution()
         yield from torch_layers.layers(self.name, self.kind, tensors, **settings)
@@ -114,8 +121,8 @@ def from_module(module: Module) -> Model:
     Args:
         module: a layer, ``nn.Sequential``, or a module of LSTM, GRU, RNN, Linear,
             Conv1d (which its forward gives the axis of time as the last one),
-            Embedding, BatchNorm1d and activations, which its forward calls in the
-            order in which they were made: with all steps or the last one, tanh, relu,
+            Embedding, BatchNorm1d, LayerNorm and activations, which its forward calls
+            in the order in which they were made: with all steps or the last one, tanh, relu,
             sigmoid or softmax between them, its input added to the output or not. Its
             forward is called, in evaluation mode.
 

@@ -1,13 +1,13 @@
 """A program that needs the whole sequence, as C: one function, and memory for rows.
 
 Each recurrent layer, Conv1D and local pool is run over all steps before the next one
-begins, so that it may go backwards or look ahead; what it gives for each step lies in memory of
-the caller.
+begins, so that it may go backwards or look ahead; what it gives for each step lies in
+memory of the caller.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from slimrnn.deploy.c.flow import Flow
@@ -135,13 +135,14 @@ class SequenceSource(Source):
     def _each_step(self) -> str:
         return f"for (int32_t t = 0; t < {self.steps}; t++)"
 
-    def _begun(self, parts: Iterable[Part], value: str) -> Flow:
+    def _begun(self, parts: Sequence[Part], value: str) -> Flow:
         """The layers from a row on."""
         flow = Flow(self.program, "")
         if value.startswith("x "):
             flow.begin(f"({value})")
         else:
             flow.value = f"({value})"
+            flow.width = next((part.lowered.inputs for part in parts), 0)
         for part in parts:
             flow.take(part)
         return flow
@@ -177,11 +178,14 @@ class SequenceSource(Source):
     ) -> None:
         to, rows, pitch = where
         x = f"{rows}[{pitch} * u + j]"
-        if rows == "x" and self.arithmetic.scaled:
-            x = f"(int16_t)({x} * 256)"
-        flow.lines.append("int32_t count = 0;")
         inside = f"if (u < 0 || u >= {self.steps}) continue;"
-        flow.local_pool(layer, to, [place_of, inside, "count++;"], x, "count")
+        places = [place_of, inside, "count++;"]
+        if rows == "x" and self.arithmetic.scaled:
+            wide, n = flow.vector("wide_x", layer.width, ""), layer.width
+            places.append(f"widen({wide}, x + {pitch} * u, {n});")
+            x = f"{wide}[j]"
+        flow.lines.append("int32_t count = 0;")
+        flow.local_pool(layer, to, places, x, "count")
 
     def _convolution(
         self, flow: Flow, stage: Stage, where: tuple[str, str, str], place_of: str

@@ -97,7 +97,8 @@ def _softmax(y: Array) -> Array:
 def _normalize(
     x: Array, scale: Array, offset: Array, epsilon: float, shift: int
 ) -> Array:
-    n, mean, variance = np.float32(x.shape[-1]), np.zeros_like(x[..., :1]), 0
+    n, mean = np.float32(x.shape[-1]), np.zeros_like(x[..., :1])
+    variance = np.zeros_like(mean)
     for k in range(x.shape[-1]):
         mean = mean + x[..., k : k + 1]
     mean = mean / n
