@@ -53,16 +53,15 @@ class OfWindow(Layer):
     before: int
     after: int
 
-    def _check_window(self) -> None:
+    def _check_window(self, around: int) -> None:
         for name in ("taps", "strides", "dilation"):
             checks.whole(f"{name} of {self}", getattr(self, name), least=1)
         for name in ("before", "after"):
             checks.whole(f"{name} of {self}", getattr(self, name), least=0)
-        if self.before + self.after >= self.span:
+        if around >= self.span:
             raise InputError(
-                f"The layer {self} has {self.before + self.after} steps of zeros "
-                f"around a sequence; allowed are as many as it looks back, "
-                f"{self.span - 1}."
+                f"The layer {self} has {around} steps of nothing around a sequence; "
+                f"allowed are as many as it looks back, {self.span - 1}."
             )
 
     @property
@@ -111,7 +110,7 @@ class LocalPool(OfWindow, AsWide):
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of(f"The layer {self} takes the", self.how, POOLS[:2])
-        self._check_window()
+        self._check_window(max(self.before, self.after))
 
     def same(self, steps: int) -> tuple[int, int]:
         """Before and after, as Keras's ``padding="same"`` has them for so many."""
@@ -151,7 +150,7 @@ class Conv1D(OfWindow):
         if self.bias is not None:
             self._hold(bias=frozen(what, "bias", self.bias, (self.outputs,)))
         one_of(f"{what} has the activation", self.activation, ACTIVATIONS)
-        self._check_window()
+        self._check_window(self.before + self.after)
         checks.whole(f"groups of {self}", self.groups, least=1)
         if self.outputs % self.groups:
             raise InputError(

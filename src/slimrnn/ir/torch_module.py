@@ -122,9 +122,9 @@ def from_module(module: Module) -> Model:
         module: a layer, ``nn.Sequential``, or a module of LSTM, GRU, RNN, Linear,
             Conv1d (which its forward gives the axis of time as the last one),
             Embedding, BatchNorm1d, LayerNorm and activations, which its forward calls
-            in the order in which they were made: with all steps or the last one, tanh, relu,
-            sigmoid or softmax between them, its input added to the output or not. Its
-            forward is called, in evaluation mode.
+            in the order in which they were made: with all steps or the last one, tanh,
+            relu, sigmoid or softmax between them, its input added to the output or not.
+            Its forward is called, in evaluation mode.
 
     Raises:
         InputError: a module that cannot be read, or a forward that does something else.
