@@ -5,11 +5,14 @@ import os
 import subprocess
 import sys
 import threading
+from itertools import cycle, product
 
 import numpy as np
 import pytest
 
+from layer_problems import FEW
 from problems import ROWS, SIZES, problem
+from products import some
 from slimrnn import InputError, native, reference
 from slimrnn.native import library
 from slimrnn.native.structures import BUFFERS
@@ -92,8 +95,15 @@ def check(p, **settings):
         native.use_isa(best)
 
 
-@pytest.mark.parametrize("size", ALL_SIZES)
-@pytest.mark.parametrize("name", ROWS)
+# A few rows in every way; of the others, each in one.
+SIZE_OF = dict(zip(ROWS, cycle(ALL_SIZES), strict=False))
+WITH_OF = dict(zip(ROWS, cycle(product((False, True), PAIRS)), strict=False))
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    some(lambda name, size: name in FEW or size == SIZE_OF[name], ROWS, ALL_SIZES),
+)
 def test_sizes(name, size, monkeypatch):
     scale = 0.3 if size in SIZES else 0.15
     monkeypatch.setitem(SIZES, size, ALL_SIZES[size])
@@ -101,9 +111,13 @@ def test_sizes(name, size, monkeypatch):
     check(p, **settings_of(p))
 
 
-@pytest.mark.parametrize("activations", PAIRS, ids="-".join)
-@pytest.mark.parametrize("dropout", [False, True])
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize(
+    ("name", "dropout", "activations"),
+    some(
+        lambda name, *how: name in FEW or how == WITH_OF[name],
+        *(ROWS, (False, True), PAIRS),
+    ),
+)
 def test_activations_masks_and_dropout(name, dropout, activations):
     p = problem(name, "one feature", True, dropout, scale=0.1)
     check(p, **settings_of(p, *activations))

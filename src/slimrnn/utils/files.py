@@ -14,8 +14,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import filelock
-
 from slimrnn.errors import InputError
 
 LOCK, HOLDER = ".lock", ".holder.json"
@@ -208,6 +206,8 @@ def locked(path: Path, patience: float = 0.0, name: str = "") -> Iterator[None]:
     Raises:
         InUse: another process has the folder; the sentence says which.
     """
+    import filelock  # a quick command that locks nothing does not wait for it
+
     lock, holder = filelock.FileLock(path / f"{name}{LOCK}"), path / f"{name}{HOLDER}"
     try:
         lock.acquire(timeout=patience)
