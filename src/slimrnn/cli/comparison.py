@@ -104,7 +104,7 @@ def _on_one_dataset(
     summary = summarize(runs)
     seeds = max(len(row.runs) for row in summary.rows)
     spread = f"± the standard deviation over {seeds} seeds; " if seeds > 1 else ""
-    better = "lower is better; " if summary.metric == "mae" else ""
+    better = "lower is better; " if summary.metric in ("mae", "esr") else ""
     keeps_best = shared([run.config for run in runs]).get("keep") == "best"
     epoch = "best epoch on the validation data" if keeps_best else "last epoch"
     lines = [

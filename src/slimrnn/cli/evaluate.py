@@ -32,23 +32,30 @@ def run(args: argparse.Namespace) -> int:
     options = run_flags.data(args)
     backends.start(args.backend)
     from slimrnn.data.adapter import Adapter
-    from slimrnn.data.scoring import baselines, per_sequence
+    from slimrnn.data.scoring import baselines, error_to_signal, per_sequence
 
     model = inputs.load(args)
     dataset = options.load()
     answers = Adapter.of(model, dataset).answers(model, dataset.test)
     scores = per_sequence(answers, dataset.test)
     found = {"float32": float(scores.mean())}
+    esr: dict[str, float] = {}
+    if dataset.test.each_number:
+        esr = {"float32": float(error_to_signal(answers, dataset.test).mean())}
     if args.int8:
         from slimrnn.deploy.evaluate import evaluate_int8
 
-        found["int8"] = evaluate_int8(model, dataset).int8
+        evaluation = evaluate_int8(model, dataset)
+        found["int8"] = evaluation.int8
+        esr.update(evaluation.esr)
     known = baselines(dataset)
-    about = {"data": dataset.name, "metric": dataset.metric}
+    about: dict[str, Any] = {"data": dataset.name, "metric": dataset.metric}
+    about |= {"esr": esr} if esr else {}
     if answered(lambda: {**about, **found, "baselines": known}):
         return 0
     lines = [str(dataset)]
     lines += [f"Test {dataset.metric} in {k}: {v:.4g}" for k, v in found.items()]
+    lines += [f"Test error-to-signal ratio in {k}: {v:.4g}" for k, v in esr.items()]
     lines += [f"Always {name}: {score:.4g}" for name, score in known.items()]
     for line in lines:
         console().print(line, soft_wrap=True, markup=False)

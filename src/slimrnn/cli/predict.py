@@ -17,7 +17,7 @@ from slimrnn.utils import files
 if TYPE_CHECKING:
     import numpy as np
 
-ENDINGS = (".csv", ".npy")
+ENDINGS = (".csv", ".npy", ".wav")
 
 
 def add(commands: Any) -> None:
@@ -27,13 +27,14 @@ def add(commands: Any) -> None:
         help="write what a trained model answers to sequences",
         description="Write what a trained model answers to each sequence of a "
         "file, or at each step\nwhere the model does so: class and outputs as .csv, or "
-        "the outputs as .npy.\nTargets are not needed.",
+        "the outputs as .npy.\nTargets are not needed. A .wav streams through "
+        "the model to a .wav.",
         epilog="Example:\n  slimrnn predict runs/a/model.keras --data new.csv "
         "--features a,b --window 50 --out answers.csv",
     )
     inputs.model(command)
     command.add_argument(
-        "--out", metavar="FILE", required=True, help="a new .csv or .npy"
+        "--out", metavar="FILE", required=True, help="a new .csv, .npy or .wav"
     )
     run_flags.add(command, settings=run_flags.DATA)
     flags.backend(command)
@@ -46,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
             f"--out must end in {' or '.join(ENDINGS)}; received {args.out}."
         )
     out, options = files.require_new(args.out), run_flags.data(args)
+    if out.suffix == ".wav":
+        return _play(args, out)
     backends.start(args.backend)
     import numpy as np
 
@@ -63,6 +66,26 @@ def run(args: argparse.Namespace) -> int:
             reading = _reading(model, args.model)
             Path(unfinished).write_text(table(answers, x.lengths, *reading))
     console().print(f"{len(x):,} answers: {out}", soft_wrap=True, markup=False)
+    return 0
+
+
+def _play(args: argparse.Namespace, out: Path) -> int:
+    """A sound through the model, sample by sample; no framework is needed."""
+    from slimrnn.data import sound
+    from slimrnn.data.options import is_sound
+    from slimrnn.ir import read
+    from slimrnn.stream import Stream
+
+    if not is_sound(args.data):
+        raise InputError(
+            f"A .wav is what a sound becomes; give --data FILE.wav; received "
+            f"{args.data or args.dataset}."
+        )
+    rate, x = sound.read(args.data)
+    y = Stream(read(args.model, torch=args.torch)).run(x)
+    with files.atomic_file(out) as unfinished:
+        sound.write(unfinished, rate, y)
+    console().print(f"{len(y):,} samples: {out}", soft_wrap=True, markup=False)
     return 0
 
 

@@ -130,7 +130,7 @@ def epoch_line(settings: Settings, line: Mapping[str, Any]) -> str:
         ...     "test_accuracy": 0.84, "seconds": 0.25}))
           epoch  3/20  loss 0.5000  accuracy 0.900  validation 0.850  test 0.840  0.25 s
     """
-    metric = "accuracy" if "accuracy" in line else "mae"
+    metric = next((k for k in ("accuracy", "esr") if k in line), "mae")
     shown = [("loss", line.get("loss"), 4), (metric, line.get(metric), 3)]
     if not settings.validate_on_test:
         shown.append(("validation", line.get(f"val_{metric}"), 3))

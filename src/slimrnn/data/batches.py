@@ -50,7 +50,7 @@ class Batches(keras.utils.PyDataset):
 
     x is (batch, length, m) or (batch, length), padded with `part.x.padding`. Where each
     step has a target, y is (batch, length, k), and a third array, (batch, length), is
-    0 at steps that pad and else the weight by which each sequence counts alike.
+    0 at steps that pad or burn in, else the weight by which each sequence counts alike.
 
     Shuffling is a pure function of seed and epoch. Keras's `fit` by default
     shuffles the *order* of batches once more, with a generator of its own: pass
@@ -129,8 +129,9 @@ class Batches(keras.utils.PyDataset):
         x = batch.x.padded(length, front=self.front)
         if not isinstance(batch.y, Sequences):
             return x, batch.y
-        # Each sequence counts alike, and a step that pads not at all.
-        weights = batch.y.real(length) * (length / batch.y.lengths[:, None])
+        # Each sequence counts alike, and a step that pads or burns in not at all.
+        counted = batch.counted(length)
+        weights = counted * (length / counted.sum(axis=1, keepdims=True))
         return x, batch.y.padded(length), weights.astype("float32")
 
     def plan(self, epoch: int) -> list[tuple[np.ndarray, int]]:

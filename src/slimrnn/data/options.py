@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from slimrnn.data.sequences import Sequences
 
 DEFAULT_DATASET = "digits"
+SOUND = ".wav"
 TASKS = {
     "auto": "whole numbers, texts and one-hot rows are classes, others a regression",
     "classification": "y is classes",
@@ -34,6 +35,11 @@ SPLITS = {
     "time": "the last windows, none of which overlaps training",
     "fraction": "a draw in which each class gives its share",
 }
+
+
+def is_sound(file: object) -> bool:
+    """Whether a file is sound, by its name."""
+    return str(file).lower().endswith(SOUND)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +60,8 @@ class DataOptions:
     )
     data: str | None = setting(
         None,
-        "your own data instead: .csv, .tsv, .parquet or .npy with columns; or .npz "
-        "with the arrays x_train, y_train, x_test, y_test, or x and y",
+        "your own data instead: .csv, .tsv, .parquet or .npy with columns; .npz "
+        "with the arrays x_train, y_train, x_test, y_test, or x and y; or a .wav",
         text,
         "FILE",
         "data",
@@ -102,7 +108,7 @@ class DataOptions:
     )
     target: str | None = setting(
         None,
-        "column to be learned, or several columns of numbers",
+        "column to be learned, or several columns of numbers; of a .wav, another",
         text,
         "Y",
         "data",
@@ -143,6 +149,14 @@ class DataOptions:
         "",
         "data",
         usual="where the shape of y says so",
+    )
+    burn_in: int = setting(
+        0,
+        "first steps of a sequence whose targets do not count: the state settles; with "
+        "--window, windows then overlap by as many",
+        integer(0),
+        "N",
+        "data",
     )
     split: str = choice(
         "auto",

@@ -12,14 +12,17 @@ from typing import Any
 import numpy as np
 
 from slimrnn.data.dataset import Dataset
-from slimrnn.data.sequences import Part
+from slimrnn.data.sequences import Part, Sequences
 from slimrnn.errors import InputError
 
 Array = np.ndarray
 
 #: last activations whose outputs are probabilities
 _PROBABILITIES = ("sigmoid", "hard_sigmoid", "hard_sigmoid_keras2", "softmax")
-_REGRESSIONS = ("mean", "mse", "mae", "mape", "msle", "huber", "logcosh", "poisson")
+_REGRESSIONS = (
+    "error",
+    *("mean", "mse", "mae", "mape", "msle", "huber", "logcosh", "poisson"),
+)
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,35 @@ def per_sequence(outputs: Array, part: Part, loss: Any = None) -> Array:
     return part.per_sequence(found).astype("float32")
 
 
-def baselines(dataset: Dataset) -> dict[str, float]:
+def error_to_signal(outputs: Array, part: Part, pre_emphasis: float = 0.95) -> Array:
+    """(N,) each sequence's share of the error-to-signal ratio: the mean is the ratio.
+
+    The mean of ``p(y - outputs)²`` over a sequence, divided by that of ``p(y)²`` over
+    all, where ``p(s)[t] = s[t] - pre_emphasis * s[t - 1]``.
+
+    Args:
+        outputs: (N, T, k) of the model.
+        part: the sequences and their targets for each step.
+        pre_emphasis: the filter's coefficient.
+
+    Example:
+        >>> from slimrnn.data.sequences import Sequences
+        >>> y = Sequences(np.sin(np.arange(12.0)).reshape(2, 6, 1))
+        >>> error_to_signal(0.9 * y.values, Part(y, y)).mean().round(6)
+        np.float64(0.01)
+    """
+    assert isinstance(part.y, Sequences)
+    y = part.y.padded(outputs.shape[1]).astype(float)
+
+    def energy(signal: Array) -> Array:
+        before = np.pad(signal, ((0, 0), (1, 0), (0, 0)))[:, :-1]
+        filtered = signal - pre_emphasis * before
+        return part.per_sequence(part.per_target(filtered**2))
+
+    return energy(y - outputs) / max(energy(y).mean(), np.finfo(float).tiny)
+
+
+def baselines(dataset: Dataset, metric: str = "") -> dict[str, float]:
     """What the test finds of answers that need no training, by what they are called.
 
     Always the class, or the mean, that the training data have; of a forecast also the
@@ -164,6 +195,8 @@ def baselines(dataset: Dataset) -> dict[str, float]:
         >>> round(baselines(load("digits"))["the most frequent class"], 3)
         0.1
     """
+    if metric == "esr":
+        return {"silence": 1.0}
     train, test = dataset.train.targets, dataset.test
     if dataset.classes is not None:
         right = test.targets == np.bincount(train).argmax()

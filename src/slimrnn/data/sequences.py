@@ -175,12 +175,15 @@ class Part:
             each step, as long as those of x: int32 labels, k of 1, or float32.
         origin: of samples that are not independent of each other.
         naive: of forecasts, shaped as y: the targets' last known values.
+        burn_in: of targets for each step, how many of the first do not count: a state
+            that began with 0 is not yet what it is within a long sequence.
     """
 
     x: Sequences
     y: np.ndarray | Sequences
     origin: Origin | None = None
     naive: np.ndarray | Sequences | None = None
+    burn_in: int = 0
 
     def __len__(self) -> int:
         return len(self.y)
@@ -189,22 +192,43 @@ class Part:
         """Return the samples at `indices`."""
         origin = None if self.origin is None else self.origin.take(indices)
         naive = None if self.naive is None else self.naive[indices]
-        return Part(self.x.take(indices), self.y[indices], origin, naive)
+        y = self.y[indices]
+        return Part(self.x.take(indices), y, origin, naive, self.burn_in)
 
     @property
     def targets(self) -> np.ndarray:
-        """(n,) labels or (n, k) targets, of n sequences or of n steps."""
+        """(n,) labels or (n, k) targets, of sequences or of the steps that count."""
         if not isinstance(self.y, Sequences):
             return self.y
-        labels = self.y.tokens and self.y.steps.shape[1] == 1
-        return self.y.steps[:, 0] if labels else self.y.steps
+        steps = self.y.steps[self._late()] if self.burn_in else self.y.steps
+        return steps[:, 0] if self.y.tokens and steps.shape[1] == 1 else steps
+
+    @property
+    def each_number(self) -> bool:
+        """Whether each step has numbers as its target, as those of sound."""
+        return isinstance(self.y, Sequences) and not self.y.tokens
+
+    def counted(self, length: int) -> np.ndarray:
+        """(N, length) whether each step's target counts; False where steps pad.
+
+        Only of targets for each step.
+        """
+        assert isinstance(self.y, Sequences)
+        return self.y.real(length) & (np.arange(length) >= self.burn_in)
+
+    def _late(self) -> np.ndarray:
+        """(total,) False at the burn-in of each sequence."""
+        assert isinstance(self.y, Sequences)
+        lengths = self.y.lengths
+        starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return np.arange(lengths.sum()) - starts >= self.burn_in
 
     def per_target(self, outputs: np.ndarray) -> np.ndarray:
         """Return (n, ...), one for each target, of outputs for all sequences.
 
         Args:
             outputs: (N, ...), or (N, T, ...) where each step has a target: those of
-                padded steps, after the sequence, are left out.
+                padded steps, after the sequence, are left out, and a burn-in.
 
         Raises:
             InputError: one answer a sequence where each step has a target.
@@ -216,12 +240,17 @@ class Part:
                 "The data have a target for each step, and the model does not answer "
                 "at each; give one whose recurrent layers return sequences."
             )
-        return outputs[self.y.real(outputs.shape[1])]
+        return outputs[self.counted(outputs.shape[1])]
 
     def with_targets(self, targets: np.ndarray) -> "Part":
         """Return the part with others of its n targets, (n, k)."""
         if not isinstance(self.y, Sequences):
             return replace(self, y=targets)
+        if self.burn_in:
+            late = self._late()
+            steps = np.zeros((len(late), *targets.shape[1:]), targets.dtype)
+            steps[late] = targets
+            targets = steps
         shaped = targets.reshape(*self.y.values.shape[: 2 - self.y.is_ragged], -1)
         return replace(self, y=Sequences(shaped, self.y.offsets))
 
@@ -230,7 +259,7 @@ class Part:
         rows = scores.reshape(len(scores), -1).mean(axis=1)
         if not isinstance(self.y, Sequences):
             return rows
-        lengths = self.y.lengths
+        lengths = self.y.lengths - self.burn_in
         return np.add.reduceat(rows, np.cumsum(lengths) - lengths) / lengths
 
     def median(self) -> "Part":

@@ -14,9 +14,11 @@ import numpy as np
 from slimrnn.data import columns as readers
 from slimrnn.data.dataset import Dataset
 from slimrnn.data.division import held_out
+from slimrnn.data.options import is_sound
 from slimrnn.data.preparation import BUILTIN, PREPARE
 from slimrnn.data.reading import Arrays, checked, read_npz, sequences
 from slimrnn.data.sequences import Part, Sequences
+from slimrnn.data.sound import table as table_of_sound
 from slimrnn.data.table import DATASETS, Source
 from slimrnn.data.targets import INT32
 from slimrnn.data.windows import Choice, Found, arrange
@@ -58,8 +60,9 @@ def load(
         length: the last steps to keep of each sequence. None: likewise.
         task: one of `slimrnn.data.options.TASKS`: what y is.
         test: fraction for the test, of data that are not split.
-        columns: features, target, group, window, stride, horizon, split and each_step:
-            see `slimrnn.data.windows.Choice`.
+        columns: features, target, group, window, stride, horizon, split, each_step and
+            burn_in: see `slimrnn.data.windows.Choice`. Of a .wav the target is another,
+            as long: what comes out where it goes in.
 
     Returns:
         A `Dataset` of float32 frames or int32 tokens, and int32 labels (N,) or
@@ -96,10 +99,14 @@ only the whole numbers 0 to 1; else: --task regression)
         arrays, where = _arrays(name, source, data_dir)
         parts, reason = checked(arrays, where, task, choice.each_step)
         dataset = _prepared(name, parts, where, words, length, source)
+        dataset = _burnt_in(dataset, choice.burn_in)
         return dataset if task == "auto" else replace(dataset, reason=reason)
     if file is not None and data_dir is not None and not os.path.exists(file):
         file = Path(data_dir, Path(file).name)  # of a run that came from elsewhere
     where = "frame" if file is None else str(file)
+    if is_sound(file):
+        frame, choice = table_of_sound(str(file), choice)
+        task = "regression"
     found = _columns(file, frame, choice, task)
     if found is None:
         arrays = read_npz(str(file))
@@ -115,7 +122,7 @@ only the whole numbers 0 to 1; else: --task regression)
         parts = _split(parts[0], test)
     dataset = _prepared(Path(where).stem, parts, where, words, length)
     return replace(
-        dataset,
+        _burnt_in(dataset, choice.burn_in),
         reason=reason,
         names=found.names,
         labels=found.labels,
@@ -145,6 +152,8 @@ def load_sequences(
     (3, 3, 1)
     """
     choice = Choice(**columns)
+    if is_sound(file):
+        frame, choice = table_of_sound(str(file), choice, labels=False)
     if file is not None and Path(file).suffix == ".npy" and not choice.given:
         return sequences(read_npz(file, labels=False), "x", str(file))
     found = _columns(file, frame, choice, "auto", labels=False)
@@ -164,7 +173,8 @@ def _columns(
 ) -> Found | None:
     """What a frame or a file of columns holds; None for a file of arrays."""
     if frame is not None:
-        return arrange(readers.table(frame, "frame"), choice, "frame", task, labels)
+        where = str(file or "frame")
+        return arrange(readers.table(frame, where), choice, where, task, labels)
     path = Path(str(file))
     if path.suffix.lower() in readers.READERS:
         return arrange(readers.read(path), choice, str(file), task, labels)
@@ -184,6 +194,23 @@ def _split(part: Part, test: float) -> list[Part]:
     """A part in two, one of them for the test; always the same."""
     found = held_out(part, _classes(part), test, seed=0)
     return [part.take(found == 0), part.take(found == 1)]
+
+
+def _burnt_in(dataset: Dataset, steps: int) -> Dataset:
+    """The data without the targets of each sequence's first steps."""
+    if not steps:
+        return dataset
+    parts = (dataset.train, dataset.test)
+    shortest = min(int(part.x.lengths.min()) for part in parts)
+    if not dataset.each_step or steps >= shortest:
+        each = "targets for each step" if dataset.each_step else "a target a sequence"
+        raise InputError(
+            f"{dataset.name} has {each} and sequences from {shortest} steps on: a "
+            f"burn-in of {steps} leaves out the targets of the first steps and must "
+            f"leave one; give a shorter one, or targets for each step."
+        )
+    train, test = (replace(part, burn_in=steps) for part in parts)
+    return replace(dataset, train=train, test=test)
 
 
 def available(data_dir: str | os.PathLike[str] | None = None) -> list[tuple[str, str]]:

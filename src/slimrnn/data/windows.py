@@ -28,11 +28,13 @@ class Choice:
         target: of the column, or of several columns of numbers, to be learned.
         group: of the column that says which rows belong together.
         window: rows of a sequence; None: a group is one, or without groups a row.
-        stride: rows from one window to the next; None: 1.
+        stride: rows from one window to the next; None: 1, or with a burn-in as many as
+            count in a window, so that each row counts once.
         horizon: rows from a window's last to its target: 0 is its last row itself.
             None: 0.
         split: one of `slimrnn.data.options.SPLITS`.
         each_step: whether each row of a sequence has its target, rather than its last.
+        burn_in: how many first steps of a sequence do not count, of targets for each.
     """
 
     features: str | Sequence[str] | None = None
@@ -43,9 +45,11 @@ class Choice:
     horizon: int | None = None
     split: str = "auto"
     each_step: bool = False
+    burn_in: int = 0
 
     def __post_init__(self) -> None:
         known("split", self.split, SPLITS)
+        whole("burn_in", self.burn_in, 0)
         for name, least in (("window", 1), ("stride", 1), ("horizon", 0)):
             value = getattr(self, name)
             if value is not None:
@@ -62,7 +66,8 @@ class Choice:
         return [
             name
             for name, value in vars(self).items()
-            if value not in (None, "auto", False) and name != "each_step"
+            if value not in (None, "auto", False)
+            and name not in ("each_step", "burn_in")
         ]
 
 
@@ -300,7 +305,9 @@ def _windows(
     about: Found,
 ) -> Found:
     """Windows that stay within a group."""
-    window, stride = choice.window or 1, choice.stride or 1
+    window = choice.window or 1
+    once = window - choice.burn_in if choice.burn_in else 1
+    stride = choice.stride or max(1, once)
     horizon = choice.horizon or 0 if y is not None else 0
     starts = np.arange(0, len(x) - window - horizon + 1)
     starts = starts[number[starts] == number[starts + window + horizon - 1]]

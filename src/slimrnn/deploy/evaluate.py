@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from slimrnn.data import Dataset
 from slimrnn.data.adapter import Adapter
-from slimrnn.data.scoring import Task
+from slimrnn.data.scoring import Task, error_to_signal
 from slimrnn.deploy.program import inputs, quantize, simulator
 from slimrnn.deploy.program import program as programs
 from slimrnn.deploy.program.functions import FLOAT32
@@ -35,6 +35,8 @@ class Evaluation:
             None for a mean absolute error.
         count: how many predictions were scored; steps that are masked are not.
         task: how the outputs were read, and why, in words.
+        esr: of numbers at each step, the error-to-signal ratio with pre-emphasis of
+            both, by dtype.
     """
 
     metric: str
@@ -43,6 +45,7 @@ class Evaluation:
     agree: float | None
     count: int
     task: str = ""
+    esr: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def lost(self) -> float:
@@ -101,8 +104,11 @@ def evaluate_int8(
     scales = usual if calibration is None else calibration
     lowered = (programs.float32(exported), quantize.int8(exported, scales))
     floats, integers = (_values(program, x) for program in lowered)
-    y, mask = np.asarray(y), None
+    y, mask, esr = np.asarray(y), None, {}
     if part is not None:
+        if part.each_number:
+            pair = {"float32": floats, "int8": integers}
+            esr = {k: float(error_to_signal(v, part).mean()) for k, v in pair.items()}
         floats, integers = map(part.per_target, (floats, integers))
     elif exported.return_sequences:
         mask = inputs.mask_of(exported, x)
@@ -117,7 +123,7 @@ def evaluate_int8(
         same = task.answers(floats) == task.answers(integers)
         agree = float(per_sequence(same if mask is None else same[mask]).mean())
     whole, small = (float(per_sequence(values).mean()) for values in right)
-    return Evaluation(task.metric, whole, small, agree, right[0].size, str(task))
+    return Evaluation(task.metric, whole, small, agree, right[0].size, str(task), esr)
 
 
 def _values(program: Program, x: Array) -> Array:

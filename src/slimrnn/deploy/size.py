@@ -134,12 +134,17 @@ def size(model: Model, dtype: str) -> Size:
 
 
 def _step_counts(source: Source) -> Counter[str]:
-    """What a step does: both directions and all layers up to the last recurrent one."""
+    """What a step does: both directions and all layers up to the last recurrent one.
+
+    Those after it are passed when an output is needed: here, if at each step.
+    """
     arithmetic, counts = source.arithmetic, Counter({"call": 1})
     if source.quantizes:
         counts["set"] += arithmetic.columns(source.model.inputs)
     parts = source.layout.parts
     last = max(k for k, part in enumerate(parts) if part.held)
+    if source.model.return_sequences:
+        last = len(parts) - 1
     for part in parts[: last + 1]:
         count = _COUNTS.get(type(part.lowered.layer))
         counts.update(count(part.lowered, arithmetic) if count else {})

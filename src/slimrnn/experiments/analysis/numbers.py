@@ -18,6 +18,8 @@ _UNITS = {
     ("loss", "accuracy"): "nats",
     ("mae", "mae"): "target's unit",
     ("loss", "mae"): "target's unit squared",
+    ("esr", "esr"): "of the signal's energy",
+    ("loss", "esr"): "with the DC",
     ("loss", "loss"): "as trained",
 }
 NONE = "–"  # where there is no number

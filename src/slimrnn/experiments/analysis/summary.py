@@ -29,7 +29,12 @@ from slimrnn.utils.markup import table
 from slimrnn.variants import BASELINE
 
 STATUSES = ("done", "diverged", "interrupted", "failed")
-METRICS = {"accuracy": "accuracy", "mae": "mean absolute error", "loss": "loss"}
+METRICS = {
+    "accuracy": "accuracy",
+    "esr": "error-to-signal ratio",
+    "mae": "mean absolute error",
+    "loss": "loss",
+}
 #: what a run says of a microcontroller, of its int8 C
 COSTS = {
     "flash": "flash (bytes)",
@@ -254,8 +259,14 @@ def worth(figures: Mapping[str, Any], part: str = "val") -> float | None:
         >>> worth({"val_mae": 0.25})
         -0.25
     """
-    accuracy, error = (finite(figures.get(f"{part}_{n}")) for n in ("accuracy", "mae"))
-    return -error if accuracy is None and error is not None else accuracy
+    scores = {name: finite(figures.get(f"{part}_{name}")) for name in METRICS}
+    known = (k for k, score in scores.items() if score is not None and k != "loss")
+    name = next(known, None)
+    if name is None:
+        return None
+    score = scores[name]
+    assert score is not None
+    return score if name == "accuracy" else -score
 
 
 def describe(runs: Sequence[Run]) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
+from slimrnn.deploy.c.export import DTYPES
 from slimrnn.deploy.size import CORES, Size, size
 from slimrnn.errors import InputError
 from slimrnn.experiments.run.settings import SETTINGS, Settings
@@ -24,6 +25,7 @@ BYTES = {"": 1, "b": 1, "kb": 2**10, "kib": 2**10, "mb": 2**20, "mib": 2**20}
 COUNTS = {"": 1, "k": 1e3, "m": 1e6}
 SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 HERTZ = {"hz": 1.0, "khz": 1e3, "mhz": 1e6, "ghz": 1e9}
+FLOAT32, INT8 = DTYPES
 CORE = "cortex-m4"  # whose instructions count where no device is given
 MOST_UNITS = 2**10  # beyond, a budget is no limit
 _ROWS = 4  # that a product takes at a time
@@ -38,7 +40,19 @@ class Sized:
     @cached_property
     def size(self) -> Size:
         """Of the int8 C."""
-        return size(self.model, "int8")
+        return size(self.model, INT8)
+
+    @cached_property
+    def in_floats(self) -> Sized:
+        """The same, its size that of the float32 C."""
+        return _InFloats(self.model)
+
+
+class _InFloats(Sized):
+    @cached_property
+    def size(self) -> Size:
+        """Of the float32 C."""
+        return size(self.model, FLOAT32)
 
 
 @dataclass(frozen=True)
@@ -78,7 +92,8 @@ MEASURES = {
 }
 ALLOWED = (
     "flash=4KB, ram=1KB, instructions=6000@cortex-m4, latency=5ms@cortex-m4:64MHz, "
-    "macs=2000 or parameters=LSTM, or several with + between them"
+    "macs=2000 or parameters=LSTM, or several with + between them; "
+    "instructions:float32=6000 is of the float32 C"
 )
 _AMOUNT = re.compile(r"([0-9]*\.?[0-9]+)\s*([a-z]*)", re.IGNORECASE)
 
@@ -106,6 +121,7 @@ class Limit:
         reference: instead of ``most``: a variant, which costs as much with the units
             of the settings.
         text: as it was given.
+        dtype: of the C that is meant.
     """
 
     measure: str
@@ -113,6 +129,7 @@ class Limit:
     core: str
     reference: str
     text: str
+    dtype: str
 
     @classmethod
     def of(cls, text: str) -> Limit:
@@ -126,8 +143,9 @@ class Limit:
             320000.0
         """
         name, sign, given = text.strip().partition("=")
-        name = name.strip().lower()
+        name, _, dtype = name.strip().lower().partition(":")
         known("budget", name, MEASURES)
+        known(f"dtype of {text}", dtype or INT8, DTYPES)
         amount, at, device = given.strip().partition("@")
         core, _, clock = device.strip().lower().partition(":")
         measure = MEASURES[name]
@@ -136,20 +154,23 @@ class Limit:
             raise InputError(f"A budget must be {ALLOWED}; received {text!r}.")
         if not sign or amount[:1].isalpha():
             reference = get(amount or BASELINE).name
-            return cls(name, 0.0, core or CORE, reference, f"{name}={reference}")
+            said = f"{name}{dtype and ':'}{dtype}={reference}"
+            return cls(name, 0.0, core or CORE, reference, said, dtype or INT8)
         most = _number(text, amount, measure.units)
         if measure.needs_clock:
             most *= _number(text, clock, HERTZ)
-        return cls(name, most, core or CORE, "", text.strip())
+        return cls(name, most, core or CORE, "", text.strip(), dtype or INT8)
 
     def cost(self, sized: Sized) -> float:
         """What a model costs."""
+        sized = sized.in_floats if self.dtype == FLOAT32 else sized
         return MEASURES[self.measure].of(sized, self.core)
 
     def absolute(self, cost: float) -> Limit:
         """The limit of a reference that costs so much."""
         name = "instructions" if self.measure == "latency" else self.measure
-        text = f"{name}={cost:.0f}"
+        text = f"{name}{':' * (self.dtype != INT8)}{self.dtype * (self.dtype != INT8)}"
+        text += f"={cost:.0f}"
         text += f"@{self.core}" * MEASURES[name].on_device
         return Limit.of(text)
 

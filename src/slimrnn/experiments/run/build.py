@@ -16,7 +16,7 @@ from slimrnn.activations import hard_sigmoid_keras2
 from slimrnn.data import Batches, Dataset, Part
 from slimrnn.data.batches import answers
 from slimrnn.data.options import DataOptions
-from slimrnn.data.scoring import per_sequence
+from slimrnn.data.scoring import error_to_signal, per_sequence
 from slimrnn.errors import InputError
 from slimrnn.experiments.run import data_parallel
 from slimrnn.experiments.run.keras_names import KERAS_2, optimizers
@@ -202,13 +202,16 @@ def build(settings: Settings, dataset: Dataset) -> keras.Model:
     head = head_of(settings, dataset)
     units = 1 if head.one_unit else dataset.outputs
     outputs = keras.layers.Dense(units, activation=head.activation)(x)
-    loss: Any = head.loss
+    sound = head.loss == "esr"
+    loss: Any = layers.ErrorToSignalRatio() if sound else head.loss
+    metric: Any = layers.ErrorToSignalRatioMetric() if sound else head.metric
     if "targets" in standardized(settings, dataset):
         mean, deviation = (each.tolist() for each in moments(dataset.train.targets))
-        loss = layers.MeanStandardizedError(deviation)
+        if not sound:
+            loss = layers.MeanStandardizedError(deviation)
         outputs = keras.layers.Rescaling(deviation, mean)(outputs)
     model = keras.Model(inputs, outputs, name="slimrnn")
-    model.compile(_optimizer(settings), loss=loss, weighted_metrics=[head.metric])
+    model.compile(_optimizer(settings), loss=loss, weighted_metrics=[metric])
     return data_parallel.spread(model)
 
 
@@ -277,8 +280,16 @@ def head_of(settings: Settings, dataset: Dataset) -> Head:
     """The head for the data: classes by the settings, or targets of a regression.
 
     Raises:
-        InputError: one unit for other than two classes.
+        InputError: one unit for other than two classes; the error-to-signal ratio of
+            what is no sound.
     """
+    if settings.loss == "esr":
+        if dataset.classes is not None or not dataset.each_step:
+            raise InputError(
+                f"The loss esr is for numbers at each step, such as sound; received "
+                f"{dataset}. Leave --loss out."
+            )
+        return Head(None, "esr", "esr")
     if dataset.classes is None:
         return Head(None, "mse", "mae")
     head = _HEADS[settings.head]
@@ -294,8 +305,10 @@ def scores(model: keras.Model, batches: Batches) -> np.ndarray:
     """(N,) what a test finds of each sequence, in the order of the data.
 
     1 or 0 for a class found rightly or not; the absolute error for a regression,
-    averaged over the targets.
+    averaged over the targets; or its share of the error-to-signal ratio.
     """
+    if isinstance(model.loss, layers.ErrorToSignalRatio):
+        return error_to_signal(answers(model, batches), batches.part)
     return per_sequence(answers(model, batches), batches.part, model.loss)
 
 

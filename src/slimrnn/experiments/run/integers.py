@@ -36,7 +36,7 @@ def costs(model: keras.Model) -> dict[str, int]:
 
 
 def scores(
-    model: keras.Model, dataset: Dataset, train: Part, validation: Part
+    model: keras.Model, dataset: Dataset, train: Part, validation: Part, metric: str
 ) -> dict[str, Any]:
     """The scores of validation and test data, or why there are none.
 
@@ -45,13 +45,15 @@ def scores(
         dataset: whose test is scored.
         train: what the scales are taken from.
         validation: what is scored as well.
+        metric: by which runs are compared.
     """
     found: dict[str, Any] = {}
     try:
         for name, part in {"val": validation, "test": dataset.test}.items():
             data = replace(dataset, train=train, test=part)
-            score = evaluate_int8(model, data).int8
-            found[f"{name}_int8_{dataset.metric}"] = score
+            scored = evaluate_int8(model, data)
+            score = scored.esr["int8"] if metric == "esr" else scored.int8
+            found[f"{name}_int8_{metric}"] = score
     except InputError as error:
         return {REFUSED: str(error)}
     return found

@@ -51,7 +51,7 @@ class RunRecorder(keras.callbacks.Callback):
         watcher: is notified of its progress.
         validation: what is validated on; the same object as `test` if that is.
         test: the test data.
-        metric: by which epochs are compared: ``"accuracy"`` or ``"mae"``.
+        metric: by which epochs are compared: ``"accuracy"``, ``"mae"`` or ``"esr"``.
     """
 
     # Keras then calls `on_train_batch_end` from a thread: nothing waits for it.

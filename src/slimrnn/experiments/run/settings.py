@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from slimrnn.data.options import DEFAULT_DATASET, DataOptions
+from slimrnn.data.options import DEFAULT_DATASET, DataOptions, is_sound
 from slimrnn.data.table import DATASETS
 from slimrnn.errors import InputError
 from slimrnn.experiments.run import keras_names
@@ -128,7 +128,8 @@ class Settings(DataOptions):
         "the most units with which the int8 C keeps within flash=4KB, ram=1KB, "
         "instructions=6000@cortex-m4, latency=5ms@cortex-m4:64MHz (an instruction a "
         "cycle) or macs=2000, or the layers within parameters=5000; + joins limits, "
-        "and parameters=LSTM means those of an LSTM with the units given",
+        "parameters=LSTM means those of an LSTM with the units given, and "
+        "instructions:float32=6000 is of the float32 C",
         _check_budget,
         "BUDGET",
         "layer",
@@ -201,6 +202,15 @@ class Settings(DataOptions):
         words={
             "softmax": "a unit a class",
             "sigmoid": "one unit for two classes, with binary cross-entropy",
+        },
+    )
+    loss: str = choice(
+        "auto",
+        "what is minimized, and by what runs are compared",
+        "training",
+        words={
+            "auto": "cross-entropy of classes, the squared error of numbers",
+            "esr": "of sound: the error-to-signal ratio with pre-emphasis, and the DC",
         },
     )
     optimizer: str = setting(
@@ -286,8 +296,9 @@ class Settings(DataOptions):
     def __post_init__(self) -> None:
         object.__setattr__(self, "variant", get(self.variant))
         self.check_source()
-        if isinstance(self.data, str):  # it is resumed from any folder
-            object.__setattr__(self, "data", os.path.abspath(self.data))
+        for name in ("data", *(["target"] if is_sound(self.target) else ())):
+            if isinstance(file := getattr(self, name), str):  # resumed from any folder
+                object.__setattr__(self, name, os.path.abspath(file))
         if isinstance(self.time_scale, (list, tuple)):
             object.__setattr__(self, "time_scale", ":".join(map(str, self.time_scale)))
         check_all(self)

@@ -14,7 +14,7 @@ import numpy as np
 from slimrnn.data import Batches, Dataset, Part
 from slimrnn.data.scoring import baselines
 from slimrnn.experiments.run import checkpoint, integers
-from slimrnn.experiments.run.build import build, counts, parts, scores
+from slimrnn.experiments.run.build import build, counts, head_of, parts, scores
 from slimrnn.experiments.run.environment import describe
 from slimrnn.experiments.run.recorder import RunRecorder, Watcher, state
 from slimrnn.experiments.run.settings import Settings
@@ -90,7 +90,7 @@ class Trainer:
             validation = test if held is None else batches.grouped(held)
             recorder = RunRecorder(
                 *(model, settings, record, self.watcher, validation, test),
-                self.dataset.metric,
+                self._metric(settings),
             )
             try:
                 self._carry_out(model, settings, training, recorder)
@@ -123,7 +123,8 @@ class Trainer:
             raise
         finally:
             result |= {**counts(model), **recorder.result()}
-            for name, score in baselines(self.dataset).items():
+            metric = self._metric(settings)
+            for name, score in baselines(self.dataset, metric).items():
                 result[f"{BASELINE_OF} {name}"] = score
             recorder.record.finish({**result, "validation": settings.validated_on})
             self.watcher.ends(settings, result)
@@ -166,8 +167,13 @@ class Trainer:
         result |= integers.costs(model)
         if settings.int8:
             parts = (batches.part, recorder.validation.part)
-            result |= integers.scores(model, self.dataset, *parts)
+            metric = self._metric(settings)
+            result |= integers.scores(model, self.dataset, *parts, metric)
         return result
+
+    def _metric(self, settings: Settings) -> str:
+        """By what epochs and runs are compared."""
+        return head_of(settings, self.dataset).metric
 
     def _model(self, settings: Settings) -> keras.Model:
         """The model in its first state: the last run's, if that has the same program.
