@@ -33,13 +33,20 @@ def model(command: Any) -> None:
         "lstm:3x64x2,last,linear (default: as its names and shapes say)",
     )
 
+    command.add_argument(
+        "--architecture",
+        metavar="FILE",
+        help="of a file with Keras's weights alone: a .keras or .h5 file of the whole "
+        "model, or the text of model.to_json()",
+    )
+
 
 def read(args: argparse.Namespace) -> Model:
     """The model of a command as data; says on stderr what was translated."""
     backends.settle()
     from slimrnn.ir import read
 
-    found = read(args.model, torch=args.torch)
+    found = read(args.model, torch=args.torch, architecture=args.architecture)
     if found.translated:
         note(f"{args.model} ({found.origin}): read {found.translated}.")
     return found

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     backends.settle()
     from slimrnn.ir import read
 
-    model = read(args.model, torch=args.torch)
+    model = read(args.model, torch=args.torch, architecture=args.architecture)
     if answered(lambda: facts(model)):
         return 0
     screen = console()

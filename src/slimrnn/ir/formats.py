@@ -42,7 +42,15 @@ class Format:
     def read(self, path: Path, **options: Any) -> Model:
         """The model of a file."""
         module, _, function = self.reader.partition(".")
-        taken = {key: options[key] for key in self.options}
+        if (
+            options.get("architecture") is not None
+            and _ARCHITECTURE not in self.options
+        ):
+            raise InputError(
+                f"{path} is of {self.name}, which has its architecture with it or in "
+                f"its names; an architecture is for weights of Keras in HDF5."
+            )
+        taken = {key: options[key] for key in self.options if key in options}
         read = getattr(import_module(f"slimrnn.ir.{module}"), function)
         return read(path, **taken)
 
@@ -62,6 +70,7 @@ def _zipped(name: str) -> Callable[[Path, bytes], bool]:
     return fits
 
 
+_ARCHITECTURE = "architecture"
 #: of a file before torch 1.6: a pickle of the number that it has for its magic
 _TORCH_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 KERAS = Format("Keras", ".keras", "from_archive.from_archive", _zipped("config.json"))
@@ -72,6 +81,7 @@ FORMATS = (
         ".h5, .hdf5",
         "from_h5.from_h5",
         lambda path, first: first.startswith(b"\x89HDF\r\n\x1a\n"),
+        (_ARCHITECTURE,),
     ),
     Format(
         "PyTorch state_dict",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 import zipfile
 from collections import Counter
@@ -12,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from slimrnn.ir import graph, hdf5
+from slimrnn.ir.architecture import of_archive
 from slimrnn.ir.keras_config import Array, Reading
 from slimrnn.ir.model import Model
 from slimrnn.utils import foreign
 
-_CONFIG, _ABOUT, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+_WEIGHTS = "model.weights.h5"
 #: their weights lie as the original's do; the class itself reads them
 _PACKED = ("slim22>LSTMs", "slimrnn>PackedCell")
 #: where a layer keeps those of its own and of others, in the order of its weights
@@ -30,27 +30,17 @@ def from_archive(path: Path) -> Model:
         InputError: no such file, a damaged one, a layer that the IR lacks.
     """
     with foreign.reading(path, hdf5.KERAS_MODEL):
-        names = foreign.check_archive(path)
+        found, version = of_archive(path)
         with zipfile.ZipFile(path) as archive:
-            found = _object(archive.read(_CONFIG))
-            about = _object(archive.read(_ABOUT)) if _ABOUT in names else {}
             if _is_packed(found):
                 from slimrnn.ir import from_keras
 
                 return from_keras.from_file(path)
             hdf5.numbers_in(path, _WEIGHTS)
             weights = io.BytesIO(archive.read(_WEIGHTS))
-        version = str(about.get("keras_version") or "3")
-        reading = _Reading(path, found, version, path.suffix)
+        reading = ByClass(path, found, version, path.suffix)
     with hdf5.opened(path, weights) as file:
         return reading.model(file)
-
-
-def _object(text: bytes) -> dict[str, Any]:
-    found = json.loads(text)
-    if not isinstance(found, dict):
-        raise ValueError(f"it has {type(found).__name__} where an object stands")
-    return found
 
 
 def _is_packed(tree: Any) -> bool:
@@ -62,7 +52,7 @@ def _is_packed(tree: Any) -> bool:
     return isinstance(tree, list) and any(map(_is_packed, tree))
 
 
-class _Reading(Reading):
+class ByClass(Reading):
     """A group of weights is one of HDF5; its layers lie by class and number."""
 
     def groups(self, links: Iterable[graph.Link], group: Any) -> list[Any]:

@@ -9,7 +9,9 @@ from slimrnn.errors import InputError
 from slimrnn.ir.model import Model
 
 
-def read(model: Any, *, recurrent: bool = True, torch: str = "") -> Model:
+def read(
+    model: Any, *, recurrent: bool = True, torch: str = "", architecture: Any = None
+) -> Model:
     """A model as data, whatever it comes as.
 
     Args:
@@ -20,6 +22,8 @@ def read(model: Any, *, recurrent: bool = True, torch: str = "") -> Model:
         recurrent: whether the model must have a recurrent layer.
         torch: the layers of a state_dict whose names and shapes do not say them, such
             as ``"lstm:3x64x2,last,linear"``; see :mod:`slimrnn.ir.from_torch`.
+        architecture: of a file of Keras that holds weights alone; see
+            :func:`slimrnn.ir.architecture.configuration`.
 
     Raises:
         InputError: a model that cannot be read, or without a recurrent layer.
@@ -34,7 +38,7 @@ def read(model: Any, *, recurrent: bool = True, torch: str = "") -> Model:
     if isinstance(model, (str, os.PathLike)):
         from slimrnn.ir.formats import from_file  # here: a Model needs no reader
 
-        model = from_file(model, torch=torch)
+        model = from_file(model, torch=torch, architecture=architecture)
     elif not isinstance(model, Model):
         from slimrnn.ir.formats import from_object
 
