@@ -214,7 +214,6 @@ REFUSED = {
     "time first": (changed(time_major=True), WEIGHTS, "time_major=True"),
     "a function": (changed(activation="elu"), WEIGHTS, "activation elu; allowed: tanh"),
     "a Lambda": (entry("Lambda", function="os.system"), [], r"a \(Lambda\) cannot be"),
-    "a model inside": (entry("Sequential", layers=[]), [], r"a model inside the model"),
     "no weights": (LSTM, [], "has 0 weights; expected 3: kernel"),
     "a weight of another shape": (LSTM, [*WEIGHTS[:2], normal(3)], "bias in float32"),
     "numbers that are none": (

@@ -56,6 +56,7 @@ class ByClass(Reading):
     """A group of weights is one of HDF5; its layers lie by class and number."""
 
     def groups(self, links: Iterable[graph.Link], group: Any) -> list[Any]:
+        """By class and number within their model."""
         seen: Counter[str] = Counter()
         found = []
         for link in links:
@@ -66,6 +67,7 @@ class ByClass(Reading):
         return found
 
     def arrays(self, group: Any) -> Iterator[Array]:
+        """Those of its own, then those of the layers that it has."""
         own = group.get("vars", {})
         for name in sorted(own, key=int):
             yield hdf5.array(f"{self.path}: {own[name].name}", own[name])
