@@ -37,7 +37,7 @@ def model(command: Any) -> None:
         "--architecture",
         metavar="FILE",
         help="of a file with Keras's weights alone: a .keras or .h5 file of the whole "
-        "model, or the text of model.to_json()",
+        "model, or the text of model.to_json() (default: what the file itself says)",
     )
 
 
