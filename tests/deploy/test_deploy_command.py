@@ -37,7 +37,7 @@ def saved(tmp_path_factory):
 
 
 def loaded(file):
-    return inputs.load(argparse.Namespace(model=str(file), torch=""))
+    return inputs.load(argparse.Namespace(model=str(file), torch="", architecture=None))
 
 
 def parsed(*line):
