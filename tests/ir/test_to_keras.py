@@ -147,6 +147,18 @@ def test_a_file_has_it_all(tmp_path):
     assert from_keras(keras.saving.load_model(tmp_path / "small.keras")) == model
 
 
+@pytest.mark.parametrize("steps", [None, 5, 6])
+def test_what_stands_around_a_local_pool(steps):
+    """Keras has it for one number of steps and not for the next."""
+    layers = [LocalPool("p", 3, "max", 3, 2, 1, 1), Recurrent("r", cell("LSTM6", 3, 4))]
+    model = Model("small", layers, steps)
+    if steps == 5:
+        assert from_keras(to_keras(model)) == model
+        return
+    with pytest.raises(InputError, match="1 steps of nothing before a sequence"):
+        to_keras(model)
+
+
 def test_initial_states_are_left_out_when_asked_for():
     states = {"h": np.ones(4, "f4"), "c": np.ones(4, "f4")}
     model = Model("small", [Recurrent("r", cell("LSTM6", 3, 4), initial=states)])

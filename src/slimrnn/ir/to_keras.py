@@ -30,8 +30,9 @@ def to_keras(model: Model) -> keras.Model:
     """The model in Keras, with the same weights; recurrent layers are slim layers.
 
     Raises:
-        InputError: a layer has initial states.
+        InputError: a layer has initial states, or steps around it as Keras has not.
     """
+    _check_pools(model)
     shape = (model.steps,) if model.takes_indices else (model.steps, model.inputs)
     made = [_LAYERS[type(layer)](layer) for layer in model.layers]
     last = [keras.layers.Flatten()] if model.flatten else []
@@ -43,6 +44,21 @@ def to_keras(model: Model) -> keras.Model:
     for layer, weights in made:
         layer.set_weights(weights)
     return built
+
+
+def _check_pools(model: Model) -> None:
+    """Refuse local pools whose steps around a sequence are not those of "same"."""
+    steps = model.steps
+    for layer in model.layers:
+        if isinstance(layer, ir.LocalPool) and (layer.before or layer.after):
+            known = steps or (1 if layer.strides == 1 else None)
+            if known is None or layer.same(known) != (layer.before, layer.after):
+                raise InputError(
+                    f"The layer {layer} has {layer.before} steps of nothing before a "
+                    f"sequence and {layer.after} after it; Keras has those of "
+                    f"padding='same' for a known number of steps."
+                )
+        steps = steps and layer.steps_of(steps)
 
 
 def _is_last(layer: ir.Layer | None) -> bool:
