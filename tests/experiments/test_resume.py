@@ -121,6 +121,24 @@ def test_a_stopped_run_has_the_same_losses(tmp_path, folder, kind):
     np.testing.assert_array_equal(run.test_scores(), whole.test_scores())
 
 
+def test_of_epochs_that_validate_alike_the_least_loss_is_kept(tmp_path):
+    y = np.arange(90) % 2
+    x = np.repeat((2.0 * y - 1)[:, None, None], 5, axis=1).astype("float32")
+    parts = {"x_train": x, "y_train": y, "x_test": x[:10], "y_test": y[:10]}
+    np.savez(tmp_path / "easy.npz", **parts)
+    settings = Settings.of(
+        "LSTM6", data=str(tmp_path / "easy.npz"), units=5, epochs=6, keep="best"
+    )
+    run = Trainer(loaded(settings), Stopping()).run(settings, tmp_path / "run")
+    accuracies, losses = (
+        [line[name] for line in run.metrics] for name in ("val_accuracy", "val_loss")
+    )
+    alike = [i for i, x in enumerate(accuracies) if x == max(accuracies)]
+    best = min(alike, key=losses.__getitem__)
+    assert best != alike[0]
+    assert run.result["kept_epoch"] == best + 1
+
+
 DAMAGES = {
     "cut short": lambda x: x[: len(x) // 2],
     "empty": lambda x: b"",

@@ -240,3 +240,23 @@ def test_the_test_scores_of_a_run_make_pairs(tmp_path):
         )
     (tmp_path / "run-00" / "test_scores.npy").write_bytes(b"damaged")
     assert {row.difference.sequences for row in summarize(runs).rows[1:]} == {None}
+
+
+def test_of_points_that_validate_alike_the_least_loss_is_the_best():
+    """Where all of a few held-out sequences are right, the score tells nothing."""
+    runs = [
+        Run(
+            Path(str(loss)),
+            {"variant": "LSTM", "seed": 0, "learning_rate": loss},
+            {},
+            [],
+            {
+                "status": "done",
+                "test_accuracy": 0.9,
+                "val_accuracy": 1,
+                "val_loss": loss,
+            },
+        )
+        for loss in (0.3, 0.1, 0.2)
+    ]
+    assert [row.rank for row in summarize(runs).rows] == [2, 0, 1]

@@ -15,7 +15,7 @@ import numpy as np
 from keras import ops
 
 from slimrnn.data import Batches, Part
-from slimrnn.data.scoring import Task
+from slimrnn.data.scoring import Task, rank
 from slimrnn.errors import InputError
 from slimrnn.slimming.options import Options
 
@@ -203,10 +203,9 @@ class Best(keras.callbacks.Callback):
     def _look(self, line: dict[str, Any]) -> None:
         held = self.watched.evaluate(self.batches, verbose=0, return_dict=True)
         line |= {f"val_{name}": value for name, value in held.items()}
-        score = held["accuracy"] if "accuracy" in held else -held["mae"]
-        rank = (score, -held["loss"])
-        if math.isfinite(sum(rank)) and (self.rank is None or rank > self.rank):
-            self.rank = rank
+        found = rank(line, "accuracy" if "accuracy" in held else "mae")
+        if math.isfinite(sum(found)) and (self.rank is None or found > self.rank):
+            self.rank = found
             self.weights = self.watched.get_weights()
         self.watch(line)
 

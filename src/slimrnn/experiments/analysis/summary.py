@@ -7,6 +7,7 @@ counted.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -198,7 +199,7 @@ def summarize(runs: Sequence[Run]) -> Summary:
     names = [variant_name(group[0]) for group in groups]
     reference = BASELINE if BASELINE in names else names[0]
     measures = [_measures(group, metric) for group in groups]
-    ranks = _ranks(names, measures, metric)
+    ranks = _ranks(names, groups, metric)
     base = next(
         i for i, name in enumerate(names) if name == reference and ranks[i] == 0
     )
@@ -341,15 +342,21 @@ def _endings(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _ranks(
-    names: Sequence[str], measures: Sequence[Mapping[str, Any]], metric: str
+    names: Sequence[str], groups: Sequence[Sequence[Run]], metric: str
 ) -> list[int]:
-    """For each configuration, how many of its variant's validate better."""
+    """For each configuration, how many of its variant's validate better.
+
+    Of several that validate alike, the least validation loss decides.
+    """
     sign = -1 if metric == "accuracy" else 1
 
-    def order(index: int) -> tuple[float, float]:
-        score, validation = measures[index]["score"], measures[index]["validation"]
-        worst = validation.mean is None
-        return -score.n, float("inf") if worst else sign * validation.mean
+    def order(index: int) -> tuple[float, float, float]:
+        results = [run.result for run in _done(groups[index])]
+        test, score, loss = (
+            Spread.of(result.get(name) for result in results)
+            for name in (f"test_{metric}", f"val_{metric}", "val_loss")
+        )
+        return -test.n, _last(score.mean, sign), _last(loss.mean)
 
     ranks = [0] * len(names)
     seen: Counter[str] = Counter()
@@ -357,6 +364,11 @@ def _ranks(
         ranks[index] = seen[names[index]]
         seen[names[index]] += 1
     return ranks
+
+
+def _last(value: float | None, sign: int = 1) -> float:
+    """A value to sort by, from small to large: what is not known comes last."""
+    return math.inf if value is None else sign * value
 
 
 def _differences(

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from slimrnn.data import Batches
+from slimrnn.data.scoring import rank
 from slimrnn.experiments.run.checkpoint import Checkpoint, last
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Record, mapping
@@ -139,12 +140,7 @@ class RunRecorder(keras.callbacks.Callback):
         if not self.lines:
             return False
         floor = self.floors.get(str(len(self.lines)))
-        return floor is not None and self._worth(self.lines[-1]) < floor
-
-    def _worth(self, line: Mapping[str, Any]) -> float:
-        """The validation score, the higher the better."""
-        score = line.get(f"val_{self.metric}", math.nan)
-        return score if self.metric == "accuracy" else -score
+        return floor is not None and rank(self.lines[-1], self.metric)[0] < floor
 
     def interrupt(self) -> None:
         """Raise the KeyboardInterrupt that was noted, if one was."""
@@ -207,9 +203,9 @@ class RunRecorder(keras.callbacks.Callback):
         Checkpoint(self.lines, now, self.best, self._owner).write(self.record.path)
 
     def _best_epoch(self) -> int:
-        """The first epoch, from 1 on, with the best validation score; 0: no epoch."""
-        scores = list(map(self._worth, self.lines))
-        return scores.index(max(scores)) + 1 if scores else 0
+        """The epoch, from 1 on, that validates best; 0: no epoch."""
+        ranks = [rank(line, self.metric) for line in self.lines]
+        return ranks.index(max(ranks)) + 1 if ranks else 0
 
     def keep(self) -> None:
         """Gives the model the weights that the settings keep."""

@@ -258,7 +258,8 @@ class Settings(DataOptions):
         "training",
         words={
             "last": "the weights of the last epoch",
-            "best": "those of the epoch with the best validation score",
+            "best": "those of the epoch with the best validation score, and of several "
+            "the least validation loss",
         },
     )
     seed: int = setting(
