@@ -8,13 +8,13 @@ from gradients import value_and_gradients
 from layer_problems import FEW
 from problems import ROWS, SIZES, problem
 from products import some
-from slimrnn import native, reference
+from slimrnn import SlimMGU, native, reference
 from slimrnn.activations import FUNCTIONS, describe
-from slimrnn.engines import ENGINES, choose
+from slimrnn.engines import ENGINES, choose, ops
 from slimrnn.engines.ops import function as on_tensor
 from slimrnn.errors import InputError
 from slimrnn.native import library
-from slimrnn.variants import ACTIVATIONS, CellSpec
+from slimrnn.variants import ACTIVATIONS, CellSpec, Gate, Variant, get
 
 BACKEND = keras.backend.backend()
 RUN = {engine.name: engine.run for engine in ENGINES}
@@ -274,3 +274,72 @@ def test_native_runs_where_nothing_keeps_it(backend, requested, monkeypatch):
 def test_an_engine_that_there_is_not_is_refused():
     with pytest.raises(InputError, match="one of auto, ops, native; received 'gpu'"):
         choose("gpu", "jax")
+
+
+# Variants whose gates do not read h: all steps at once are what the loop computes.
+ON_JAX = pytest.mark.skipif(BACKEND != "jax", reason="of JAX alone")
+INPUT = Gate(x="full", bias=True)
+OWN = [
+    Variant("inputs", "lstm", (INPUT, INPUT, INPUT, INPUT)),
+    Variant("a tie", "lstm", (Gate(complement="f"), INPUT, INPUT, Gate(constant=1.0))),
+    Variant("a pace", "mgu", (Gate(bias=True), INPUT)),
+    Variant("a constant", "mgu", (Gate(constant=0.2), INPUT)),
+]
+WITHOUT_H = [row for row in ROWS.values() if not CellSpec(row).reads_h] + OWN
+
+
+@ON_JAX
+@pytest.mark.parametrize(
+    ("name", "size", "sequences"),
+    some(
+        lambda name, size, sequences: size == "one feature" and sequences,
+        {row.name: row for row in WITHOUT_H},
+        SIZES,
+        (True, False),
+    ),
+)
+def test_all_steps_at_once(name, size, sequences, monkeypatch):
+    row = next(row for row in WITHOUT_H if row.name == name)
+    monkeypatch.setattr(ops, "at_once_pays", lambda *_: True)
+    monkeypatch.setattr(ops, "_Sequence", None)  # there is no loop
+    check(problem(row, size), "ops", sequences=sequences)
+
+
+def test_who_reads_h():
+    assert "minGRU" in {row.name for row in WITHOUT_H}
+    assert all(CellSpec(row).reads_h for row in ROWS.values() if row not in WITHOUT_H)
+    assert not any(CellSpec(row).reads_h for row in OWN)
+
+
+@pytest.mark.parametrize(
+    ("name", "batch", "steps", "units", "pays"),
+    [
+        ("minGRU", 1, ops.LONG, ops.NARROW, True),
+        ("minGRU", 2, ops.LONG, ops.NARROW, False),
+        ("minGRU", 1, ops.LONG - 1, ops.NARROW, False),
+        ("minGRU", None, None, ops.NARROW, False),
+        ("JANET", 1, ops.LONG, ops.NARROW, False),
+    ],
+)
+def test_where_it_pays(name, batch, steps, units, pays):
+    class Shaped:
+        def __init__(self, *shape):
+            self.shape = shape
+
+    found = ops.at_once_pays(
+        CellSpec(get(name)), Shaped(batch, steps, 3), Shaped(batch, units)
+    )
+    assert found == (pays and BACKEND == "jax")
+
+
+@ON_JAX
+def test_a_layer_takes_it(monkeypatch):
+    taken = []
+    at_once = ops._at_once
+    monkeypatch.setattr(ops, "_at_once", lambda *a: taken.append(1) or at_once(*a))
+    x = np.random.default_rng(1).normal(size=(2, ops.LONG + 3, 2)).astype("float32")
+    layer = SlimMGU(5, "minGRU", engine="ops")
+    answers = np.asarray(layer(x))
+    assert taken
+    monkeypatch.setattr(ops, "at_once_pays", lambda *_: False)
+    np.testing.assert_allclose(np.asarray(layer(x)), answers, 1e-4, 1e-6)

@@ -95,6 +95,11 @@ class CellSpec:
         return tuple(g for g in (self.projected, self.recurrent) if g)
 
     @cached_property
+    def reads_h(self) -> bool:
+        """Whether a gate reads h; without, all steps can be computed at once."""
+        return any(gate.h != "none" for _, gate in self.variant.items())
+
+    @cached_property
     def vector_only(self) -> Gates:
         """The time-varying gates without a matrix: cheaper computed again than saved.
 

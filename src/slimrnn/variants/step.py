@@ -119,6 +119,28 @@ class Step:
             found["shared"] = self._join([v[k] for k in self.cell.variant.shared])
         return new, tuple(found[name] for name in self.cell.saved)
 
+    def at_once(self, states: Tensors, z: Tensor, scan: Callable) -> Tensors:
+        """The states after each step, where no gate reads h: (T, B, n) each.
+
+        Then the state that is kept is a * before + b, with a and b known for all steps.
+
+        Args:
+            states: before the first step.
+            z: the projected input of all steps, (T, B, projected gates * n).
+            scan: (a, b) -> for each step, the product of all a up to it, and the state
+                that zeros became; both are (T, B, n).
+        """
+        cell = self.cell
+        new, v = self._forward([self.ops.zeros_like(s) for s in states], z)
+        b = new[-1]
+        accumulates = cell.family.rule == "accumulate"
+        a = v["f"] if accumulates else self._shares(v)[0]
+        since, from_zeros = scan(a * self.ops.ones_like(b), b)
+        kept = since * states[-1] + from_zeros
+        if not accumulates:
+            return (kept,)
+        return times(v["o"], self._function(cell.of_state, kept)), kept
+
     def backward(self, dstates: Tensors, after: Tensors, saved: Mapping[str, Tensor]):
         """The gradients of a step.
 
