@@ -9,6 +9,7 @@ proved here from the weights; where it cannot be, there is no program.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -316,6 +317,14 @@ class _Quantizer:
         first = abs((layer.initial or {}).get("c", np.zeros(1))).max()
         reach = max(self.c_reach.get(layer.name, 1.0), first, 2.0**-10) * _MARGIN
         bits = math.floor(math.log2(_INT16 / reach))
+        if tie:
+            warnings.warn(
+                f"int8: i goes beyond 1 - f in {layer.name}, so that no bound of c is "
+                f"known: over sequences longer than the calibration's it may saturate "
+                f"at {reach:.3g}. Compare it with float32 on sequences as long as "
+                f"yours (`slimrnn evaluate --int8`), or take a tie without scales.",
+                stacklevel=2,
+            )
         # Where i comes near to 2, i * g must lose a bit to fit 32 with f * c.
         return max(0, min(ONE_BITS - 1, most - bool(tie), bits)), True
 
