@@ -91,7 +91,7 @@ def test_no_model(written, tmp_path):
 
 def test_an_unsupported_layer(written, tmp_path):
     layer = slimrnn.SlimLSTM(4, **ALL, **ZEROS)
-    norm = keras.layers.LayerNormalization(name="norm")
+    norm = keras.layers.UnitNormalization(name="norm")
     model = keras.Sequential([keras.Input((None, 3)), layer, norm])
     assert "norm" in refused(written, model, tmp_path / "model")
 
