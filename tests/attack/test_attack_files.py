@@ -173,6 +173,7 @@ def test_damaged_runs(part, commands, tries, row):
     np.savez(commands.folder / "run.npz", **DATA)
     run, kept = commands.folder / "run", commands.folder / "kept"
     if not kept.exists():
+        commands.renew()
         about = ("--units", "2", "--epochs", "2", "--timing", "0.1", "--out", "kept")
         done = commands.run("train", "LSTM6", "--data", "run.npz", *about)
         assert done.code == 0

@@ -38,9 +38,14 @@ class Commands:
         return self
 
     def __exit__(self, *error):
+        self.renew()
+
+    def renew(self):
+        """Ends the process, which keeps what JAX compiled; the next is a new one."""
         if self.process:
             self.process.kill()
             self.process.communicate()
+            self.process = None
 
     def run(self, *words):
         """The outcome of `slimrnn` with these words."""
