@@ -318,6 +318,7 @@ def test_who_reads_h():
         ("minGRU", 2, ops.LONG, ops.NARROW, False),
         ("minGRU", 1, ops.LONG - 1, ops.NARROW, False),
         ("minGRU", None, None, ops.NARROW, False),
+        ("minGRU", 1, object(), ops.NARROW, False),  # a symbol, which has no order
         ("JANET", 1, ops.LONG, ops.NARROW, False),
     ],
 )

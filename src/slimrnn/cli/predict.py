@@ -73,7 +73,6 @@ def _play(args: argparse.Namespace, out: Path) -> int:
     """A sound through the model, sample by sample; no framework is needed."""
     from slimrnn.data import sound
     from slimrnn.data.options import is_sound
-    from slimrnn.ir import read
     from slimrnn.stream import Stream
 
     if not is_sound(args.data):
@@ -82,7 +81,7 @@ def _play(args: argparse.Namespace, out: Path) -> int:
             f"{args.data or args.dataset}."
         )
     rate, x = sound.read(args.data)
-    y = Stream(read(args.model, torch=args.torch)).run(x)
+    y = Stream(inputs.read(args)).run(x)
     with files.atomic_file(out) as unfinished:
         sound.write(unfinished, rate, y)
     console().print(f"{len(y):,} samples: {out}", soft_wrap=True, markup=False)
