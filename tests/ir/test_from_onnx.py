@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from deploy_problems import model_of
+from exported_models import CASES
 from ir_models import normal
 from problems import ROWS
 from slimrnn import deploy, ir
@@ -176,23 +177,58 @@ def test_first_states(tmp_path):
     )
 
 
+def read_back(case, path, mode):
+    """A model that was written and read, which must answer as the one in Keras."""
+    deploy.to_onnx(case.model, path, mode=mode)
+    x, expected = case.problem(3, 9)
+    found = ir.read(path, recurrent=False)
+    answer = simulator.run(program.float32(found), x).reshape(expected.shape)
+    np.testing.assert_allclose(answer, expected, atol=2e-6)
+    return found
+
+
+@pytest.mark.backend_free
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask attached")
+def test_our_scan_is_the_same_cells(name, tmp_path):
+    case = CASES[name]
+    if name == "Average, masked words":
+        with pytest.raises(InputError, match=r"Where.*cannot be read"):
+            read_back(case, tmp_path / "m.onnx", "scan")
+        return
+    found, model = read_back(case, tmp_path / "m.onnx", "scan"), ir.read(case.model)
+    for one, other in zip(found.recurrent(), model.recurrent(), strict=True):
+        assert one.cell.spec == other.cell.spec
+        assert (one.masked, one.go_backwards) == (other.masked, other.go_backwards)
+
+
 @pytest.mark.backend_free
 @pytest.mark.parametrize(
-    "name", [name for name, row in ROWS.items() if row.family == "lstm"]
+    "name", [name for name in ROWS if "lstm" not in CASES[name].refused]
 )
-def test_what_our_exporter_writes(name, tmp_path):
-    try:
-        model = ir.read(model_of_row(ROWS[name]))
-        path = deploy.to_onnx(model, tmp_path / "m.onnx", mode="lstm")
-    except InputError as error:
-        pytest.skip(str(error))
-    x = normal(BATCH, TIME, model.inputs)
-    expected, found = answered(path, x)
-    np.testing.assert_allclose(
-        simulator.run(program.float32(found), x), expected, atol=2e-6
-    )
+def test_our_operator_lstm_is_full(name, tmp_path):
+    found = read_back(CASES[name], tmp_path / "m.onnx", "lstm")
     gates = get("LSTM").gates
     assert all(layer.cell.variant.gates == gates for layer in found.recurrent())
+
+
+@pytest.mark.backend_free
+@pytest.mark.parametrize("what", ["a number", "the words", "no words"])
+def test_a_scan_that_was_changed_is_refused(what, tmp_path):
+    path = deploy.to_onnx(CASES["LSTM4"].model, tmp_path / "m.onnx")
+    proto = onnx.load(path)
+    (scan,) = [each for each in proto.graph.node if each.op_type == "Scan"]
+    if what == "a number":
+        (body,) = [a.g for a in scan.attribute if a.name == "body"]
+        tensor = body.initializer[0]
+        array = numpy_helper.to_array(tensor) * np.float32(2)
+        tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+    else:
+        changed = scan.doc_string.replace("LSTM4", "LSTM3")
+        scan.doc_string = changed if what == "the words" else ""
+    onnx.save(proto, path)
+    with pytest.raises(InputError, match=r"Scan.*is not as slimrnn writes it"):
+        ir.read(path)
 
 
 @pytest.mark.backend_free
@@ -220,24 +256,10 @@ def test_pools_and_norms_come_back(pool, tmp_path):
     )
 
 
-def model_of_row(name):
-    import keras
-
-    import slimrnn
-
-    both = keras.layers.Bidirectional(slimrnn.SlimLSTM(3, name, return_sequences=True))
-    return model_of(
-        keras.layers.Rescaling(0.5, 0.1),
-        both,
-        slimrnn.SlimLSTM(4, name),
-        keras.layers.Dense(2, "softmax"),
-    )
-
-
 REFUSED = {
     "another operator": ([node("Sin", "x", "y")], "Sin.*cannot be read; allowed"),
     "no layer": ([node("Identity", "x", "y")], "no output that layers give"),
-    "a Scan": (
+    "a tensor that is not there": (
         [node("LSTM", "t W R", "Y H", hidden_size=N, clip=1.0)],
         "uses t, which nothing gives",
     ),

@@ -22,13 +22,16 @@ from slimrnn.ir.model import Model
 from slimrnn.ir.onnx_axes import AXES
 from slimrnn.ir.onnx_layers import LAYERS
 from slimrnn.ir.onnx_recurrent import KINDS, About, recurrent
+from slimrnn.ir.onnx_scan import scan
 from slimrnn.ir.onnx_values import (
     FEATURES,
     FOLDED,
     Array,
     Axis,
+    Body,
     Filled,
     Flow,
+    Mask,
     State,
 )
 from slimrnn.utils import foreign
@@ -43,7 +46,8 @@ def from_onnx(path: Path) -> Model:
 
     Read are the operators LSTM, GRU and RNN, Gemm and MatMul, Gather of a table,
     BatchNormalization, activations, sums and products with constants, the model's input
-    added to the output, and what only turns axes round.
+    added to the output, and what only turns axes round; of Scan, what
+    :func:`slimrnn.deploy.to_onnx` writes.
 
     Raises:
         InputError: a damaged file, an operator that the IR lacks, branches.
@@ -114,6 +118,13 @@ class _Reading:
         name, size = self.source.axes[-1]
         known = size if name == FEATURES and isinstance(size, int) else None
         found = [replace(first, features=known), *rest]
+        if flow.mask and flow.mask.place == 0 and first.kind == "Embedding":
+            found[0] = replace(found[0], settings={"mask_zero": True})
+        elif flow.mask:
+            settings = {"mask_value": flow.mask.value}
+            place = flow.mask.place
+            masking = Described("Masking", "masking", settings, features=known)
+            found.insert(place, masking)
         if flow.time in flow.axes[-1].name.split("*"):  # with the features
             found.append(Described("Flatten", "flatten"))
         return found
@@ -128,10 +139,13 @@ class _Reading:
         kind = node.op_type
         about = {a.name: self._attribute(a) for a in node.attribute}
         about["name"] = node.name.strip("/").replace("/", "_") or usual
+        about["doc_string"] = node.doc_string
         given = [self._value(name) for name in node.input]
         if kind == "Constant":
             found: Any = about.get("value", about.get("value_int"))
             found = np.asarray(about.get("value_float", found))
+        elif isinstance(given[0], Mask) and kind in _OF_MASKS:
+            found = given[0]
         elif any(isinstance(value, Flow) for value in given):
             if kind not in _OPERATORS:
                 raise InputError(
@@ -158,6 +172,9 @@ class _Reading:
         value = self.onnx.helper.get_attribute_value(attribute)
         if isinstance(value, self.onnx.TensorProto):
             return self.array(value)
+        if isinstance(value, self.onnx.GraphProto):
+            arrays = {each.name: self.array(each) for each in value.initializer}
+            return Body(value.SerializeToString(), arrays)
         if isinstance(value, list) and value and isinstance(value[0], bytes):
             return [text.decode() for text in value]
         return value.decode() if isinstance(value, bytes) else value
@@ -219,9 +236,17 @@ def _clamp(about: About, x: Any, bound: Any) -> Any:
     return found
 
 
+def _equal(about: About, x: Flow, value: Array) -> Mask:
+    return Mask(len(x.layers), float(value))
+
+
+#: operators that a mask goes through on its way to a Scan
+_OF_MASKS = ("Cast", "ReduceMin", "Equal", "Unsqueeze", "Slice")
 #: operators on the model's input and what becomes of it
 _OPERATORS: dict[str, Callable[..., Any]] = {
     **{kind: partial(recurrent, kind) for kind in KINDS},
+    "Scan": scan,
+    "Equal": _equal,
     **LAYERS,
     **AXES,
     "Shape": lambda about, x: x.shape[about.get("start") : about.get("end")],

@@ -103,7 +103,7 @@ def recurrent(
         settings = {
             "return_sequences": True,
             "go_backwards": backwards,
-            "initial": _initial(name, kind, more[:2], way),
+            "initial": initial_states(name, KINDS[kind].states, more[:2], way),
         }
         called = name if len(ways) == 1 else f"{name}_{way}"
         layers.append(Described("RNN", called, settings, cell=cell))
@@ -164,10 +164,12 @@ def _cell(
     return stacked_cell(name, variant, order, (activation, gate), weights, biases)
 
 
-def _initial(name: str, kind: str, given: tuple, way: int) -> dict[str, Array] | None:
+def initial_states(
+    name: str, states: tuple[str, ...], given: tuple, way: int = 0
+) -> dict[str, Array] | None:
     """The states before the first step, where they are not zeros."""
     found = {}
-    for state, value in zip(("h", "c"), given, strict=False):
+    for state, value in zip(states, given, strict=False):
         if isinstance(value, Filled):
             value = value.values
         if value is None or isinstance(value, State):
@@ -182,7 +184,7 @@ def _initial(name: str, kind: str, given: tuple, way: int) -> dict[str, Array] |
     if not found:
         return None
     zeros = np.zeros(len(next(iter(found.values()))), "float32")
-    return {state: found.get(state, zeros) for state in KINDS[kind].states}
+    return {state: found.get(state, zeros) for state in states}
 
 
 def _outputs(

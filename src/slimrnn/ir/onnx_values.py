@@ -38,6 +38,21 @@ class State:
     name: str
 
 
+class Body(NamedTuple):
+    """The graph inside an operator: as it is in the file, and its arrays."""
+
+    content: bytes
+    arrays: dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Which steps are masked: those of a value, before the layer of a number."""
+
+    place: int
+    value: float
+
+
 @dataclass(frozen=True)
 class Flow:
     """What has become of the model's input.
@@ -49,6 +64,7 @@ class Flow:
         time: the name of the axis of the steps, once a recurrent layer went over it.
         in_order: whether the last layer went backwards and its outputs were put into
             the order of its inputs.
+        mask: that a recurrent layer got.
     """
 
     axes: tuple[Axis, ...]
@@ -56,6 +72,7 @@ class Flow:
     columns: int | None = None
     time: str = ""
     in_order: bool = False
+    mask: Mask | None = None
 
     @property
     def shape(self) -> Array:

@@ -25,10 +25,12 @@ from slimrnn.deploy.graph.layers import (
 )
 from slimrnn.deploy.graph.metadata import metadata, save, summary
 from slimrnn.deploy.graph.onnx_builder import ACTIVATIONS, OnnxGraph
+from slimrnn.deploy.program.program import tables_of
 from slimrnn.deploy.program.trial import tried
 from slimrnn.ir import read
 from slimrnn.ir.layers import Recurrent
 from slimrnn.ir.model import Model
+from slimrnn.ir.onnx_scan import before_loop, described
 from slimrnn.utils import files
 from slimrnn.utils.optional import require
 from slimrnn.variants import FAMILIES
@@ -116,6 +118,7 @@ def _scan(layer: Recurrent, x: Node, skipped: Node | None, in_order: bool) -> No
     state = (x.shape[0], layer.outputs)
     before = {name: body.input(f"{body.scope}/{name}", state) for name in names}
     sequences: list[Node] = []
+    products: list[tuple[Array, Array | None]] = []
 
     def each_step(sequence: Node, name: str) -> Node:
         """What the body gets of a sequence."""
@@ -125,6 +128,7 @@ def _scan(layer: Recurrent, x: Node, skipped: Node | None, in_order: bool) -> No
 
     def of_x(matrix: Array, bias: Array | None, name: str) -> Node:
         """One product for all steps, before the loop."""
+        products.append((matrix, bias))
         return each_step(graph.product(x, matrix, bias, name), "of_x")
 
     now = each_step(skipped, "skipped") if layer.masked and skipped else None
@@ -134,11 +138,18 @@ def _scan(layer: Recurrent, x: Node, skipped: Node | None, in_order: bool) -> No
     body.output(f"{body.scope}/y", y)
     backwards = int(layer.go_backwards)
     turned = backwards if in_order and layer.return_sequences else 0
+    content = body.finish(body.scope)
     *last, outputs = graph.operators(
         "Scan",
         [*(_initial(layer, x, name) for name in names), *sequences],
         [*([state] * len(names)), (*x.shape[:-1], layer.outputs)],
-        body=body.finish(body.scope),
+        doc_string=described(
+            layer,
+            tables_of(layer.cell),
+            {**before_loop(products), **body.arrays()},
+            content.SerializeToString(),
+        ),
+        body=content,
         num_scan_inputs=len(sequences),
         scan_input_axes=[1] * len(sequences),
         scan_input_directions=[backwards] * len(sequences),

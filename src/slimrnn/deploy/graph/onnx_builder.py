@@ -178,6 +178,11 @@ class OnnxGraph(Graph):
         array = np.array(numbers, "int64")
         return self._store(array, self.unique(f"{self.scope}/{numbers}"))
 
+    def arrays(self) -> dict[str, Array]:
+        """The constants, by name."""
+        to_array = self.onnx.numpy_helper.to_array
+        return {each.name: to_array(each) for each in self._initializers}
+
     def finish(self, name: str) -> Any:
         """The GraphProto."""
         return self.onnx.helper.make_graph(
