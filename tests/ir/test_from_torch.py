@@ -48,6 +48,21 @@ def spotter(padding):
     )
 
 
+def pools(padding):
+    def forward(self, x):
+        x = self.conv(self.most(x.transpose(1, 2)))
+        x = self.rnn(torch.relu(x).transpose(1, 2))[0]
+        return self.average(x.transpose(1, 2)).transpose(1, 2)
+
+    return Net(
+        forward,
+        most=nn.MaxPool1d(2, stride=1, padding=padding),
+        conv=nn.Conv1d(3, 4, 2),
+        rnn=nn.GRU(4, 4, **FIRST),
+        average=nn.AvgPool1d(3, 2, padding, count_include_pad=not padding),
+    )
+
+
 MODULES = {
     **{
         f"{kind.__name__}, bias {bias}, both {both}": partial(
@@ -68,6 +83,10 @@ MODULES = {
     **{
         f"a keyword spotter, padding {padding}": partial(spotter, padding)
         for padding in (0, 1, "same")
+    },
+    **{
+        f"pools around cells, {padding} around": partial(pools, padding)
+        for padding in (0, 1)
     },
     "modules of activations": lambda: Net(
         lambda self, x: self.s(self.b(self.h(self.a(self.rnn(x)[0][:, -1])))),
@@ -153,7 +172,25 @@ def test_numbers_of_other_types(dtype, tmp_path):
     assert found.layers[0].cell == wanted.layers[0].cell
 
 
+def behind_cells(pool):
+    """A module that pools the outputs of a GRU."""
+    return lambda: Net(
+        lambda self, x: self.pool(self.rnn(x)[0].transpose(1, 2)).transpose(1, 2),
+        rnn=nn.GRU(3, 4, **FIRST),
+        pool=pool,
+    )
+
+
 REFUSED = {
+    **{
+        sentence: (behind_cells(pool), f"pool has {sentence}; allowed")
+        for sentence, pool in {
+            "ceil_mode=True": nn.MaxPool1d(2, ceil_mode=True),
+            "dilation=2": nn.MaxPool1d(2, 1, dilation=2),
+            "count_include_pad=True": nn.AvgPool1d(3, padding=1),
+        }.items()
+    },
+    "a pool alone": (lambda: nn.Sequential(nn.MaxPool1d(2)), "no weights that say"),
     "a projection": (lambda: nn.LSTM(3, 4, proj_size=2), "has proj_size"),
     "another layer": (
         lambda: nn.Sequential(nn.Conv2d(3, 4, 2), nn.Linear(4, 2)),

@@ -189,6 +189,13 @@ def _layer_norm(
     yield Described("LayerNormalization", name, about, weights, features=features)
 
 
+def _pool(kind: str) -> Callable[..., Iterator[Described]]:
+    def described(name: str, tensors: Tensors, **settings: Any) -> Iterator[Described]:
+        yield Described(kind, name, settings)
+
+    return described
+
+
 _LAYERS: dict[str, Callable[..., Iterator[Described]]] = {
     **dict.fromkeys(TORCH, _recurrent),
     "Linear": _linear,
@@ -196,6 +203,7 @@ _LAYERS: dict[str, Callable[..., Iterator[Described]]] = {
     "Embedding": _embedding,
     "LayerNorm": _layer_norm,
     "BatchNorm1d": _batch_norm,
+    "MaxPool1d": _pool("MaxPooling1D"),
+    "AvgPool1d": _pool("AveragePooling1D"),
 }
-#: the modules that have tensors
 KINDS = tuple(_LAYERS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, product
 from typing import Any
 
@@ -19,6 +19,7 @@ from slimrnn.ir import torch_layers
 from slimrnn.ir.chain import model_of
 from slimrnn.ir.described import Described
 from slimrnn.ir.model import Model
+from slimrnn.ir.torch_settings import OF_WINDOW, SETTINGS, steps
 from slimrnn.utils.optional import require
 
 Module = Any  # torch.nn.Module
@@ -61,53 +62,11 @@ class Leaf:
     def layers(self, last: bool) -> Iterator[Described]:
         """What it is as data; ``last``: whether the last step alone is passed on."""
         tensors = {k: v.detach().cpu().numpy() for k, v in self._tensors()}
-        settings: dict[str, Any] = {}
+        about = SETTINGS.get(self.kind)
+        settings = about(self.name, self.module) if about else {}
         if self.is_recurrent:
             settings["last"] = last
-        if self.kind == "RNN":
-            settings["activation"] = self.module.nonlinearity
-        if self.kind in ("BatchNorm1d", "LayerNorm"):
-            settings["epsilon"] = self.module.eps
-        if self.kind == "LayerNorm":
-            *more, settings["features"] = self.module.normalized_shape
-            if more:
-                raise InputError(
-                    f"The module {self.name} has normalized_shape="
-                    f"{self.module.normalized_shape}; allowed are the features alone."
-                )
-        if self.kind == "Conv1d":
-            settings |= self._convolution()
         yield from torch_layers.layers(self.name, self.kind, tensors, **settings)
-
-    def _convolution(self) -> dict[str, Any]:
-        """What a Conv1d's tensors do not say; its axis of time is the last one."""
-        module = self.module
-        ((stride,), (dilation,), (taps,)) = (
-            *(module.stride, module.dilation, module.kernel_size),
-        )
-        if module.padding_mode != "zeros":
-            raise InputError(
-                f"The module {self.name} has padding_mode={module.padding_mode!r}; "
-                f"allowed is 'zeros'."
-            )
-        both = (taps - 1) * dilation if module.padding == "same" else 0
-        padding = (both // 2, both - both // 2)
-        if not isinstance(module.padding, str):
-            padding = (*module.padding, *module.padding)
-        return {
-            "padding": padding,
-            "strides": stride,
-            "dilation_rate": dilation,
-            "groups": module.groups,
-        }
-
-    @property
-    def steps(self) -> int:
-        """How many steps it takes for one."""
-        if self.kind != "Conv1d":
-            return 1
-        (stride,), (dilation,) = self.module.stride, self.module.dilation
-        return stride + (self.module.kernel_size[0] - 1) * dilation
 
     def _tensors(self) -> Iterator[tuple[str, Tensor]]:
         for name, tensor in self.module.state_dict().items():
@@ -120,10 +79,11 @@ def from_module(module: Module) -> Model:
 
     Args:
         module: a layer, ``nn.Sequential``, or a module of LSTM, GRU, RNN, Linear,
-            Conv1d (which its forward gives the axis of time as the last one),
-            Embedding, BatchNorm1d, LayerNorm and activations, which its forward calls
-            in the order in which they were made: with all steps or the last one, tanh,
-            relu, sigmoid or softmax between them, its input added to the output or not.
+            Conv1d, MaxPool1d, AvgPool1d (which its forward gives the axis of time as
+            the last one), Embedding, BatchNorm1d, LayerNorm and activations, which its
+            forward calls in the order in which they were made: with all steps or the
+            last one, tanh, relu, sigmoid or softmax between them, its input added to
+            the output or not.
             Its forward is called, in evaluation mode.
 
     Raises:
@@ -155,7 +115,9 @@ def from_module(module: Module) -> Model:
             f"in which they were made; build it as an nn.Sequential, or read its "
             f"state_dict and say its layers."
         )
-    return model_of(name, read, origin="PyTorch module")
+    front, *others = read
+    front = replace(front, features=front.features or asked.shape[-1])
+    return model_of(name, [front, *others], origin="PyTorch module")
 
 
 def leaves(module: Module, name: str = "") -> Iterator[Leaf]:
@@ -212,14 +174,20 @@ class _Guesses:
 
     def input(self, first: Leaf) -> Tensor:
         """Some numbers, or indices, for the first module."""
-        time = _TIME * math.prod(leaf.steps for leaf in self.leaves)
+        time = _TIME * math.prod(steps(leaf.kind, leaf.module) for leaf in self.leaves)
         shape = (_BATCH, time) if self.batch_first else (time, _BATCH)
         rng = np.random.default_rng(0)
         if first.kind == "Embedding":
             indices = rng.integers(0, first.module.num_embeddings, shape)
             return self.torch.as_tensor(indices)
-        weight = next(first.module.parameters())
-        wide = getattr(first.module, "in_channels", weight.shape[-1])
+        weighed = [leaf.module for leaf in self.leaves if [*leaf.module.parameters()]]
+        if not weighed:
+            raise InputError(
+                f"The module {first.name} has no weights that say how many features "
+                f"it gets; allowed is one in front of a module that has."
+            )
+        weight = next(weighed[0].parameters())
+        wide = getattr(weighed[0], "in_channels", weight.shape[-1])
         x = rng.normal(size=(*shape, wide)).astype("float32")
         return self.torch.as_tensor(x).to(weight)
 
@@ -264,8 +232,8 @@ class _Guesses:
         return x
 
     def _called(self, leaf: Leaf, x: Tensor) -> Tensor:
-        """A module's output; a Conv1d gets the axis of time as the last one."""
-        if leaf.kind != "Conv1d":
+        """A module's output; one of a window gets the axis of time as the last one."""
+        if leaf.kind not in OF_WINDOW:
             return _first(leaf.module(x))
         there, back = ((0, 2, 1), (0, 2, 1)) if self.batch_first else _TIME_FIRST
         return leaf.module(x.permute(there)).permute(back)
