@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -61,6 +60,8 @@ def _zipped(name: str) -> Callable[[Path, bytes], bool]:
     def fits(path: Path, first: bytes) -> bool:
         if not first.startswith(b"PK"):
             return False
+        import zipfile  # here: not all files are one
+
         try:
             with zipfile.ZipFile(path) as archive:
                 return any(each.endswith(name) for each in archive.namelist())

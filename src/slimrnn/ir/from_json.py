@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from slimrnn.errors import InputError
-from slimrnn.ir import from_torch, torch_layers
 from slimrnn.ir.cells import cell_of
 from slimrnn.ir.chain import model_of
 from slimrnn.ir.described import Described
@@ -140,6 +139,8 @@ _USUAL = {"lstm": "tanh", "gru": "tanh"}
 
 def _guitarml(file: File, name: str, torch: str) -> Model:
     """PyTorch's layers, as Automated-GuitarAmpModelling saves them."""
+    from slimrnn.ir import torch_layers  # here: the other formats need none
+
     about = file["model_data"]
     kind, skip = str(about["unit_type"]), int(about.get("skip") or 0)
     if kind not in torch_layers.TORCH:
@@ -251,7 +252,9 @@ class _Row:
 
 
 def _state_dict(file: File, name: str, torch: str) -> Model:
-    model = from_torch.from_tensors(_tensors(file), name, torch)
+    from slimrnn.ir.from_torch import from_tensors
+
+    model = from_tensors(_tensors(file), name, torch)
     return replace(model, origin="PyTorch state_dict, JSON")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -11,7 +10,6 @@ from slimrnn.ir.data import Data, arrays
 from slimrnn.ir.layers import Embedding, Layer, Masking, Pool, Recurrent, Skip
 from slimrnn.ir.over_time import OfWindow
 from slimrnn.utils import checks
-from slimrnn.utils.markup import table
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +68,8 @@ from head (Dense).
             )
 
     def _repr_html_(self) -> str:
+        from slimrnn.utils.markup import table
+
         rows = [
             (
                 layer.name,
@@ -155,6 +155,8 @@ from head (Dense).
         It is taken over all arrays, in the order of the layers, as little-endian
         float32.
         """
+        import hashlib  # here: a model that runs needs none
+
         found = hashlib.sha256()
         for array in arrays(self.layers):
             found.update(array.astype("<f4").tobytes())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import hashlib
 import sys
 import weakref
 from collections.abc import Mapping
@@ -103,8 +102,12 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
 def sources() -> str:
     """The digest of the library's sources beside it; empty in a wheel, without them."""
     files = sorted(Path(__file__).with_name("csrc").glob("*.[ch]"))
+    if not files:
+        return ""
+    import hashlib
+
     digests = (hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
-    return hashlib.sha256("".join(digests).encode()).hexdigest() if files else ""
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def build() -> str:

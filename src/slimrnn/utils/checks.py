@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 from collections.abc import Iterable, Mapping
@@ -78,6 +77,8 @@ def nearest(word: Any, names: Iterable[str], likeness: float = 0.6) -> str:
         ('LSTM4', '')
     """
     same = {name.lower(): name for name in names}
+    import difflib  # here: a name that is known needs none
+
     found = difflib.get_close_matches(str(word).lower(), same, 1, likeness)
     return same[found[0]] if found else ""
 

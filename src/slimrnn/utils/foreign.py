@@ -7,7 +7,6 @@ what it declares, packed or not, is what a file of its size can hold.
 from __future__ import annotations
 
 import stat
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -115,6 +114,8 @@ def check_archive(path: Path) -> list[str]:
         InputError: see :func:`check_claim`.
         OSError, zipfile.BadZipFile, ValueError: it is no zip that can be read.
     """
+    import zipfile  # here: not all files are one
+
     size, claimed = size_of(path), 0
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()

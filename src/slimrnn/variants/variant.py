@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from slimrnn.errors import InputError
-from slimrnn.utils.markup import tag
 from slimrnn.variants.activations import ACTIVATIONS
 from slimrnn.variants.equations import NOTATION, Style, applied, brief, equation
 from slimrnn.variants.gates import (
@@ -146,6 +145,7 @@ class Variant:
         return f"<Variant {self.name}: {brief(self)}; {self.formula()} parameters>"
 
     def _repr_html_(self) -> str:
+        from slimrnn.utils.markup import tag
         from slimrnn.variants.drawing import svg  # which knows variants
 
         about = f"{self.name}: {self.formula()} parameters"
