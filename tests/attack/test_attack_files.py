@@ -9,7 +9,7 @@ import pytest
 from commands import Commands
 from deploy_problems import layers, model_of
 from h5_files import LSTM, WEIGHTS, saved
-from json_models import guitarml, nam, rtneural, state_dict
+from json_models import aida_x, guitarml, nam, rtneural, state_dict
 from mutations import MUTATIONS, as_json, reconfigured
 from slimrnn import SlimLSTM, deploy
 
@@ -31,6 +31,25 @@ def keras(path):
     model_of(SlimLSTM(4, "LSTM6"), layers.Dense(2), features=3).save(path)
 
 
+def pooled():
+    """A model of what stands around cells."""
+    return model_of(
+        layers.LayerNormalization(),
+        layers.MaxPooling1D(2, strides=1),
+        SlimLSTM(4, "LSTM4", return_sequences=True),
+        layers.AveragePooling1D(2),
+        layers.Dense(2),
+        layers.GlobalMaxPooling1D(),
+        features=3,
+    )
+
+
+def weights_alone(path):
+    model = pooled()
+    model.save_weights(path.with_name("k.weights.h5"))
+    path.with_name("k.json").write_text(model.to_json())
+
+
 def torch(old):
     def write(path):
         torch = pytest.importorskip("torch")
@@ -40,9 +59,12 @@ def torch(old):
     return write
 
 
-def onnx(path):
-    pytest.importorskip("onnx")
-    deploy.to_onnx(model_of(SlimLSTM(4), features=3), path, mode="lstm")
+def onnx(mode, make=lambda: model_of(SlimLSTM(4), features=3)):
+    def write(path):
+        pytest.importorskip("onnx")
+        deploy.to_onnx(make(), path, mode=mode)
+
+    return write
 
 
 def parquet(path):
@@ -65,6 +87,7 @@ seed = [1, 2, 3]
 """
 SHOW, SIZE = ("show", "{}"), ("size", "{}")
 TABLE = ("data", "{}", "--target", "y", "--window", "3")
+WEIGHTS_ALONE = ("show", "k.weights.h5", "--architecture", "k.json")
 SWEEP = ("sweep", "{}", "--out", "o", "--timeout", "0.1", "--retries", "0")
 #: a file's name, what makes it, what reads it, how many are tried
 KINDS = {
@@ -72,8 +95,13 @@ KINDS = {
     "Keras, .h5": ("a.h5", h5, SHOW, 15),
     "PyTorch, .pth": ("c.pth", torch(old=False), SIZE, 33),
     "PyTorch before 1.6, .pth": ("d.pth", torch(old=True), SIZE, 33),
-    "ONNX, .onnx": ("e.onnx", onnx, SIZE, 33),
+    "norms and pools, .keras": ("k.keras", lambda path: pooled().save(path), SHOW, 20),
+    "weights alone, .h5": ("k.weights.h5", weights_alone, WEIGHTS_ALONE, 15),
+    "their architecture, .json": ("k.json", weights_alone, WEIGHTS_ALONE, 15),
+    "ONNX, .onnx": ("e.onnx", onnx("lstm"), SIZE, 33),
+    "ONNX with Scan, norms, pools": ("k.onnx", onnx("scan", pooled), SHOW, 33),
     "RTNeural, .json": ("e.json", as_json(rtneural), SIZE, 33),
+    "AIDA-X, .json": ("m.json", as_json(aida_x), SIZE, 33),
     "GuitarML, .json": ("f.json", as_json(guitarml), SIZE, 33),
     "Neural Amp Modeler, .nam": ("g.nam", as_json(nam), SIZE, 33),
     "data, .npz": ("h.npz", lambda path: np.savez(path, **DATA), ("data", "{}"), 40),

@@ -25,6 +25,15 @@ def rtneural():
     }
 
 
+def aida_x():
+    model, sound = rtneural(), normal(8, 3).tolist()
+    dense = {"type": "dense", "activation": "", "shape": [None, None, 2]}
+    dense["weights"] = listed(normal(4, 2), normal(2))
+    gains = {"in_skip": 1, "in_gain": -3.0, "out_gain": 6.0, "input_batch": sound}
+    about = {"name": "m", "samplerate": "48000"}
+    return {**model, **gains, "layers": [*model["layers"], dense], "metadata": about}
+
+
 def guitarml():
     names = {"rnn": "rec", "fc": "lin"}
     state = {
