@@ -3,13 +3,16 @@
 minGRU's gates do not read h, and its candidate is linear: h = (1 - f) h_(t-1) + f c is
 an associative scan, which needs log T steps and not T. Measured in turns on JAX,
 forward and backward: the `ops` engine's loop, its `keras.ops.associative_scan`, and
-the `native` engine.
+the `native` engine, on one thread and on all.
 """
 
 import numpy as np
 
 from slimrnn import backends
 from slimrnn.cli import flags
+
+#: the engine of each way
+WAYS = {"loop": "ops", "scan": "ops", "one thread": "native", "native": "native"}
 
 
 def works(features, units):
@@ -19,7 +22,7 @@ def works(features, units):
 
     layers = {
         name: SlimMGU(units, "minGRU", engine=engine, return_sequences=True)
-        for name, engine in (("loop", "ops"), ("scan", "ops"), ("native", "native"))
+        for name, engine in WAYS.items()
     }
     for layer in layers.values():
         layer.build((None, None, features))
@@ -43,6 +46,7 @@ def measured(batch, steps, features, units, seconds):
     """Milliseconds (minimum, median) of forward and backward, by way."""
     import jax
 
+    from slimrnn import native
     from slimrnn.timing import in_turns
 
     ways, weights = works(features, units)
@@ -52,7 +56,12 @@ def measured(batch, steps, features, units, seconds):
     for name, way in ways.items():
         slope = jax.jit(jax.grad(lambda w, x, way=way: (way(w, x) ** 2).mean()))
         outputs[name] = np.asarray(slope(weights, x)[0])
-        calls[name] = lambda slope=slope: jax.block_until_ready(slope(weights, x))
+
+        def run(slope=slope, threads=int(name == "one thread")):
+            native.set_num_threads(threads)
+            jax.block_until_ready(slope(weights, x))
+
+        calls[name] = run
     for name, found in outputs.items():
         np.testing.assert_allclose(found, outputs["loop"], 1e-3, 1e-6, err_msg=name)
     return in_turns(calls, seconds)

@@ -6,7 +6,7 @@ import pytest
 
 from gradients import value_and_gradients
 from layer_problems import FEW
-from problems import ROWS, SIZES, problem
+from problems import ROWS, SIZES, WITHOUT_H, problem
 from products import some
 from slimrnn import SlimMGU, native, reference
 from slimrnn.activations import FUNCTIONS, describe
@@ -14,7 +14,7 @@ from slimrnn.engines import ENGINES, choose, ops
 from slimrnn.engines.ops import function as on_tensor
 from slimrnn.errors import InputError
 from slimrnn.native import library
-from slimrnn.variants import ACTIVATIONS, CellSpec, Gate, Variant, get
+from slimrnn.variants import ACTIVATIONS, CellSpec, get
 
 BACKEND = keras.backend.backend()
 RUN = {engine.name: engine.run for engine in ENGINES}
@@ -278,14 +278,6 @@ def test_an_engine_that_there_is_not_is_refused():
 
 # Variants whose gates do not read h: all steps at once are what the loop computes.
 ON_JAX = pytest.mark.skipif(BACKEND != "jax", reason="of JAX alone")
-INPUT = Gate(x="full", bias=True)
-OWN = [
-    Variant("inputs", "lstm", (INPUT, INPUT, INPUT, INPUT)),
-    Variant("a tie", "lstm", (Gate(complement="f"), INPUT, INPUT, Gate(constant=1.0))),
-    Variant("a pace", "mgu", (Gate(bias=True), INPUT)),
-    Variant("a constant", "mgu", (Gate(constant=0.2), INPUT)),
-]
-WITHOUT_H = [row for row in ROWS.values() if not CellSpec(row).reads_h] + OWN
 
 
 @ON_JAX
@@ -293,22 +285,20 @@ WITHOUT_H = [row for row in ROWS.values() if not CellSpec(row).reads_h] + OWN
     ("name", "size", "sequences"),
     some(
         lambda name, size, sequences: size == "one feature" and sequences,
-        {row.name: row for row in WITHOUT_H},
+        WITHOUT_H,
         SIZES,
         (True, False),
     ),
 )
 def test_all_steps_at_once(name, size, sequences, monkeypatch):
-    row = next(row for row in WITHOUT_H if row.name == name)
     monkeypatch.setattr(ops, "at_once_pays", lambda *_: True)
     monkeypatch.setattr(ops, "_Sequence", None)  # there is no loop
-    check(problem(row, size), "ops", sequences=sequences)
+    check(problem(WITHOUT_H[name], size), "ops", sequences=sequences)
 
 
 def test_who_reads_h():
-    assert "minGRU" in {row.name for row in WITHOUT_H}
-    assert all(CellSpec(row).reads_h for row in ROWS.values() if row not in WITHOUT_H)
-    assert not any(CellSpec(row).reads_h for row in OWN)
+    assert "minGRU" in WITHOUT_H
+    assert not any(CellSpec(row).reads_h for row in WITHOUT_H.values())
 
 
 @pytest.mark.parametrize(

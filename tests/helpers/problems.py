@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from slimrnn.variants import FAMILIES, Gate, Variant, get, variants
+from slimrnn.variants import FAMILIES, CellSpec, Gate, Variant, get, variants
 
 #: batch, time, features, units: every odd size that an engine could trip over
 SIZES = {
@@ -68,6 +68,17 @@ OWN = (
     *(replace(v.with_reset_after(), name=f"{v.name}_after") for v in _AFTER),
 )
 ROWS = {row.name: row for row in (*variants(), *OWN)}
+
+_INPUT = Gate(x="full", bias=True)
+#: rows whose gates do not read h, so that steps need not wait for each other
+WITHOUT_H = {row.name: row for row in ROWS.values() if not CellSpec(row).reads_h} | {
+    "inputs": Variant("inputs", "lstm", [_INPUT] * 4),
+    "a tie": Variant(
+        "a tie", "lstm", (Gate(complement="f"), _INPUT, _INPUT, Gate(constant=1.0))
+    ),
+    "a pace": Variant("a pace", "mgu", (Gate(bias=True), _INPUT)),
+    "a constant": Variant("a constant", "mgu", (Gate(constant=0.2), _INPUT)),
+}
 
 
 @dataclass

@@ -109,9 +109,9 @@ TOOL void same(record a, record b, uint64_t seed, const char *what) {
         "case %llu, %s", (unsigned long long)seed, what);
 }
 
-TOOL slim_cell random_cell(problem *p, int features, int units) {
+TOOL slim_cell random_cell(problem *p, int features, int units, int reads_h) {
   const float constants[] = {1, 0.4f, 0.96f, 0};
-  const int with_c = below(p, 2), resets_product = !with_c && !below(p, 3);
+  const int with_c = below(p, 2), resets_product = reads_h && !with_c && !below(p, 3);
   const int gates = with_c ? 4 : 2 + below(p, 2) + resets_product;
   int order[4] = {0, 1, 2, 3};
   for (int k = gates - 1; k > 0; k--) {
@@ -143,14 +143,16 @@ TOOL slim_cell random_cell(problem *p, int features, int units) {
   cell.ratio = is_gate && below(p, 2) ? 0.3679f : 1.0f;
   for (int k = 0; k < gates; k++) {
     slim_gate *gate = &cell.gate[k];
-    gate->terms[SLIM_TIE_SCALARS] = k == cell.tied && below(p, 2);
+    /* A forget gate of more than 1 grows without end over many steps. */
+    const int may_grow = reads_h || cell.tied == cell.input;
+    gate->terms[SLIM_TIE_SCALARS] = k == cell.tied && may_grow && below(p, 2);
     if (k == cell.tied) continue;
     gate->shared = with_c && k != cell.candidate && !below(p, 4);
     if (gate->shared) {
       gate->terms[SLIM_BIAS] = 1;
       continue;
     }
-    const int bias = below(p, 2) << SLIM_BIAS, kind = below(p, 8);
+    const int bias = below(p, 2) << SLIM_BIAS, kind = below(p, reads_h ? 8 : 2);
     const int of_candidate = resets_product ? 1 : 1 | kind;
     const int has = bias | (k == cell.candidate ? of_candidate
                             : k == cell.product ? (1 + kind % 3) << 1
@@ -170,26 +172,37 @@ TOOL void give_weights(problem *p, const slim_cell *cell, slim_buffer *weights) 
   }
 }
 
-enum { SMALL, LARGE }; /* LARGE is worth three threads */
+/* LARGE is worth three threads; LONG, of cells whose gates do not read h, is split in
+ * time. */
+enum { SMALL, LARGE, LONG };
 
 /* Sizes, cell and inputs of a sequence; without what it writes. */
 TOOL slim_sequence random_sequence(problem *p, int size, slim_cell *cell) {
   int64_t m, n, work;
   slim_sequence s = {0};
-  do {
+  if (size == LONG) {
+    s.batch = ANY_OF(p, 1, 2, 5, 6, 7);
+    s.time = ANY_OF(p, 2048, 2100, 3333);
+    m = ANY_OF(p, 1, 3, 8);
+    n = ANY_OF(p, 16, 17, 33);
+  } else do {
     s.batch = ANY_OF(p, 1, 2, 3, 4, 5, 6, 7, 8, 9, 17, 40, 150);
     s.time = ANY_OF(p, 1, 2, 3, 4, 5, 16, 33, 70);
     m = ANY_OF(p, 1, 2, 3, 8, 15, 16, 17, 32, 50);
     n = ANY_OF(p, 1, 2, 7, 15, 16, 17, 31, 33, 64, 100);
     work = s.batch * s.time * n * (m + n);
   } while (size == LARGE ? work < 4000000 || work > 8000000 : work > 500000);
-  *cell = random_cell(p, (int)m, (int)n);
+  *cell = random_cell(p, (int)m, (int)n, size != LONG);
   const int endless = cell->activation == SLIM_RELU || cell->activation == SLIM_LINEAR ||
                       cell->state_activation == SLIM_RELU ||
                       cell->state_activation == SLIM_LINEAR ||
                       cell->recurrent_activation == SLIM_RELU ||
                       cell->recurrent_activation == SLIM_LINEAR;
-  if (endless && s.time > 8) s.time = 8; /* or states may grow without end */
+  if (size == LONG) /* or states may grow without end, here by tanh's 1 - f, too */
+    cell->activation = cell->state_activation = SLIM_TANH,
+    cell->recurrent_activation = SLIM_SIGMOID;
+  else if (endless && s.time > 8)
+    s.time = 8;
   const int64_t B = s.batch, T = s.time;
   give_weights(p, cell, &s.buffer[SLIM_WEIGHT]);
   s.buffer[SLIM_X] = buffer(p, B * T * m, 1);

@@ -56,7 +56,7 @@ void stream_case(uint64_t seed) {
   slim_cell *cells = piece(&weights, 2 * sizeof *cells);
   for (int k = 0, inputs = m; k < 2; inputs = units[k++]) {
     const int n = units[k], padded = slim_padded(n);
-    cells[k] = random_cell(&p, inputs, n);
+    cells[k] = random_cell(&p, inputs, n, 1);
     slim_layer *l = &layers[1 + k];
     *l = (slim_layer){.kind = SLIM_LAYER_CELL, .inputs = inputs, .outputs = n,
                       .cell = &cells[k]};

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from layer_problems import FEW
-from problems import ROWS, SIZES, problem
-from products import some
+from problems import ROWS, SIZES, WITHOUT_H, problem
+from products import each_once, some
 from slimrnn import InputError, native, reference
 from slimrnn.native import library
 from slimrnn.native.structures import BUFFERS
@@ -95,6 +95,17 @@ def check(p, **settings):
         native.use_isa(best)
 
 
+def the_same_bits(p, threads):
+    """Whatever the number of threads, the last of which is several."""
+    results = []
+    for count in (1, 2, 3, 5):
+        threads(count)
+        results.append(everything(p, native, **settings_of(p)))
+    for other in results[1:]:
+        for key, value in results[0].items():
+            np.testing.assert_array_equal(value, other[key], err_msg=key)
+
+
 # A few rows in every way; of the others, each in one.
 SIZE_OF = dict(zip(ROWS, cycle(ALL_SIZES), strict=False))
 WITH_OF = dict(zip(ROWS, cycle(product((False, True), PAIRS)), strict=False))
@@ -144,14 +155,15 @@ def test_every_batch(name, batch, monkeypatch):
 @pytest.mark.parametrize("name", ROWS)
 def test_threads_do_not_change_a_bit(name, threads, monkeypatch):
     monkeypatch.setitem(SIZES, "this", (37, 50, 9, 65))  # worth several threads
-    p = problem(name, "this", scale=0.1)
-    results = []
-    for count in (1, 2, 3, 5):
-        threads(count)
-        results.append(everything(p, native, **settings_of(p)))
-    for other in results[1:]:
-        for key, value in results[0].items():
-            np.testing.assert_array_equal(value, other[key], err_msg=key)
+    the_same_bits(problem(name, "this", scale=0.1), threads)
+
+
+@pytest.mark.parametrize(("name", "masked"), each_once(WITHOUT_H, (False, True)))
+def test_threads_share_the_time_of_rows_without_h(name, masked, threads, monkeypatch):
+    monkeypatch.setitem(SIZES, "this", (4 if masked else 1, 2100, 3, 33))
+    p = problem(WITHOUT_H[name], "this", masked, masked)
+    the_same_bits(p, threads)
+    check(p, **settings_of(p))
 
 
 @pytest.mark.parametrize("masked", [False, True])

@@ -87,6 +87,19 @@ static int reads_h(const slim_gate *gate) {
   return gate->terms[SLIM_RECURRENT_KERNEL] || gate->terms[SLIM_RECURRENT_VECTOR];
 }
 
+int slim_gate_reads_h(const slim_cell *cell, int k) {
+  const int sums = cell->gate[k].shared ? cell->candidate : k;
+  return reads_h(&cell->gate[sums]) || (sums == cell->candidate && cell->product >= 0);
+}
+
+int slim_reads_h(const slim_cell *cell) {
+  int found = 0;
+  for (int k = 0; k < cell->gates; k++) found |= slim_gate_reads_h(cell, k);
+  return found;
+}
+
+int slim_scans(const slim_cell *cell, int rows) { return rows < 4 && !slim_reads_h(cell); }
+
 /* Whether the product has h alone, is no other gate, and the candidate has it instead. */
 static int reads_through_product(const slim_cell *cell) {
   const slim_gate *product = &cell->gate[cell->product];

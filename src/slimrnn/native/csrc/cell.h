@@ -23,6 +23,14 @@ int slim_check_sequence(const slim_cell *, const slim_sequence *, int backward);
  * gate is constant and h = g(c). */
 int slim_keeps_c(const slim_cell *);
 
+/* Whether a gate's sums have h in them; whether those of any gate have. */
+int slim_gate_reads_h(const slim_cell *, int k);
+int slim_reads_h(const slim_cell *);
+
+/* Whether many steps are computed at once: no gate reads h, and the rows alone would not
+ * fill a processor's vectors. */
+int slim_scans(const slim_cell *, int rows);
+
 /* Rows and columns of a gate's block of a weight. */
 int64_t slim_weight_rows(const slim_cell *, int weight);
 int64_t slim_weight_columns(const slim_cell *, int weight);

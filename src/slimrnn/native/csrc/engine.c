@@ -1,14 +1,19 @@
 /* The engine: has checked what it is given, splits the batch into blocks of rows, and lets
- * threads take the blocks. The split depends on the sizes alone, and sums over blocks
- * are added in the order of the blocks, so that results are the same, bit for bit,
- * whatever the number of threads. */
+ * threads take the blocks. Where the gates do not read h, and there are few rows, time is
+ * split, too. The split depends on the sizes alone, and sums are added in the order of
+ * the blocks, so that results are the same, bit for bit, whatever the number of threads.
+ *
+ * A split time is a scan in two parts: forward, threads compute the gates' values of all
+ * steps, and then a block's steps follow one another, which is little work. Backward, a
+ * block's dh and dc come first, step by step, and then threads compute what they mean to
+ * the gates. */
 #include "engine.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 8, MOST_TASKS = 16 };
+enum { BLOCK = 8, MOST_TASKS = 16, LEAST_STEPS = 1024 };
 
 /* Rows of a block: as many as a tile has; where the batch is smaller, half of it, so
  * that two can work. */
@@ -21,44 +26,71 @@ typedef struct {
   const slim_kernels *kernels;
   const slim_cell *cell;
   const slim_plan *plan;
-  const slim_forward_args *forward;
+  slim_forward_args forward;
   const slim_backward_args *backward; /* NULL: forward */
   int rows;                           /* of a block */
-  int64_t blocks, tasks;
+  int64_t blocks, pieces, tasks;
+  int64_t steps;                      /* of a piece of a block's time */
+  int apart;                          /* a task takes pieces, or whole blocks */
+  int does;                           /* forward: see kernel.h */
   size_t scratch;                     /* floats */
   slim_sums *sums;                    /* one a task */
+  float *states;                      /* backward: (blocks, pieces, 2, R, padded), dh and
+                                         dc before each piece */
   int failure;                        /* of any task */
 } job;
+
+static void split(job *j, int64_t batch, int64_t time) {
+  j->rows = block_rows(batch);
+  j->blocks = (batch + j->rows - 1) / j->rows;
+  const int64_t most = slim_scans(j->cell, j->rows) ? MOST_TASKS / j->blocks : 1;
+  j->pieces = time / LEAST_STEPS < most ? time / LEAST_STEPS : most;
+  if (j->pieces < 1) j->pieces = 1;
+  j->steps = (time + j->pieces - 1) / j->pieces;
+  const int64_t parts = j->blocks * j->pieces;
+  j->tasks = parts < MOST_TASKS ? parts : MOST_TASKS;
+  j->apart = 1;
+}
 
 static int fits(const float *tape, int rows, int64_t time) {
   return tape[0] == (float)rows && tape[1] == (float)time;
 }
 
-static void run_block(job *j, int64_t task, int64_t block, float *scratch) {
-  const slim_forward_args *f = j->forward;
+static float *states_before(const job *j, int64_t block, int64_t piece) {
+  const int64_t state = 2 * (int64_t)j->rows * slim_padded(j->cell->units);
+  return j->states ? j->states + (block * j->pieces + piece) * state : NULL;
+}
+
+/* The pieces [piece, end) of a block. */
+static void run_part(job *j, int64_t task, int64_t block, int64_t piece, int64_t end,
+                     float *scratch) {
+  const slim_forward_args *f = &j->forward;
   const int64_t first = block * j->rows, rest = f->batch - first;
-  const int rows = rest < j->rows ? (int)rest : j->rows;
+  const slim_part part = {first, rest < j->rows ? (int)rest : j->rows, piece * j->steps,
+                          end < j->pieces ? end * j->steps : f->time};
   float *tape = NULL;
   if (f->tape) {
     float *head = f->tape + first * slim_tape_row(j->cell, f->time);
-    if (!j->backward) {
-      memset(head, 0, SLIM_HEAD * rows * sizeof *head);
-      head[0] = (float)rows;
-      head[1] = (float)f->time;
-    } else if (!fits(head, rows, f->time)) {
+    tape = head + SLIM_HEAD * part.rows;
+    if (j->backward && !fits(head, part.rows, f->time)) {
       __atomic_store_n(&j->failure, SLIM_BAD_TAPE, __ATOMIC_RELAXED);
       return;
     }
-    tape = head + SLIM_HEAD * rows;
+    if (j->does & SLIM_STEPS) {
+      memset(head, 0, SLIM_HEAD * part.rows * sizeof *head);
+      head[0] = (float)part.rows;
+      head[1] = (float)f->time;
+    }
   }
   if (j->backward)
-    j->kernels->backward(j->plan, j->backward, first, rows, tape, scratch,
-                         &j->sums[task]);
+    j->kernels->backward(j->plan, j->backward, part, tape, states_before(j, block, end),
+                         j->sums ? NULL : states_before(j, block, piece), scratch,
+                         j->sums ? &j->sums[task] : NULL);
   else
-    j->kernels->forward(j->plan, f, first, rows, tape, scratch);
+    j->kernels->forward(j->plan, f, part, j->does, tape, scratch);
 }
 
-/* One task: the blocks task, task + tasks, ... */
+/* One task: the parts task, task + tasks, ... */
 static void run_task(void *shared, int64_t task) {
   job *j = shared;
   float *scratch = slim_acquire(j->scratch * sizeof(float));
@@ -67,8 +99,14 @@ static void run_task(void *shared, int64_t task) {
     return;
   }
   const slim_float_mode before = slim_flush_denormals();
-  for (int64_t block = task; block < j->blocks; block += j->tasks)
-    run_block(j, task, block, scratch);
+  for (int64_t k = task; k < j->blocks * (j->apart ? j->pieces : 1); k += j->tasks)
+    if (j->apart)
+      run_part(j, task, k / j->pieces, k % j->pieces, k % j->pieces + 1, scratch);
+    else if (!j->backward)
+      run_part(j, task, k, 0, j->pieces, scratch);
+    else
+      for (int64_t piece = j->pieces - 1; piece > 0; piece--)
+        run_part(j, task, k, piece, piece + 1, scratch);
   slim_restore(before);
   slim_release(scratch);
 }
@@ -87,22 +125,60 @@ static int64_t threads_worth(const slim_cell *cell, const slim_forward_args *f) 
   return 1 + (int64_t)fmin(work / WORTH_A_THREAD, 1e6);
 }
 
-static int run(const slim_cell *cell, const slim_forward_args *f,
-               const slim_backward_args *b, slim_sums *sums, int64_t tasks) {
-  const slim_kernels *kernels = slim_kernels_in_use();
-  job j = {.kernels = kernels, .cell = cell, .forward = f, .backward = b, .sums = sums};
-  j.rows = block_rows(f->batch);
-  j.blocks = (f->batch + j.rows - 1) / j.rows;
-  j.tasks = tasks ? tasks : j.blocks;
-  void *memory = slim_acquire(kernels->plan_size(cell, b != NULL));
+/* A task takes a block with all its pieces. */
+static int run_blocks(job whole, int64_t threads) {
+  whole.apart = 0;
+  whole.tasks = whole.blocks;
+  slim_parallel(run_task, &whole, whole.tasks, threads);
+  return whole.failure;
+}
+
+static void run_forward(job *j, int64_t threads) {
+  float *tape = NULL;
+  if (j->pieces == 1 || threads == 1) {
+    j->does = SLIM_VALUES | SLIM_STEPS;
+    j->failure = run_blocks(*j, threads);
+    return;
+  }
+  if (!j->forward.tape) { /* the values of all steps must be somewhere */
+    const size_t row = slim_tape_row(j->cell, j->forward.time);
+    tape = j->forward.tape = slim_acquire(j->forward.batch * row * sizeof *tape);
+  }
+  j->does = SLIM_VALUES;
+  if (j->forward.tape) slim_parallel(run_task, j, j->tasks, threads);
+  j->does = j->forward.tape ? SLIM_STEPS : SLIM_VALUES | SLIM_STEPS;
+  if (!j->failure) j->failure = run_blocks(*j, threads);
+  slim_release(tape);
+}
+
+static void run_backward(job *j, int64_t threads) {
+  if (j->pieces > 1) {
+    job states = *j;
+    states.sums = NULL;
+    j->failure = run_blocks(states, threads);
+  }
+  if (!j->failure) slim_parallel(run_task, j, j->tasks, threads);
+}
+
+static int run(job *j) {
+  const slim_forward_args *f = &j->forward;
+  const int backward = j->backward != NULL;
+  j->kernels = slim_kernels_in_use();
+  void *memory = slim_acquire(j->kernels->plan_size(j->cell, backward));
   if (!memory) return SLIM_NO_MEMORY;
-  const int64_t all_rows = j.rows * f->time;
-  j.plan = kernels->plan(memory, cell, f->weights, j.rows,
-                         all_rows > BLOCK ? BLOCK : (int)all_rows, b != NULL);
-  j.scratch = kernels->scratch_size(j.plan, f->time, b != NULL, f->recurrent_mask != NULL);
-  slim_parallel(run_task, &j, j.tasks, threads_worth(cell, f));
+  const int64_t all_rows = j->rows * f->time;
+  j->plan = j->kernels->plan(memory, j->cell, f->weights, j->rows,
+                             all_rows > BLOCK ? BLOCK : (int)all_rows, backward);
+  j->scratch = j->kernels->scratch_size(j->plan, f->time, backward,
+                                        f->recurrent_mask != NULL);
+  const int64_t most = slim_num_threads(), worth = threads_worth(j->cell, f);
+  const int64_t threads = worth < most ? worth : most;
+  if (backward)
+    run_backward(j, threads);
+  else
+    run_forward(j, threads);
   slim_release(memory);
-  return j.failure;
+  return j->failure;
 }
 
 /* The buffers by name; they have been checked. */
@@ -136,7 +212,9 @@ int slim_forward(const slim_cell *cell, const slim_sequence *sequence) {
   const slim_backward_args args = named(sequence);
   const slim_buffer *tape = &sequence->buffer[SLIM_TAPE];
   if (tape->at) slim_advise(tape->at, tape->count * sizeof(float));
-  return run(cell, &args.forward, NULL, NULL, 0);
+  job j = {.cell = cell, .forward = args.forward};
+  split(&j, sequence->batch, sequence->time);
+  return run(&j);
 }
 
 /* Lays the sums of all tasks out in `memory`; with no memory, only counts. */
@@ -194,19 +272,22 @@ int slim_backward(const slim_cell *cell, const slim_sequence *sequence) {
   const int bad = slim_check_sequence(cell, sequence, 1);
   if (bad) return bad;
   const slim_backward_args args = named(sequence);
-  const int rows = block_rows(args.forward.batch);
-  const int64_t blocks = (args.forward.batch + rows - 1) / rows;
-  const int64_t tasks = blocks < MOST_TASKS ? blocks : MOST_TASKS;
+  job j = {.cell = cell, .forward = args.forward, .backward = &args};
+  split(&j, sequence->batch, sequence->time);
   slim_sums sums[MOST_TASKS];
-  const size_t bytes = lay_out_sums(cell, sums, tasks, NULL) * sizeof(float);
-  float *memory = slim_acquire(bytes);
+  const size_t floats = lay_out_sums(cell, sums, j.tasks, NULL);
+  const size_t states = j.pieces == 1 ? 0 : 2 * j.blocks * j.pieces * j.rows *
+                                                (size_t)slim_padded(cell->units);
+  float *memory = slim_acquire((floats + states) * sizeof *memory);
   if (!memory) return SLIM_NO_MEMORY;
-  lay_out_sums(cell, sums, tasks, memory);
-  memset(memory, 0, bytes);
-  const int failed = run(cell, &args.forward, &args, sums, tasks);
-  if (!failed) reduce(cell, sums, tasks, args.dweights);
+  lay_out_sums(cell, sums, j.tasks, memory);
+  memset(memory, 0, floats * sizeof *memory);
+  j.sums = sums;
+  j.states = states ? memory + floats : NULL;
+  const int failed = run(&j);
+  if (!failed) reduce(cell, sums, j.tasks, args.dweights);
   if (!failed && args.dweights[SLIM_TIE_SCALARS])
-    reduce_tie(cell, sums, tasks, args.forward.weights[SLIM_TIE_SCALARS],
+    reduce_tie(cell, sums, j.tasks, args.forward.weights[SLIM_TIE_SCALARS],
                args.dweights[SLIM_TIE_SCALARS]);
   slim_release(memory);
   return failed;

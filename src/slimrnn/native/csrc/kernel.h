@@ -37,6 +37,17 @@ typedef struct {
   float *of[SLIM_GATES][SLIM_WEIGHTS];
 } slim_sums;
 
+/* Some rows of a sequence, and some of its steps: [begin, end). */
+typedef struct {
+  int64_t first;
+  int rows;
+  int64_t begin, end;
+} slim_part;
+
+/* What a cell does whose gates do not read h: first the gates' values of all steps, which
+ * threads can share, then the steps. */
+enum { SLIM_VALUES = 1, SLIM_STEPS = 2 };
+
 /* One build of the kernels. */
 typedef struct {
   const char *name;
@@ -48,11 +59,15 @@ typedef struct {
   /* Floats of scratch for a block of rows. */
   size_t (*scratch_size)(const slim_plan *, int64_t time, int backward,
                          int masked_recurrence);
-  /* The rows [first, first + rows) of a sequence; `tape` is these rows' part. */
-  void (*forward)(const slim_plan *, const slim_forward_args *, int64_t first, int rows,
+  /* A part of a sequence; `tape` is its rows' part. `does`: SLIM_VALUES, SLIM_STEPS, or
+   * both; only values can be of some steps. */
+  void (*forward)(const slim_plan *, const slim_forward_args *, slim_part, int does,
                   float *tape, float *scratch);
-  void (*backward)(const slim_plan *, const slim_backward_args *, int64_t first, int rows,
-                   const float *tape, float *scratch, slim_sums *);
+  /* `after` and `before`: dh and dc, (R, padded) each, after the part's steps, where it
+   * ends before the sequence does, and before them, if wanted. No sums: these alone. */
+  void (*backward)(const slim_plan *, const slim_backward_args *, slim_part,
+                   const float *tape, const float *after, float *before, float *scratch,
+                   slim_sums *);
   /* One step of a stream, states in place; x has rows `row` floats apart; scratch: a
    * state for each HEAVY gate and one more. */
   void (*stream_step)(const slim_plan *, int rows, const float *x, ptrdiff_t row,

@@ -20,6 +20,7 @@ typedef struct {
   int trained;         /* not a constant, and not TIED */
   int sums;            /* the gate in whose place its sums are found: it, or another */
   int after_reset;     /* reads r * h */
+  int ahead;           /* HEAVY without h: computed for many steps at once */
   const float *fixed;  /* (padded): the value of a STATIC gate */
   const float *vector; /* (padded), or NULL; where sums are shared, the candidate's */
   const float *bias;   /* (padded), or NULL; where sums are shared, beside theirs */
@@ -36,7 +37,8 @@ typedef struct slim_plan {
   int has_c;      /* the family has the state c */
   int keeps_c;    /* the tape has c too */
   int resets;     /* there is a reset gate, before the product */
-  int recurrent;  /* some gate has U */
+  int reads_h;    /* some gate does */
+  int scans;      /* steps are computed at once */
   int scaled;     /* the complement of a TIED gate is */
   float zeta, nu; /* multiplied by zeta, and nu is added */
   const float *zeros;      /* as wide as any row */
@@ -116,6 +118,8 @@ static void make_plan(plan *p, arena *a, const slim_cell *cell,
   p->padded_inputs = slim_padded(m);
   p->has_c = cell->forget >= 0;
   p->resets = cell->reset >= 0 && cell->product < 0;
+  p->reads_h = slim_reads_h(cell);
+  p->scans = slim_scans(cell, rows);
   const int widest = p->padded > p->padded_inputs ? p->padded : p->padded_inputs;
   float *zeros = take(a, widest);
   if (zeros) memset(zeros, 0, widest * sizeof *zeros);
@@ -150,6 +154,7 @@ static void make_plan(plan *p, arena *a, const slim_cell *cell,
       p->nu = scalars ? activate_one(SLIM_SIGMOID, all(scalars[1]))[0] : 0;
     }
     if (g->kind == HEAVY) g->slot = p->heavy++;
+    g->ahead = g->kind == HEAVY && !slim_gate_reads_h(cell, k);
     if (has[SLIM_RECURRENT_VECTOR])
       g->vector = pad(a, block[SLIM_RECURRENT_VECTOR], n, p->padded);
     if (has[SLIM_BIAS]) g->bias = pad(a, block[SLIM_BIAS], n, p->padded);
@@ -161,7 +166,6 @@ static void make_plan(plan *p, arena *a, const slim_cell *cell,
     }
     if (has[SLIM_RECURRENT_KERNEL]) {
       const ptrdiff_t step = columns[SLIM_RECURRENT_KERNEL];
-      p->recurrent = 1;
       g->u = pack(a, block[SLIM_RECURRENT_KERNEL], step, 1, n, n, width);
       if (backward) g->ut = pack(a, block[SLIM_RECURRENT_KERNEL], 1, step, n, n, width);
     }

@@ -53,8 +53,79 @@ static void gather_doutputs(const plan *p, const slim_backward_args *a, int64_t 
     }
 }
 
-static void backward_rows(const plan *p, const slim_backward_args *a, int64_t first,
-                          int rows, const float *tape, float *memory, slim_sums *sums) {
+/* What a chunk's step t reads and writes, or the steps from t on as one of more rows. */
+static back_step step_of(const plan *p, const slim_backward_args *a, int rows, int64_t t,
+                         const several_back *chunk, const float *seen, const scratch *s,
+                         slim_sums *sums) {
+  const ptrdiff_t at = t * chunk->step.rows * p->padded;
+  const slim_forward_args *f = &a->forward;
+  back_step b = {.s = chunk->step,
+                 .dy = chunk->dy && !p->scans ? chunk->dy + at : NULL,
+                 .dh = p->scans ? s->dhs : s->dh, .dc = p->scans ? s->dcs : s->dc,
+                 .dseen = s->dseen, .direct = f->recurrent_mask ? s->direct : s->dseen,
+                 .dread = s->dread, .dupdate = s->dupdate, .sums = sums};
+  b.s.rows = rows;
+  b.s.h += at, b.s.h1 += at;
+  if (b.s.c) b.s.c += at, b.s.c1 += at;
+  b.s.live = live_rows(f, s, rows, t);
+  b.s.seen = seen + at;
+  b.s.read = p->resets ? s->reads + at : s->read;
+  for (int k = 0; k < p->cell->gates; k++)
+    if (p->gate[k].kind == HEAVY) {
+      b.s.z[k] += at;
+      b.dz[k] = s->dz + p->gate[k].slot * s->chunk * chunk->step.rows * p->padded + at;
+    }
+  return b;
+}
+
+static void backward_step(const plan *p, const back_step *b) {
+  if (p->has_c)
+    backward_lstm(p, b);
+  else
+    backward_mix(p, b);
+}
+
+/* The steps of a chunk, the last one first; where p->scans, their dh and dc are known. */
+static void backward_steps(const plan *p, const slim_backward_args *a,
+                           const several_back *chunk, const float *seen, scratch *s,
+                           slim_sums *sums) {
+  const int rows = chunk->step.rows;
+  if (p->scans) {
+    const back_step b = step_of(p, a, (int)chunk->steps * rows, 0, chunk, seen, s, sums);
+    backward_step(p, &b);
+    return;
+  }
+  for (int64_t t = chunk->steps - 1; t >= 0; t--) {
+    const back_step b = step_of(p, a, rows, t, chunk, seen, s, sums);
+    backward_step(p, &b);
+    if (a->forward.recurrent_mask)
+      for (ptrdiff_t at = 0; at < (ptrdiff_t)rows * p->padded; at += VL)
+        store(s->dh + at, load(s->direct + at) +
+                              load(s->dseen + at) * load(s->recurrent_mask + at));
+    else {
+      float *was = s->dh;
+      s->dh = s->dseen;
+      s->dseen = was;
+    }
+  }
+}
+
+/* h as the gates of a chunk's steps saw it. */
+static const float *seen_of(const plan *p, const scratch *s, const several_back *chunk) {
+  const ptrdiff_t state = (ptrdiff_t)chunk->step.rows * p->padded;
+  if (!s->recurrent_mask) return chunk->step.h;
+  for (int64_t t = 0; t < chunk->steps; t++)
+    for (ptrdiff_t at = 0; at < state; at += VL)
+      store(s->seens + t * state + at,
+            load(chunk->step.h + t * state + at) * load(s->recurrent_mask + at));
+  return s->seens;
+}
+
+static void backward_part(const plan *p, const slim_backward_args *a, slim_part part,
+                          const float *tape, const float *after, float *before,
+                          float *memory, slim_sums *sums) {
+  const int rows = part.rows;
+  const int64_t first = part.first;
   const size_t state = (size_t)rows * p->padded;
   const slim_forward_args *f = &a->forward;
   const int64_t time = f->time;
@@ -62,55 +133,43 @@ static void backward_rows(const plan *p, const slim_backward_args *a, int64_t fi
   const float *z = tape + (1 + p->keeps_c) * (time + 1) * state;
   scratch s;
   lay_out(&s, &(arena){memory, 0}, p, rows, time, 1, f->recurrent_mask != NULL);
-  gather_rows(p, a->dlast[0], first, rows, s.dh);
-  gather_rows(p, a->dlast[1], first, rows, s.dc);
+  if (part.end < time) {
+    memcpy(s.dh, after, state * sizeof *after);
+    memcpy(s.dc, after + state, state * sizeof *after);
+  } else {
+    gather_rows(p, a->dlast[0], first, rows, s.dh);
+    gather_rows(p, a->dlast[1], first, rows, s.dc);
+  }
   if (f->recurrent_mask) gather_rows(p, f->recurrent_mask, first, rows, s.recurrent_mask);
-  for (int64_t t1 = time, steps; t1 > 0; t1 -= steps) {
-    steps = t1 < s.chunk ? t1 : s.chunk;
+  for (int64_t t1 = part.end, steps; t1 > part.begin; t1 -= steps) {
+    steps = t1 - part.begin < s.chunk ? t1 - part.begin : s.chunk;
     const int64_t t0 = t1 - steps;
-    gather_inputs(p, f, first, rows, t0, steps, &s);
-    if (a->doutputs) gather_doutputs(p, a, first, rows, t0, steps, s.dy);
-    if (f->recurrent_mask)
-      for (int64_t t = 0; t < steps; t++)
-        for (size_t at = 0; at < state; at += VL)
-          store(s.seens + t * state + at,
-                load(h + (t0 + t) * state + at) * load(s.recurrent_mask + at));
-    const float *seen = f->recurrent_mask ? s.seens : h + t0 * state;
-    for (int64_t t = steps - 1; t >= 0; t--) {
-      const float *before = h + (t0 + t) * state;
-      back_step b = {
-          .s = {.rows = rows, .h = before, .h1 = (float *)before + state,
-                .live = live_rows(f, &s, rows, t), .seen = seen + t * state,
-                .read = p->resets ? s.reads + t * state : s.read},
-          .dy = a->doutputs ? s.dy + t * state : NULL,
-          .dh = s.dh, .dc = s.dc, .dseen = s.dseen,
-          .direct = f->recurrent_mask ? s.direct : s.dseen,
-          .dread = s.dread, .dupdate = s.dupdate, .sums = sums};
-      if (c) {
-        b.s.c = c + (t0 + t) * state;
-        b.s.c1 = (float *)b.s.c + state;
-      }
-      for (int k = 0; k < p->cell->gates; k++)
-        if (p->gate[k].kind == HEAVY) {
-          b.s.z[k] = (float *)z + (p->gate[k].slot * time + t0 + t) * state;
-          b.dz[k] = s.dz + (p->gate[k].slot * s.chunk + t) * state;
-        }
-      if (p->has_c)
-        backward_lstm(p, &b);
-      else
-        backward_mix(p, &b);
-      if (f->recurrent_mask)
-        for (size_t at = 0; at < state; at += VL)
-          store(s.dh + at, load(s.direct + at) +
-                               load(s.dseen + at) * load(s.recurrent_mask + at));
-      else {
-        float *was = s.dh;
-        s.dh = s.dseen;
-        s.dseen = was;
-      }
+    several_back chunk = {
+        .step = {.rows = rows, .h = h + t0 * state, .h1 = (float *)h + (t0 + 1) * state},
+        .steps = steps, .dy = a->doutputs ? s.dy : NULL,
+        .dh = s.dh, .dc = s.dc, .dhs = s.dhs, .dcs = s.dcs};
+    if (c) {
+      chunk.step.c = c + t0 * state;
+      chunk.step.c1 = (float *)c + (t0 + 1) * state;
     }
+    for (int k = 0; k < p->cell->gates; k++)
+      if (p->gate[k].kind == HEAVY)
+        chunk.step.z[k] = (float *)z + (p->gate[k].slot * time + t0) * state;
+    if (a->doutputs) gather_doutputs(p, a, first, rows, t0, steps, s.dy);
+    gather_live(f, first, rows, t0, steps, &s);
+    chunk.step.live = f->mask ? s.live : NULL;
+    if (p->scans) scan_back(p, &chunk);
+    if (!sums) continue;
+    gather_inputs(p, f, first, rows, t0, steps, &s);
+    const float *seen = seen_of(p, &s, &chunk);
+    backward_steps(p, a, &chunk, seen, &s, sums);
     chunk_gradients(p, a, first, rows, t0, steps, seen, &s, sums);
   }
+  if (before) {
+    memcpy(before, s.dh, state * sizeof *before);
+    memcpy(before + state, s.dc, state * sizeof *before);
+  }
+  if (part.begin) return;
   scatter_rows(p, s.dh, first, rows, a->dstates[0]);
   if (p->has_c) scatter_rows(p, s.dc, first, rows, a->dstates[1]);
 }

@@ -20,9 +20,11 @@ typedef struct {
   /* backward only */
   float *dz;               /* (heavy, chunk, R, padded) */
   float *dy;               /* (chunk, R, padded) */
+  float *dhs, *dcs;        /* likewise, where p->scans: of each step */
   float *reads, *seens;    /* (chunk, R, padded): r * seen, and seen if not h */
   float *dx;               /* (chunk, R, padded inputs) */
-  float *dh, *dc, *dseen, *dread, *dupdate, *direct; /* (R, padded) */
+  float *dh, *dc;          /* (R, padded) */
+  float *dseen, *dread, *dupdate, *direct; /* likewise; where p->scans, of each step */
 } scratch;
 
 /* Steps of a chunk: as many as fill about 256 KB, so that its values and x are still
@@ -41,7 +43,8 @@ static void lay_out(scratch *s, arena *a, const plan *p, int rows, int64_t time,
   const size_t chunk = s->chunk;
   s->x = take(a, chunk * rows * p->m);
   s->live = (uint8_t *)take(a, chunk * rows / sizeof(float) + 1);
-  s->read = take(a, state);
+  const size_t at_once = p->scans ? chunk * state : state;
+  s->read = take(a, at_once);
   if (masked_recurrence) {
     s->recurrent_mask = take(a, state);
     s->seen = take(a, state);
@@ -57,8 +60,13 @@ static void lay_out(scratch *s, arena *a, const plan *p, int rows, int64_t time,
   if (p->resets) s->reads = take(a, chunk * state);
   if (masked_recurrence) s->seens = take(a, chunk * state);
   s->dx = take(a, chunk * rows * p->padded_inputs);
-  float **const each[] = {&s->dh, &s->dc, &s->dseen, &s->dread, &s->dupdate, &s->direct};
-  for (size_t k = 0; k < sizeof each / sizeof *each; k++) *each[k] = take(a, state);
+  float **const each[] = {&s->dseen, &s->dread, &s->dupdate, &s->direct};
+  for (size_t k = 0; k < sizeof each / sizeof *each; k++) *each[k] = take(a, at_once);
+  s->dh = take(a, state);
+  s->dc = take(a, state);
+  if (!p->scans) return;
+  s->dhs = take(a, at_once);
+  if (p->has_c) s->dcs = take(a, at_once);
 }
 
 /* (R, padded) from rows of a (B, n) array; zeros where there is none. */
@@ -77,23 +85,38 @@ static void scatter_rows(const plan *p, const float *from, int64_t first, int ro
       memcpy(to + (first + r) * p->n, from + (size_t)r * p->padded, p->n * sizeof *to);
 }
 
-/* x of a chunk, (steps, R, m), and which rows are live. What is masked becomes 0, so
- * that not even a NaN of it counts. */
+/* Which rows of a chunk are live, (steps, R). */
+static void gather_live(const slim_forward_args *a, int64_t first, int rows, int64_t t0,
+                        int64_t steps, scratch *s) {
+  if (!a->mask) return;
+  for (int r = 0; r < rows; r++)
+    for (int64_t t = 0; t < steps; t++)
+      s->live[t * rows + r] = a->mask[(first + r) * a->time + t0 + t];
+}
+
+/* x of a chunk, (steps, R, m). What is masked becomes 0, so that not even a NaN of it
+ * counts. */
 static void gather_inputs(const plan *p, const slim_forward_args *a, int64_t first,
                           int rows, int64_t t0, int64_t steps, scratch *s) {
   for (int r = 0; r < rows; r++) {
-    const int64_t start = (first + r) * a->time + t0;
-    const float *x = a->x + start * p->m;
-    const uint8_t *mask = a->mask ? a->mask + start : NULL;
+    const float *x = a->x + ((first + r) * a->time + t0) * p->m;
     for (int64_t t = 0; t < steps; t++) {
       float *to = s->x + (t * rows + r) * p->m;
-      if (mask) s->live[t * rows + r] = mask[t];
-      if (mask && !mask[t])
+      if (a->mask && !s->live[t * rows + r])
         memset(to, 0, p->m * sizeof *to);
       else
         memcpy(to, x + t * p->m, p->m * sizeof *to);
     }
   }
+}
+
+/* The outputs of a chunk, from h after each of its steps. */
+static void scatter_outputs(const plan *p, const slim_forward_args *a, int64_t first,
+                            int rows, int64_t t0, int64_t steps, const float *h) {
+  if (!a->outputs) return;
+  for (int64_t t = 0; t < steps; t++)
+    for (int r = 0; r < rows; r++, h += p->padded)
+      memcpy(a->outputs + ((first + r) * a->time + t0 + t) * p->n, h, p->n * sizeof *h);
 }
 
 /* The rows of step t of a chunk that are live; NULL where all are. */
@@ -104,43 +127,64 @@ ALWAYS_INLINE const uint8_t *live_rows(const slim_forward_args *a, const scratch
   return memchr(live, 0, rows) ? live : NULL;
 }
 
-static void forward_rows(const plan *p, const slim_forward_args *a, int64_t first,
-                         int rows, float *tape, float *memory) {
+/* The steps of a chunk, from the states h and c; z: of its gates. */
+static void forward_steps(const plan *p, const slim_forward_args *a, int rows,
+                          int64_t steps, float *h, float *c, float *const z[SLIM_GATES],
+                          const scratch *s) {
   const size_t state = (size_t)rows * p->padded;
-  const int64_t time = a->time;
+  step one = {.rows = rows, .h = h, .c = c, .h1 = h + state, .c1 = c ? c + state : NULL,
+              .seen = h, .read = s->read};
+  memcpy(one.z, z, sizeof one.z);
+  if (p->scans && !a->mask) {
+    scan(p, &one, steps);
+    return;
+  }
+  for (int64_t t = 0; t < steps; t++) {
+    one.live = live_rows(a, s, rows, t);
+    forward_step(p, &one, s->recurrent_mask, s->seen);
+    one.h = one.h1, one.h1 += state;
+    if (c) one.c = one.c1, one.c1 += state;
+    for (int k = 0; k < SLIM_GATES; k++)
+      if (z[k]) one.z[k] += state;
+  }
+}
+
+static void forward_part(const plan *p, const slim_forward_args *a, slim_part part,
+                         int does, float *tape, float *memory) {
+  const int rows = part.rows;
+  const int64_t time = a->time, first = part.first;
+  const size_t state = (size_t)rows * p->padded;
   const int tapes_c = tape && p->keeps_c;
   scratch s;
   lay_out(&s, &(arena){memory, 0}, p, rows, time, 0, a->recurrent_mask != NULL);
-  float *all_h = tape ? tape : s.h;
-  float *all_c = tapes_c ? tape + (time + 1) * state : s.c;
+  float *h = tape ? tape : s.h; /* of the step that is next */
+  float *c = tapes_c ? tape + (time + 1) * state : s.c;
   float *all_z = tape ? tape + (1 + tapes_c) * (time + 1) * state : s.z;
-  float *h = all_h, *c = all_c; /* of the step that is next */
-  gather_rows(p, a->states[0], first, rows, h);
-  if (c) gather_rows(p, a->states[1], first, rows, c);
+  if (does & SLIM_STEPS) {
+    gather_rows(p, a->states[0], first, rows, h);
+    if (c) gather_rows(p, a->states[1], first, rows, c);
+  }
   if (a->recurrent_mask) gather_rows(p, a->recurrent_mask, first, rows, s.recurrent_mask);
-  for (int64_t t0 = 0, steps; t0 < time; t0 += steps) {
-    steps = time - t0 < s.chunk ? time - t0 : s.chunk;
-    gather_inputs(p, a, first, rows, t0, steps, &s);
-    if (t0 && !tape) h = memcpy(s.h, h, state * sizeof *h);
-    if (t0 && c && !tapes_c) c = memcpy(s.c, c, state * sizeof *c);
+  for (int64_t t0 = part.begin, steps; t0 < part.end; t0 += steps) {
+    steps = part.end - t0 < s.chunk ? part.end - t0 : s.chunk;
     float *z[SLIM_GATES] = {NULL};
     for (int k = 0; k < p->cell->gates; k++)
       if (p->gate[k].kind == HEAVY)
         z[k] = all_z + (tape ? p->gate[k].slot * time + t0 : p->gate[k].slot * s.chunk) * state;
-    project(p, s.x, p->m, steps * rows, z);
-    for (int64_t t = 0; t < steps; t++) {
-      step one = {.rows = rows, .h = h, .c = c, .h1 = h + state, .c1 = c ? c + state : NULL,
-                  .live = live_rows(a, &s, rows, t), .read = s.read};
-      for (int k = 0; k < SLIM_GATES; k++) one.z[k] = z[k] ? z[k] + t * state : NULL;
-      forward_step(p, &one, s.recurrent_mask, s.seen);
-      h += state;
-      if (c) c += state;
-      if (a->outputs)
-        for (int r = 0; r < rows; r++)
-          memcpy(a->outputs + ((first + r) * time + t0 + t) * p->n,
-                 h + (size_t)r * p->padded, p->n * sizeof *h);
+    gather_live(a, first, rows, t0, steps, &s);
+    if (does & SLIM_VALUES) {
+      gather_inputs(p, a, first, rows, t0, steps, &s);
+      project(p, s.x, p->m, steps * rows, z);
     }
+    if (!(does & SLIM_STEPS)) continue;
+    if (t0 && !tape) h = memcpy(s.h, h, state * sizeof *h);
+    if (t0 && c && !tapes_c) c = memcpy(s.c, c, state * sizeof *c);
+    forward_steps(p, a, rows, steps, h, c, z, &s);
+    scatter_outputs(p, a, first, rows, t0, steps, h + state);
+    h += steps * state;
+    if (c) c += steps * state;
   }
+  if (!(does & SLIM_STEPS)) return;
   scatter_rows(p, h, first, rows, a->last[0]);
   if (c) scatter_rows(p, c, first, rows, a->last[1]);
 }

@@ -75,7 +75,7 @@ ALWAYS_INLINE place along_row(const plan *p, int r, int j) {
 
 /* A gate's values by its activation; a HEAVY one's are kept in their place. Those that
  * share the candidate's sums come before it, and a TIED one's from the other gate. */
-ALWAYS_INLINE lanes gate_value(const int Q, const plan *p, const step *s, int k,
+ALWAYS_INLINE lanes new_value(const int Q, const plan *p, const step *s, int k,
                                int32_t function, place w, lanes read) {
   const gate_plan *g = &p->gate[k];
   if (g->kind == STATIC) return load_rows(Q, g->fixed + w.j, w.column);
@@ -96,11 +96,18 @@ ALWAYS_INLINE lanes gate_value(const int Q, const plan *p, const step *s, int k,
   return z;
 }
 
+/* The same where project may have computed them. */
+ALWAYS_INLINE lanes gate_value(const int Q, const plan *p, const step *s, int k,
+                               int32_t function, place w, lanes read) {
+  return p->gate[k].ahead ? load_rows(Q, s->z[k] + w.at, w.step)
+                          : new_value(Q, p, s, k, function, w, read);
+}
+
 /* The same once more. */
 ALWAYS_INLINE lanes gate_again(const int Q, const plan *p, const step *s, int k,
                                int32_t function, place w, lanes read) {
   return p->gate[k].kind == HEAVY ? load_rows(Q, s->z[k] + w.at, w.step)
-                                  : gate_value(Q, p, s, k, function, w, read);
+                                  : new_value(Q, p, s, k, function, w, read);
 }
 
 /* A masked row keeps its state. */
@@ -255,16 +262,42 @@ ALWAYS_INLINE void forward_mix_by(const plan *p, const step *s, functions by) {
 
 static void forward_mix(const plan *p, const step *s) {
   const int is_usual = are_usual(p);
-  add_recurrent(p, s, s->seen, 0);
-  if (is_usual)
-    forward_reset_by(p, s, usual);
-  else
-    forward_reset_by(p, s, functions_of(p));
-  add_recurrent(p, s, s->read, 1);
+  if (p->reads_h) {
+    add_recurrent(p, s, s->seen, 0);
+    if (is_usual)
+      forward_reset_by(p, s, usual);
+    else
+      forward_reset_by(p, s, functions_of(p));
+    add_recurrent(p, s, s->read, 1);
+  }
   if (is_usual)
     forward_mix_by(p, s, usual);
   else
     forward_mix_by(p, s, functions_of(p));
+}
+
+/* Steps, one after the other, of a cell that has all its gates' values. */
+typedef struct {
+  step first;
+  int64_t steps;
+} several;
+
+ALWAYS_INLINE void scan_rows(const int Q, const plan *p, const several *s, functions by,
+                             place w) {
+  const ptrdiff_t state = (ptrdiff_t)s->first.rows * p->padded;
+  for (int64_t t = 0; t < s->steps; t++, w.at += state)
+    if (p->has_c)
+      lstm_rows(Q, p, &s->first, by, w);
+    else
+      mix_rows(Q, p, &s->first, by, w);
+}
+
+static void scan(const plan *p, const step *first, int64_t steps) {
+  const several s[1] = {{*first, steps}};
+  const functions by = functions_of(p);
+  int r = 0;
+  for (; r + LANES <= first->rows; r += LANES) DOWN_ROWS(p, r, scan_rows)
+  for (; r < first->rows; r++) ALONG_ROW(p, r, scan_rows)
 }
 
 /* One step, z given. */
@@ -282,16 +315,35 @@ static void forward_step(const plan *p, step *s, const float *recurrent_mask,
     forward_mix(p, s);
 }
 
-/* z = W x + b of the gates with W; z: (count, padded) each; x: (count, m), its rows
- * `row` floats apart. */
+/* The values of the gates that are ahead. */
+ALWAYS_INLINE void ahead_rows(const int Q, const plan *p, const step *s, functions by,
+                              place w) {
+  const int G = p->cell->candidate;
+  const lanes none = spread(Q, all(0));
+  for (int k = 0; k < p->cell->gates; k++)
+    if (p->gate[k].ahead && k != G) new_value(Q, p, s, k, by.gates, w, none);
+  if (p->gate[G].ahead) new_value(Q, p, s, G, by.candidate, w, none);
+}
+
+/* z = W x + b of the gates with W, or their values where that is all; z: (count, padded)
+ * each; x: (count, m), its rows `row` floats apart. */
 static void project(const plan *p, const float *x, ptrdiff_t row, ptrdiff_t count,
                     float *const z[SLIM_GATES]) {
+  int any = 0;
   for (int k = 0; k < p->cell->gates; k++) {
     const gate_plan *g = &p->gate[k];
     if (!g->w.vectors) continue;
     multiply(count, p->m, (operand){x, row, 1}, g->w, g->bias ? g->bias : p->zeros, 0,
              (target){z[k], p->padded});
+    any |= g->ahead;
   }
+  if (!any) return;
+  const functions by = functions_of(p);
+  step s[1] = {{.rows = (int)count}};
+  memcpy(s->z, z, sizeof s->z);
+  int r = 0;
+  for (; r + LANES <= count; r += LANES) DOWN_ROWS(p, r, ahead_rows)
+  for (; r < count; r++) ALONG_ROW(p, r, ahead_rows)
 }
 
 /* One step of a stream: the states, (rows, padded), are read and written in place,

@@ -131,6 +131,13 @@ static void through_recurrent(const plan *p, const back_step *b, float *to, int 
                p->padded, (target){to, p->padded});
 }
 
+/* g(c) after the step. */
+ALWAYS_INLINE lanes active_c(const int Q, const plan *p, const step *s, functions by,
+                             place w) {
+  return p->keeps_c ? activate(Q, by.state, load_rows(Q, s->c1 + w.at, w.step))
+                    : load_rows(Q, s->h1 + w.at, w.step);
+}
+
 ALWAYS_INLINE void lstm_rows_back(const int Q, const plan *p, const back_step *b,
                                   functions by, place w, column_sums *sums) {
   const slim_cell *cell = p->cell;
@@ -143,9 +150,7 @@ ALWAYS_INLINE void lstm_rows_back(const int Q, const plan *p, const back_step *b
   lanes g = gate_again(Q, p, s, G, by.candidate, w, seen);
   lanes o = gate_again(Q, p, s, O, by.gates, w, seen);
   lanes old = p->keeps_c ? load_rows(Q, s->c + w.at, row) : spread(Q, all(0));
-  lanes active = p->keeps_c
-                     ? activate(Q, by.state, load_rows(Q, s->c1 + w.at, row))
-                     : load_rows(Q, s->h1 + w.at, row);
+  lanes active = active_c(Q, p, s, by, w);
   lanes dc = load_rows(Q, b->dc + w.at, row), dseen = spread(Q, all(0)), shared = dseen;
   tie(Q, p, &i, &f);
   EACH dc.v[q] += o.v[q] * dh.v[q] * slope(by.state, active.v[q]);
@@ -188,6 +193,59 @@ static void backward_lstm(const plan *p, const back_step *b) {
   else
     backward_lstm_by(p, b, functions_of(p));
   through_recurrent(p, b, b->dseen, 0);
+}
+
+/* Steps, the last one first, of a cell whose gates do not read h: of the states'
+ * gradients alone. `step` is the first of them; dh and dc are carried. */
+typedef struct {
+  step step;
+  int64_t steps;
+  const float *dy; /* (steps, R, padded), or NULL */
+  float *dh, *dc;  /* (R, padded): after the steps, then before them */
+  float *dhs;      /* (steps, R, padded): of each step's h, with dy */
+  float *dcs;      /* and of its c, without the part of that h */
+} several_back;
+
+ALWAYS_INLINE void scan_rows_back(const int Q, const plan *p, const several_back *b,
+                                  functions by, place w) {
+  const slim_cell *cell = p->cell;
+  const step *s = &b->step;
+  const ptrdiff_t r = w.at / p->padded, start = w.at;
+  lanes dh = load_rows(Q, b->dh + start, w.step), none = spread(Q, all(0));
+  lanes dc = p->has_c ? load_rows(Q, b->dc + start, w.step) : none;
+  for (int64_t t = b->steps - 1; t >= 0; t--) {
+    w.at = start + t * s->rows * p->padded;
+    if (b->dy) {
+      const lanes dy = load_rows(Q, b->dy + w.at, w.step);
+      EACH dh.v[q] += dy.v[q];
+    }
+    store_rows(Q, b->dhs + w.at, w.step, dh);
+    if (p->has_c) store_rows(Q, b->dcs + w.at, w.step, dc);
+    if (!is_live(s->live, (int)(t * s->rows + r))) continue;
+    if (p->has_c) {
+      lanes i = gate_again(Q, p, s, cell->input, by.gates, w, none);
+      lanes f = gate_again(Q, p, s, cell->forget, by.gates, w, none);
+      const lanes o = gate_again(Q, p, s, cell->output, by.gates, w, none);
+      const lanes active = active_c(Q, p, s, by, w);
+      tie(Q, p, &i, &f);
+      EACH dc.v[q] += o.v[q] * dh.v[q] * slope(by.state, active.v[q]);
+      dc = times(Q, dc, f);
+      dh = none;
+    } else {
+      const lanes update = gate_again(Q, p, s, cell->update, by.gates, w, none);
+      EACH dh.v[q] *= cell->keeps ? update.v[q] : 1.0f - update.v[q];
+    }
+  }
+  store_rows(Q, b->dh + start, w.step, dh);
+  if (p->has_c) store_rows(Q, b->dc + start, w.step, dc);
+}
+
+static void scan_back(const plan *p, const several_back *s) {
+  const functions by = functions_of(p);
+  int r = 0;
+  for (; !s->step.live && r + LANES <= s->step.rows; r += LANES)
+    DOWN_ROWS(p, r, scan_rows_back)
+  for (; r < s->step.rows; r++) ALONG_ROW(p, r, scan_rows_back)
 }
 
 /* The candidate, the share of the update gate and of what the candidate read. */
