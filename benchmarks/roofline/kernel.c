@@ -37,7 +37,7 @@ static double multiply_adds(int64_t rounds) {
 
 static double products(float *memory, int rows, int units, int rounds) {
   const int padded = (int)round_up(units, PADDING);
-  const panels u = {memory, (units + VL - 1) / VL, tile_width(rows), 0};
+  const panels u = panels_of(memory, (units + VL - 1) / VL, tile_width(rows), 0);
   float *h = memory + (ptrdiff_t)padded * padded, *z = h + (ptrdiff_t)rows * padded;
   for (int k = 0; k < rounds; k++)
     multiply(rows, units, (operand){h, padded, 1}, u, z, padded, (target){z, padded});

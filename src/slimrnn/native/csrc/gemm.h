@@ -41,14 +41,27 @@ typedef struct {
   ptrdiff_t row, step;
 } operand;
 
-/* B: K rows of `vectors` vectors. Packed, it lies in panels as wide as a tile, each
- * contiguous; else in rows `stride` floats apart. */
+/* B: K rows of `vectors` vectors. Packed, it lies in panels at most as wide as a tile,
+ * each contiguous; else in rows `stride` floats apart. The panels are as even as they
+ * come, so that none is too narrow to hide the latency of an addition. */
 typedef struct {
   const float *at;
   int vectors;
-  int width;        /* of a panel, in vectors */
+  int narrow;       /* of a panel, in vectors */
+  int wide;         /* how many panels, the first ones, have a vector more */
   ptrdiff_t stride; /* 0: packed */
 } panels;
+
+ALWAYS_INLINE panels panels_of(const float *at, int vectors, int width,
+                               ptrdiff_t stride) {
+  const int count = vectors ? (vectors + width - 1) / width : 1;
+  return (panels){at, vectors, vectors / count, vectors % count, stride};
+}
+
+/* The width of the panel that begins at vector v. */
+ALWAYS_INLINE int panel_width(panels b, int v) {
+  return b.narrow + (v < b.wide * (b.narrow + 1));
+}
 
 typedef struct {
   float *at;
@@ -98,22 +111,14 @@ static tile_function *const tiles[4][9] = {
 #undef TILE_ENTRY
 };
 
-/* The width of the panel that begins at vector v: as even as they come, so that none
- * is too narrow to hide the latency of an addition. */
-ALWAYS_INLINE int panel_width(int vectors, int width, int v) {
-  int count = (vectors + width - 1) / width, wide = vectors % count;
-  int narrow = vectors / count;
-  return v < wide * (narrow + 1) ? narrow + 1 : narrow;
-}
-
 /* c (rows x vectors) = start (rows x vectors; start_row 0: one row for all) + a b. */
 static void multiply(int rows, ptrdiff_t K, operand a, panels b, const float *start,
                      ptrdiff_t start_row, target c) {
   for (int v = 0, width; v < b.vectors; v += width) {
-    width = panel_width(b.vectors, b.width, v);
+    width = panel_width(b, v);
     const float *panel = b.at + (b.stride ? 1 : K) * (ptrdiff_t)v * VL;
     ptrdiff_t ldb = b.stride ? b.stride : (ptrdiff_t)width * VL;
-    for (int r = 0, log = LOG_8; r < rows;) {
+    for (int r = 0, log = rows > 4 ? LOG_8 : rows / 2; r < rows;) {
       while ((1 << log) > rows - r || !tiles[log][width]) log--;
       operand ar = {a.at + r * a.row, a.row, a.step};
       target cr = {c.at + r * c.row + v * VL, c.row};

@@ -35,19 +35,27 @@ static size_t scratch_size(const plan *p, int64_t time, int backward,
   return a.used;
 }
 
-/* A dense layer's memory: W in panels, then the bias. */
+/* A dense layer's memory: this, then the bias and W in panels. */
+typedef struct {
+  const float *bias;
+  panels w;
+} dense_plan;
+
 static size_t dense_size(int inputs, int outputs) {
-  return (size_t)(inputs + 1) * (slim_padded(outputs) + 15);
+  const size_t floats = (size_t)(inputs + 1) * (slim_padded(outputs) + 15);
+  return round_up(sizeof(dense_plan), 64) / sizeof(float) + floats;
 }
 
 static void dense_pack(float *memory, const float *w, const float *b, int inputs,
                        int outputs, int rows) {
-  arena a = {memory, 0};
+  dense_plan *d = (dense_plan *)memory;
+  arena a = {(float *)((char *)memory + round_up(sizeof *d, 64)), 0};
   const int padded = slim_padded(outputs);
   float *bias = take(&a, padded);
   memset(bias, 0, padded * sizeof *bias);
   if (b) memcpy(bias, b, outputs * sizeof *bias);
-  pack(&a, w, outputs, 1, inputs, outputs, tile_width(rows));
+  d->bias = bias;
+  d->w = pack(&a, w, outputs, 1, inputs, outputs, tile_width(rows));
 }
 
 static void softmax(float *y, int count) {
@@ -73,9 +81,8 @@ static void activate_row(int32_t activation, float *y, int n) {
 static void dense(const float *memory, const float *x, ptrdiff_t row, float *y,
                   int inputs, int outputs, int rows, int32_t activation) {
   const int padded = slim_padded(outputs);
-  const panels w = {memory + (padded + 15) / 16 * 16, (outputs + VL - 1) / VL,
-                    tile_width(rows), 0};
-  multiply(rows, inputs, (operand){x, row, 1}, w, memory, 0, (target){y, padded});
+  const dense_plan *d = (const dense_plan *)memory;
+  multiply(rows, inputs, (operand){x, row, 1}, d->w, d->bias, 0, (target){y, padded});
   for (int r = 0; r < rows; r++, y += padded) activate_row(activation, y, outputs);
 }
 
@@ -96,7 +103,7 @@ const slim_kernels JOIN(slim_kernels_, SLIM_ISA) = {
     .scratch_size = scratch_size,
     .forward = forward_part,
     .backward = backward_part,
-    .stream_step = stream_step,
+    .stream_steps = stream_steps,
     .dense_size = dense_size,
     .dense_pack = dense_pack,
     .dense = dense,

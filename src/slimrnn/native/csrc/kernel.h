@@ -68,12 +68,14 @@ typedef struct {
   void (*backward)(const slim_plan *, const slim_backward_args *, slim_part,
                    const float *tape, const float *after, float *before, float *scratch,
                    slim_sums *);
-  /* One step of a stream, states in place; x has rows `row` floats apart; scratch: a
-   * state for each HEAVY gate and one more. */
-  void (*stream_step)(const slim_plan *, int rows, const float *x, ptrdiff_t row,
-                      float *h, float *c, const uint8_t *live, float *scratch);
+  /* Some steps of a stream, states in place; x has rows `row` floats apart; out: h after
+   * each step, (steps, rows, padded); scratch: a state a step for each HEAVY gate, and
+   * one more. */
+  void (*stream_steps)(const slim_plan *, int rows, int steps, const float *x,
+                       ptrdiff_t row, float *h, float *c, const uint8_t *live, float *out,
+                       float *scratch);
   /* y (rows, outputs) = activation(x W + b); memory of dense_size floats, filled by
-   * dense_pack; y has rows of padded outputs. */
+   * dense_pack for so many rows, or others; y has rows of padded outputs. */
   size_t (*dense_size)(int inputs, int outputs);
   void (*dense_pack)(float *memory, const float *w, const float *b, int inputs,
                      int outputs, int rows);

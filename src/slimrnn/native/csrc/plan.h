@@ -73,10 +73,10 @@ static panels pack(arena *a, const float *from, ptrdiff_t step, ptrdiff_t next, 
                    int columns, int width) {
   int vectors = (columns + VL - 1) / VL;
   float *to = take(a, (size_t)rows * vectors * VL);
-  panels packed = {to, vectors, width, 0};
+  const panels packed = panels_of(to, vectors, width, 0);
   if (!to) return packed;
   for (int v = 0, wide; v < vectors; v += wide) {
-    wide = panel_width(vectors, width, v);
+    wide = panel_width(packed, v);
     for (int k = 0; k < rows; k++)
       for (int j = v * VL; j < (v + wide) * VL; j++)
         *to++ = j < columns ? from[k * step + j * next] : 0.0f;

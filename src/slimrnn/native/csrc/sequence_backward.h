@@ -18,7 +18,7 @@ static void chunk_gradients(const plan *p, const slim_backward_args *a, int64_t 
     const gate_plan *g = &p->gate[k];
     if (g->kind != HEAVY) continue;
     const float *dz = s->dz + g->slot * s->chunk * state;
-    const panels b = {dz, vectors, tile_width(TILE_ROWS), p->padded};
+    const panels b = panels_of(dz, vectors, tile_width(TILE_ROWS), p->padded);
     if (g->w.vectors) {
       float *sum = sums->of[k][SLIM_KERNEL];
       multiply(p->m, count, (operand){s->x, 1, p->m}, b, sum, p->padded,

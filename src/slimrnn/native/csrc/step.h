@@ -346,17 +346,26 @@ static void project(const plan *p, const float *x, ptrdiff_t row, ptrdiff_t coun
   for (; r < count; r++) ALONG_ROW(p, r, ahead_rows)
 }
 
-/* One step of a stream: the states, (rows, padded), are read and written in place,
- * which is safe since a step reads no element of them after it wrote it. */
-static void stream_step(const plan *p, int rows, const float *x, ptrdiff_t row, float *h,
-                        float *c, const uint8_t *live, float *memory) {
-  const size_t state = (size_t)rows * p->padded;
-  step one = {.rows = rows, .h = h, .c = c, .h1 = h, .c1 = c, .live = live,
-              .read = memory + p->heavy * state};
+/* Some steps of a stream. The products with x are one for all steps; then h goes from
+ * step to step through `out`, (steps, rows, padded), and c in place, which is safe since a
+ * step reads no element of it after it wrote it. */
+static void stream_steps(const plan *p, int rows, int steps, const float *x,
+                         ptrdiff_t row, float *h, float *c, const uint8_t *live,
+                         float *out, float *memory) {
+  const ptrdiff_t state = (ptrdiff_t)rows * p->padded, all = steps * state;
+  step one = {.rows = rows, .h = h, .c = c, .c1 = c, .read = memory + p->heavy * all};
   for (int k = 0; k < p->cell->gates; k++)
-    if (p->gate[k].kind == HEAVY) one.z[k] = memory + p->gate[k].slot * state;
-  project(p, x, row, rows, one.z);
-  forward_step(p, &one, NULL, NULL);
+    if (p->gate[k].kind == HEAVY) one.z[k] = memory + p->gate[k].slot * all;
+  project(p, x, row, (ptrdiff_t)steps * rows, one.z);
+  for (int t = 0; t < steps; t++) {
+    one.live = live ? live + (ptrdiff_t)t * rows : NULL;
+    one.h1 = out + t * state;
+    forward_step(p, &one, NULL, NULL);
+    one.h = one.h1;
+    for (int k = 0; k < p->cell->gates; k++)
+      if (one.z[k]) one.z[k] += state;
+  }
+  memcpy(h, one.h, state * sizeof *h);
 }
 
 #endif

@@ -11,19 +11,24 @@ typedef struct {
   slim_cell cell;
   slim_plan *plan;
   float *packed;  /* of a dense layer */
-  float *out;     /* (B, row) */
+  float *out;     /* (steps, B, row) */
   float *scratch;
   int row;        /* floats of a row of out */
 } part;
 
+/* Steps that go through a layer before they go through the next one: so many, that a
+ * product has some rows, and that what is between two layers stays in the cache. */
+enum { MOST_STEPS = 32, MOST_FLOATS = 8192 };
+
 struct slim_stream {
   const slim_kernels *kernels;
   int count, batch;
+  int steps;      /* at once: 1 to MOST_STEPS */
   const void *x;
   float *y;
   int busy;       /* a step runs */
-  int32_t *index; /* (B): x as it was read, whatever another thread writes there */
-  uint8_t *live;  /* (B) */
+  int32_t *index; /* (steps, B): x as it was read, whatever another thread writes there */
+  uint8_t *live;  /* (steps, B) */
   part parts[];
 };
 
@@ -130,25 +135,37 @@ static void lay_out(slim_stream *s, part *p, pieces *memory) {
   const slim_layer *l = &p->layer;
   const slim_kernels *kernels = s->kernels;
   p->row = l->kind == SLIM_LAYER_EMBEDDING ? l->outputs : slim_padded(l->outputs);
-  p->out = l->kind == SLIM_LAYER_CELL
-               ? l->states[0].at
-               : piece(memory, sizeof(float) * s->batch * p->row);
+  const size_t rows = (size_t)s->steps * s->batch;
+  p->out = piece(memory, sizeof(float) * rows * p->row);
   if (l->kind == SLIM_LAYER_DENSE || l->kind == SLIM_LAYER_CONVOLUTION) {
     const int inputs = l->kind == SLIM_LAYER_DENSE ? l->inputs : l->taps * l->inputs;
     p->packed = piece(memory, sizeof(float) * kernels->dense_size(inputs, l->outputs));
     if (!counting)
       kernels->dense_pack(p->packed, l->weights[0].at, l->weights[1].at, inputs,
                           l->outputs, s->batch);
-    if (l->kind == SLIM_LAYER_CONVOLUTION && l->dilation > 1)
-      p->scratch = piece(memory, sizeof(float) * s->batch * inputs);
+    if (l->kind == SLIM_LAYER_CONVOLUTION)
+      p->scratch = piece(memory, sizeof(float) * rows * inputs);
   } else if (l->kind == SLIM_LAYER_CELL) {
     const float *weights[SLIM_WEIGHTS];
     for (int w = 0; w < SLIM_WEIGHTS; w++) weights[w] = l->weights[w].at;
     void *own = piece(memory, kernels->plan_size(&p->cell, 0));
     if (!counting) p->plan = kernels->plan(own, &p->cell, weights, s->batch, s->batch, 0);
     /* a state for each gate and one more: more than any cell's step takes */
-    p->scratch = piece(memory, sizeof(float) * s->batch * p->row * (SLIM_GATES + 1));
+    p->scratch = piece(memory, sizeof(float) * rows * p->row * (SLIM_GATES + 1));
   }
+}
+
+static int steps_at_once(const slim_layer *layers, int count, int batch) {
+  int64_t widest = 1;
+  for (int k = 0; k < count; k++) {
+    const slim_layer *l = &layers[k];
+    const int64_t taken = l->kind == SLIM_LAYER_CONVOLUTION ? l->taps : 1;
+    if (l->kind != SLIM_LAYER_EMBEDDING && taken * l->inputs > widest)
+      widest = taken * l->inputs;
+    if (l->outputs > widest) widest = l->outputs;
+  }
+  const int64_t most = MOST_FLOATS / (batch * widest);
+  return most < 1 ? 1 : most < MOST_STEPS ? (int)most : MOST_STEPS;
 }
 
 int slim_stream_new(const slim_layer *layers, int count, int batch, slim_buffer x,
@@ -161,6 +178,7 @@ int slim_stream_new(const slim_layer *layers, int count, int batch, slim_buffer 
   s->kernels = slim_kernels_in_use();
   s->count = count;
   s->batch = batch;
+  s->steps = steps_at_once(layers, count, batch);
   s->x = x.at;
   s->y = y.at;
   pieces memory = {NULL, 0};
@@ -170,15 +188,16 @@ int slim_stream_new(const slim_layer *layers, int count, int batch, slim_buffer 
     if (p->layer.kind == SLIM_LAYER_CELL) p->cell = *p->layer.cell;
     lay_out(s, p, &memory);
   }
-  piece(&memory, batch);
-  piece(&memory, batch * sizeof *s->index);
+  const size_t rows = (size_t)s->steps * batch;
+  piece(&memory, rows);
+  piece(&memory, rows * sizeof *s->index);
   memory = (pieces){aligned_alloc(64, memory.used), 0};
   if (!memory.at) {
     free(s);
     return SLIM_NO_MEMORY;
   }
-  s->live = piece(&memory, batch);
-  s->index = piece(&memory, batch * sizeof *s->index);
+  s->live = piece(&memory, rows);
+  s->index = piece(&memory, rows * sizeof *s->index);
   for (int k = 0; k < count; k++) lay_out(s, &s->parts[k], &memory);
   *stream = s;
   return SLIM_OK;
@@ -190,50 +209,62 @@ void slim_stream_free(slim_stream *s) {
   free(s);
 }
 
-/* Rows of the table, and which batch rows are live; 0, or 1 + the row of a bad index. */
-static int embed(slim_stream *s, const part *p) {
-  const int32_t *index = memcpy(s->index, s->x, s->batch * sizeof *s->index);
+/* Some steps, on their way from layer to layer: (count, B, row). */
+typedef struct {
+  const float *x;
+  ptrdiff_t row;
+  int count;
+  const uint8_t *live;  /* (count, B), or NULL: all */
+  int of[MOST_STEPS];   /* which step of the stream's x each of them is */
+} block;
+
+/* Rows of the table, and which rows are live; the indices are in the table. */
+static void embed(slim_stream *s, const part *p, block *b) {
   const float *table = p->layer.weights[0].at;
-  for (int r = 0; r < s->batch; r++)
-    if (index[r] < 0 || index[r] >= p->layer.inputs) return 1 + r;
-  for (int r = 0; r < s->batch; r++) {
-    s->live[r] = !p->layer.mask_zero || index[r] != 0;
-    memcpy(p->out + (ptrdiff_t)r * p->row,
-           table + (ptrdiff_t)index[r] * p->row, p->row * sizeof(float));
+  for (int r = 0; r < b->count * s->batch; r++) {
+    s->live[r] = !p->layer.mask_zero || s->index[r] != 0;
+    memcpy(p->out + (ptrdiff_t)r * p->row, table + (ptrdiff_t)s->index[r] * p->row,
+           p->row * sizeof(float));
   }
-  return 0;
+  if (p->layer.mask_zero) b->live = s->live;
 }
 
 /* Which rows are live: those with a number that is not the value. Others become 0. */
-static void mask(slim_stream *s, const part *p, const float *x, ptrdiff_t row) {
+static void mask(slim_stream *s, const part *p, block *b) {
   const int n = p->layer.inputs;
-  const float value = *(const float *)p->layer.weights[0].at;
-  for (int r = 0; r < s->batch; r++, x += row) {
+  const float value = *(const float *)p->layer.weights[0].at, *x = b->x;
+  for (int r = 0; r < b->count * s->batch; r++, x += b->row) {
     float *out = p->out + (ptrdiff_t)r * p->row;
     s->live[r] = 0;
     for (int j = 0; j < n; j++) s->live[r] |= x[j] != value;
     for (int j = 0; j < n; j++) out[j] = s->live[r] ? x[j] : 0;
   }
+  b->live = s->live;
 }
 
 /* out = x + scale * the first numbers of each row of the stream's x */
-static void skip(const slim_stream *s, const part *p, const float *x, ptrdiff_t row) {
+static void skip(const slim_stream *s, const part *p, const block *b,
+                 const float *input) {
   const int n = p->layer.inputs, m = s->parts[0].layer.inputs;
-  const float *scale = p->layer.weights[0].at, *input = s->x;
-  for (int r = 0; r < s->batch; r++, x += row, input += m) {
-    float *out = p->out + (ptrdiff_t)r * p->row;
-    for (int j = 0; j < n; j++) out[j] = x[j] + scale[j] * input[j];
+  const float *scale = p->layer.weights[0].at, *x = b->x;
+  float *out = p->out;
+  for (int t = 0; t < b->count; t++) {
+    const float *first = input + (ptrdiff_t)b->of[t] * s->batch * m;
+    for (int r = 0; r < s->batch; r++, x += b->row, first += m, out += p->row)
+      for (int j = 0; j < n; j++) out[j] = x[j] + scale[j] * first[j];
   }
 }
 
 /* The average, or the largest, of the steps so far: 0 where there is none. */
-static void pool(const slim_stream *s, const part *p, const float *x, ptrdiff_t row,
-                 const uint8_t *live) {
+static void pool(const slim_stream *s, const part *p, const block *b) {
   const int n = p->layer.inputs, averages = p->layer.kind == SLIM_LAYER_AVERAGE;
-  float *so_far = p->layer.states[0].at, *count = p->layer.states[1].at;
-  for (int r = 0; r < s->batch; r++, x += row, so_far += p->row, count += slim_padded(1)) {
-    float *out = p->out + (ptrdiff_t)r * p->row;
-    if (!live || live[r]) {
+  const float *x = b->x;
+  float *out = p->out;
+  for (int k = 0; k < b->count * s->batch; k++, x += b->row, out += p->row) {
+    const int r = k % s->batch;
+    float *so_far = (float *)p->layer.states[0].at + (ptrdiff_t)r * p->row;
+    float *count = (float *)p->layer.states[1].at + (ptrdiff_t)r * slim_padded(1);
+    if (!b->live || b->live[k]) {
       for (int j = 0; j < n; j++)
         so_far[j] = averages                           ? so_far[j] + x[j]
                     : *count == 0 || x[j] > so_far[j] ? x[j]
@@ -246,12 +277,11 @@ static void pool(const slim_stream *s, const part *p, const float *x, ptrdiff_t 
 }
 
 /* out = scale * (x - mean) / sqrt(variance + a number) + offset, for each row. */
-static void normalize(const slim_stream *s, const part *p, const float *x,
-                      ptrdiff_t row) {
+static void normalize(const slim_stream *s, const part *p, const block *b) {
   const int n = p->layer.inputs;
   const float *scale = p->layer.weights[0].at, *offset = p->layer.weights[1].at;
-  const float *more = p->layer.weights[2].at;
-  for (int r = 0; r < s->batch; r++, x += row) {
+  const float *more = p->layer.weights[2].at, *x = b->x;
+  for (int r = 0; r < b->count * s->batch; r++, x += b->row) {
     float *out = p->out + (ptrdiff_t)r * p->row, mean = 0, variance = 0;
     for (int j = 0; j < n; j++) mean += x[j];
     mean /= n;
@@ -281,33 +311,24 @@ static int slide(const slim_stream *s, const part *p, const float *x, ptrdiff_t 
   return 1;
 }
 
-/* The dense layer of the last steps. */
-static void convolve(const slim_stream *s, const part *p) {
+/* The last steps of each row side by side, (B, taps m): what a convolution takes. */
+static void side_by_side(const slim_stream *s, const part *p, float *to) {
   const slim_layer *l = &p->layer;
-  const int m = l->inputs, inputs = l->taps * m;
-  const float *past = l->states[0].at, *window = past;
+  const int m = l->inputs;
   const ptrdiff_t pitch = slim_padded((int)span_of(l) * m);
-  ptrdiff_t next = pitch;
-  if (l->dilation > 1) {
-    for (int r = 0; r < s->batch; r++)
-      for (int k = 0; k < l->taps; k++)
-        memcpy(p->scratch + (ptrdiff_t)r * inputs + k * m,
-               past + r * pitch + (ptrdiff_t)k * l->dilation * m, m * sizeof *past);
-    window = p->scratch;
-    next = inputs;
-  }
-  s->kernels->dense(p->packed, window, next, p->out, inputs, l->outputs, s->batch,
-                    l->activation);
+  const float *past = l->states[0].at;
+  for (int r = 0; r < s->batch; r++, past += pitch)
+    for (int k = 0; k < l->taps; k++, to += m)
+      memcpy(to, past + (ptrdiff_t)k * l->dilation * m, m * sizeof *past);
 }
 
 /* The average, or the largest, of the last steps. */
-static void pool_window(const slim_stream *s, const part *p) {
+static void pool_window(const slim_stream *s, const part *p, float *out) {
   const slim_layer *l = &p->layer;
   const int n = l->inputs, averages = l->kind == SLIM_LAYER_WINDOW_AVERAGE;
   const ptrdiff_t pitch = slim_padded((int)span_of(l) * n);
   const float *past = l->states[0].at;
-  for (int r = 0; r < s->batch; r++, past += pitch) {
-    float *out = p->out + (ptrdiff_t)r * p->row;
+  for (int r = 0; r < s->batch; r++, past += pitch, out += p->row) {
     for (int j = 0; j < n; j++) {
       float found = averages ? 0 : -FLT_MAX;
       for (int k = 0; k < l->taps; k++) {
@@ -319,60 +340,90 @@ static void pool_window(const slim_stream *s, const part *p) {
   }
 }
 
-static int step(slim_stream *s) {
-  const float *x = s->x;
-  ptrdiff_t row = s->parts[0].layer.inputs;
-  const uint8_t *live = NULL;
-  for (int k = 0; k < s->count; k++) {
-    part *p = &s->parts[k];
-    const slim_layer *l = &p->layer;
-    if (l->kind == SLIM_LAYER_EMBEDDING) {
-      const int bad = embed(s, p);
-      if (bad) return bad;
-      if (l->mask_zero) live = s->live;
-    } else if (l->kind == SLIM_LAYER_DENSE) {
-      s->kernels->dense(p->packed, x, row, p->out, l->inputs, l->outputs, s->batch,
-                        l->activation);
-    } else if (l->kind == SLIM_LAYER_POINTWISE) {
-      s->kernels->pointwise(l->weights[0].at, l->weights[1].at, x, row, p->out,
-                            l->outputs, s->batch, l->activation);
-    } else if (l->kind == SLIM_LAYER_MASKING) {
-      mask(s, p, x, row);
-      live = s->live;
-    } else if (l->kind == SLIM_LAYER_SKIP) {
-      skip(s, p, x, row);
-    } else if (l->kind == SLIM_LAYER_AVERAGE || l->kind == SLIM_LAYER_LARGEST) {
-      pool(s, p, x, row, live);
-    } else if (l->kind == SLIM_LAYER_NORMALIZATION) {
-      normalize(s, p, x, row);
-    } else if (l->kind == SLIM_LAYER_CONVOLUTION) {
-      if (!slide(s, p, x, row)) return SLIM_WAITS;
-      convolve(s, p);
-    } else if (l->kind == SLIM_LAYER_WINDOW_AVERAGE ||
-               l->kind == SLIM_LAYER_WINDOW_LARGEST) {
-      if (!slide(s, p, x, row)) return SLIM_WAITS;
-      pool_window(s, p);
-    } else {
-      s->kernels->stream_step(p->plan, s->batch, x, row, l->states[0].at, l->states[1].at,
-                              live, p->scratch);
-    }
-    x = p->out;
-    row = p->row;
+/* A layer of the last steps, which need not give one for each. */
+static void take_windows(slim_stream *s, const part *p, block *b) {
+  const slim_layer *l = &p->layer;
+  const int is_pool = l->kind != SLIM_LAYER_CONVOLUTION, inputs = l->taps * l->inputs;
+  const float *x = b->x;
+  int given = 0;
+  for (int t = 0; t < b->count; t++, x += s->batch * b->row) {
+    if (!slide(s, p, x, b->row)) continue;
+    if (is_pool)
+      pool_window(s, p, p->out + (ptrdiff_t)given * s->batch * p->row);
+    else
+      side_by_side(s, p, p->scratch + (ptrdiff_t)given * s->batch * inputs);
+    if (b->live)
+      memmove(s->live + given * s->batch, b->live + t * s->batch, s->batch);
+    b->of[given++] = b->of[t];
   }
+  b->count = given;
+  if (!is_pool)
+    s->kernels->dense(p->packed, p->scratch, inputs, p->out, inputs, l->outputs,
+                      given * s->batch, l->activation);
+}
+
+static void take(slim_stream *s, const part *p, block *b, const float *input) {
+  const slim_layer *l = &p->layer;
+  const int rows = b->count * s->batch;
+  switch (l->kind) {
+    case SLIM_LAYER_EMBEDDING: embed(s, p, b); break;
+    case SLIM_LAYER_MASKING: mask(s, p, b); break;
+    case SLIM_LAYER_SKIP: skip(s, p, b, input); break;
+    case SLIM_LAYER_AVERAGE:
+    case SLIM_LAYER_LARGEST: pool(s, p, b); break;
+    case SLIM_LAYER_NORMALIZATION: normalize(s, p, b); break;
+    case SLIM_LAYER_CONVOLUTION:
+    case SLIM_LAYER_WINDOW_AVERAGE:
+    case SLIM_LAYER_WINDOW_LARGEST: take_windows(s, p, b); break;
+    case SLIM_LAYER_DENSE:
+      s->kernels->dense(p->packed, b->x, b->row, p->out, l->inputs, l->outputs, rows,
+                        l->activation);
+      break;
+    case SLIM_LAYER_POINTWISE:
+      s->kernels->pointwise(l->weights[0].at, l->weights[1].at, b->x, b->row, p->out,
+                            l->outputs, rows, l->activation);
+      break;
+    default:
+      s->kernels->stream_steps(p->plan, s->batch, b->count, b->x, b->row,
+                               l->states[0].at, l->states[1].at, b->live, p->out,
+                               p->scratch);
+  }
+  b->x = p->out;
+  b->row = p->row;
+}
+
+/* Takes as many steps as a block has, one layer after the other. 0, or 1 + the row of a
+ * bad index, before which the steps are taken; *given: how many come out. */
+static int take_block(slim_stream *s, const void *x, int count, float *y, int *given) {
+  const slim_layer *first = &s->parts[0].layer;
+  int bad = 0;
+  if (first->kind == SLIM_LAYER_EMBEDDING) {
+    memcpy(s->index, x, (size_t)count * s->batch * sizeof *s->index);
+    for (int r = 0; r < count * s->batch && !bad; r++)
+      if (s->index[r] < 0 || s->index[r] >= first->inputs) {
+        bad = 1 + r % s->batch;
+        count = r / s->batch;
+      }
+  }
+  block b = {.x = x, .row = first->inputs, .count = count};
+  for (int t = 0; t < count; t++) b.of[t] = t;
+  for (int k = 0; k < s->count && b.count; k++) take(s, &s->parts[k], &b, x);
   const int outputs = s->parts[s->count - 1].layer.outputs;
-  for (int r = 0; r < s->batch; r++)
-    memcpy(s->y + (ptrdiff_t)r * outputs, x + r * row, outputs * sizeof *x);
-  return 0;
+  for (int r = 0; r < b.count * s->batch; r++, y += outputs)
+    memcpy(y, b.x + r * b.row, outputs * sizeof *y);
+  *given = b.count;
+  return bad;
 }
 
 int slim_stream_step(slim_stream *s) {
   if (!s) return SLIM_NO_STREAM;
   if (__atomic_exchange_n(&s->busy, 1, __ATOMIC_ACQUIRE)) return SLIM_BUSY;
   const slim_float_mode before = slim_flush_denormals();
-  const int bad = step(s);
+  int given;
+  const int bad = take_block(s, s->x, 1, s->y, &given);
   slim_restore(before);
   __atomic_store_n(&s->busy, 0, __ATOMIC_RELEASE);
-  return bad;
+  return bad || given ? bad : SLIM_WAITS;
 }
 
 /* Whether a buffer has so many elements for each step, which no product of sizes that
@@ -393,20 +444,19 @@ int slim_stream_run(slim_stream *s, slim_buffer x, slim_buffer y, int64_t steps,
     return SLIM_BAD_BLOCK;
   *done = 0;
   if (__atomic_exchange_n(&s->busy, 1, __ATOMIC_ACQUIRE)) return SLIM_BUSY;
-  const void *own_x = s->x;
-  float *own_y = s->y;
   const slim_float_mode before = slim_flush_denormals();
-  int code = 0;
-  for (int64_t k = 0; k < steps && code <= 0; k++) {
-    s->x = (char *)x.at + k * of_x * sizeof(float); /* an index is as large */
-    s->y = (float *)y.at + *done * of_y;
-    code = step(s);
-    *done += !code;
+  int bad = 0;
+  for (int64_t k = 0, count; k < steps && !bad; k += count) {
+    count = steps - k < s->steps ? steps - k : s->steps;
+    /* an index is as large as a float */
+    const char *from = (const char *)x.at + k * of_x * sizeof(float);
+    int given;
+    bad = take_block(s, from, (int)count, (float *)y.at + *done * of_y, &given);
+    *done += given;
   }
   slim_restore(before);
-  s->x = own_x, s->y = own_y;
   __atomic_store_n(&s->busy, 0, __ATOMIC_RELEASE);
-  return code > 0 ? code : 0;
+  return bad;
 }
 
 double slim_stream_measure(slim_stream *s, int64_t steps) {
