@@ -9,7 +9,7 @@ from typing import Any
 
 from slimrnn.experiments.analysis.grouping import configurations, variant_name
 from slimrnn.experiments.analysis.statistics import Spread
-from slimrnn.experiments.analysis.summary import COSTS, metric_of, scores_of, worth
+from slimrnn.experiments.analysis.summary import COSTS, merit, metric_of, scores_of
 from slimrnn.experiments.run.store import Run
 
 #: a seed whose accuracy is so much below the best seed's has collapsed, or one with
@@ -138,7 +138,7 @@ def _candidate(points: Sequence[Sequence[Run]]) -> Candidate:
 
 def _worth(run: Run) -> float:
     """The int8 validation score of a run, the higher the better."""
-    score = worth(run.result, "val_int8")
+    score = merit(run.result, "val_int8")
     return float("-inf") if score is None else score
 
 

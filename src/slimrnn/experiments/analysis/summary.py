@@ -36,6 +36,7 @@ METRICS = {
     "mae": "mean absolute error",
     "loss": "loss",
 }
+_TIE = 1e-7  # of a loss: less than any two accuracies lie apart
 #: what a run says of a microcontroller, of its int8 C
 COSTS = {
     "flash": "flash (bytes)",
@@ -268,6 +269,22 @@ def worth(figures: Mapping[str, Any], part: str = "val") -> float | None:
     score = scores[name]
     assert score is not None
     return score if name == "accuracy" else -score
+
+
+def merit(result: Mapping[str, Any], part: str = "val") -> float | None:
+    """What a search maximises: the worth of a run.
+
+    Of several that are worth the same, as where few sequences are held out, the least
+    validation loss decides.
+
+    Example:
+        >>> first = {"val_accuracy": 1.0, "val_loss": 0.1}
+        >>> merit(first) < merit(first | {"val_loss": 0.02}) <= 1.0
+        True
+    """
+    score = worth(result, part)
+    loss = finite(result.get("val_loss")) or 0.0
+    return None if score is None else score - _TIE * max(-1.0, min(loss, 10.0))
 
 
 def describe(runs: Sequence[Run]) -> list[str]:

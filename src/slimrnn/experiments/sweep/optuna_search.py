@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from slimrnn.errors import InputError
-from slimrnn.experiments.analysis.summary import worth
+from slimrnn.experiments.analysis.summary import merit
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Run
 from slimrnn.experiments.sweep.study import Study
@@ -214,5 +214,5 @@ def _suggest(trial: Any, name: str, space: Any) -> None:
 def _score(run: Run) -> float:
     """What is maximised: the validation score of a run that ended well."""
     part = "val_int8" if run.config.get("int8") else "val"
-    score = worth(run.result, part) if run.result.get("status") == "done" else None
+    score = merit(run.result, part) if run.result.get("status") == "done" else None
     return WORST_SCORE if score is None else score
