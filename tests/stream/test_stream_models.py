@@ -8,6 +8,8 @@ import pytest
 
 import slimrnn
 from layer_problems import normal, randomised
+from problems import ROWS
+from products import each_once
 from streams import BATCH, DESTROYED, FEATURES, TIME, UNITS, WORDS, stream_of, taken
 
 pytestmark = pytest.mark.usefixtures("eager")
@@ -255,6 +257,31 @@ def test_a_window_in_chunks_is_the_whole(name):
     stream.reset()
     given = [y for y in map(stream.step, steps) if y is not None]
     np.testing.assert_array_equal(np.stack(given, 1), whole)
+
+
+@pytest.mark.backend_free
+@pytest.mark.parametrize(("row", "batch"), each_once(ROWS, (1, 3)))
+def test_a_block_is_its_steps(row, batch):
+    """Bit for bit, whatever is computed at once; layers as wide as many vectors too."""
+    model = keras.Sequential(
+        [
+            layers.Input((None, 4)),
+            layers.Masking(-1.0),
+            slimrnn.layer(UNITS, ROWS[row], return_sequences=True),
+            layers.Dense(150, "tanh"),
+            slimrnn.layer(140, ROWS[row]),
+        ]
+    )
+    x = normal(70, batch, 4)
+    x[::7, 0] = -1.0
+    stream = stream_of(randomised(model), batch)
+    steps = np.stack([stream.step(each) for each in x])
+    stepped = stream.state
+    stream.reset()
+    np.testing.assert_array_equal(stream.run(x), steps)
+    for found, wanted in zip(stream.state, stepped, strict=True):
+        for name, array in wanted.items():
+            np.testing.assert_array_equal(found[name], array)
 
 
 @pytest.mark.parametrize("batch", [1, 2])

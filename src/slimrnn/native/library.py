@@ -246,10 +246,12 @@ def buffer(array: Any, dtype: str = "float32") -> Buffer:
         return Buffer()
     if hasattr(array, "data_ptr"):
         at, count, contiguous = array.data_ptr(), array.numel(), array.is_contiguous()
+        fits = str(array.dtype) == f"torch.{dtype}"
     else:
         at, count = array.ctypes.data, array.size
         contiguous = array.flags.c_contiguous
-    if str(array.dtype).removeprefix("torch.") != dtype or not contiguous:
+        fits = array.dtype == dtype  # its name takes 10 µs
+    if not (fits and contiguous):
         raise InputError(
             f"The native engine takes a contiguous array of {dtype} here; received "
             f"{array.dtype}{'' if contiguous else ', not contiguous'}."

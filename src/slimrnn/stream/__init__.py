@@ -80,7 +80,8 @@ class Stream:
         first, last = parts[0], parts[-1]
         self._rows = first.inputs if first.kind == EMBEDDING else 0
         shape = (batch_size,) if self._rows else (batch_size, first.inputs)
-        x = np.zeros(shape, "int32" if self._rows else "float32")
+        self._type = "int32" if self._rows else "float32"
+        x = np.zeros(shape, self._type)
         y = np.zeros((batch_size, last.outputs), "float32")
         self._dtype = x.dtype
         #: what a shape of x is written to, and what is returned
@@ -176,7 +177,7 @@ class Stream:
         if not len(x):
             return y
         x, done = np.ascontiguousarray(x), ctypes.c_int64()
-        blocks = library.buffer(x, x.dtype.name), library.buffer(y)
+        blocks = library.buffer(x, self._type), library.buffer(y)
         code = library.get().slim_stream_run(
             self._handle, *blocks, len(x), ctypes.byref(done)
         )

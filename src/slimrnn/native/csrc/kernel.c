@@ -10,20 +10,20 @@
 
 static size_t header(void) { return round_up(sizeof(plan), 64); }
 
-static size_t plan_size(const slim_cell *cell, int backward) {
+static size_t plan_size(const slim_cell *cell, int use) {
   const float *none[SLIM_WEIGHTS] = {NULL};
   plan p;
   arena a = {NULL, 0};
-  make_plan(&p, &a, cell, none, 1, 1, backward);
+  make_plan(&p, &a, cell, none, 1, 1, use);
   return header() + a.used * sizeof(float);
 }
 
 static plan *new_plan(void *memory, const slim_cell *cell,
                       const float *const weights[SLIM_WEIGHTS], int rows, int all_rows,
-                      int backward) {
+                      int use) {
   plan *p = memory;
   arena a = {(float *)((char *)memory + header()), 0};
-  make_plan(p, &a, cell, weights, rows, all_rows, backward);
+  make_plan(p, &a, cell, weights, rows, all_rows, use);
   return p;
 }
 

@@ -48,14 +48,17 @@ typedef struct {
  * threads can share, then the steps. */
 enum { SLIM_VALUES = 1, SLIM_STEPS = 2 };
 
+/* What a plan is for. */
+enum { SLIM_FORWARD, SLIM_BACKWARD, SLIM_STREAM };
+
 /* One build of the kernels. */
 typedef struct {
   const char *name;
   /* Bytes of a plan; then the plan itself, in memory of that size (aligned to 64). */
-  size_t (*plan_size)(const slim_cell *, int backward);
+  size_t (*plan_size)(const slim_cell *, int use);
   slim_plan *(*plan)(void *memory, const slim_cell *,
                      const float *const weights[SLIM_WEIGHTS], int rows, int all_rows,
-                     int backward);
+                     int use);
   /* Floats of scratch for a block of rows. */
   size_t (*scratch_size)(const slim_plan *, int64_t time, int backward,
                          int masked_recurrence);

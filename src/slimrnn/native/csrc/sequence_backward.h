@@ -19,7 +19,7 @@ static void chunk_gradients(const plan *p, const slim_backward_args *a, int64_t 
     if (g->kind != HEAVY) continue;
     const float *dz = s->dz + g->slot * s->chunk * state;
     const panels b = panels_of(dz, vectors, tile_width(TILE_ROWS), p->padded);
-    if (g->w.vectors) {
+    if (g->has_w) {
       float *sum = sums->of[k][SLIM_KERNEL];
       multiply(p->m, count, (operand){s->x, 1, p->m}, b, sum, p->padded,
                (target){sum, p->padded});
@@ -30,7 +30,7 @@ static void chunk_gradients(const plan *p, const slim_backward_args *a, int64_t 
         start = s->dx;
       }
     }
-    if (g->u.vectors) {
+    if (g->has_u) {
       float *sum = sums->of[k][SLIM_RECURRENT_KERNEL];
       multiply(p->n, count, (operand){g->after_reset ? s->reads : seen, 1, p->padded}, b,
                sum, p->padded, (target){sum, p->padded});
@@ -65,16 +65,14 @@ static back_step step_of(const plan *p, const slim_backward_args *a, int rows, i
                  .dseen = s->dseen, .direct = f->recurrent_mask ? s->direct : s->dseen,
                  .dread = s->dread, .dupdate = s->dupdate, .sums = sums};
   b.s.rows = rows;
-  b.s.h += at, b.s.h1 += at;
+  b.s.h += at, b.s.h1 += at, b.s.z += at;
   if (b.s.c) b.s.c += at, b.s.c1 += at;
   b.s.live = live_rows(f, s, rows, t);
   b.s.seen = seen + at;
   b.s.read = p->resets ? s->reads + at : s->read;
   for (int k = 0; k < p->cell->gates; k++)
-    if (p->gate[k].kind == HEAVY) {
-      b.s.z[k] += at;
+    if (p->gate[k].kind == HEAVY)
       b.dz[k] = s->dz + p->gate[k].slot * s->chunk * chunk->step.rows * p->padded + at;
-    }
   return b;
 }
 
@@ -145,16 +143,14 @@ static void backward_part(const plan *p, const slim_backward_args *a, slim_part 
     steps = t1 - part.begin < s.chunk ? t1 - part.begin : s.chunk;
     const int64_t t0 = t1 - steps;
     several_back chunk = {
-        .step = {.rows = rows, .h = h + t0 * state, .h1 = (float *)h + (t0 + 1) * state},
+        .step = {.rows = rows, .h = h + t0 * state, .h1 = (float *)h + (t0 + 1) * state,
+                 .z = (float *)z + t0 * state, .gap = time * state},
         .steps = steps, .dy = a->doutputs ? s.dy : NULL,
         .dh = s.dh, .dc = s.dc, .dhs = s.dhs, .dcs = s.dcs};
     if (c) {
       chunk.step.c = c + t0 * state;
       chunk.step.c1 = (float *)c + (t0 + 1) * state;
     }
-    for (int k = 0; k < p->cell->gates; k++)
-      if (p->gate[k].kind == HEAVY)
-        chunk.step.z[k] = (float *)z + (p->gate[k].slot * time + t0) * state;
     if (a->doutputs) gather_doutputs(p, a, first, rows, t0, steps, s.dy);
     gather_live(f, first, rows, t0, steps, &s);
     chunk.step.live = f->mask ? s.live : NULL;

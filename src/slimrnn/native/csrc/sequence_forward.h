@@ -129,12 +129,11 @@ ALWAYS_INLINE const uint8_t *live_rows(const slim_forward_args *a, const scratch
 
 /* The steps of a chunk, from the states h and c; z: of its gates. */
 static void forward_steps(const plan *p, const slim_forward_args *a, int rows,
-                          int64_t steps, float *h, float *c, float *const z[SLIM_GATES],
+                          int64_t steps, float *h, float *c, float *z, ptrdiff_t gap,
                           const scratch *s) {
   const size_t state = (size_t)rows * p->padded;
   step one = {.rows = rows, .h = h, .c = c, .h1 = h + state, .c1 = c ? c + state : NULL,
-              .seen = h, .read = s->read};
-  memcpy(one.z, z, sizeof one.z);
+              .z = z, .gap = gap, .seen = h, .read = s->read};
   if (p->scans && !a->mask) {
     scan(p, &one, steps);
     return;
@@ -144,8 +143,7 @@ static void forward_steps(const plan *p, const slim_forward_args *a, int rows,
     forward_step(p, &one, s->recurrent_mask, s->seen);
     one.h = one.h1, one.h1 += state;
     if (c) one.c = one.c1, one.c1 += state;
-    for (int k = 0; k < SLIM_GATES; k++)
-      if (z[k]) one.z[k] += state;
+    one.z += state;
   }
 }
 
@@ -167,19 +165,17 @@ static void forward_part(const plan *p, const slim_forward_args *a, slim_part pa
   if (a->recurrent_mask) gather_rows(p, a->recurrent_mask, first, rows, s.recurrent_mask);
   for (int64_t t0 = part.begin, steps; t0 < part.end; t0 += steps) {
     steps = part.end - t0 < s.chunk ? part.end - t0 : s.chunk;
-    float *z[SLIM_GATES] = {NULL};
-    for (int k = 0; k < p->cell->gates; k++)
-      if (p->gate[k].kind == HEAVY)
-        z[k] = all_z + (tape ? p->gate[k].slot * time + t0 : p->gate[k].slot * s.chunk) * state;
+    float *z = all_z + (tape ? t0 : 0) * state;
+    const ptrdiff_t gap = (tape ? time : s.chunk) * state;
     gather_live(a, first, rows, t0, steps, &s);
     if (does & SLIM_VALUES) {
       gather_inputs(p, a, first, rows, t0, steps, &s);
-      project(p, s.x, p->m, steps * rows, z);
+      project(p, s.x, p->m, steps * rows, z, gap);
     }
     if (!(does & SLIM_STEPS)) continue;
     if (t0 && !tape) h = memcpy(s.h, h, state * sizeof *h);
     if (t0 && c && !tapes_c) c = memcpy(s.c, c, state * sizeof *c);
-    forward_steps(p, a, rows, steps, h, c, z, &s);
+    forward_steps(p, a, rows, steps, h, c, z, gap, &s);
     scatter_outputs(p, a, first, rows, t0, steps, h + state);
     h += steps * state;
     if (c) c += steps * state;

@@ -1,6 +1,7 @@
 /* One step, forward, of a block of rows or of a stream.
  *
- * A state or a gate of one step is (R, padded) floats: R batch rows that lie together. */
+ * A state of one step is (R, padded) floats: R batch rows that lie together; the values
+ * of a HEAVY gate have rows `pitch` floats apart. */
 #ifndef SLIM_STEP_H
 #define SLIM_STEP_H
 
@@ -10,7 +11,8 @@ typedef struct {
   int rows;
   const float *h, *c;      /* before the step */
   float *h1, *c1;          /* after it */
-  float *z[SLIM_GATES];    /* of a HEAVY gate: in: W x + b, out: its value */
+  float *z;                /* of the HEAVY gates: in: W x + b, out: the values */
+  ptrdiff_t gap;           /* floats from one gate's z to the next one's */
   const uint8_t *live;     /* (R): 0 keeps the states; NULL: all live */
   const float *seen;       /* h as the gates see it */
   float *read;             /* r * seen */
@@ -41,16 +43,18 @@ ALWAYS_INLINE int are_usual(const plan *p) {
  * or several columns of one row. */
 typedef struct {
   ptrdiff_t at, j;
-  ptrdiff_t step;   /* from one to the next in a state or a gate's values */
-  ptrdiff_t column; /* the same in a vector of weights: 0 for rows */
+  ptrdiff_t step;    /* from one to the next in a state */
+  ptrdiff_t column;  /* the same in a vector of weights: 0 for rows */
+  ptrdiff_t z, next; /* where in the values of the first gate; from one to the next */
 } place;
 
 ALWAYS_INLINE place down_rows(const plan *p, int r, int j) {
-  return (place){(ptrdiff_t)r * p->padded + j, j, p->padded, 0};
+  return (place){(ptrdiff_t)r * p->padded + j, j, p->padded, 0,
+                 (ptrdiff_t)r * p->pitch + j, p->pitch};
 }
 
 ALWAYS_INLINE place along_row(const plan *p, int r, int j) {
-  return (place){(ptrdiff_t)r * p->padded + j, j, VL, VL};
+  return (place){(ptrdiff_t)r * p->padded + j, j, VL, VL, (ptrdiff_t)r * p->pitch + j, VL};
 }
 
 /* compute(Q, place) over all columns of the row r. */
@@ -73,6 +77,10 @@ ALWAYS_INLINE place along_row(const plan *p, int r, int j) {
   for (int j = 0; j < p->padded; j += VL)      \
     compute(LANES, p, s, by, down_rows(p, r, j));
 
+ALWAYS_INLINE float *values(const plan *p, const step *s, int k, place w) {
+  return s->z + p->gate[k].slot * s->gap + w.z;
+}
+
 /* A gate's values by its activation; a HEAVY one's are kept in their place. Those that
  * share the candidate's sums come before it, and a TIED one's from the other gate. */
 ALWAYS_INLINE lanes new_value(const int Q, const plan *p, const step *s, int k,
@@ -80,7 +88,7 @@ ALWAYS_INLINE lanes new_value(const int Q, const plan *p, const step *s, int k,
   const gate_plan *g = &p->gate[k];
   if (g->kind == STATIC) return load_rows(Q, g->fixed + w.j, w.column);
   if (g->kind == TIED) return spread(Q, all(0));
-  lanes z = g->kind == HEAVY ? load_rows(Q, s->z[g->sums] + w.at, w.step)
+  lanes z = g->kind == HEAVY ? load_rows(Q, values(p, s, g->sums, w), w.next)
             : g->bias        ? load_rows(Q, g->bias + w.j, w.column)
                              : spread(Q, all(0));
   if (g->sums != k) {
@@ -92,21 +100,21 @@ ALWAYS_INLINE lanes new_value(const int Q, const plan *p, const step *s, int k,
     EACH z.v[q] += read.v[q] * u.v[q];
   }
   z = activate(Q, function, z);
-  if (g->kind == HEAVY) store_rows(Q, s->z[k] + w.at, w.step, z);
+  if (g->kind == HEAVY) store_rows(Q, values(p, s, k, w), w.next, z);
   return z;
 }
 
 /* The same where project may have computed them. */
 ALWAYS_INLINE lanes gate_value(const int Q, const plan *p, const step *s, int k,
                                int32_t function, place w, lanes read) {
-  return p->gate[k].ahead ? load_rows(Q, s->z[k] + w.at, w.step)
+  return p->gate[k].ahead ? load_rows(Q, values(p, s, k, w), w.next)
                           : new_value(Q, p, s, k, function, w, read);
 }
 
 /* The same once more. */
 ALWAYS_INLINE lanes gate_again(const int Q, const plan *p, const step *s, int k,
                                int32_t function, place w, lanes read) {
-  return p->gate[k].kind == HEAVY ? load_rows(Q, s->z[k] + w.at, w.step)
+  return p->gate[k].kind == HEAVY ? load_rows(Q, values(p, s, k, w), w.next)
                                   : new_value(Q, p, s, k, function, w, read);
 }
 
@@ -123,12 +131,12 @@ ALWAYS_INLINE int all_live(const step *s, int r) {
 
 /* z += read U for the gates that read it; where there is no W, z = b + read U. */
 static void add_recurrent(const plan *p, const step *s, const float *read, int after) {
-  for (int k = 0; k < p->cell->gates; k++) {
-    const gate_plan *g = &p->gate[k];
-    if (!g->u.vectors || g->after_reset != after) continue;
-    const float *start = g->w.vectors ? s->z[k] : g->bias ? g->bias : p->zeros;
-    multiply(s->rows, p->n, (operand){read, p->padded, 1}, g->u, start,
-             start == s->z[k] ? p->padded : 0, (target){s->z[k], p->padded});
+  for (int k = 0; k < p->products; k++) {
+    const product *u = &p->product[k];
+    if (u->after_reset != after) continue;
+    float *z = s->z + u->slot * s->gap;
+    multiply(s->rows, p->n, (operand){read, p->padded, 1}, u->u, u->start ? u->start : z,
+             u->start ? 0 : p->pitch, (target){z, p->pitch});
   }
 }
 
@@ -225,10 +233,10 @@ ALWAYS_INLINE void mix_rows(const int Q, const plan *p, const step *s, functions
   if (cell->product >= 0) {
     lanes reset = gate_again(Q, p, s, cell->reset, by.gates, w, seen);
     lanes product = gate_again(Q, p, s, cell->product, SLIM_LINEAR, w, seen);
-    lanes z = load_rows(Q, s->z[G] + w.at, w.step);
+    lanes z = load_rows(Q, values(p, s, G, w), w.next);
     EACH z.v[q] += reset.v[q] * product.v[q];
     new = activate(Q, by.candidate, z);
-    store_rows(Q, s->z[G] + w.at, w.step, new);
+    store_rows(Q, values(p, s, G, w), w.next, new);
   } else {
     new = gate_value(Q, p, s, G, by.candidate, w, read);
   }
@@ -284,8 +292,8 @@ typedef struct {
 
 ALWAYS_INLINE void scan_rows(const int Q, const plan *p, const several *s, functions by,
                              place w) {
-  const ptrdiff_t state = (ptrdiff_t)s->first.rows * p->padded;
-  for (int64_t t = 0; t < s->steps; t++, w.at += state)
+  const ptrdiff_t rows = s->first.rows;
+  for (int64_t t = 0; t < s->steps; t++, w.at += rows * p->padded, w.z += rows * p->pitch)
     if (p->has_c)
       lstm_rows(Q, p, &s->first, by, w);
     else
@@ -325,22 +333,26 @@ ALWAYS_INLINE void ahead_rows(const int Q, const plan *p, const step *s, functio
   if (p->gate[G].ahead) new_value(Q, p, s, G, by.candidate, w, none);
 }
 
-/* z = W x + b of the gates with W, or their values where that is all; z: (count, padded)
- * each; x: (count, m), its rows `row` floats apart. */
+/* z = W x + b of the gates with W, or their values where that is all; those without
+ * begin with b where they lie side by side. z: `gap` from gate to gate; x: (count, m), its
+ * rows `row` floats apart. */
 static void project(const plan *p, const float *x, ptrdiff_t row, ptrdiff_t count,
-                    float *const z[SLIM_GATES]) {
+                    float *z, ptrdiff_t gap) {
   int any = 0;
   for (int k = 0; k < p->cell->gates; k++) {
     const gate_plan *g = &p->gate[k];
-    if (!g->w.vectors) continue;
-    multiply(count, p->m, (operand){x, row, 1}, g->w, g->bias ? g->bias : p->zeros, 0,
-             (target){z[k], p->padded});
+    const float *bias = g->bias ? g->bias : p->zeros;
+    float *mine = z + g->slot * gap;
+    if (g->has_w)
+      multiply(count, p->m, (operand){x, row, 1}, g->w, bias, 0, (target){mine, p->pitch});
+    else if (g->has_u && p->side_by_side)
+      for (ptrdiff_t r = 0; r < count; r++, mine += p->pitch)
+        memcpy(mine, bias, p->padded * sizeof *mine);
     any |= g->ahead;
   }
   if (!any) return;
   const functions by = functions_of(p);
-  step s[1] = {{.rows = (int)count}};
-  memcpy(s->z, z, sizeof s->z);
+  const step s[1] = {{.rows = (int)count, .z = z, .gap = gap}};
   int r = 0;
   for (; r + LANES <= count; r += LANES) DOWN_ROWS(p, r, ahead_rows)
   for (; r < count; r++) ALONG_ROW(p, r, ahead_rows)
@@ -352,18 +364,16 @@ static void project(const plan *p, const float *x, ptrdiff_t row, ptrdiff_t coun
 static void stream_steps(const plan *p, int rows, int steps, const float *x,
                          ptrdiff_t row, float *h, float *c, const uint8_t *live,
                          float *out, float *memory) {
-  const ptrdiff_t state = (ptrdiff_t)rows * p->padded, all = steps * state;
-  step one = {.rows = rows, .h = h, .c = c, .c1 = c, .read = memory + p->heavy * all};
-  for (int k = 0; k < p->cell->gates; k++)
-    if (p->gate[k].kind == HEAVY) one.z[k] = memory + p->gate[k].slot * all;
-  project(p, x, row, (ptrdiff_t)steps * rows, one.z);
+  const ptrdiff_t state = (ptrdiff_t)rows * p->padded, wide = (ptrdiff_t)rows * p->pitch;
+  step one = {.rows = rows, .h = h, .c = c, .c1 = c, .z = memory, .gap = p->padded,
+              .read = memory + steps * wide};
+  project(p, x, row, (ptrdiff_t)steps * rows, memory, p->padded);
   for (int t = 0; t < steps; t++) {
     one.live = live ? live + (ptrdiff_t)t * rows : NULL;
     one.h1 = out + t * state;
     forward_step(p, &one, NULL, NULL);
     one.h = one.h1;
-    for (int k = 0; k < p->cell->gates; k++)
-      if (one.z[k]) one.z[k] += state;
+    one.z += wide;
   }
   memcpy(h, one.h, state * sizeof *h);
 }

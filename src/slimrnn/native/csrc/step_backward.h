@@ -126,7 +126,7 @@ ALWAYS_INLINE void pass_through(const plan *p, const back_step *b, place w) {
 /* to += dz U' of the gates that read the same. */
 static void through_recurrent(const plan *p, const back_step *b, float *to, int after) {
   for (int k = 0; k < p->cell->gates; k++)
-    if (p->gate[k].u.vectors && p->gate[k].after_reset == after)
+    if (p->gate[k].has_u && p->gate[k].after_reset == after)
       multiply(b->s.rows, p->n, (operand){b->dz[k], p->padded, 1}, p->gate[k].ut, to,
                p->padded, (target){to, p->padded});
 }
@@ -210,11 +210,12 @@ ALWAYS_INLINE void scan_rows_back(const int Q, const plan *p, const several_back
                                   functions by, place w) {
   const slim_cell *cell = p->cell;
   const step *s = &b->step;
-  const ptrdiff_t r = w.at / p->padded, start = w.at;
+  const ptrdiff_t r = w.at / p->padded, start = w.at, start_z = w.z;
   lanes dh = load_rows(Q, b->dh + start, w.step), none = spread(Q, all(0));
   lanes dc = p->has_c ? load_rows(Q, b->dc + start, w.step) : none;
   for (int64_t t = b->steps - 1; t >= 0; t--) {
     w.at = start + t * s->rows * p->padded;
+    w.z = start_z + t * s->rows * p->pitch;
     if (b->dy) {
       const lanes dy = load_rows(Q, b->dy + w.at, w.step);
       EACH dh.v[q] += dy.v[q];
@@ -256,7 +257,7 @@ ALWAYS_INLINE void candidate_back(const int Q, const plan *p, const back_step *b
   const int G = cell->candidate;
   const ptrdiff_t row = p->padded;
   lanes dh = whole_dh(Q, p, b, w), h = load_rows(Q, s->h + w.at, row);
-  lanes seen = load_rows(Q, s->seen + w.at, row), g = load_rows(Q, s->z[G] + w.at, row);
+  lanes seen = load_rows(Q, s->seen + w.at, row), g = load_rows(Q, values(p, s, G, w), w.next);
   lanes reset = gate_again(Q, p, s, cell->reset, by.gates, w, seen);
   lanes update = gate_again(Q, p, s, cell->update, by.gates, w, seen);
   lanes read = times(Q, reset, seen), dread = spread(Q, all(0)), dnew, dold, change;

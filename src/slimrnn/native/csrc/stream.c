@@ -148,8 +148,9 @@ static void lay_out(slim_stream *s, part *p, pieces *memory) {
   } else if (l->kind == SLIM_LAYER_CELL) {
     const float *weights[SLIM_WEIGHTS];
     for (int w = 0; w < SLIM_WEIGHTS; w++) weights[w] = l->weights[w].at;
-    void *own = piece(memory, kernels->plan_size(&p->cell, 0));
-    if (!counting) p->plan = kernels->plan(own, &p->cell, weights, s->batch, s->batch, 0);
+    void *own = piece(memory, kernels->plan_size(&p->cell, SLIM_STREAM));
+    if (!counting)
+      p->plan = kernels->plan(own, &p->cell, weights, s->batch, s->batch, SLIM_STREAM);
     /* a state for each gate and one more: more than any cell's step takes */
     p->scratch = piece(memory, sizeof(float) * rows * p->row * (SLIM_GATES + 1));
   }
