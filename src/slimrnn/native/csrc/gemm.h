@@ -92,13 +92,15 @@ ALWAYS_INLINE void tile(const int R, const int W, ptrdiff_t K, operand a, const 
     for (int w = 0; w < W; w++) store(c.at + r * c.row + w * VL, sum[r][w]);
 }
 
-typedef void tile_function(ptrdiff_t, operand, const float *, ptrdiff_t, const float *,
-                           ptrdiff_t, target);
+/* By address: a copy on the stack waits for its parts, which were just written. */
+typedef void tile_function(ptrdiff_t, const operand *, const float *, ptrdiff_t,
+                           const float *, ptrdiff_t, const target *);
 
-#define DEFINE_TILE(R, W)                                                          \
-  static void tile_##R##_##W(ptrdiff_t K, operand a, const float *b, ptrdiff_t ldb, \
-                             const float *start, ptrdiff_t start_row, target c) {  \
-    tile(R, W, K, a, b, ldb, start, start_row, c);                                 \
+#define DEFINE_TILE(R, W)                                                            \
+  static void tile_##R##_##W(ptrdiff_t K, const operand *a, const float *b,          \
+                             ptrdiff_t ldb, const float *start, ptrdiff_t start_row, \
+                             const target *c) {                                      \
+    tile(R, W, K, *a, b, ldb, start, start_row, *c);                                 \
   }
 TILES(DEFINE_TILE)
 #undef DEFINE_TILE
@@ -120,9 +122,9 @@ static void multiply(int rows, ptrdiff_t K, operand a, panels b, const float *st
     ptrdiff_t ldb = b.stride ? b.stride : (ptrdiff_t)width * VL;
     for (int r = 0, log = rows > 4 ? LOG_8 : rows / 2; r < rows;) {
       while ((1 << log) > rows - r || !tiles[log][width]) log--;
-      operand ar = {a.at + r * a.row, a.row, a.step};
-      target cr = {c.at + r * c.row + v * VL, c.row};
-      tiles[log][width](K, ar, panel, ldb, start + r * start_row + v * VL, start_row, cr);
+      const operand ar = {a.at + r * a.row, a.row, a.step};
+      const target cr = {c.at + r * c.row + v * VL, c.row};
+      tiles[log][width](K, &ar, panel, ldb, start + r * start_row + v * VL, start_row, &cr);
       r += 1 << log;
     }
   }

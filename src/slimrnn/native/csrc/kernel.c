@@ -74,7 +74,7 @@ static void softmax(float *y, int count) {
 static void activate_row(int32_t activation, float *y, int n) {
   if (activation == SLIM_SOFTMAX)
     softmax(y, n);
-  else
+  else if (activation != SLIM_LINEAR)
     for (int j = 0; j < n; j += VL) store(y + j, activate_one(activation, load(y + j)));
 }
 

@@ -410,8 +410,10 @@ static int take_block(slim_stream *s, const void *x, int count, float *y, int *g
   for (int t = 0; t < count; t++) b.of[t] = t;
   for (int k = 0; k < s->count && b.count; k++) take(s, &s->parts[k], &b, x);
   const int outputs = s->parts[s->count - 1].layer.outputs;
-  for (int r = 0; r < b.count * s->batch; r++, y += outputs)
-    memcpy(y, b.x + r * b.row, outputs * sizeof *y);
+  for (int r = 0; r < b.count * s->batch; r++, b.x += b.row, y += outputs) {
+    y[0] = b.x[0]; /* often all, and then no call */
+    if (outputs > 1) memcpy(y, b.x, outputs * sizeof *y);
+  }
   *given = b.count;
   return bad;
 }
