@@ -67,7 +67,9 @@ def engines(model: Any, variant: str, units: int, folder: Path) -> dict[str, Cal
     }
     if variant != "LSTM6":
         found["torch"] = _torch(variant, units)
-    return {**found, "ONNX Runtime": _onnx(model, folder / f"{variant}-{units}.onnx")}
+    file = folder / f"{variant}-{units}.onnx"
+    mode = "lstm" if variant == "LSTM" else "scan"  # where it has the operator
+    return {**found, "ONNX Runtime": _onnx(model, file, mode)}
 
 
 def _torch(variant: str, units: int) -> Call:
@@ -86,12 +88,12 @@ def _torch(variant: str, units: int) -> Call:
     return call
 
 
-def _onnx(model: Any, file: Path) -> Call:
+def _onnx(model: Any, file: Path, mode: str) -> Call:
     import onnxruntime
 
     from slimrnn import deploy
 
-    deploy.to_onnx(model, file)
+    deploy.to_onnx(model, file, mode=mode)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(file), options)
@@ -145,7 +147,7 @@ def _cells(block: int, found: dict[str, Call], rival: Call | None) -> tuple[str,
     if rival:
         ratio = f"{median(took['RTNeural']) / median(took['Stream']):.2f}"
     cells = [
-        f"{sound / median(took[k]):,.0f} ({sound / min(took[k]):,.0f})"
+        f"{sound / median(took[k]):.3g} ({sound / min(took[k]):.3g})"
         if k in took
         else ""
         for k in ENGINES

@@ -83,6 +83,18 @@ def test_an_unknown_bound_of_c_is_said(name, said, recwarn):
     assert ("no bound of c is known: over" in messages) == said
 
 
+@pytest.mark.parametrize(("steps", "said"), [(400, True), (40, False)])
+def test_a_sum_over_many_steps_is_coarse(steps, said, recwarn):
+    """A unit that only adds up takes the bits of those that move by little."""
+    model = keras.Sequential([keras.Input((None, 1)), layers.LSTM(2)])
+    kernel, recurrent, bias = model.get_weights()
+    bias[:4], kernel[:, 4:6] = 7.9, 3.0  # i = f = 1, and c~ = 1 where x is 1
+    model.set_weights([kernel, 0 * recurrent, bias])
+    program_of(model, "int8", np.ones((1, steps, 1), "f4"))
+    messages = " ".join(str(one.message) for one in recwarn)
+    assert ("so that its 16 bits have 6 fraction bits" in messages) == said
+
+
 @pytest.mark.parametrize(
     ("name", "steps"), some(lambda name, steps: steps == 60, ROWS, (60, 300))
 )

@@ -54,6 +54,8 @@ _BOUNDED = tuple(
 _MARGIN = 1.25
 #: units by which a step can move c at least: each step rounds by half a unit
 _LEAST_STEP = 8
+#: fraction bits of c below which a step of the usual size is lost
+_FINE = 8
 
 
 def int8(model: Model, x: Array) -> Program:
@@ -317,6 +319,15 @@ class _Quantizer:
         first = abs((layer.initial or {}).get("c", np.zeros(1))).max()
         reach = max(self.c_reach.get(layer.name, 1.0), first, 2.0**-10) * _MARGIN
         bits = math.floor(math.log2(_INT16 / reach))
+        if bits < _FINE:
+            warnings.warn(
+                f"int8: c reaches {reach / _MARGIN:.0f} in {layer.name}, so that its "
+                f"16 bits have {max(0, bits)} fraction bits, and what moves it by less "
+                f"than {2.0 ** -max(0, bits) / 2:.2g} in a step is lost. Compare it "
+                f"with float32 (`slimrnn evaluate --int8`), or train it with a shorter "
+                f"time scale.",
+                stacklevel=2,
+            )
         if tie:
             warnings.warn(
                 f"int8: i goes beyond 1 - f in {layer.name}, so that no bound of c is "
