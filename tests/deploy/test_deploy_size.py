@@ -4,14 +4,24 @@ import subprocess
 
 import keras
 import pytest
-from benchmarks.firmware import figures, models
+from benchmarks.firmware import emulator, figures, models
+from benchmarks.firmware.emulator import Firmware, Model
 
 import slimrnn
-from deploy_problems import MODELS, compile_c, data_for, model_of, normal, program_of
+from deploy_problems import (
+    MODELS,
+    compile_c,
+    data_for,
+    given_to,
+    model_of,
+    normal,
+    program_of,
+)
 from problems import ROWS
 from products import each_once
 from slimrnn.deploy import to_c
 from slimrnn.deploy.c.export import DTYPES
+from slimrnn.deploy.c.project import source_of
 from slimrnn.deploy.size import CORES, Size, sizes
 from slimrnn.variants import TABLE
 
@@ -56,6 +66,33 @@ def test_instructions_and_ram_of_the_emulator(name):
             if core == "M4F":
                 assert told.ram == pytest.approx(found.ram, rel=0.1)
                 assert told.flash == pytest.approx(found.flash, rel=0.1)
+
+
+AROUND = {
+    "convolution": layers.Conv1D(12, 3, padding="causal", activation="relu"),
+    "normalization": layers.LayerNormalization(),
+    "average": layers.AveragePooling1D(3, strides=1),
+    "largest": layers.MaxPooling1D(3, strides=1),
+}
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("core", "of"), [("M0", "cortex-m0"), ("M4F", "cortex-m4")])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_instructions_around_a_cell(dtype, core, of, tmp_path):
+    """A pool's first steps, which give nothing, are few of 60."""
+    if why := emulator.missing():
+        pytest.skip(why)
+    built, told = [], []
+    for name, layer in AROUND.items():
+        layer = type(layer).from_config(layer.get_config())
+        model = model_of(layer, slimrnn.SlimLSTM(8, "LSTM6"), features=16)
+        program = program_of(model, dtype, x := normal(1, 60, 16))
+        built.append(Model(source_of(program, name), list(given_to(program, x))))
+        told.append(sizes(model)[dtype].instructions[of])
+    firmware = Firmware(tmp_path, emulator.CORES[core], built)
+    for run, count in zip(firmware.run(300).values(), told, strict=True):
+        assert count == pytest.approx(run.step, rel=0.1)
 
 
 def stack(file):

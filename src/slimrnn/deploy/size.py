@@ -198,7 +198,7 @@ def _local_pool(pool: Lowered, arithmetic: Arithmetic) -> Mapping[str, int]:
     assert isinstance(pool.layer, LocalPool)
     n, taps, divided = pool.inputs, pool.layer.taps, pool.layer.how == "average"
     return {
-        **{"loops": 1 + taps, "passes": (1 + taps) * n},
+        **{"loops": 1 + taps, "passes": (1 + taps) * n, "pools": 1, "pooled": taps * n},
         **{"operations": taps * n, "numbers": 2 * n + 3 * taps * n},
         "divisions": n * divided,
     }
