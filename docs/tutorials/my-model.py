@@ -73,7 +73,7 @@ ir.read(Net())
 # ## Slim it
 #
 # The slim layer starts from the trained weights, and learns to answer as the trained
-# model does.
+# model does; with `verbose=1` a bar shows how far it is.
 
 # %%
 slim = slimrnn.slim(mine, "LSTM6", digits, epochs=25, learning_rate=0.005)

@@ -36,7 +36,7 @@ def sequences():
 @pytest.mark.parametrize(
     "end", some(lambda end: end in ("logits", "sigmoid", "regression"), PROBLEMS)
 )
-def test_distillation_comes_nearer_to_the_trained_model(end, sequences):
+def test_distillation_comes_nearer_to_the_trained_model(end, sequences, capsys):
     units, activation, label = PROBLEMS[end]
     model = randomised(
         keras.Sequential(
@@ -60,8 +60,10 @@ def test_distillation_comes_nearer_to_the_trained_model(end, sequences):
         validation=0.25,
         mix=1.0,
         watch=lines.append,
+        verbose=2,
     )
     assert [line["epoch"] for line in lines] == [0, 1, 2, 3, 4]
+    assert "Epoch 4/4" in capsys.readouterr().out
     loss = Distillation(end, mix=1.0)
     targets = loss.targets(answers, labels)
     start = rebuild(model, "LSTM6")

@@ -26,6 +26,7 @@ def slim(
     *,
     gate_constants: GateConstants = "trained",
     watch: Callable[[dict[str, Any]], None] = lambda line: None,
+    verbose: int = 0,
     **options: Any,
 ) -> Any:
     """A trained model with its recurrent layers replaced by slim ones, trained again.
@@ -44,6 +45,8 @@ def slim(
             numbers y for classes. None: the model is rebuilt and not trained.
         gate_constants: ``"trained"``, ``"variant"`` or values, see ``rebuild``.
         watch: gets each epoch's figures, from epoch 0, the start, on.
+        verbose: as of ``keras.Model.fit``: 0, silence; 1, a bar for each epoch, in
+            notebooks, too; 2, a line.
         options: of the training, see :class:`slimrnn.slimming.Options`. The seed is
             given to ``keras.utils.set_random_seed`` too.
 
@@ -68,8 +71,8 @@ def slim(
         from slimrnn.slimming.torch_module import slim_module
 
         def train(trained: keras.Model, constants: GateConstants) -> keras.Model:
-            given = {"gate_constants": constants, "watch": watch, **options}
-            return slim(trained, variant, data, **given)
+            given = {"gate_constants": constants, "watch": watch, "verbose": verbose}
+            return slim(trained, variant, data, **given, **options)
 
         return slim_module(model, get(variant), gate_constants, train)
     slimmed = rebuild(model, variant, gate_constants)
@@ -104,7 +107,7 @@ def slim(
         batches,
         epochs=how.epochs,
         shuffle=False,
-        verbose=0,
+        verbose=verbose,
         callbacks=[batches.follow(), best],
     )
     best.restore()
