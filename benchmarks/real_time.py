@@ -5,7 +5,7 @@ and the best of the rounds. ``Stream`` is `run`, and `step` for blocks of 1.
 
 ``--rtneural PROGRAM`` takes a program of one's own that runs RTNeural: given
 MODEL.json, LSTM or GRU, units, block, samples and rounds, it prints the seconds of each
-round. The seconds to a first step are those of new processes, with Python's start.
+round.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ RATE = 48_000
 VARIANTS, UNITS, BLOCKS = ("LSTM", "GRU", "LSTM6"), (8, 16, 32, 64), (1, 64, 2048)
 ROUNDS, SAMPLES = 7, {1: 4096, 64: 16384, 2048: 16384}
 ENGINES = ("Stream", "RTNeural", "torch", "ONNX Runtime")
-FIRST = "import sys, slimrnn; slimrnn.Stream(sys.argv[1]).step(0.5)"
 
 Array = np.ndarray
 Call = Callable[[Array], Any]
@@ -155,31 +154,6 @@ def _cells(block: int, found: dict[str, Call], rival: Call | None) -> tuple[str,
     return (*cells, ratio)
 
 
-def first_step() -> Table:
-    """Seconds from the start of a process to a stream's first step, by format."""
-    rows = []
-    with TemporaryDirectory() as name:
-        model = model_of("LSTM", 16)
-        files = [Path(name, "model.keras"), Path(name, "model.json")]
-        from slimrnn.deploy.rtneural import to_rtneural
-
-        model.save(files[0])
-        to_rtneural(model, files[1])
-        for file in files:
-            wall, used = zip(*(_process(file) for _ in range(ROUNDS)), strict=True)
-            rows.append((file.suffix, f"{min(wall):.2f}", f"{min(used):.2f}"))
-    heads = ("file", "seconds, best", "processor seconds, best")
-    return Table("To a stream's first step", heads, rows)
-
-
-def _process(file: Path) -> tuple[float, float]:
-    began, before = time.perf_counter(), os.times()
-    subprocess.run([sys.executable, "-c", FIRST, str(file)], check=True)
-    after = os.times()
-    used = sum(after[2:4]) - sum(before[2:4])
-    return time.perf_counter() - began, used
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Measure and print the tables."""
     top = flags.Parser(prog="python -m benchmarks.real_time", description=__doc__)
@@ -192,8 +166,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise InputError(f"--rtneural must be a program; {args.rtneural} is none.")
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     backends.start(args.backend)
-    for measure in (first_step, lambda: real_time(args.rtneural)):
-        print(measure().markdown(), flush=True)
+    print(real_time(args.rtneural).markdown())
 
 
 if __name__ == "__main__":

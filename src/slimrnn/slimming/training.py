@@ -71,8 +71,15 @@ def slim(
         from slimrnn.slimming.torch_module import slim_module
 
         def train(trained: keras.Model, constants: GateConstants) -> keras.Model:
-            given = {"gate_constants": constants, "watch": watch, "verbose": verbose}
-            return slim(trained, variant, data, **given, **options)
+            return slim(
+                trained,
+                variant,
+                data,
+                gate_constants=constants,
+                watch=watch,
+                verbose=verbose,
+                **options,
+            )
 
         return slim_module(model, get(variant), gate_constants, train)
     slimmed = rebuild(model, variant, gate_constants)
