@@ -40,6 +40,7 @@ typedef struct {
   int failure;                        /* of any task */
 } job;
 
+/* Into blocks of rows, and their time into as many pieces as there may be tasks. */
 static void split(job *j, int64_t batch, int64_t time) {
   j->rows = block_rows(batch);
   j->blocks = (batch + j->rows - 1) / j->rows;
@@ -56,6 +57,7 @@ static int fits(const float *tape, int rows, int64_t time) {
   return tape[0] == (float)rows && tape[1] == (float)time;
 }
 
+/* Where dh and dc before a piece lie; NULL where time is not split. */
 static float *states_before(const job *j, int64_t block, int64_t piece) {
   const int64_t state = 2 * (int64_t)j->rows * slim_padded(j->cell->units);
   return j->states ? j->states + (block * j->pieces + piece) * state : NULL;
