@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import slimrnn
+from deploy_problems import model_of_row
 from slimrnn import cli
 from slimrnn.cli.main import COMMANDS, JSON, parser
 from slimrnn.experiments.sweep import scheduler
@@ -117,3 +118,12 @@ def test_bash_completes_a_command_a_flag_and_a_variant(tmp_path, capsys):
             ["bash", "-c", code], cwd=tmp_path, capture_output=True, text=True
         )
         assert wanted in done.stdout.split(), (words, done.stdout, done.stderr)
+
+
+def test_a_warning_is_a_sentence(tmp_path, capsys):
+    path = str(tmp_path / "model.keras")
+    model_of_row("FastGRNN").save(path)
+    assert cli.main(["size", path, "--to", "LSTM6"]) == 0
+    error = capsys.readouterr().err
+    assert error.startswith("slimrnn: beware: int8: i goes beyond 1 - f in")
+    assert ".py" not in error

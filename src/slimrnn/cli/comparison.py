@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from slimrnn.cli.console import plain
+from slimrnn.data.metrics import METRICS
 from slimrnn.errors import InputError
 from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.grouping import (
@@ -104,7 +105,8 @@ def _on_one_dataset(
     summary = summarize(runs)
     seeds = max(len(row.runs) for row in summary.rows)
     spread = f"± the standard deviation over {seeds} seeds; " if seeds > 1 else ""
-    better = "lower is better; " if summary.metric in ("mae", "esr") else ""
+    metric = METRICS[summary.metric]
+    better = "" if metric.higher_is_better else "lower is better; "
     keeps_best = shared([run.config for run in runs]).get("keep") == "best"
     epoch = "best epoch on the validation data" if keeps_best else "last epoch"
     lines = [
@@ -126,7 +128,7 @@ def _on_one_dataset(
 def _chosen(summary: Summary) -> Table:
     """In which settings the best configurations differ."""
     table = plain()
-    least = numbers.DECIMALS.get(summary.metric)
+    least = METRICS[summary.metric].decimals
     names = [name for name in summary.axes if name != VARIANT]
     for head in (VARIANT, *map(title, names), f"validation {summary.metric}"):
         table.add_column(escape(head))
@@ -180,7 +182,7 @@ def _fitting(summary: Summary, width: int, seconds: bool) -> Table:
 def _comparison(summary: Summary, layout: _Layout) -> Table:
     """The figures of the best configurations."""
     table = plain()
-    least = numbers.DECIMALS.get(summary.metric)
+    least = METRICS[summary.metric].decimals
     table.add_column("variant", no_wrap=True)
     reference = escape(shortened(summary.reference, layout.longest - 2))
     for name in layout.figures:

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,22 @@ def note(sentence: str) -> None:
 def complain(sentence: str) -> None:
     """Writes a sentence to the standard error."""
     print(f"slimrnn: {sentence}", file=sys.stderr)
+
+
+def warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: str | None = None,
+) -> None:
+    """`warnings.showwarning` of commands: what is told users is a sentence."""
+    if issubclass(category, UserWarning):
+        complain(f"beware: {message}")
+    else:
+        found = warnings.formatwarning(message, category, filename, lineno, line)
+        print(found, file=sys.stderr, end="")
 
 
 def out_folder(given: str | None, what: str) -> Path:

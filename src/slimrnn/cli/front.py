@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from slimrnn.cli.console import plain
+from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.choice import Candidate, candidates, verdict
 from slimrnn.experiments.analysis.grouping import plural, variant_name
@@ -58,7 +59,7 @@ def _table(shown: Sequence[Candidate], metric: str) -> Table:
     table.add_column("variant", no_wrap=True)
     for head in _HEADS:
         table.add_column(head, justify="right", no_wrap=True)
-    least = numbers.DECIMALS.get(metric)
+    least = METRICS[metric].decimals
 
     def text(spread: Spread) -> str:
         return numbers.spread(spread, least)

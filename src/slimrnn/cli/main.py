@@ -11,6 +11,7 @@ import os
 import shlex
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
@@ -18,7 +19,7 @@ from types import ModuleType
 import slimrnn
 from slimrnn import backends
 from slimrnn.cli import completion, flags
-from slimrnn.cli.console import STOPPED, complain, settle
+from slimrnn.cli.console import STOPPED, complain, settle, warn
 from slimrnn.cli.flags import Parser
 from slimrnn.errors import InputError
 
@@ -89,9 +90,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             top.print_help()
             return 0
         settle(args)
-        if args.verbose:
-            backends.show_all()
-        return command(args.command).run(args)
+        with warnings.catch_warnings():
+            if args.verbose:
+                backends.show_all()
+            else:
+                warnings.showwarning = warn
+            return command(args.command).run(args)
     except InputError as error:
         if getattr(args, "verbose", False):
             traceback.print_exc()

@@ -17,6 +17,7 @@ from rich.progress import (
 )
 
 from slimrnn.backends import Choice
+from slimrnn.data.metrics import first_of
 from slimrnn.experiments.analysis.summary import describe
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Run
@@ -130,7 +131,7 @@ def epoch_line(settings: Settings, line: Mapping[str, Any]) -> str:
         ...     "test_accuracy": 0.84, "seconds": 0.25}))
           epoch  3/20  loss 0.5000  accuracy 0.900  validation 0.850  test 0.840  0.25 s
     """
-    metric = next((k for k in ("accuracy", "esr") if k in line), "mae")
+    metric = first_of(line)
     shown = [("loss", line.get("loss"), 4), (metric, line.get(metric), 3)]
     if not settings.validate_on_test:
         shown.append(("validation", line.get(f"val_{metric}"), 3))

@@ -11,6 +11,7 @@ from rich.table import Table
 from slimrnn import backends
 from slimrnn.cli import flags, inputs, run_flags, time_table
 from slimrnn.cli.console import console, plain, progress
+from slimrnn.data.metrics import first_of
 from slimrnn.slimming.options import Options
 from slimrnn.utils.files import atomic_file
 from slimrnn.utils.settings import settings_of
@@ -154,7 +155,7 @@ def _epoch(line: Mapping[str, Any], epochs: int) -> str:
         >>> _epoch({"epoch": 0, "val_accuracy": 0.75, "val_loss": 0.5}, 10)
         'epoch  0/10  validation accuracy 0.750, loss 0.5000'
     """
-    metric = "accuracy" if "val_accuracy" in line else "mae"
+    metric = first_of(line, "val_")
     where = f"epoch {line['epoch']:>{len(str(epochs))}}/{epochs}"
     score, loss = line[f"val_{metric}"], line["val_loss"]
     return f"{where}  validation {metric} {score:.3f}, loss {loss:.4f}"

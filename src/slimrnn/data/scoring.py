@@ -6,8 +6,6 @@ first, and the labels and the last activation where there is none.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -184,23 +182,6 @@ def error_to_signal(outputs: Array, part: Part, pre_emphasis: float = 0.95) -> A
         return part.per_sequence(part.per_target(filtered**2))
 
     return energy(y - outputs) / max(energy(y).mean(), np.finfo(float).tiny)
-
-
-def rank(figures: Mapping[str, float], metric: str) -> tuple[float, float]:
-    """By what the best epoch is chosen, the higher the better.
-
-    The score on validation; and of several alike, as where few sequences are held out
-    and all of them are right, the loss.
-
-    Example:
-        >>> first = {"val_accuracy": 1.0, "val_loss": 0.1}
-        >>> second = {"val_accuracy": 1.0, "val_loss": 0.02}
-        >>> rank(second, "accuracy") > rank(first, "accuracy")
-        True
-    """
-    score = figures.get(f"val_{metric}", math.nan)
-    loss = figures.get("val_loss", math.nan)
-    return score if metric == "accuracy" else -score, -loss
 
 
 def baselines(dataset: Dataset, metric: str = "") -> dict[str, float]:

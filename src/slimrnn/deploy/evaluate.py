@@ -10,6 +10,7 @@ import numpy as np
 
 from slimrnn.data import Dataset
 from slimrnn.data.adapter import Adapter
+from slimrnn.data.metrics import METRICS
 from slimrnn.data.scoring import Task, error_to_signal
 from slimrnn.deploy.program import inputs, quantize, simulator
 from slimrnn.deploy.program import program as programs
@@ -50,8 +51,8 @@ class Evaluation:
     @property
     def lost(self) -> float:
         """How much worse the integers are: points of accuracy, or of the error."""
-        difference = self.float32 - self.int8
-        return 100 * difference if self.metric == "accuracy" else -difference
+        metric = METRICS[self.metric]
+        return (100 if metric.bounded else 1) * metric.worth(self.float32 - self.int8)
 
 
 def evaluate_int8(

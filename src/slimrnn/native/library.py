@@ -30,7 +30,8 @@ from slimrnn.variants.gates import CANDIDATE, WEIGHTS
 
 _ACTIVATIONS = tuple(ACTIVATIONS)  # in the order of slimrnn.h
 _NO_MEMORY, BUSY, WAITS = 5, -2, -4  # likewise
-_STALE = (
+#: why a library that was found is not used
+STALE = (
     "the native library was built from other sources than those beside it; build it "
     "again: pip install -e ."
 )
@@ -93,9 +94,9 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
     except OSError as error:
         return None, f"the native library cannot be loaded: {error}"
     except AttributeError:
-        return None, _STALE
+        return None, STALE
     if sources() not in ("", library.slim_build().decode()):
-        return None, _STALE
+        return None, STALE
     return library, ""
 
 

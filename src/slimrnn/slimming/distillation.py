@@ -15,7 +15,8 @@ import numpy as np
 from keras import ops
 
 from slimrnn.data import Batches, Part
-from slimrnn.data.scoring import Task, rank
+from slimrnn.data.metrics import first_of, rank
+from slimrnn.data.scoring import Task
 from slimrnn.errors import InputError
 from slimrnn.slimming.options import Options
 
@@ -203,7 +204,7 @@ class Best(keras.callbacks.Callback):
     def _look(self, line: dict[str, Any]) -> None:
         held = self.watched.evaluate(self.batches, verbose=0, return_dict=True)
         line |= {f"val_{name}": value for name, value in held.items()}
-        found = rank(line, "accuracy" if "accuracy" in held else "mae")
+        found = rank(line, first_of(held))
         if math.isfinite(sum(found)) and (self.rank is None or found > self.rank):
             self.rank = found
             self.weights = self.watched.get_weights()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis.grouping import configurations, variant_name
 from slimrnn.experiments.analysis.statistics import Spread
 from slimrnn.experiments.analysis.summary import COSTS, merit, metric_of, scores_of
@@ -116,7 +117,7 @@ def _candidate(points: Sequence[Sequence[Run]]) -> Candidate:
     results = [run.result for run in best]
     scores = [_worth(run) for run in best]
     top = max(scores)
-    allowed = COLLAPSED if metric == "accuracy" else abs(top)
+    allowed = COLLAPSED if METRICS[metric].bounded else abs(top)
     first = results[0]
 
     def spread(part: str) -> Spread:
@@ -184,9 +185,9 @@ def verdict(found: Sequence[Candidate]) -> str:
     compared = paired_differences(
         reference, [scores_of(each.runs, metric) for each in finalists]
     )
-    sign = 1 if metric == "accuracy" else -1
+    worth = METRICS[metric].worth
     pairs = list(zip(finalists, compared, strict=True))
-    behind = [a.variant for a, d in pairs if d and d.is_clear and sign * d.mean < 0]
+    behind = [a.variant for a, d in pairs if d and d.is_clear and worth(d.mean) < 0]
     near = [each.variant for each in finalists if each.variant not in behind]
     if not near:
         return (

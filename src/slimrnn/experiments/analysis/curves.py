@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.statistics import Spread, finite
-from slimrnn.experiments.analysis.summary import METRICS, Summary, status
+from slimrnn.experiments.analysis.summary import Summary, status
 from slimrnn.experiments.run.store import Run
 
 SPLITS = {"": "training", "val_": "validation", "test_": "test"}
@@ -130,9 +131,9 @@ def panels(summary: Summary, metric: str) -> dict[str, Panel]:
         lines = _curves(summary, prefix + metric)
         shown = [line for line in lines if summary.rows[line.row].is_best] or lines
         if shown:
-            axis = _axis(shown, bounded=metric == "accuracy")
+            axis = _axis(shown, bounded=METRICS[metric].bounded)
             label = numbers.with_unit(metric, summary.metric, standardized)
-            title = f"{part} {METRICS[metric]}"
+            title = f"{part} {METRICS[metric].title}"
             found[part] = Panel(title, f"{part} {label}", lines, axis)
     return found
 

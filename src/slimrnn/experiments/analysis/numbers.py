@@ -5,23 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis.statistics import Difference, Spread
-from slimrnn.experiments.analysis.summary import METRICS
 
 if TYPE_CHECKING:
     from slimrnn.timing import Time
 
 DIGITS = 3  # of a mean, where nothing else is said
-DECIMALS = {"accuracy": 3}  # of a metric that has as many whatever its size
-_UNITS = {
-    ("accuracy", "accuracy"): "fraction correct",
-    ("loss", "accuracy"): "nats",
-    ("mae", "mae"): "target's unit",
-    ("loss", "mae"): "target's unit squared",
-    ("esr", "esr"): "of the signal's energy",
-    ("loss", "esr"): "with the DC",
-    ("loss", "loss"): "as trained",
-}
 NONE = "–"  # where there is no number
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
@@ -140,7 +130,7 @@ def with_unit(metric: str, compared: str, standardized: bool = False) -> str:
         >>> with_unit("loss", "mae", standardized=True)
         "loss (target's variances)"
     """
-    unit = _UNITS[metric, compared]
+    unit = METRICS[metric].unit if metric == compared else METRICS[compared].loss_unit
     if standardized and (metric, compared) == ("loss", "mae"):
         unit = "target's variances"
-    return f"{METRICS[metric]} ({unit})"
+    return f"{METRICS[metric].title} ({unit})"

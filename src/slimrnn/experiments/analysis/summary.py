@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from slimrnn.data.metrics import METRICS, first_of
+from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.grouping import (
     VARIANT,
     Value,
@@ -30,12 +32,6 @@ from slimrnn.utils.markup import table
 from slimrnn.variants import BASELINE
 
 STATUSES = ("done", "diverged", "interrupted", "failed")
-METRICS = {
-    "accuracy": "accuracy",
-    "esr": "error-to-signal ratio",
-    "mae": "mean absolute error",
-    "loss": "loss",
-}
 _TIE = 1e-7  # of a loss: less than any two accuracies lie apart
 #: what a run says of a microcontroller, of its int8 C
 COSTS = {
@@ -144,8 +140,6 @@ class Summary:
     baselines: Mapping[str, float] = field(default_factory=dict)
 
     def _repr_html_(self) -> str:
-        from slimrnn.experiments.analysis import numbers  # which knows METRICS
-
         return table(
             ("variant", "parameters", f"test {self.metric}", "seeds"),
             *(
@@ -156,10 +150,10 @@ class Summary:
 
     def unbeaten(self, row: Row) -> list[str]:
         """The answers without training that a row's mean score does not beat."""
-        sign, score = (1 if self.metric == "accuracy" else -1), row.score.mean
+        score, worth = row.score.mean, METRICS[self.metric].worth
         if score is None:
             return []
-        return [k for k, each in self.baselines.items() if sign * (score - each) <= 0]
+        return [k for k, each in self.baselines.items() if worth(score - each) <= 0]
 
     @property
     def has_int8(self) -> bool:
@@ -247,7 +241,7 @@ def metric_of(runs: Iterable[Run]) -> str:
     """The first of METRICS that the runs have; by it they are compared."""
     keys = {key for run in runs for line in run.metrics for key in line}
     keys |= {key.removeprefix("test_") for run in runs for key in run.result}
-    return next((name for name in METRICS if name in keys), "loss")
+    return first_of(keys)
 
 
 def worth(figures: Mapping[str, Any], part: str = "val") -> float | None:
@@ -261,14 +255,11 @@ def worth(figures: Mapping[str, Any], part: str = "val") -> float | None:
         >>> worth({"val_mae": 0.25})
         -0.25
     """
-    scores = {name: finite(figures.get(f"{part}_{name}")) for name in METRICS}
-    known = (k for k, score in scores.items() if score is not None and k != "loss")
-    name = next(known, None)
-    if name is None:
-        return None
-    score = scores[name]
-    assert score is not None
-    return score if name == "accuracy" else -score
+    for name, metric in METRICS.items():
+        score = finite(figures.get(f"{part}_{name}"))
+        if score is not None and name != "loss":
+            return metric.worth(score)
+    return None
 
 
 def merit(result: Mapping[str, Any], part: str = "val") -> float | None:
@@ -365,7 +356,6 @@ def _ranks(
 
     Of several that validate alike, the least validation loss decides.
     """
-    sign = -1 if metric == "accuracy" else 1
 
     def order(index: int) -> tuple[float, float, float]:
         results = [run.result for run in _done(groups[index])]
@@ -373,7 +363,7 @@ def _ranks(
             Spread.of(result.get(name) for result in results)
             for name in (f"test_{metric}", f"val_{metric}", "val_loss")
         )
-        return -test.n, _last(score.mean, sign), _last(loss.mean)
+        return -test.n, _last(score.mean, metric), _last(loss.mean)
 
     ranks = [0] * len(names)
     seen: Counter[str] = Counter()
@@ -383,9 +373,9 @@ def _ranks(
     return ranks
 
 
-def _last(value: float | None, sign: int = 1) -> float:
-    """A value to sort by, from small to large: what is not known comes last."""
-    return math.inf if value is None else sign * value
+def _last(value: float | None, metric: str = "loss") -> float:
+    """A score to sort by, the best first: what is not known comes last."""
+    return math.inf if value is None else -METRICS[metric].worth(value)
 
 
 def _differences(

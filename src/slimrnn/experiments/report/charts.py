@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis import curves, numbers
 from slimrnn.experiments.analysis.grouping import VARIANT, Value, text, title
 from slimrnn.experiments.analysis.statistics import Spread
-from slimrnn.experiments.analysis.summary import COSTS, METRICS, STATUSES, Row, Summary
+from slimrnn.experiments.analysis.summary import COSTS, STATUSES, Row, Summary
 
 MANY_VALUES = 12  # of an axis: more are chosen by their range, not one by one
 
@@ -18,8 +19,8 @@ def charts(summary: Summary) -> dict[str, Any]:
     looks = curves.styles(summary)
     names = list(looks)
     return {
-        "higherIsBetter": summary.metric == "accuracy",
-        "decimals": numbers.DECIMALS.get(summary.metric),
+        "higherIsBetter": METRICS[summary.metric].higher_is_better,
+        "decimals": METRICS[summary.metric].decimals,
         "reference": names.index(summary.reference),
         "axes": [
             {
@@ -88,7 +89,7 @@ def shown(row: Row, name: str, metric: str) -> str:
         return numbers.NONE if value is None else f"{value:,}"
     if name.endswith("seconds") or name.startswith("seconds"):
         return numbers.seconds(value)
-    return numbers.spread(value, numbers.DECIMALS.get(metric))
+    return numbers.spread(value, METRICS[metric].decimals)
 
 
 def _row(
@@ -119,7 +120,7 @@ def _figure(row: Row, name: str, metric: str) -> dict[str, Any]:
 
 def _labels(summary: Summary) -> dict[str, dict[str, str]]:
     """What the axes of the charts are called, and with their units."""
-    metric = METRICS[summary.metric]
+    metric = METRICS[summary.metric].title
     full = numbers.with_unit(summary.metric, summary.metric)
     return {
         "score": {"title": f"test {metric}", "label": f"test {full}"},
@@ -152,8 +153,8 @@ def _panel(panel: curves.Panel, metric: str) -> dict[str, Any]:
     return {
         "title": panel.title,
         "label": panel.label,
-        "decimals": numbers.DECIMALS.get(metric),
-        "higherIsBetter": metric == "accuracy",
+        "decimals": METRICS[metric].decimals,
+        "higherIsBetter": METRICS[metric].higher_is_better,
         "curves": [
             {
                 "row": curve.row,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis import curves
 from slimrnn.experiments.analysis.grouping import VARIANT, Value, text, title
-from slimrnn.experiments.analysis.summary import METRICS, Summary
+from slimrnn.experiments.analysis.summary import Summary
 from slimrnn.experiments.report.charts import MANY_VALUES, is_numeric, metrics
 from slimrnn.utils.markup import Markup, tag
 
@@ -104,7 +105,7 @@ def curve_switches(number: int, summary: Summary) -> list[Markup]:
         for part in (("test", "validation") if tested else ("validation", "test"))
         if any(part in panels for panels in found.values())
     ]
-    names = [(name, METRICS[name]) for name, panels in found.items() if panels]
+    names = [(name, METRICS[name].title) for name, panels in found.items() if panels]
     return [
         switch(number, "metric", "Metric", names),
         switch(number, "part", "Held-out data", [(part, part) for part in held]),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.grouping import VARIANT, by_dataset, text, title
 from slimrnn.experiments.analysis.statistics import Spread
@@ -187,7 +188,7 @@ def latex_lines(summary: Summary) -> Lines:
         f"\\begin{{tabular}}{{{columns}}}\n\\toprule\n"
         f"{' & '.join(map(latex, heads))} \\\\\n\\midrule\n"
     )
-    least = numbers.DECIMALS.get(summary.metric)
+    least = METRICS[summary.metric].decimals
     rows = (" & ".join(_latex_cells(row, least)) + " \\\\\n" for row in summary.rows)
     empty = len(further) * " & "
     last = [

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slimrnn.data.metrics import METRICS
 from slimrnn.errors import InputError
 from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.grouping import ASIDE, plural, text, title
 from slimrnn.experiments.analysis.statistics import Spread
-from slimrnn.experiments.analysis.summary import COSTS, METRICS, Row, Summary, status
+from slimrnn.experiments.analysis.summary import COSTS, Row, Summary, status
 from slimrnn.experiments.report.charts import place, shown
 from slimrnn.experiments.report.table import badge, badges, difference, star
 from slimrnn.experiments.run.settings import Settings
@@ -43,8 +44,8 @@ def details(number: int, row: Row, page: Page, summary: Summary, color: str) -> 
         if key not in page.common and key not in ASIDE
     }
     figures = {
-        f"test {METRICS[metric]}": shown(row, "score", metric),
-        f"validation {METRICS[metric]}": shown(row, "validation", metric),
+        f"test {METRICS[metric].title}": shown(row, "score", metric),
+        f"validation {METRICS[metric].title}": shown(row, "validation", metric),
         f"difference to {summary.base}": ", ".join(difference(row.difference, metric)),
         "parameters of the layer": shown(row, "layer_parameters", metric),
         **{
@@ -84,8 +85,8 @@ def _run(run: Run, metric: str) -> Markup:
     score = Spread.of([run.result.get(f"test_{metric}")])
     words = [run.result.get("reason") or ""]
     if score.mean is not None:
-        value = numbers.spread(score, numbers.DECIMALS.get(metric))
-        words.append(f"test {METRICS[metric]} {value}")
+        value = numbers.spread(score, METRICS[metric].decimals)
+        words.append(f"test {METRICS[metric].title} {value}")
     command = _command(run)
     return tag(
         "div",

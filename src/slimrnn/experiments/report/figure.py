@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis import curves
 from slimrnn.experiments.analysis.grouping import by_dataset, shortened, text, title
 from slimrnn.experiments.analysis.summary import (
-    METRICS,
     Row,
     Summary,
     describe,
@@ -158,7 +158,7 @@ def _title(ax: Axes, runs: Sequence[Run], summary: Summary) -> None:
     data, *rest = describe(runs)
     if len(summary.rows) > len(summary.best):
         rest.append("each variant at its best configuration")
-    metric = METRICS[summary.metric].capitalize()
+    metric = METRICS[summary.metric].title.capitalize()
     if any(row.score.n > 1 for row in summary.rows):
         rest.append("mean ± standard deviation")
     # Broken between phrases only: within them, the spaces do not break.

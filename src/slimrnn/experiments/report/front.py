@@ -10,8 +10,9 @@ from pathlib import Path
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis.choice import Candidate
-from slimrnn.experiments.analysis.summary import COSTS, METRICS, metric_of
+from slimrnn.experiments.analysis.summary import COSTS, metric_of
 from slimrnn.experiments.report.figure import INK, MUTED, SCREEN
 from slimrnn.experiments.report.style import FigureStyle
 from slimrnn.utils import files
@@ -86,7 +87,7 @@ def _picture(found: Sequence[Candidate], style: FigureStyle) -> Figure:
                 ax.annotate(name, (x, spread.mean), rotation=-40, color=color, **place)
         ax.set_xlabel(COSTS[cost])
         ax.spines[["top", "right"]].set_visible(False)
-    figure.axes[0].set_ylabel(f"validation {METRICS[metric]} in int8")
+    figure.axes[0].set_ylabel(f"validation {METRICS[metric].title} in int8")
     if size.titled:
         figure.suptitle(
             "Dark: none is better and as cheap. Circles: several seeds, ± std"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis import statistics
 from slimrnn.experiments.analysis.grouping import VARIANT, plural, title
 from slimrnn.experiments.analysis.summary import (
@@ -45,7 +46,7 @@ def notes(runs: Sequence[Run], summary: Summary) -> dict[str, str]:
     repeated = any(row.done > 1 for row in rows)
     lost = [row for row in rows if not row.done]
     untested = any(row.done and row.score.mean is None for row in rows)
-    better = "above" if summary.metric == "accuracy" else "below"
+    better = "above" if METRICS[summary.metric].higher_is_better else "below"
     differences = [row.difference for row in summary.best]
     worse = {full_name(row): summary.unbeaten(row) for row in summary.best}
     said: dict[str, list[str | bool]] = {

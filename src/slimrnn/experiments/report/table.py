@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.grouping import VARIANT, text, title
 from slimrnn.experiments.analysis.statistics import Difference, Spread
-from slimrnn.experiments.analysis.summary import COSTS, METRICS, STATUSES, Row, Summary
+from slimrnn.experiments.analysis.summary import COSTS, STATUSES, Row, Summary
 from slimrnn.experiments.report.charts import place, shown
 from slimrnn.utils.markup import Markup, join, tag
 
@@ -27,14 +28,14 @@ def table(summary: Summary, colors: Mapping[str, str]) -> Markup:
         summary: of the runs.
         colors: the style that gives a row the colour of its variant.
     """
-    metric, least = METRICS[summary.metric], numbers.DECIMALS.get(summary.metric)
+    metric = METRICS[summary.metric]
     heads = {
-        "score": f"test {metric}",
+        "score": f"test {metric.title}",
         **({"int8": "the same in int8"} if summary.has_int8 else {}),
         "difference": f"difference to {summary.reference}",
         "layer_parameters": "parameters of the layer",
         "seconds_per_epoch": "time of an epoch",
-        "validation": f"validation {metric}",
+        "validation": f"validation {metric.title}",
         "model_parameters": "parameters of the model",
         "prediction_seconds": "time of a prediction",
         **{k: v for k, v in COSTS.items() if any(getattr(r, k) for r in summary.rows)},
@@ -52,7 +53,7 @@ def table(summary: Summary, colors: Mapping[str, str]) -> Markup:
         tag(
             "tr",
             tag("th", name, scope="row"),
-            tag("td", numbers.spread(Spread(score, None, 1), least)),
+            tag("td", numbers.spread(Spread(score, None, 1), metric.decimals)),
             tag("td", colspan=len(sort) - 2),
         )
         for name, score in summary.baselines.items()
@@ -120,7 +121,7 @@ def _difference(value: Difference | None, metric: str) -> Markup:
 
 def difference(value: Difference | None, metric: str) -> list[str]:
     """A difference as text and, where it is known, its interval."""
-    found = numbers.difference(value, numbers.DECIMALS.get(metric))
+    found = numbers.difference(value, METRICS[metric].decimals)
     mean, *interval = (each.replace("-", "−") for each in found or [numbers.NONE])
     return [mean, " to ".join(interval)] if interval else [mean]
 

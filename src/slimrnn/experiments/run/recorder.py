@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from slimrnn.data import Batches
-from slimrnn.data.scoring import rank
+from slimrnn.data.metrics import rank
 from slimrnn.experiments.run.checkpoint import Checkpoint, last
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Record, mapping
