@@ -9,7 +9,7 @@
 - ``report.py``, ``picture.py``: how they are shown.
 
 ``firmware`` is the benchmark of the exported C on emulated microcontrollers, `slimrnn
-bench firmware`; ``story.py`` goes there all the way from training. ``train.py``,
-``forms.py``, ``slimming.py`` and ``int8.py`` are smaller benchmarks, scripts of their
-own.
+bench firmware`; ``story.py`` and ``amplifier.py`` go there all the way from training.
+The others are scripts of their own, which share ``script.py``, and those that train
+``fit.py``; each one's ``--help`` says what it measures.
 """

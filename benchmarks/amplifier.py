@@ -8,8 +8,6 @@ that size are trained on the pair and compared by their error-to-signal ratio.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any
 import numpy as np
 from scipy import signal
 
+from benchmarks import script
 from benchmarks.firmware import emulator
 from benchmarks.firmware.emulator import Firmware, Model
 from benchmarks.firmware.report import Table
@@ -26,7 +25,6 @@ from benchmarks.slimming import Watcher
 from slimrnn import backends
 from slimrnn.cli import flags
 from slimrnn.data import sound
-from slimrnn.errors import InputError
 from slimrnn.experiments.run.settings import Settings
 
 RATE = 48_000
@@ -209,17 +207,15 @@ def main(arguments: list[str] | None = None) -> None:
         InputError: an argument does not fit, or a tool is missing.
     """
     args = parser().parse_args(arguments)
-    if why := emulator.missing():
-        raise InputError(f"The firmware cannot be built and run: {why}.")
+    emulator.required()
     backends.start(args.backend)
-    from slimrnn.experiments.run import environment
 
     found: list[Fit] = []
     scores: dict[Fit, float] = {}
     with TemporaryDirectory() as folder:
         pair = record(Path(folder), SECONDS)
         for dtype in DTYPES:
-            _say(f"What fits in {dtype} ...")
+            script.say(f"What fits in {dtype} ...")
             (place := Path(folder, dtype)).mkdir()
             found += fits(args.variants, dtype, pair, place)
         for fit in found if args.epochs else ():
@@ -228,22 +224,10 @@ def main(arguments: list[str] | None = None) -> None:
             result = trained(fit, settings, Path(folder))
             name = "test_int8_esr" if fit.dtype == "int8" else "test_esr"
             scores[fit] = result.get(name, float("nan"))
-            _say(f"{fit}: {scores[fit]:.4f}")
-    about = environment.describe()
-    parts = {"Keras": about["keras"], about["backend"]: about["backend_version"]}
-    versions = [f"{k} {v}" for k, v in (parts | emulator.versions()).items()]
-    print(
-        f"{table(found, scores).markdown()}\nSeed {args.seed}; {', '.join(versions)}."
-    )
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+            script.say(f"{fit}: {scores[fit]:.4f}")
+    versions = script.versions(**emulator.versions())
+    print(f"{table(found, scores).markdown()}\nSeed {args.seed}; {versions}.")
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
-        main()
-    except InputError as error:
-        sys.exit(f"benchmarks.amplifier: {error}")
+    script.run(main)

@@ -9,7 +9,6 @@ accuracy of the integers alone; what is shown is the test's.
 import csv
 import re
 import statistics
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from benchmarks import script
 from slimrnn.cli import flags
 from slimrnn.errors import InputError
 from slimrnn.experiments.analysis.bootstrap import paired_differences
@@ -259,7 +259,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except InputError as error:
-        sys.exit(f"benchmarks.equal_cost: {error}")
+    script.run(main)

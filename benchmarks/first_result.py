@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from benchmarks import script
 from benchmarks.firmware.report import Table
 from benchmarks.machine import processor
 from slimrnn import backends
@@ -93,15 +94,20 @@ def measured(rounds):
     return Table(title, heads, rows)
 
 
-def main(arguments=None):
-    """Measure and print the table."""
+def parser():
+    """The command line."""
     top = flags.Parser(prog="python -m benchmarks.first_result", description=__doc__)
     flags.flag(top, "--rounds", "N", "of all commands", 7, applied=True)
     flags.backend(top)
-    args = top.parse_args(arguments)
+    return top
+
+
+def main(arguments=None):
+    """Measure and print the table."""
+    args = parser().parse_args(arguments)
     backends.start(args.backend)
     print(measured(args.rounds).markdown())
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

@@ -1,19 +1,17 @@
-"""What each form of the sequence's loop costs, paired in one run.
+"""What each form of the sequence's loop costs, in turns.
 
 The engine's form on a backend against the others that it could have there: Keras's
 own loop over the same cell, differentiated by the framework; on JAX ``jax.lax.scan``
 instead of buffers that are written over; on TensorFlow ``tf.while_loop`` without XLA.
-
-    python benchmarks/forms.py
-    python benchmarks/forms.py --backend jax --rows LSTM6 LSTM4
 """
 
-import argparse
 import contextlib
-import sys
 from unittest import mock
 
-import train
+from benchmarks import fit, script
+from benchmarks.works import S
+from slimrnn import backends
+from slimrnn.cli import flags
 
 
 def plain_scan():
@@ -35,37 +33,45 @@ def forms(backend, row):
     import slimrnn
 
     def layer():
-        return slimrnn.layer(train.UNITS, row)
+        return slimrnn.layer(S.units, row, engine="ops")
 
     nothing = contextlib.nullcontext
     plain = keras.layers.RNN(layer().cell)
-    yield f"{row}, Keras's loop", train.STEPS, plain, nothing
-    yield f"{row}, the engine", train.STEPS, layer(), nothing
+    yield f"{row}, Keras's loop", S.steps, plain, nothing
+    yield f"{row}, the engine", S.steps, layer(), nothing
     if backend == "jax":
-        yield f"{row}, the engine by lax.scan", train.STEPS, layer(), plain_scan
+        yield f"{row}, the engine by lax.scan", S.steps, layer(), plain_scan
     if backend == "tensorflow":
         yield f"{row}, the engine without XLA", None, layer(), nothing
 
 
+def parser():
+    """The command line."""
+    top = flags.Parser(prog="python -m benchmarks.forms", description=__doc__)
+    top.add_argument(
+        "variants",
+        nargs="*",
+        metavar="VARIANT",
+        default=["LSTM6", "LSTM4"],
+        help="such as LSTM6 (default: %(default)s)",
+    )
+    flags.flag(top, "--seconds", "N", "of measuring each", 30, applied=True)
+    flags.backend(top)
+    return top
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--backend", choices=train.BACKENDS, help="default: each")
-    parser.add_argument("--rows", nargs="+", default=["LSTM6", "LSTM4"])
-    parser.add_argument("--rounds", type=int, help="default: 30; torch 5")
-    args = parser.parse_args()
-    if not args.backend:
-        return train.each_backend(sys.argv[1:], __file__)
-    train.start(args.backend)
-    train.introduce(args.backend)
-    for row in args.rows:
+    """Print a line a form."""
+    args = parser().parse_args()
+    backend = backends.start(args.backend).backend
+    for row in args.variants:
         ready = {}
-        for name, steps, layer, context in forms(args.backend, row):
+        for name, steps, layer, context in forms(backend, row):
             with context():
-                ready[name] = train.warm(train.model(layer, steps))
-        seconds = train.measure(ready, args.rounds or train.ROUNDS[args.backend])
-        print("\n".join(train.table(seconds, {})))
-    return None
+                ready[name] = fit.model(layer, steps)
+                ready[name].train_on_batch(*fit.batch())  # JAX traces it here
+        fit.compare(ready, args.seconds)
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

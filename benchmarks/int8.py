@@ -4,7 +4,6 @@ Each trained model of a sweep's folder is evaluated on the test of its data set,
 float32 and in the integers that `slimrnn export --dtype int8` writes.
 """
 
-import os
 import statistics
 import sys
 from collections import defaultdict
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks import script
 from benchmarks.firmware.report import Table
 from slimrnn import backends
 from slimrnn.cli import flags
@@ -120,8 +120,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
-        main()
-    except InputError as error:
-        sys.exit(f"benchmarks.int8: {error}")
+    script.run(main)

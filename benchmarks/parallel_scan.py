@@ -8,6 +8,7 @@ the `native` engine, on one thread and on all.
 
 import numpy as np
 
+from benchmarks import script
 from slimrnn import backends
 from slimrnn.cli import flags
 
@@ -92,4 +93,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

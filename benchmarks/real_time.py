@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import script
 from benchmarks.firmware.report import Table
 from benchmarks.machine import processor
 from slimrnn import backends
@@ -154,12 +155,17 @@ def _cells(block: int, found: dict[str, Call], rival: Call | None) -> tuple[str,
     return (*cells, ratio)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Measure and print the tables."""
+def parser() -> flags.Parser:
+    """The command line."""
     top = flags.Parser(prog="python -m benchmarks.real_time", description=__doc__)
     top.add_argument("--rtneural", metavar="PROGRAM", help="to measure beside them")
     flags.backend(top)
-    args = top.parse_args(arguments)
+    return top
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure and print the tables."""
+    args = parser().parse_args(arguments)
     if not args.rtneural:
         print("RTNeural is left out: no --rtneural PROGRAM.", file=sys.stderr)
     elif not os.access(args.rtneural, os.X_OK):
@@ -170,8 +176,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
-        main()
-    except InputError as error:
-        sys.exit(f"benchmarks.real_time: {error}")
+    script.run(main)

@@ -7,16 +7,15 @@ in the folder is not repeated.
 """
 
 import json
-import os
 import statistics
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks import script
 from slimrnn import backends
 from slimrnn.cli import flags
-from slimrnn.errors import InputError
 from slimrnn.experiments.run.settings import Settings
 
 TRAINED = "LSTM"
@@ -169,8 +168,4 @@ def main():
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
-        main()
-    except InputError as error:
-        sys.exit(f"benchmarks.slimming: {error}")
+    script.run(main)

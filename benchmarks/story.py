@@ -8,8 +8,6 @@ NumPy simulator said, bit for bit.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,13 +16,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks import script
 from benchmarks.firmware import emulator
 from benchmarks.firmware.emulator import Firmware, Model, Run
 from benchmarks.firmware.report import Table
 from benchmarks.slimming import TRAINED, Watcher
 from slimrnn import backends
 from slimrnn.cli import flags
-from slimrnn.errors import InputError
 from slimrnn.experiments.run.settings import Settings
 
 if TYPE_CHECKING:  # the backend is chosen first
@@ -115,7 +113,7 @@ def train(settings: Settings, data: Dataset, folder: Path) -> dict[str, keras.Mo
         models[row] = keras.models.load_model(path / "model.keras", safe_mode=True)
     names = ("epochs", "learning_rate", "batch_size", "validation", "seed")
     options = {name: getattr(settings, name) for name in names}
-    _say(f"{TRAINED}, slimmed to {SLIM}")
+    script.say(f"{TRAINED}, slimmed to {SLIM}")
     models[f"{SLIM} slimmed"] = slimrnn.slim(models[TRAINED], SLIM, data, **options)
     return models
 
@@ -194,9 +192,9 @@ def tell(settings: Settings, data: Dataset, folder: Path) -> list[OnDevice]:
         folder: an empty one, for all files.
     """
     trained = train(settings, data, folder)
-    _say("Exporting ...")
+    script.say("Exporting ...")
     models = [made for item in trained.items() for made in export(*item, data)]
-    _say(f"Cortex-{CORE.name}, {len(data.test)} recordings ...")
+    script.say(f"Cortex-{CORE.name}, {len(data.test)} recordings ...")
     (folder / "firmware").mkdir()
     return run(models, data.test.y, folder / "firmware")
 
@@ -232,28 +230,17 @@ def main(arguments: list[str] | None = None) -> None:
         InputError: an argument does not fit, or a tool is missing.
     """
     args = parser().parse_args(arguments)
-    if why := emulator.missing():
-        raise InputError(f"The firmware cannot be built and run: {why}.")
+    emulator.required()
     backends.start(args.backend)
-    from slimrnn.experiments.run import build, environment
+    from slimrnn.experiments.run import build
 
     settings = settings_of(args.data_dir, epochs=args.epochs, seed=args.seed)
     data = build.load(settings)
     with TemporaryDirectory() as folder:
         found = tell(settings, data, Path(folder))
-    about = environment.describe()
-    parts = {"Keras": about["keras"], about["backend"]: about["backend_version"]}
-    versions = [f"{k} {v}" for k, v in (parts | emulator.versions()).items()]
-    print(f"{table(found).markdown()}\nSeed {settings.seed}; {', '.join(versions)}.")
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    versions = script.versions(**emulator.versions())
+    print(f"{table(found).markdown()}\nSeed {settings.seed}; {versions}.")
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
-        main()
-    except InputError as error:
-        sys.exit(f"benchmarks.story: {error}")
+    script.run(main)

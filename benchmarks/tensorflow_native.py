@@ -3,15 +3,12 @@
 TensorFlow can call it only as a Python function inside the graph
 (``tf.numpy_function``). This measures that form against the engine that is used
 there, paired in one run, and shows what it cannot do.
-
-    python benchmarks/tensorflow_native.py
 """
 
-import argparse
-
-import train
-
-train.start("tensorflow")
+from benchmarks import fit, script
+from benchmarks.works import S
+from slimrnn import backends
+from slimrnn.cli import flags
 
 
 def native_layer(row):
@@ -24,7 +21,7 @@ def native_layer(row):
     from slimrnn import native
 
     variant = slimrnn.get(row)
-    shapes = variant.shapes(train.FEATURES, train.UNITS)
+    shapes = variant.shapes(S.features, S.units)
     names = list(shapes)
 
     def forward(x, *weights):
@@ -43,7 +40,7 @@ def native_layer(row):
     @tf.custom_gradient
     def run(x, *weights):
         h = tf.numpy_function(forward, [x, *weights], tf.float32)
-        h = tf.ensure_shape(h, (None, train.UNITS))
+        h = tf.ensure_shape(h, (None, S.units))
 
         def gradient(dh):
             kinds = [tf.float32] * len(names)
@@ -69,7 +66,7 @@ def failures(model):
     """What does not work with a Python function in the graph: name -> its error."""
     import tensorflow as tf
 
-    x, _ = train.batch()
+    x, _ = fit.batch()
     tried = {
         "compiled by XLA": lambda: tf.function(model, jit_compile=True)(x),
         "exported as LiteRT": lambda: tf.lite.TFLiteConverter.from_keras_model(
@@ -84,24 +81,38 @@ def failures(model):
             yield f"{name}: {type(error).__name__}: {str(error).strip()[:120]}"
 
 
+def parser():
+    """The command line."""
+    top = flags.Parser(
+        prog="python -m benchmarks.tensorflow_native", description=__doc__
+    )
+    top.add_argument(
+        "variants",
+        nargs="*",
+        metavar="VARIANT",
+        default=["LSTM6", "LSTM4", "LSTM10"],
+        help="such as LSTM6 (default: %(default)s)",
+    )
+    flags.flag(top, "--seconds", "N", "of measuring", 60, applied=True)
+    return top
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", nargs="+", default=["LSTM6", "LSTM4", "LSTM10"])
-    parser.add_argument("--rounds", type=int, default=20)
-    args = parser.parse_args()
+    """Print a line a layer, and what does not work."""
+    args = parser().parse_args()
+    backends.start("tensorflow")
     import keras
 
     import slimrnn
 
-    train.introduce("tensorflow")
-    layers = {train.BASELINE: keras.layers.LSTM(train.UNITS)}
-    for row in args.rows:
-        layers[f"{row} ops"] = slimrnn.layer(train.UNITS, row)
+    layers = {"keras.layers.LSTM": keras.layers.LSTM(S.units)}
+    for row in args.variants:
+        layers[f"{row} ops"] = slimrnn.layer(S.units, row)
         layers[f"{row} native"] = native_layer(row)
-    ready = {name: train.warm(train.model(layer)) for name, layer in layers.items()}
-    print("\n".join(train.table(train.measure(ready, args.rounds), {})))
-    print("\n".join(failures(ready[f"{args.rows[0]} native"])))
+    ready = {name: fit.model(layer) for name, layer in layers.items()}
+    fit.compare(ready, args.seconds)
+    print("\n".join(failures(ready[f"{args.variants[0]} native"])))
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

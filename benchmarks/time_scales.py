@@ -10,18 +10,16 @@ with the density T^-p from 1 to L.
 import collections
 import csv
 import itertools
-import os
 import statistics
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks import script
 from slimrnn import backends
 from slimrnn.cli import flags
-from slimrnn.errors import InputError
 from slimrnn.experiments.run.settings import Settings
 
 #: with gates that are constant, and with gates that have a bias for each unit
@@ -260,8 +258,4 @@ def main():
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
-        main()
-    except InputError as error:
-        sys.exit(f"benchmarks.time_scales: {error}")
+    script.run(main)

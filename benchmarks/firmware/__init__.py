@@ -60,8 +60,7 @@ def _check(args):
         )
     if args.results:
         return
-    if why := emulator.missing():
-        raise InputError(f"The firmware cannot be built and run: {why}.")
+    emulator.required()
     if args.json and not Path(args.json).absolute().parent.is_dir():
         raise InputError(
             f"--json {args.json} cannot be written: its folder does not exist."

@@ -18,6 +18,7 @@ import numpy as np
 
 from benchmarks.machine import cores
 from slimrnn.deploy.c.source import Source
+from slimrnn.errors import InputError
 
 SOURCES = Path(__file__).parents[2] / "tests" / "deploy" / "firmware"
 GCC, QEMU = "arm-none-eabi-gcc", "qemu-system-arm"
@@ -128,6 +129,12 @@ def missing() -> str:
         f"there is no {', '.join(absent)} here; on Debian and Ubuntu: apt-get install "
         f"--no-install-recommends {PACKAGES}"
     )
+
+
+def required() -> None:
+    """Refuses to go on where nothing can be built or run."""
+    if why := missing():
+        raise InputError(f"The firmware cannot be built and run: {why}.")
 
 
 def versions() -> dict[str, str]:
