@@ -9,11 +9,14 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from rich.console import Console
 
 from made_data import few_digits
 from products import some
 from slimrnn import cli
+from slimrnn.cli import front
 from slimrnn.experiments.analysis.choice import candidates, untested, verdict
+from slimrnn.experiments.analysis.summary import COSTS
 from slimrnn.experiments.run.store import Record, Run
 from slimrnn.experiments.sweep import choice, scheduler
 from slimrnn.experiments.sweep.choice import Choice
@@ -171,6 +174,16 @@ def test_the_verdict_says_how_sure_it_is(words):
     said = verdict(candidates(VERDICTS[words]))
     assert words in said
     assert said.count(".") - said.count("95 %.") == 1
+
+
+@pytest.mark.parametrize(("width", "columns"), [(200, 11), (100, 10), (80, 8)])
+def test_the_front_fits_the_screen(width, columns):
+    runs = VERDICTS["surely"]
+    for run in runs:
+        run.result.update(dict.fromkeys(COSTS, 12345), layer_parameters=4321)
+    table, *_ = front.parts(runs, (), width)
+    assert Console(width=1000).measure(table).maximum <= width
+    assert len(table.columns) == columns
 
 
 def own_data(folder):

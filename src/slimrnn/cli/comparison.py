@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from slimrnn.cli.console import plain
+from slimrnn.cli.console import fitting, plain
 from slimrnn.data.metrics import METRICS
 from slimrnn.errors import InputError
 from slimrnn.experiments.analysis import numbers
@@ -170,13 +169,11 @@ def outcome(run: Run) -> str:
 
 def _fitting(summary: Summary, width: int, seconds: bool) -> Table:
     """The fullest form of the table that fits the screen."""
-    console = Console(width=10_000)
     without = [name for name in _FIGURES if "seconds" in name] * (not seconds)
     without += ["model_parameters"] if summary.budget else _DEVICE
     without += ["int8"] * (not summary.has_int8)
-    layouts = [_comparison(summary, layout) for layout in _layouts(without)]
-    fits = (table for table in layouts if console.measure(table).maximum <= width)
-    return next(fits, layouts[-1])
+    layouts = (_comparison(summary, layout) for layout in _layouts(without))
+    return fitting(layouts, width)
 
 
 def _comparison(summary: Summary, layout: _Layout) -> Table:

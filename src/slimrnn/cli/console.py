@@ -7,7 +7,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,16 @@ def plain(*heads: str, gap: int = 1) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, gap, 0, 0))
     for head in heads:
         table.add_column(head)
+    return table
+
+
+def fitting(tables: Iterable[Table], width: int) -> Table:
+    """The first of the tables that fits the screen; if none does, the last."""
+    screen = Console(width=10_000)
+    table = plain()
+    for table in tables:
+        if screen.measure(table).maximum <= width:
+            break
     return table
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.markup import escape
 from rich.table import Table
 
-from slimrnn.cli.console import plain
+from slimrnn.cli.console import fitting, plain
 from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.choice import Candidate, candidates, verdict
@@ -21,23 +21,28 @@ from slimrnn.experiments.run.store import MODEL, REFUSED, Run
 from slimrnn.utils import files
 
 WINNER = "winner.keras"
-_HEADS = (
-    *("units", "int8\nvalidation", "int8\ntest", "float32\ntest", "param-\neters"),
-    *("flash", "RAM", "multiply\n-adds", "instruc-\ntions", "collapsed\nseeds"),
+#: what a screen that is too narrow leaves out, one after the other; front.csv has all
+_SPARED = (
+    *("multiply\n-adds", "float32\ntest", "param-\neters", "RAM", "instruc-\ntions"),
 )
 
 
-def parts(runs: Sequence[Run], refused: Sequence[str]) -> Iterator[Table | str]:
+def parts(
+    runs: Sequence[Run], refused: Sequence[str], width: int
+) -> Iterator[Table | str]:
     """What is printed: the front and the finalists, what was refused, the verdict.
 
     Args:
         runs: of a choice.
         refused: sentences: what no number of units brings within the budget.
+        width: of the screen.
     """
     found = candidates(runs)
     shown = [each for each in found if each.on_front or each.is_finalist]
     if shown:
-        yield _table(shown, metric_of(runs))
+        columns = _columns(shown, metric_of(runs))
+        left_out = (_SPARED[:count] for count in range(len(_SPARED) + 1))
+        yield fitting((_table(columns, heads) for heads in left_out), width)
         points = plural(max(each.tries for each in found), "point")
         yield (
             f"{plural(len(found), 'variant')}, {points} of each; chosen by validation "
@@ -54,27 +59,41 @@ def parts(runs: Sequence[Run], refused: Sequence[str]) -> Iterator[Table | str]:
     yield escape(verdict(found))
 
 
-def _table(shown: Sequence[Candidate], metric: str) -> Table:
-    table = plain()
-    table.add_column("variant", no_wrap=True)
-    for head in _HEADS:
-        table.add_column(head, justify="right", no_wrap=True)
+def _columns(shown: Sequence[Candidate], metric: str) -> dict[str, list[str]]:
+    """The cells below each head."""
     least = METRICS[metric].decimals
 
-    def text(spread: Spread) -> str:
-        return numbers.spread(spread, least)
+    def score(spread: Spread, known: bool = True) -> str:
+        return numbers.spread(spread, least) if known else ""
 
-    for each in shown:
-        tested = [text(each.int8), text(each.float32)] if each.is_finalist else ["", ""]
-        table.add_row(
-            escape(each.variant) + " *" * each.on_front,
-            str(each.settings.get("units")),
-            text(each.validation),
-            *tested,
-            f"{each.parameters:,}",
-            *(f"{number:,}" for number in each.costs.values()),
-            f"{each.collapsed} of {len(each.runs)}",
+    def cost(each: Candidate, name: str) -> str:
+        return f"{each.costs[name]:,}" if name in each.costs else ""
+
+    columns: dict[str, Callable[[Candidate], str]] = {
+        "variant": lambda each: escape(each.variant) + " *" * each.on_front,
+        "units": lambda each: str(each.settings.get("units")),
+        "int8\nvalidation": lambda each: score(each.validation),
+        "int8\ntest": lambda each: score(each.int8, each.is_finalist),
+        "float32\ntest": lambda each: score(each.float32, each.is_finalist),
+        "param-\neters": lambda each: f"{each.parameters:,}",
+        "flash": lambda each: cost(each, "flash"),
+        "RAM": lambda each: cost(each, "ram"),
+        "multiply\n-adds": lambda each: cost(each, "macs"),
+        "instruc-\ntions": lambda each: cost(each, "instructions"),
+        "collapsed\nseeds": lambda each: f"{each.collapsed} of {len(each.runs)}",
+    }
+    return {head: list(map(cell, shown)) for head, cell in columns.items()}
+
+
+def _table(columns: Mapping[str, list[str]], left_out: Collection[str]) -> Table:
+    table = plain()
+    kept = {head: cells for head, cells in columns.items() if head not in left_out}
+    for head in kept:
+        table.add_column(
+            head, justify="left" if head == "variant" else "right", no_wrap=True
         )
+    for row in zip(*kept.values(), strict=True):
+        table.add_row(*row)
     return table
 
 

@@ -219,7 +219,7 @@ def show(
     if runs[0].path == path:  # the one trial of all
         screen.print(comparison.outcome(runs[0]), markup=False)
     elif study.minutes:
-        for part in front.parts(runs, study.notes):
+        for part in front.parts(runs, study.notes, screen.width):
             screen.print(part)
     else:
         for part in comparison.comparison(runs, screen.width, not measured):
