@@ -19,7 +19,7 @@ Array = np.ndarray
 ACTIVATIONS = (*CELL_ACTIVATIONS, "softmax")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Layer(Data):
     """What all kinds of layers have."""
 
@@ -27,6 +27,16 @@ class Layer(Data):
 
     def __str__(self) -> str:
         return f"{self.name} ({type(self).__name__})"
+
+    def __repr__(self) -> str:
+        sizes = f"{self.inputs} to {self.outputs}, {self.parameters:,} parameters"
+        return f"<{self.kind} {self.name}: {sizes}>"
+
+    @property
+    def kind(self) -> str:
+        """What it is called: the variants of a recurrent layer, or its class."""
+        variants = [each.cell.variant.name for each in self.recurrent()]
+        return ", ".join(variants) or type(self).__name__
 
     @property
     def inputs(self) -> int:
@@ -82,7 +92,7 @@ class Layer(Data):
         return ()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AsWide(Layer):
     """A layer of ``width`` numbers, in and out."""
 

@@ -12,7 +12,7 @@ from slimrnn.ir.over_time import OfWindow
 from slimrnn.utils import checks
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model(Data):
     """A chain of layers. Two models are equal where all that they say is.
 
@@ -33,6 +33,9 @@ class Model(Data):
         >>> import numpy as np
         >>> from slimrnn.ir.layers import Dense
         >>> head = Dense("head", np.ones((3, 2), "float32"), activation="softmax")
+        >>> Model("small", (head,))
+        <Model small:
+          <Dense head: 3 to 2, 6 parameters>>
         >>> Model("small", (head,)) == Model("small", (head,))
         True
         >>> Model("small", (head, head))
@@ -67,17 +70,15 @@ from head (Dense).
                 f"The model {self.name} has no output for each step to flatten."
             )
 
+    def __repr__(self) -> str:
+        return "\n  ".join((f"<Model {self.name}:", *map(repr, self.layers))) + ">"
+
     def _repr_html_(self) -> str:
         from slimrnn.utils.markup import table
 
         rows = [
-            (
-                layer.name,
-                ", ".join(each.cell.variant.name for each in layer.recurrent())
-                or type(layer).__name__,
-                *(layer.inputs, layer.outputs, layer.parameters),
-            )
-            for layer in self.layers
+            (each.name, each.kind, each.inputs, each.outputs, each.parameters)
+            for each in self.layers
         ]
         return table(("layer", "kind", "in", "out", "parameters"), *rows)
 

@@ -18,7 +18,7 @@ MERGES = ("concat", "sum", "mul", "ave")
 POOLS = ("average", "max", "last")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Pool(AsWide):
     """One output for all steps: ``how``, one of :data:`POOLS`, of each number.
 
@@ -93,7 +93,7 @@ class OfWindow(Layer):
         return f"{self.name} looks {self.after} steps ahead, as padding='same' does"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LocalPool(OfWindow, AsWide):
     """``how``, average or max, of each number in ``taps`` steps.
 
@@ -124,7 +124,7 @@ class LocalPool(OfWindow, AsWide):
         return super().why_no_step
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Conv1D(OfWindow):
     """A convolution over time.
 
@@ -187,7 +187,7 @@ class Conv1D(OfWindow):
         return Dense(self.name, flat, self.bias, self.activation)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Recurrent(Layer):
     """A recurrent layer: one direction.
 
@@ -241,7 +241,7 @@ class Recurrent(Layer):
         return (self,)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Bidirectional(Layer):
     """Two layers over the same steps, the second one backwards.
 

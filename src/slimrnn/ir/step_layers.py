@@ -12,7 +12,7 @@ from slimrnn.utils import checks
 LEAST_EPSILON = 1e-12
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Embedding(Layer):
     """``y = table[index]``; index 0 masks a step where ``mask_zero`` is set.
 
@@ -38,7 +38,7 @@ class Embedding(Layer):
         return self.mask_zero
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Masking(AsWide):
     """A step whose features all equal ``value`` is skipped."""
 
@@ -53,7 +53,7 @@ class Masking(AsWide):
         return True
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Activation(AsWide):
     """A function of each number; of all of them for softmax."""
 
@@ -64,7 +64,7 @@ class Activation(AsWide):
         one_of(f"The layer {self} has the activation", self.activation, ACTIVATIONS)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scaled(Layer):
     """A layer with a ``scale`` and an ``offset`` for each number, both (m,)."""
 
@@ -81,12 +81,12 @@ class Scaled(Layer):
         return len(self.scale)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Affine(Scaled):
     """``y = scale * x + offset``: Rescaling and Normalization."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LayerNormalization(Scaled):
     """``y = scale * (x - mean) / sqrt(variance + epsilon) + offset``, of each step."""
 
@@ -99,7 +99,7 @@ class LayerNormalization(Scaled):
         checks.check(f"epsilon of {self}", self.epsilon, fits, what)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Skip(Layer):
     """``y = x + scale * input[:n]``, where ``input`` is the model's.
 
@@ -116,7 +116,7 @@ class Skip(Layer):
         return len(self.scale)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dense(Layer):
     """``y = activation(x kernel + bias)``, at each step where there are steps.
 
