@@ -129,6 +129,22 @@ def test_gradients_of_both_ways_to_compute_are_the_same():
         assert_near(*found, 1e-5)
 
 
+def test_gradients_of_each_sample_by_torch_func():
+    layer = ours.SlimLSTM(M, N, variant="LSTM5", batch_first=True)
+    weights = {name: each.detach() for name, each in layer.named_parameters()}
+    x = draw(B, T, M)
+
+    def loss(weights, one):
+        return (torch.func.functional_call(layer, weights, one[None])[0] ** 2).sum()
+
+    found = torch.func.vmap(torch.func.grad(loss), (None, 0))(weights, x)
+    for i, one in enumerate(x):
+        layer.zero_grad()
+        loss(dict(layer.named_parameters()), one).backward()
+        for name, each in layer.named_parameters():
+            assert_near([found[name][i]], [each.grad], 1e-5)
+
+
 def test_it_is_saved_compiled_and_exported(tmp_path):
     layer = ours.SlimLSTM(M, N, num_layers=2, variant="LSTM5", batch_first=True)
     again = ours.SlimLSTM(M, N, num_layers=2, variant="LSTM5", batch_first=True)

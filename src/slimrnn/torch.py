@@ -1,8 +1,8 @@
 """Slim layers for PyTorch, in the place of ``torch.nn.LSTM`` and ``torch.nn.GRU``.
 
 They are called as those are and return what those return; no Keras is imported. On the
-CPU, float32 goes through the library in C; on any other device, in any other type, and
-without the library, torch computes step by step.
+CPU, float32 goes through the library in C; on any other device, in any other type,
+within ``torch.func`` and without the library, torch computes step by step.
 """
 
 from __future__ import annotations
@@ -325,7 +325,9 @@ def run(
                 f"received {dtype}."
             )
     single = set(dtypes.values()) == {torch.float32}
-    if of_cpu and single and not library.find()[1]:
+    # torch.func's grad, vmap, jvp look into operations, which C does not let them.
+    transformed = torch._C._are_functorch_transforms_active()
+    if of_cpu and single and not transformed and not library.find()[1]:
         from slimrnn.native.torch import run as native_run
 
         outputs, last = native_run(cell, arrays, True)
