@@ -6,18 +6,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from benchmarks import machine, report
+from benchmarks import machine, report, side_by_side
 from benchmarks.measure import measure
 from benchmarks.peers import PEERS, driver
 from benchmarks.processes import Processes
 from benchmarks.results import Results, read
 from benchmarks.verdicts import judge, name
 from benchmarks.works import chosen, works
-from slimrnn import backends
+from slimrnn import backends, native
 from slimrnn.cli.console import console
 from slimrnn.errors import InputError
 from slimrnn.experiments.run import store
-from slimrnn.utils.checks import whole
+from slimrnn.utils.checks import known, whole
 
 ROUNDS, QUICK = 20, 3
 PICTURES = (".png", ".pdf", ".svg")
@@ -33,20 +33,17 @@ def run(args, folder):
     """
     _check(args)
     if args.results:
-        results = read(Path(args.results))
-        _show(results, args.markdown)
-        _draw(results, args.plot and Path(args.plot))
-        return _sane(results)
+        return _again([read(Path(file)) for file in args.results], args)
     rounds = args.rounds or (QUICK if args.quick else ROUNDS)
     planned = chosen(works(_backends(args.backend), args.what), args.only)
     if not (args.json and args.plot):
         store.make_folder(folder)
     results, code = Results({"command": args.line, "rounds": rounds}), 0
-    results.about |= machine.environment()
+    results.about |= machine.environment() | {"isa": args.isa or _best_isa()}
     _say("\n".join(report.introduction(results)[:1]))
     watch = machine.Watch()
     extra = {driver.DATA: str(Path(args.data_dir).resolve())} if args.data_dir else {}
-    with Processes(PEERS, extra) as processes, _Progress() as progress:
+    with Processes(PEERS, extra, args.isa) as processes, _Progress() as progress:
         try:
             measure(planned, rounds, processes, watch, results, progress)
         except KeyboardInterrupt:
@@ -61,6 +58,25 @@ def run(args, folder):
     _say(f"All numbers: {written}")
     _draw(results, Path(args.plot) if args.plot else folder / "bench.png")
     return code or _sane(results)
+
+
+def _again(several, args):
+    """Show what earlier runs wrote: a run as it was, or several side by side."""
+    if len(several) == 1:
+        _show(several[0], args.markdown)
+        _draw(several[0], args.plot and Path(args.plot))
+    elif args.plot:
+        raise InputError("--plot draws one run: give --results one file.")
+    elif args.markdown:
+        print(side_by_side.markdown(several))
+    else:
+        console().print(side_by_side.table(several))
+    return max(map(_sane, several))
+
+
+def _best_isa():
+    """The instruction set that the native engine chooses; empty where it is none."""
+    return "" if native.reason() else native.isa()
 
 
 def _sane(results):
@@ -80,6 +96,8 @@ def _check(args):
     """Refuse now what would only be noticed when all is measured."""
     if args.rounds is not None:
         whole("number of rounds", args.rounds, least=1)
+    if args.isa is not None:
+        known("instruction set", args.isa, native.isas())
     if args.data_dir is not None and not Path(args.data_dir).is_dir():
         raise InputError(
             f"The folder of data {args.data_dir!r} does not exist: --data-dir takes a "

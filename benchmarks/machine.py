@@ -49,6 +49,17 @@ def environment():
     }
 
 
+def short(about):
+    """A machine in a few words, from what :func:`environment` and a run say of it.
+
+    Example:
+        >>> short({"processor": "AMD EPYC", "cores": 2, "isa": "avx2"})
+        'AMD EPYC, 2 cores, avx2'
+    """
+    isa = f", {about['isa']}" if about.get("isa") else ""
+    return f"{about['processor']}, {about['cores']} cores{isa}"
+
+
 def load():
     """The mean number of running processes in the last minute; None if unknown."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None

@@ -28,6 +28,7 @@ class Process:
     Args:
         peer: what it runs.
         extra: variables of its environment, besides the peer's.
+        isa: the instruction set that the native engine is to use; None: the best.
 
     Attributes:
         pid: the process.
@@ -37,14 +38,14 @@ class Process:
         Failed: it could not start.
     """
 
-    def __init__(self, peer, extra=None):
+    def __init__(self, peer, extra=None, isa=None):
         missing = peer.missing()
         if missing:
             raise Failed(missing)
         self._ending = ""
         # Open as long as the process is; closed by close().
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
-        told = {"module": peer.module, "options": dict(peer.options)}
+        told = {"module": peer.module, "options": dict(peer.options), "isa": isa}
         self._process: Any = subprocess.Popen(
             # Without the script's folder in front of what it imports.
             [sys.executable, "-P", WORKER, json.dumps(told)],
@@ -144,11 +145,13 @@ class Processes:
     Args:
         peers: what there is, by name.
         extra: variables for the environment of all.
+        isa: as for a process.
     """
 
-    def __init__(self, peers, extra=None):
+    def __init__(self, peers, extra=None, isa=None):
         self.peers = peers
         self.extra = extra
+        self.isa = isa
         self.versions = {}
         self._found = {}  # a worker, or why there is none
 
@@ -181,7 +184,7 @@ class Processes:
             found = None  # it is tried again: another row may run
         if found is None:
             try:
-                found = Process(self.peers[name], self.extra)
+                found = Process(self.peers[name], self.extra, self.isa)
                 self.versions |= found.versions
             except Failed as error:
                 found = error

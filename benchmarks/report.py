@@ -12,6 +12,7 @@ from benchmarks.verdicts import judge, name, ratios
 from benchmarks.works import works
 from slimrnn.backends import BACKENDS
 
+TASKS = {"fit64": "fit of 64 batches"}
 TITLES = {work.name: work.title for work in works(BACKENDS)}
 
 
@@ -20,7 +21,7 @@ def introduction(results):
     about = results.about
     versions = about.get("versions", {})
     return [
-        f"{about['processor']}, {about['cores']} cores, Python {about['python']}",
+        f"{machine.short(about)}, Python {about['python']}",
         ", ".join(f"{k} {v}" for k, v in sorted(versions.items())),
     ]
 
@@ -62,34 +63,33 @@ def _targets(verdicts):
             continue
         if work and verdict.target is not target:
             table.add_section()
-        title = _title(verdict.ours)
-        table.add_row(title if title != work else "", *_cells(verdict))
-        work, target = title, verdict.target
+        of = title(verdict.ours)
+        table.add_row(of if of != work else "", *_cells(verdict))
+        work, target = of, verdict.target
     return table
 
 
-def _title(timing):
-    title = TITLES[timing.work]
+def title(timing):
+    """What was done, as a table's first column says it."""
     shape = timing.case.shape
     if timing.work == "small":
-        return f"{timing.case.task}, T={shape.steps}, n={shape.units}"
+        task = TASKS.get(timing.case.task, timing.case.task)
+        return f"{task}, T={shape.steps}, n={shape.units}"
     if timing.work == "keras":
         return "train_on_batch at S" if timing.case.task == "fit" else "forward at S"
-    return title
+    return TITLES[timing.work]
 
 
 def _cells(verdict):
     ours, peer = verdict.ours, verdict.peer
-    show = "{:.0%}" if verdict.target.get("share") else "{:.2f}"
-    found = " / ".join(map(show.format, verdict.ratios or ()))
     color = "green" if verdict.is_met else "bold red"
     return (
         name(ours),
         _ms(ours.best),
         _ms(ours.middle),
-        name(peer) if peer else "at most",
-        _ms(peer.best) if peer else "",
-        found,
+        name(peer),
+        _ms(peer.best),
+        verdict.found,
         verdict.wanted,
         f"[{color}]{verdict.said}[/]",
     )
@@ -112,7 +112,7 @@ def _times(work, timings):
     """A table a task and shape: rows against peers, the minimum of each."""
     tasks = defaultdict(list)
     for timing in timings:
-        if timing.case.task not in ("floor", "product"):
+        if timing.case.task not in ("floor", "product", "reading"):
             tasks[timing.case.task, timing.case.shape].append(timing)
     for (task, shape), some in tasks.items():
         peers = list(dict.fromkeys(t.case.peer for t in some))
@@ -160,7 +160,7 @@ def markdown(results):
             continue
         seen.add(key)
         beside = (name(control), _times_faster(ours, control)) if control else ("", "")
-        found = (_title(ours), name(ours), name(peer), _times_faster(ours, peer))
+        found = (title(ours), name(ours), name(peer), _times_faster(ours, peer))
         lines.append(f"| {' | '.join((*found, *beside))} |")
     if not seen:
         return "Nothing was measured that the short table shows."

@@ -38,31 +38,34 @@ class Verdict:
         return ratios(self.ours, self.peer)
 
     @property
-    def worst(self) -> float:
-        """The number that has to keep to the target."""
-        if "limit_us" in self.target:
-            return 1e6 * self.ours.middle
-        return min(self.ratios or (0.0,))
+    def found(self) -> str:
+        """The two ratios as the table shows them."""
+        if self.ratios is None:
+            return ""
+        if "most" in self.target:
+            return " / ".join(f"{1 / ratio:.2f}" for ratio in self.ratios)
+        show = "{:.0%}" if self.target.get("share") else "{:.2f}"
+        return " / ".join(map(show.format, self.ratios))
 
     @property
     def is_met(self) -> bool:
         """Whether the target is met, by the minimum and by the median."""
-        wanted = self.target.get("limit_us", self.target.get("target"))
-        return self._keeps(wanted) and not self.is_impossible
+        least = 1 / self.target["most"] if "most" in self.target else None
+        return self._keeps(least or self.target["target"]) and not self.is_impossible
 
     @property
     def is_stretched(self) -> bool:
         """Whether the stretch is met too."""
         return "stretch" in self.target and self._keeps(self.target["stretch"])
 
-    def _keeps(self, wanted) -> bool:
-        is_limit = "limit_us" in self.target
-        return self.worst <= wanted if is_limit else self.worst >= wanted
+    def _keeps(self, least) -> bool:
+        return min(self.ratios or (0.0,)) >= least
 
     @property
     def is_impossible(self) -> bool:
         """Whether more than the whole was reached: then the whole was not measured."""
-        return bool(self.target.get("share")) and max(self.ratios or (0.0,)) > 1
+        whole = self.target.get("share") or "most" in self.target
+        return bool(whole) and max(self.ratios or (0.0,)) > 1
 
     @property
     def said(self) -> str:
@@ -79,8 +82,8 @@ class Verdict:
     def wanted(self) -> str:
         """The target as the table shows it."""
         target = self.target
-        if "limit_us" in target:
-            return f"{target['limit_us']:g} µs"
+        if "most" in target:
+            return f"at most {target['most']:g}x"
         show = "{:.0%}" if target.get("share") else "{:g}x"
         both = [target["target"], *([target["stretch"]] if "stretch" in target else [])]
         return " / ".join(map(show.format, both))
@@ -142,5 +145,6 @@ def name(timing: Timing) -> str:
     return {
         "floor": "products at the peak",
         "product": "recurrent product",
+        "reading": "reading its weights once",
         "inside": f"{timing.case.row}, inside C",
     }.get(timing.case.task) or title(timing.case.peer, timing.case.row)

@@ -1,6 +1,6 @@
 """The process of one peer: obeys, one JSON line after the other.
 
-    python worker.py '{"module": "benchmarks.peers.torch_nn", "options": {}}'
+    python worker.py '{"module": "benchmarks.peers.torch_nn", "options": {}, "isa": ""}'
 
 - ``{"do": "prepare", "case": {...}, "name": ...}``: build it, warm it up, and keep the
   fastest of the ways to run it.
@@ -22,6 +22,7 @@ import threading
 import time
 
 from benchmarks.works import Case
+from slimrnn import native
 
 #: An iteration faster than this is run once before it is timed (its data is in the
 #: caches, its threads are awake) ...
@@ -176,6 +177,8 @@ def main():
         module = importlib.import_module(peer["module"])
         worker = Worker(module)
         versions = module.start(**peer["options"])
+        if peer["isa"]:
+            native.use_isa(peer["isa"])
         gc.freeze()  # what was imported stays: no need to look at it again
         return {"versions": versions}
 

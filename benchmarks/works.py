@@ -23,6 +23,7 @@ class Shape(NamedTuple):
 S = Shape(32, 500, 32, 100)  # the shape of the targets
 LONG = Shape(8, 8192, 32, 100)
 SMALL = (Shape(32, 28, 28, 50), Shape(32, 28, 28, 100))  # rows of MNIST
+FITTED = (Shape(32, 8, 8, 64), Shape(32, 28, 28, 64))  # rows of digits, of MNIST
 STEP = Shape(1, 1, 32, 100)
 
 MATRIX_ROWS = ("LSTM3", "LSTM4", "LSTM5", "LSTM4a", "LSTM5a", "LSTM6")
@@ -46,9 +47,10 @@ class Case:
         peer: the process that runs it, a key of ``peers.PEERS``.
         row: which layer.
         task: what an iteration is: ``"train"`` and ``"forward"`` of the bare
-            function, ``"fit"`` (``train_on_batch``) and ``"predict"`` of a Keras
-            model, a ``"step"`` from Python or ``"inside"`` C, a part of an
-            ``"epoch"`` of the driver, the ``"floor"`` of the products.
+            function, ``"fit"`` (``train_on_batch``), ``"fit64"`` (``fit``, of 64
+            batches) and ``"predict"`` of a Keras model, a ``"step"`` from Python or
+            ``"inside"`` C, a part of an ``"epoch"`` of the driver, the ``"floor"`` of
+            the products, the ``"reading"`` of the weights.
         shape: the sizes.
     """
 
@@ -104,7 +106,7 @@ def works(backends, variants=()):
         Work("train", "training at S", (_train(engines, backends),)),
         Work("forward", "forward at S", (_forward(engines, backends),)),
         Work("long", "training, T=8192", (_long(engines),)),
-        Work("small", "small shapes", _small(engines)),
+        Work("small", "small shapes", _small(engines, backends)),
         Work("keras", "in a Keras model", tuple(_keras(b) for b in backends)),
         Work("stream", "one step at B=1", (_stream(),)),
         Work("driver", "the driver on IMDB", tuple(_driver(b) for b in backends)),
@@ -171,8 +173,16 @@ def _long(engines):
     return tuple(cases)
 
 
-def _small(engines):
-    return tuple(
+def _small(engines, backends):
+    fits = tuple(
+        tuple(
+            _cases("keras-jax", ("LSTM",), "fit64", shape)
+            + _cases("native-jax", SWEPT, "fit64", shape)
+        )
+        for shape in FITTED
+        if "jax" in backends
+    )
+    return fits + tuple(
         tuple(case for peer in engines for case in _cases(peer, ROWS, task, shape))
         for shape in SMALL
         for task in ("train", "forward")
@@ -193,6 +203,7 @@ def _stream():
     cases = _cases("onnx", ("LSTM",), "step", STEP)
     for task in ("step", "inside"):
         cases += _cases("stream", ("LSTM", *MATRIX_ROWS, *VECTOR_ROWS), task, STEP)
+    cases += _cases("numpy", ("LSTM", *MATRIX_ROWS, *VECTOR_ROWS), "reading", STEP)
     return tuple(cases)
 
 

@@ -13,7 +13,8 @@ def start():
 
 
 def build(case):
-    return {"train": train, "forward": forward}.get(case.task, limit)(case)
+    ways = {"train": train, "forward": forward, "reading": reading}
+    return ways.get(case.task, limit)(case)
 
 
 def forward(case):
@@ -55,3 +56,17 @@ def limit(case):
 
     seconds()  # builds the library
     return {f"{cores} threads": Call(seconds, tells=True)}
+
+
+def reading(case):
+    """The time in which one core reads a row's weights once, as a step has to."""
+    from slimrnn.native import isa
+
+    _, _, m, n = case.shape
+    floats = case.variant.parameters(m, n)
+
+    def seconds():
+        return 4 * floats / roofline.reading_rate(isa(), floats)
+
+    seconds()
+    return {"1 thread": Call(seconds, tells=True)}

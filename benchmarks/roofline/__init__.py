@@ -6,6 +6,7 @@ wheel has it.
 
 import ctypes
 import functools
+import hashlib
 import os
 import shutil
 import subprocess
@@ -16,7 +17,9 @@ ROOT = Path(__file__).parents[2]
 
 def _folder():
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache, "slimrnn", "roofline")
+    # CMake refuses a folder that another clone has built in.
+    clone = hashlib.sha256(bytes(ROOT)).hexdigest()[:12]
+    return Path(cache, "slimrnn", "roofline", clone)
 
 
 def build(folder):
@@ -43,7 +46,9 @@ def _library():
     library = ctypes.CDLL(str(build(_folder())))
     library.roofline_peak.argtypes = (ctypes.c_char_p, ctypes.c_int)
     library.roofline_product.argtypes = (ctypes.c_char_p, *3 * (ctypes.c_int,))
-    library.roofline_peak.restype = library.roofline_product.restype = ctypes.c_double
+    library.roofline_reading.argtypes = (ctypes.c_char_p, ctypes.c_int64)
+    for name in ("peak", "product", "reading"):
+        getattr(library, f"roofline_{name}").restype = ctypes.c_double
     return library
 
 
@@ -55,3 +60,8 @@ def peak_flops(isa, threads):
 def product_flops(isa, threads, rows=8, units=100):
     """FLOP/s of the recurrent product h U, (rows, units) times (units, units)."""
     return _library().roofline_product(isa.encode(), threads, rows, units)
+
+
+def reading_rate(isa, floats):
+    """Bytes/s at which a core reads so many floats from where they come to lie."""
+    return _library().roofline_reading(isa.encode(), floats)

@@ -24,6 +24,7 @@ typedef struct {
   const roofline_kernels *kernels;
   double rates[MOST_THREADS];
   int rows, units;
+  int64_t floats;
 } measure;
 
 static double over_all_threads(measure *m, const char *isa, int threads,
@@ -65,6 +66,22 @@ static void do_products(void *shared, int64_t task) {
   slim_release(memory);
 }
 
+static void do_reading(void *shared, int64_t task) {
+  measure *m = shared;
+  const size_t size = (m->floats + PADDING) * sizeof(float);
+  float *memory = slim_acquire(size);
+  m->rates[task] = 0;
+  if (!memory) return;
+  memset(memory, 0, size);
+  double done = 0, start = slim_seconds(), now;
+  do {
+    done += m->kernels->reading(memory, m->floats, 1000);
+    now = slim_seconds();
+  } while (now - start < MEASURE_SECONDS);
+  m->rates[task] = done / (now - start);
+  slim_release(memory);
+}
+
 /* FLOP/s of all threads together; 0: there is no such instruction set. */
 SLIM_API double roofline_peak(const char *isa, int threads) {
   measure m = {0};
@@ -75,4 +92,10 @@ SLIM_API double roofline_peak(const char *isa, int threads) {
 SLIM_API double roofline_product(const char *isa, int threads, int rows, int units) {
   measure m = {.rows = rows, .units = units};
   return over_all_threads(&m, isa, threads, do_products);
+}
+
+/* Bytes/s at which a thread reads so many floats again and again, wherever they lie. */
+SLIM_API double roofline_reading(const char *isa, int64_t floats) {
+  measure m = {.floats = floats};
+  return over_all_threads(&m, isa, 1, do_reading);
 }

@@ -36,7 +36,9 @@ def add(commands: Any) -> None:
         epilog="Examples:\n  slimrnn bench --quick --only train\n"
         "  slimrnn bench --only 'train/*LSTM6*' 'train/torch*' --backend jax\n"
         "  slimrnn bench --data-dir ~/data --json mine.json\n"
-        "  slimrnn bench --results mine.json --markdown\n  slimrnn bench firmware",
+        "  slimrnn bench --results mine.json --markdown\n"
+        "  slimrnn bench --isa avx2 --json avx2.json\n"
+        "  slimrnn bench --results mine.json avx2.json\n  slimrnn bench firmware",
     )
     command.add_argument(
         "what",
@@ -73,6 +75,12 @@ def add(commands: Any) -> None:
         "that is installed)",
     )
     command.add_argument(
+        "--isa",
+        metavar="NAME",
+        help="instruction set that the native engine is to use, such as avx2, of those "
+        "that `slimrnn doctor` shows; the peers keep their best (default: the best)",
+    )
+    command.add_argument(
         "--data-dir",
         metavar="DIR",
         help="folder that holds imdb.npz, for driver (default: driver is left out)",
@@ -85,7 +93,9 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--results",
         metavar="FILE.json",
-        help="show what an earlier run wrote, and measure nothing (default: measure)",
+        nargs="+",
+        help="show what an earlier run wrote, or several side by side, and measure "
+        "nothing (default: measure)",
     )
     where = "of --out"
     command.add_argument(
