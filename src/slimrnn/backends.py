@@ -23,6 +23,12 @@ BACKENDS = ("jax", "torch", "tensorflow")
 _shows_all = "TF_CPP_MIN_LOG_LEVEL" in os.environ  # the user has set a level
 #: What Keras imports for its wrappers and galleries, which no command has a use for.
 _UNUSED = ("matplotlib", "sklearn")
+#: Where JAX keeps what it compiled, and that all of it is worth being kept.
+_PROGRAMS = "JAX_COMPILATION_CACHE_DIR"
+_ALL_PROGRAMS = {
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
 
 
 @dataclass(frozen=True)
@@ -78,16 +84,25 @@ def choose(wanted: str | None = None) -> Choice:
 
 
 class _WithoutUnused(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Halves the time of importing Keras: some modules fail while it lasts."""
+    """Halves the time of importing Keras: some modules fail while it lasts.
+
+    TensorFlow always does where another backend runs: Keras would import it, if it is
+    installed, to tell that nothing is a tensor of it.
+    """
 
     def find_spec(
         self, name: str, path: object = None, target: object = None
     ) -> importlib.machinery.ModuleSpec | None:
         """Finds what is not used, as it is for whoever only asks."""
         begun = sys.modules.get("keras")
-        if name in _UNUSED and begun and not hasattr(begun, "__version__"):
-            return importlib.machinery.ModuleSpec(name, self)
-        return None
+        if name == "tensorflow":
+            other = os.environ.get("KERAS_BACKEND") != name
+            found = importlib.machinery.PathFinder.find_spec(name)
+            unused = bool(begun and other and found)
+        else:
+            begins = bool(begun and not hasattr(begun, "__version__"))
+            unused = name in _UNUSED and begins
+        return importlib.machinery.ModuleSpec(name, self) if unused else None
 
     def exec_module(self, module: types.ModuleType) -> None:
         """Refuses it, as if it were not installed."""
@@ -109,6 +124,25 @@ def start(wanted: str | None = None) -> Choice:
     if not any(isinstance(finder, _WithoutUnused) for finder in sys.meta_path):
         sys.meta_path.insert(0, _WithoutUnused())
     return choice
+
+
+@contextlib.contextmanager
+def shared_programs() -> Iterator[None]:
+    """Has this process, and those it begins meanwhile, share what JAX compiles.
+
+    It is for processes of our own, before JAX is imported. Where the user has named a
+    folder for that, it is the user's.
+    """
+    if _PROGRAMS in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="slimrnn-") as folder:
+        os.environ.update({_PROGRAMS: folder, **_ALL_PROGRAMS})
+        try:
+            yield
+        finally:
+            for name in (_PROGRAMS, *_ALL_PROGRAMS):
+                del os.environ[name]
 
 
 def settle() -> None:

@@ -153,9 +153,12 @@ def measure(
             found[title] = {k: make(model, one, batch) for k, model in models.items()}
         except (_Cannot, InputError):
             continue
-    return {
-        title: in_turns(calls, seconds / len(found)) for title, calls in found.items()
-    }
+    times: dict[str, dict[str, Time]] = {}
+    ends = time.perf_counter() + seconds
+    for title, calls in found.items():  # what one leaves of its share, others have
+        share = (ends - time.perf_counter()) / (len(found) - len(times))
+        times[title] = in_turns(calls, share)
+    return times
 
 
 def is_quiet(times: Mapping[str, Mapping[str, Time]]) -> bool:

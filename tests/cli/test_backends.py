@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import re
 import sys
 import types
@@ -72,6 +73,37 @@ def test_keras_is_imported_without_what_no_command_uses(monkeypatch):
             importlib.import_module(name)
     keras.__version__ = "3"  # which it has at its end
     assert importlib.util.find_spec("matplotlib")
+
+
+@pytest.mark.backend_free
+def test_tensorflow_is_imported_by_its_own_backend_alone(monkeypatch, tmp_path):
+    """To Keras on another one it is not installed; who only asks is told that it is."""
+    finder = backends._WithoutUnused()
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    monkeypatch.setitem(sys.modules, "keras", types.ModuleType("keras"))
+    monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setattr(sys, "path", [])
+    assert finder.find_spec("tensorflow") is None
+    (tmp_path / "tensorflow.py").touch()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert importlib.util.find_spec("tensorflow")
+    with pytest.raises(ModuleNotFoundError, match="not wanted in Keras"):
+        importlib.import_module("tensorflow")
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    assert finder.find_spec("tensorflow") is None
+
+
+@pytest.mark.backend_free
+def test_what_is_compiled_is_shared_in_a_folder_that_does_not_stay(monkeypatch):
+    monkeypatch.delenv(backends._PROGRAMS, raising=False)
+    with backends.shared_programs():
+        folder = os.environ[backends._PROGRAMS]
+        assert os.path.isdir(folder)
+        with backends.shared_programs():  # one that somebody has named
+            assert os.environ[backends._PROGRAMS] == folder
+    assert backends._PROGRAMS not in os.environ
+    assert not os.path.exists(folder)
 
 
 @pytest.mark.backend_free

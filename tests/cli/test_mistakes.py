@@ -30,6 +30,7 @@ MISTAKES = {
     "nan as rate": (["compare", "--learning-rate", "nan"], ["nan", "above 0"]),
     "infinite rate": (["compare", "--learning-rate", "inf"], ["inf", "above 0"]),
     "batch twice": (["train", "LSTM6", "8", "--batch-size", "9"], ["twice", "8", "9"]),
+    "no workers": (["compare", "--workers", "0"], ["workers", "0", "1 or more"]),
     "no seeds": (["compare", "--seeds", "0"], ["number of seeds", "0", "1 or more"]),
     "negative seed": (["train", "LSTM6", "--seed", "-1"], ["seed", "-1", "from 0"]),
     "all dropped": (["train", "LSTM6", "--dropout", "1"], ["dropout", "below 1"]),

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 from dataclasses import replace
 
 import keras
@@ -10,15 +11,17 @@ import pytest
 from rich.console import Console
 
 from made_data import few_digits
-from slimrnn.cli.progress import EpochLines
+from slimrnn.cli.progress import EpochLines, FollowedLines
 from slimrnn.errors import InputError
 from slimrnn.experiments.analysis.summary import status, summarize
 from slimrnn.experiments.report.publish import publish
 from slimrnn.experiments.run.build import build, counts, load
 from slimrnn.experiments.run.settings import Settings
-from slimrnn.experiments.run.store import Record, Run
+from slimrnn.experiments.run.store import METRICS, Record, Run
 from slimrnn.experiments.run.trainer import Trainer
 from slimrnn.experiments.sweep import scheduler
+from slimrnn.experiments.sweep.process_pool import Ended
+from slimrnn.utils import files
 from slimrnn.variants import Gate, Variant, get
 from sweeps import figures, trained
 
@@ -323,3 +326,50 @@ def test_a_terminal_shows_a_bar(trainer, few, tmp_path, monkeypatch):
     assert "━" in shown
     assert shown.count("epoch 2/2") == 2
     assert "seed 2 (2 of 2)" in shown
+
+
+@pytest.mark.backend_free
+def test_lines_of_trials_side_by_side_are_not_mixed(tmp_path):
+    """Those of the first come as they are written, the others' when it has ended."""
+    screen = Console(file=io.StringIO(), width=120, highlight=False)
+    first, second, third = (quick(seed=seed) for seed in (1, 2, 3))
+
+    def epoch(settings, number):
+        folder = tmp_path / str(settings.seed)
+        folder.mkdir(exist_ok=True)
+        line = {"epoch": number, "loss": 1.0, "accuracy": 0.5, "seconds": 1.0}
+        files.append_line(folder / METRICS, {**line, "test_accuracy": 0.5})
+        lines.tick()
+
+    def ends(settings, status="done", reason=None):
+        result = {"status": status, "reason": reason}
+        lines.ended(settings, Run(tmp_path, settings.config(), {}, [], result))
+
+    def shown():
+        return re.findall(
+            r"seed . .. of 4.|epoch +\d|[a-z][a-z ]+: .+", screen.file.getvalue()
+        )
+
+    with FollowedLines(screen) as lines:
+        lines.opens(4)
+        ends(quick(seed=4))  # in an earlier session
+        for settings in (first, second):
+            lines.started(settings, tmp_path / str(settings.seed))
+        epoch(second, 1)
+        assert shown() == []
+        epoch(first, 1)
+        expected = ["seed 1 (2 of 4)", "epoch 1"]
+        assert shown() == expected
+        ends(second, "diverged", "The loss became nan in epoch 2.")
+        epoch(first, 2)
+        expected += ["epoch 2"]
+        assert shown() == expected
+        lines.retried(first, Ended(first.key(), "crashed", "It was ended by SIGKILL."))
+        expected += ["tried again: It was ended by SIGKILL.", "seed 2 (3 of 4)"]
+        expected += ["epoch 1", "diverged: The loss became nan in epoch 2."]
+        assert shown() == expected
+        lines.started(third, tmp_path / "3")
+        ends(third, "failed", "For a reason.")
+    expected += ["seed 3 (3 of 4)", "failed: For a reason."]
+    assert shown() == expected
+    assert lines.failed

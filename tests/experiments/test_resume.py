@@ -305,7 +305,7 @@ def test_a_run_that_has_ended_is_left_alone(tmp_path, folder):
 def test_the_command_line_goes_on(tmp_path, folder, capsys, monkeypatch):
     """A comparison that Ctrl-C stopped ends like one that was not stopped."""
     argv = ["compare", "LSTM6", "GRU3", "--seeds", "1", "--epochs", "3", "--units", "4"]
-    argv += ["--timing", "0", "--data", str(folder / "digits.npz")]
+    argv += ["--timing", "0", "--workers", "1", "--data", str(folder / "digits.npz")]
     assert cli.main([*argv, "--out", str(tmp_path / "whole")]) == 0
     ends = Trainer.run
 
@@ -319,7 +319,8 @@ def test_the_command_line_goes_on(tmp_path, folder, capsys, monkeypatch):
     assert cli.main([*argv, "--out", str(out)]) == 130
     assert f"Go on with: slimrnn compare --resume {out}" in capsys.readouterr().err
     monkeypatch.setattr(Trainer, "run", ends)
-    assert cli.main(["compare", "--resume", str(out), "--timing", "0"]) == 0
+    resumed = ["compare", "--resume", str(out), "--timing", "0", "--workers", "1"]
+    assert cli.main(resumed) == 0
     whole, again = scheduler.runs(tmp_path / "whole"), scheduler.runs(out)
     assert [run.config["variant"] for run in whole] == ["GRU3", "LSTM6"]
     assert [figures(run) for run in again] == [figures(run) for run in whole]

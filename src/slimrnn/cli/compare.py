@@ -8,6 +8,7 @@ from typing import Any
 from slimrnn.cli import flags, run_flags, trials
 from slimrnn.errors import InputError
 from slimrnn.experiments.run.settings import SETTINGS, Settings
+from slimrnn.utils.checks import whole
 from slimrnn.variants import serialize
 from slimrnn.variants.files import load
 
@@ -36,11 +37,21 @@ def add(commands: Any) -> None:
         help=f"{SETTINGS['variant'].help} (default: {' '.join(COMPARED)})",
     )
     run_flags.add(command, seeds=str(len(SEEDS)), dataset=DATASET)
-    flags.run(command.add_argument_group("run"), timing=20)
+    group = command.add_argument_group("run")
+    flags.flag(
+        group,
+        "--workers",
+        "K",
+        "trials at a time, each in a process of its own; 1: in this process",
+        f"{trials.WORKERS} where there are as many cores",
+    )
+    flags.run(group, timing=8)
 
 
 def run(args: argparse.Namespace) -> int:
     """Carries out `slimrnn compare`."""
+    if args.workers is not None:
+        whole("workers", args.workers, least=1)
     settings = run_flags.given(args)
     chosen = [load(name) for name in args.variants or COMPARED]
     names = [variant.name for variant in chosen]
@@ -60,4 +71,4 @@ def run(args: argparse.Namespace) -> int:
         data = {name: settings.get(name) for name in ("dataset", "data")}
         return study, f"compare-{Settings.of(chosen[0], **data).data_name}"
 
-    return trials.carry_out(args, begin, given, trials.in_process)
+    return trials.carry_out(args, begin, given, trials.side_by_side)

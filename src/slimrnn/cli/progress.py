@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,12 @@ from rich.progress import (
 
 from slimrnn.backends import Choice
 from slimrnn.data.metrics import first_of
+from slimrnn.errors import InputError
 from slimrnn.experiments.analysis.summary import describe
+from slimrnn.experiments.run import store
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Run
+from slimrnn.experiments.sweep.process_pool import Ended
 
 if TYPE_CHECKING:
     from slimrnn.data import Dataset
@@ -88,7 +92,7 @@ class EpochLines:
     def tick(self) -> None:
         """Some time has passed."""
 
-    def retried(self, settings: Settings, ended: Any) -> None:
+    def retried(self, settings: Settings, ended: Ended) -> None:
         """An attempt failed, and there will be another."""
 
     def ended(self, settings: Settings, run: Run) -> None:
@@ -100,9 +104,7 @@ class EpochLines:
     def begins(self, settings: Settings, batches: int) -> None:
         """A run begins."""
         self._batches = batches * settings.epochs
-        several = self._total > 1
-        of_all = f" ({self._ended + 1} of {self._total})" if several else ""
-        self._say(f"[bold]{escape(settings.name)}[/], seed {settings.seed}{of_all}")
+        self._say(self._named(settings, self._ended + 1))
         self._bar.update(self._task, description=escape(settings.name))
 
     def batch(self) -> None:
@@ -116,10 +118,105 @@ class EpochLines:
     def ends(self, settings: Settings, result: Mapping[str, Any]) -> None:
         """A run has ended."""
         if result["status"] != "done":
-            self._say(f"  [bold red]{result['status']}[/]: {escape(result['reason'])}")
+            self._say(_how(**result))
+
+    def _named(self, settings: Settings, number: int) -> str:
+        """A trial, and which of how many it is."""
+        of_all = f" ({number} of {self._total})" if self._total > 1 else ""
+        return f"[bold]{escape(settings.name)}[/], seed {settings.seed}{of_all}"
 
     def _say(self, text: str) -> None:
         self.screen.print(text, soft_wrap=True)
+
+
+@dataclass
+class _Followed:
+    """A trial of another process, and what has been shown of it."""
+
+    settings: Settings
+    path: Path
+    number: int
+    shown: int | None = None  # epochs; None: not even its name
+    end: str | None = None  # how it ended, empty if well; None: it runs
+
+
+class FollowedLines(EpochLines):
+    """Shows how trials of other processes go, as their files tell.
+
+    Lines of several trials are not mixed: those of the one that began first are shown
+    as they come, and those of the others after it has ended.
+    """
+
+    def __enter__(self) -> FollowedLines:
+        super().__enter__()
+        self._begun = 0
+        self._open: list[_Followed] = []  # which run, or have not been shown whole
+        return self
+
+    def started(self, settings: Settings, path: Path) -> None:
+        """A trial runs from now on."""
+        self._begun += 1
+        self._open.append(_Followed(settings, path, self._begun))
+
+    def tick(self) -> None:
+        """Some time has passed: what is new in the files is shown."""
+        while self._open:
+            first = self._open[0]
+            self._follow(first)
+            if first.end is None:
+                break
+            if first.end:
+                self._say(first.end)
+            self._open.pop(0)
+        running = [trial for trial in self._open if trial.end is None]
+        parts = sum(len(_epochs(trial)) / trial.settings.epochs for trial in running)
+        names = ", ".join(escape(trial.settings.name) for trial in running)
+        self._bar.update(self._task, completed=self._ended + parts, description=names)
+
+    def retried(self, settings: Settings, ended: Ended) -> None:
+        """An attempt failed, and there will be another."""
+        self._end(settings, _how("tried again", ended.reason))
+        self._begun -= 1
+
+    def ended(self, settings: Settings, run: Run) -> None:
+        """A trial has ended; one of an earlier session is counted as well."""
+        super().ended(settings, run)
+        status = run.result["status"]
+        known = self._end(settings, "" if status == "done" else _how(**run.result))
+        self._begun += not known
+
+    def _end(self, settings: Settings, how: str) -> bool:
+        """Notes how a trial ended; whether it is one of those that began."""
+        for trial in self._open:
+            if trial.end is None and trial.settings == settings:
+                trial.end = how
+                self.tick()
+                return True
+        return False
+
+    def _follow(self, trial: _Followed) -> None:
+        """Shows the epochs that a trial has written since it was last looked at."""
+        lines = _epochs(trial)
+        if trial.shown is None:
+            if not lines and trial.end is None:
+                return
+            self._say(self._named(trial.settings, trial.number))
+        for line in lines[trial.shown or 0 :]:
+            self._say(epoch_line(trial.settings, line))
+        trial.shown = len(lines)
+
+
+def _epochs(trial: _Followed) -> list[dict[str, Any]]:
+    """The epochs that a trial has written."""
+    try:
+        return store.lines(trial.path / store.METRICS)
+    except InputError:  # damaged: the trial writes it anew
+        return []
+
+
+def _how(status: str, reason: str | None = None, **more: Any) -> str:
+    """How a trial ended that did not end well."""
+    return f"  [bold red]{status}[/]: {escape(str(reason))}"
 
 
 def epoch_line(settings: Settings, line: Mapping[str, Any]) -> str:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from slimrnn.experiments.sweep.study import Study
 
 
+WORKERS = 2  # of a comparison; each has the data, and imports Keras
 #: Makes a study, and what its folder is called by.
 Begin = Callable[[], "tuple[Study, str]"]
 
@@ -51,14 +52,17 @@ class Place:
         watcher: shows how it goes: a context manager, a ``scheduler.Watcher``.
         job: what all jobs have in common beside the backend.
         retries: how often a trial that failed is tried again.
+        by_seed: whether all trials of a seed come before those of the next.
     """
 
     pool: Pool
     watcher: Any
     job: Mapping[str, Any] = field(default_factory=dict)
     retries: int = 1
+    by_seed: bool = False
 
 
+@backends.shared_programs()
 def carry_out(
     args: argparse.Namespace,
     begin: Begin,
@@ -105,7 +109,7 @@ def carry_out(
     where = place(args, study, path, choice, progress())
     if args.resume is None:
         scheduler.save(path, study, about)
-    source: Any = scheduler.Grid(study)
+    source: Any = scheduler.Grid(study, where.by_seed)
     if study.minutes:
         source = choices.Choice(study, path, where.pool.free)
     elif study.search:
@@ -166,6 +170,32 @@ def in_process(
     lines = bars.opening(trials, build.load(trials[0]), choice)
     watcher = bars.EpochLines(screen, lines)
     return Place(InProcess(watcher, loggers.callbacks(args.log_to)), watcher)
+
+
+def side_by_side(
+    args: argparse.Namespace,
+    study: Study,
+    path: Path,
+    choice: backends.Choice,
+    screen: Console,
+) -> Place:
+    """In processes beside this one, where there are cores for them; or in this one."""
+    from slimrnn.experiments.run import build, environment
+    from slimrnn.experiments.sweep.process_pool import Processes
+
+    trials = list(study.trials())
+    workers = min(WORKERS, len(trials), environment.cores())
+    on_cpu = environment.describe()["device"].startswith("cpu")
+    if args.data_parallel or not on_cpu:  # each process would want all devices
+        workers = 1
+    workers = args.workers or workers
+    if workers == 1:
+        return in_process(args, study, path, choice, screen)
+    lines = bars.opening(trials, build.load(trials[0]), choice)
+    watcher = bars.FollowedLines(screen, lines)
+    job = {"data_parallel": args.data_parallel}
+    # By seed, no two processes compile the same program at the same time.
+    return Place(Processes(workers), watcher, job, by_seed=True)
 
 
 def measure(path: Path, study: Study, seconds: float) -> None:

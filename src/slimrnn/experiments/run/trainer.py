@@ -32,6 +32,7 @@ NOT_COMPILED: dict[str, Any] = {
     "keep": "last",
 }
 EVALUATION_BATCH = 256  # larger than in training: there are no gradients to keep
+PROGRAMS_KEPT = 5  # as many as `slimrnn compare` has variants
 
 #: Makes further callbacks of a run, such as loggers, of its settings and folder.
 Callbacks = Callable[[Settings, Path], Sequence[keras.callbacks.Callback]]
@@ -60,7 +61,7 @@ class Trainer:
         self.dataset = dataset
         self.watcher = watcher
         self.callbacks = callbacks
-        self._program: tuple[Settings, keras.Model] | None = None
+        self._programs: dict[str, keras.Model] = {}  # the latest at the end
 
     def run(self, settings: Settings, path: Path) -> Run:
         """Trains a model as the settings say and writes the run's folder.
@@ -95,7 +96,7 @@ class Trainer:
             try:
                 self._carry_out(model, settings, training, recorder)
             except BaseException:
-                self._program = None  # nobody knows what state it is in
+                self._programs.clear()  # nobody knows what state they are in
                 raise
         return Run.read(path)
 
@@ -176,19 +177,20 @@ class Trainer:
         return head_of(settings, self.dataset).metric
 
     def _model(self, settings: Settings) -> keras.Model:
-        """The model in its first state: the last run's, if that has the same program.
+        """The model in its first state: that of a run before, if it has the program.
 
         Compiling takes longer than an epoch of a small data set.
         """
         fresh = build(settings, self.dataset)
         fresh.optimizer.build(fresh.trainable_variables)
-        same = replace(settings, **NOT_COMPILED)
-        if self._program is None or self._program[0] != same:
-            self._program = same, fresh
-            return fresh
-        compiled = self._program[1]
-        for old, new in zip(state(compiled), state(fresh), strict=True):
-            old.assign(new)
+        same = replace(settings, **NOT_COMPILED).key()
+        compiled = self._programs.pop(same, fresh)
+        self._programs[same] = compiled
+        if len(self._programs) > PROGRAMS_KEPT:
+            del self._programs[next(iter(self._programs))]
+        if compiled is not fresh:
+            for old, new in zip(state(compiled), state(fresh), strict=True):
+                old.assign(new)
         return compiled
 
 

@@ -48,10 +48,17 @@ class Source(Protocol):
 
 
 class Grid:
-    """The trials of a study without a search."""
+    """The trials of a study without a search.
 
-    def __init__(self, study: Study):
+    Args:
+        study: says which.
+        by_seed: whether all trials of a seed come before those of the next.
+    """
+
+    def __init__(self, study: Study, by_seed: bool = False):
         self._trials = list(study.trials())
+        if by_seed:
+            self._trials.sort(key=lambda trial: trial.seed)
         self._left = deque(self._trials)
 
     @property
