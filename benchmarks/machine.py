@@ -3,6 +3,9 @@
 Nothing here imports a framework, or anything else that is not in Python itself.
 """
 
+import contextlib
+import ctypes
+import gc
 import hashlib
 import importlib
 import os
@@ -63,6 +66,31 @@ def short(about):
 def load():
     """The mean number of running processes in the last minute; None if unknown."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+
+
+def resident():
+    """Bytes of memory that this process has now, freed ones given back; 0: unknown."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+    return _status("VmRSS")
+
+
+def peak_of(function):
+    """Bytes of memory that this process has at most while the function runs."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    function()
+    return _status("VmHWM")
+
+
+def _status(name):
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    kibibytes = next((ln.split()[1] for ln in lines if ln.startswith(f"{name}:")), 0)
+    return 1024 * int(kibibytes)
 
 
 class Watch:

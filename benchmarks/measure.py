@@ -14,6 +14,8 @@ PAUSE = 0.004  # seconds between turns, besides what a worker itself waits
 #: Who takes longer than SLOW seconds has a turn in every fifth round only, but at
 #: least LEAST turns.
 SLOW, SELDOM, LEAST = 0.5, 5, 3
+#: A case that grows is left out where it would take more seconds than this.
+LONGEST = 1.5
 
 
 def measure(works, rounds, processes, watch, results, progress):
@@ -36,26 +38,47 @@ def measure(works, rounds, processes, watch, results, progress):
                 progress(f"{work.title}: {text}", done + share * part)
 
             timings = [Timing(work.name, case) for case in group]
+            if work.grows:
+                for timing in timings:
+                    timing.failed = _too_long(timing.case, results.timings)
             results.timings += timings
-            ready = _prepare(timings, processes, tell)
+            ready = _prepare(timings, work.grows, processes, tell)
             _rounds(ready, rounds, processes, watch, tell)
             processes.forget()
 
 
-def _prepare(timings, processes, tell):
+def _too_long(case, before):
+    """Why a case that grows is left out; empty if it is not."""
+
+    def line(case):
+        return case.peer, case.row, case.threads
+
+    like = [t for t in before if t.seconds and line(t.case) == line(case)]
+    smaller = [t for t in like if t.case.size < case.size]
+    near = max(smaller, key=lambda t: t.case.size, default=None)
+    if near and near.best * case.size / near.case.size > LONGEST:
+        return f"would take over {LONGEST:g} s"
+    return ""
+
+
+def _prepare(timings, grows, processes, tell):
     """The cases that can run, as (timing, worker, seconds of an iteration)."""
     ready = []
     for k, timing in enumerate(timings):
+        if timing.failed:
+            continue
         tell(f"preparing {timing.case}", 0.5 * k / len(timings))
         try:
             worker = processes.get(timing.case.peer)
+            case = timing.case.config()
             found = worker.ask(
-                "prepare", name=str(timing.case), case=timing.case.config()
+                "prepare", name=str(timing.case), case=case, memory=grows
             )
         except Failed as error:
             timing.failed = str(error)
             continue
         timing.setting, timing.tried = found["setting"], found["tried"]
+        timing.memory = found["memory"]
         ready.append((timing, worker, found["lasts"]))
     return ready
 

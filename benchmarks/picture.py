@@ -1,113 +1,97 @@
-"""bench.png: training time against the length, the units and the batch."""
+"""bench.png: how time and memory of training grow with T, n, B and the layers."""
 
 import math
 
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from benchmarks.works import SWEEPS, S
+from benchmarks import machine
+from benchmarks.growth import MEMORY, TIME, lines
+from benchmarks.peers import title
+from benchmarks.works import GROWTH, G
 from slimrnn.experiments.report.figure import GRID, INK, MUTED
 
-#: peer's kind and row -> colour and dash; a row has one colour in both engines
-LOOKS = {
-    ("torch", "LSTM"): ("#2f3337", "-"),
-    ("torch", "RNN"): ("#8a929b", "-"),
-    ("native", "LSTM6"): ("#0072b2", "-"),
-    ("native", "LSTM4"): ("#d55e00", "-"),
-    ("native", "LSTM10"): ("#009e73", "-"),
-    ("ops", "LSTM6"): ("#0072b2", (0, (2, 2))),
-    ("ops", "LSTM4"): ("#d55e00", (0, (2, 2))),
-    ("ops", "LSTM10"): ("#009e73", (0, (2, 2))),
+#: peer and row -> colour
+COLORS = {
+    ("torch", "LSTM"): "#2f3337",
+    ("keras-jax", "LSTM"): "#8a929b",
+    ("native-jax", "LSTM"): "#cc79a7",
+    ("native-jax", "LSTM6"): "#0072b2",
+    ("native-jax", "LSTM10"): "#009e73",
 }
+ONE_THREAD = (0, (2, 2))
 AXES = {"steps": "steps T", "units": "units n", "batch": "sequences B"}
+#: what is drawn -> what its axis says, and how much of its unit is one
+ROWS = {TIME: ("milliseconds", 1e3), MEMORY: ("MB, at the peak", 1e-6)}
 LEFT = 0.0475  # where the title begins, above the first panel
-APART = 0.058  # of the height: the least distance of two labels
-
-
-def lines(results):
-    """(kind, row) -> shape -> the best milliseconds, of what the sweeps measured."""
-    found: dict[tuple[str, str], dict] = {}
-    for timing in results.timings:
-        kind = timing.case.peer.partition("-")[0]
-        if timing.work == "sweeps" and timing.seconds:
-            mine = found.setdefault((kind, timing.case.row), {})
-            mine.setdefault(timing.case.shape, 1e3 * timing.best)
-    return {key: found[key] for key in LOOKS if key in found}
+APART = 0.075  # of the height: the least distance of two labels
 
 
 def write(results, path):
-    """Draw the sweeps into a file; whether there were any."""
-    found = lines(results)
-    if not found:
+    """Draw the growth into a file; whether there was any."""
+    if not lines(results, "steps"):
         return False
-    below_title = ConstrainedLayoutEngine(rect=(0, 0, 1, 0.88))
-    figure = Figure(figsize=(12.6, 4.9), layout=below_title)
-    axes = figure.subplots(1, len(SWEEPS), sharey=True)
-    for ax, name in zip(axes, SWEEPS, strict=True):
-        _panel(ax, name, found)
-    axes[0].set_ylabel("milliseconds", color=MUTED)
-    _labels(axes[-1], found)
+    below_title = ConstrainedLayoutEngine(rect=(0, 0, 1, 0.9))
+    figure = Figure(figsize=(14, 7.6), layout=below_title)
+    axes = figure.subplots(len(ROWS), len(GROWTH), sharex="col", sharey="row")
+    for (what, (unit, scale)), row in zip(ROWS.items(), axes, strict=True):
+        for ax, name in zip(row, GROWTH, strict=True):
+            _panel(ax, name, lines(results, name, what), scale)
+        row[0].set_ylabel(unit, color=MUTED)
+        _labels(row[-1], lines(results, list(GROWTH)[-1], what), scale)
+    for ax, name in zip(axes[-1], GROWTH, strict=True):
+        ax.set_xlabel(AXES.get(name, name), color=MUTED)
     _title(figure, results)
     figure.savefig(path, dpi=160)
     return True
 
 
-def _panel(ax, name, found):
-    values = SWEEPS[name]
+def _panel(ax, name, found, scale):
+    values = GROWTH[name]
     for key, points in found.items():
-        color, dash = LOOKS[key]
-        ours = key[0] == "native"
-        shapes = [S._replace(**{name: value}) for value in values]
-        there = [shape for shape in shapes if shape in points]
-        x = [getattr(shape, name) for shape in there]
-        y = [points[shape] for shape in there]
-        look = {"linewidth": 2.2 if ours else 1.4, "markersize": 4.5 if ours else 3.5}
-        ax.plot(x, y, color=color, linestyle=dash, marker="o", **look)
+        look = {"linewidth": 1.8, "markersize": 3.5, "marker": "o"}
+        if key.threads == 1:
+            look = {"linewidth": 1.2, "linestyle": ONE_THREAD}
+        color = COLORS[key.peer, key.row]
+        scaled = [scale * points[value] for value in sorted(points)]
+        ax.plot(sorted(points), scaled, color=color, **look)
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.xaxis.set_major_locator(FixedLocator(values))
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.set_xticks(values, map(str, values))
-    ax.set_xlabel(AXES[name], color=MUTED)
+    shown = values if len(values) < 7 else values[1::2]
+    ax.set_xticks(shown, map("{:,}".format, shown))
     ax.grid(color=GRID, linewidth=0.8)
     ax.set_axisbelow(True)
-    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_major_formatter("{x:,g}")
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(MUTED)
-    ax.tick_params(which="both", colors=MUTED)
+    ax.tick_params(which="both", colors=MUTED, labelsize=8.5)
 
 
-def _labels(ax, found):
+def _labels(ax, found, scale):
     """Each line's name at its right end, moved apart where two would touch."""
     low, high = (math.log10(limit) for limit in ax.get_ylim())
-    ends = {}
-    for key, points in found.items():
-        reached = [s for s in points if s == S._replace(batch=s.batch)]
-        if reached:
-            last = max(reached, key=lambda shape: shape.batch)
-            ends[key] = (math.log10(points[last]) - low) / (high - low)
+    ends = {
+        key: (math.log10(scale * points[max(points)]) - low) / (high - low)
+        for key, points in found.items()
+        if key.threads != 1
+    }
     places = spread(list(ends.values()), APART)
     for (key, end), place in zip(ends.items(), places, strict=True):
-        color, _ = LOOKS[key]
         ax.annotate(
-            _name(*key),
+            title(key.peer, key.row),
             xy=(1.0, end),
-            xytext=(1.05, place),
+            xytext=(1.06, place),
             xycoords="axes fraction",
-            color=color,
+            color=COLORS[key.peer, key.row],
             fontsize=10,
-            fontweight="bold" if key[0] == "native" else "normal",
+            fontweight="bold" if key.is_native else "normal",
             va="center",
             annotation_clip=False,
         )
-
-
-def _name(kind, row):
-    if kind == "torch":
-        # The equal-work control: the same products.
-        return "torch.nn.RNN (tanh)" if row == "RNN" else "torch.nn.LSTM"
-    return f"{row}, {kind}"
 
 
 def spread(places, apart):
@@ -141,22 +125,28 @@ def _starts(cluster, apart):
 
 
 def _title(figure, results):
-    about, sizes = results.about, "B={}, T={}, m={}, n={}".format(*S)
+    sizes = "B={}, T={}, m={}, n={}".format(*G)
     heading = {"color": INK, "fontsize": 13, "fontweight": "bold"}
+    head = "How time and memory of training grow: forward and backward, by size"
+    figure.text(LEFT, 0.985, head, va="top", **heading)
     figure.text(
         LEFT,
-        0.985,
-        "Training time of a layer, forward and backward",
-        va="top",
-        **heading,
-    )
-    figure.text(
-        LEFT,
-        0.92,
-        f"around {sizes}, last output alone, float32 · {about['processor']}, "
-        f"{about['cores']} cores · the fastest of each one's turns",
+        0.945,
+        f"around {sizes}, last output alone, float32 · {machine.short(results.about)} "
+        f"· each one's fastest turn; a line ends where a turn would take too long",
         va="top",
         color=MUTED,
         fontsize=9.5,
         parse_math=False,
+    )
+    looks = {"1 thread": ONE_THREAD, f"{results.about['cores']} threads": "-"}
+    lines = [Line2D([], [], color=MUTED, linestyle=look) for look in looks.values()]
+    figure.legend(
+        lines,
+        list(looks),
+        loc="upper right",
+        bbox_to_anchor=(0.995, 0.995),
+        frameon=False,
+        labelcolor=MUTED,
+        ncols=2,
     )

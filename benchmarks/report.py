@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks import machine
+from benchmarks import growth, machine
 from benchmarks.verdicts import judge, name, ratios
 from benchmarks.works import works
 from slimrnn.backends import BACKENDS
@@ -34,8 +34,9 @@ def tables(results):
         parts += [Text("\nTargets", style="bold"), _targets(verdicts), _LEGEND]
     for work in TITLES:
         timings = [t for t in results.timings if t.work == work and t.seconds]
-        if timings and work != "sweeps":
+        if timings and work != "growth":
             parts += _times(work, timings)
+    parts += [table.screen() for table in growth.tables(results)]
     parts += _failures(results.timings)
     parts += [machine.noise(results.quiet)]
     return parts
@@ -143,7 +144,7 @@ def _failures(timings):
 
 
 def markdown(results):
-    """The short table of docs/benchmark.md: ratios, and the control of equal work."""
+    """The tables of docs/benchmark.md: ratios, the control of equal work, growth."""
     lines = [
         "| work | layer | faster than | times | equal-work control | times |",
         "| --- | --- | --- | ---: | --- | ---: |",
@@ -162,9 +163,9 @@ def markdown(results):
         beside = (name(control), _times_faster(ours, control)) if control else ("", "")
         found = (title(ours), name(ours), name(peer), _times_faster(ours, peer))
         lines.append(f"| {' | '.join((*found, *beside))} |")
-    if not seen:
-        return "Nothing was measured that the short table shows."
-    return "\n".join(lines)
+    parts = ["\n".join([*lines, ""])] if seen else []
+    parts += [table.markdown() for table in growth.tables(results)]
+    return "\n".join(parts).strip() or "Nothing was measured that the tables show."
 
 
 def _times_faster(ours, peer):

@@ -2,7 +2,7 @@
 
 import json
 import statistics
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from benchmarks.works import Case
@@ -19,6 +19,7 @@ class Timing:
         setting: the way that it ran, the fastest of those that it has.
         tried: the seconds of each of them, before the rounds.
         seconds: of each iteration, or of one of its calls.
+        memory: bytes that an iteration takes at its peak; 0 where nobody looked.
         failed: why there are none, or no more.
     """
 
@@ -28,6 +29,7 @@ class Timing:
     tried: dict[str, float] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     failed: str = ""
+    memory: int = 0
 
     @property
     def best(self) -> float:
@@ -70,6 +72,7 @@ class Results:
                 **({"failed": t.failed} if t.failed else {}),
                 "setting": t.setting,
                 "tried": t.tried,
+                **({"memory": t.memory} if t.memory else {}),
                 **(
                     {"minimum": t.best, "median": t.middle, "seconds": t.seconds}
                     if t.seconds
@@ -99,11 +102,12 @@ def read(path):
         timings = [
             Timing(
                 case["work"],
-                Case.of({k: case[k] for k in ("peer", "row", "task", "shape")}),
+                Case.of({f.name: case[f.name] for f in fields(Case) if f.name in case}),
                 case["setting"],
                 case["tried"],
                 case.get("seconds", []),
                 case.get("failed", ""),
+                case.get("memory", 0),
             )
             for case in found["cases"]
         ]

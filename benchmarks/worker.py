@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 
+from benchmarks import machine
 from benchmarks.works import Case
 from slimrnn import native
 
@@ -44,9 +45,10 @@ class Worker:
         self.module = module
         self.ready = {}  # name -> [call, seconds of the last iteration]
 
-    def prepare(self, name, case):
-        """Build a case and choose how it is run."""
+    def prepare(self, name, case, memory=False):
+        """Build a case and choose how it is run; and see what memory that takes."""
         best, tried, errors = None, {}, []
+        before = machine.resident() if memory else 0
         for setting, call in self.module.build(Case.of(case)).items():
             try:
                 seconds, lasts = _try(call)
@@ -60,8 +62,15 @@ class Worker:
             raise errors[0]
         seconds, setting, call, lasts = best
         self.ready[name] = [call, lasts]
+        if memory:
+            memory = max(0, machine.peak_of(call.function) - before)
         _settle()
-        return {"setting": setting, "tried": tried, "lasts": lasts}
+        return {
+            "setting": setting,
+            "tried": tried,
+            "lasts": lasts,
+            "memory": int(memory),
+        }
 
     def turn(self, name):
         """The seconds of this turn's iterations."""

@@ -1,9 +1,10 @@
 """What is measured: works, made of cases, each of which one peer runs."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from benchmarks import machine
 from slimrnn.errors import InputError
 from slimrnn.variants.files import load
 
@@ -32,11 +33,15 @@ ROWS = ("LSTM", *MATRIX_ROWS, *VECTOR_ROWS, "GRU", "GRU3", "MGU", "MGU3")
 SWEPT = ("LSTM6", "LSTM4", "LSTM10")
 KERAS_ROWS = ("LSTM", "GRU", "SimpleRNN")
 
-SWEEPS = {
-    "steps": (50, 150, 500, 1500),
-    "units": (25, 50, 100, 200, 400),
-    "batch": (1, 8, 32, 128),
+G = Shape(16, 256, 32, 64)  # around which growth is measured
+#: What grows, from its least: a field of a shape, or the layers of a case.
+GROWTH = {
+    "steps": (64, 256, 1024, 4096, 16384, 65536),
+    "units": (8, 16, 32, 64, 128, 256, 512, 1024),
+    "batch": (1, 2, 4, 8, 16, 32, 64, 128, 256),
+    "layers": (1, 2, 3, 4),
 }
+GROWING = (("torch", "LSTM"), *(("native-jax", row) for row in ("LSTM", *SWEPT[::2])))
 
 
 @dataclass(frozen=True)
@@ -52,15 +57,27 @@ class Case:
             ``"inside"`` C, a part of an ``"epoch"`` of the driver, the ``"floor"`` of
             the products, the ``"reading"`` of the weights.
         shape: the sizes.
+        layers: of them, one above the other.
+        threads: at most; 0: as many as are fastest.
     """
 
     peer: str
     row: str
     task: str
     shape: Shape
+    layers: int = 1
+    threads: int = 0
 
     def __str__(self):
-        return f"{self.peer} {self.row} {self.task} {self.shape}"
+        name = f"{self.peer} {self.row} {self.task} {self.shape}"
+        more = f" x{self.layers}" if self.layers > 1 else ""
+        return name + more + (f" on {self.threads}" if self.threads else "")
+
+    @property
+    def size(self):
+        """What the time of a layer with matrices grows with, at the most."""
+        batch, steps, m, n = self.shape
+        return batch * steps * n * (m + n) * self.layers
 
     @property
     def variant(self):
@@ -85,11 +102,14 @@ class Work:
         name: what ``--only`` calls it.
         title: what the tables call it.
         groups: the cases that take turns with each other.
+        grows: whether the cases grow: their memory is measured too, and one that
+            would take too long is left out.
     """
 
     name: str
     title: str
     groups: tuple[tuple[Case, ...], ...]
+    grows: bool = False
 
 
 def works(backends, variants=()):
@@ -110,7 +130,7 @@ def works(backends, variants=()):
         Work("keras", "in a Keras model", tuple(_keras(b) for b in backends)),
         Work("stream", "one step at B=1", (_stream(),)),
         Work("driver", "the driver on IMDB", tuple(_driver(b) for b in backends)),
-        Work("sweeps", "training around S", _sweeps(engines)),
+        Work("growth", "how training grows", _growth(backends), grows=True),
     ]
 
 
@@ -214,20 +234,28 @@ def _driver(backend):
     return tuple(cases)
 
 
-def _sweeps(engines):
-    """A group for each shape, so that lines are compared point by point."""
-    shapes = {
-        S._replace(**{name: value}): None
-        for name, values in SWEEPS.items()
+def _growth(backends):
+    """A group for each size, so that lines are compared point by point."""
+    points = {
+        (shape(name, value), value if name == "layers" else 1): None
+        for name, values in GROWTH.items()
         for value in values
     }
-    return tuple(
-        tuple(
-            _cases("torch", ("LSTM", "RNN"), "train", shape)
-            + [c for e in engines[:2] for c in _cases(e, SWEPT, "train", shape)]
-        )
-        for shape in shapes
-    )
+    return tuple(tuple(_growing(backends, *point)) for point in points)
+
+
+def shape(name, value):
+    """The shape at a point of an axis of ``GROWTH``."""
+    return G if name == "layers" else G._replace(**{name: value})
+
+
+def _growing(backends, shape, layers):
+    for threads in dict.fromkeys((1, machine.cores())):
+        for peer, row in GROWING:
+            if peer == "torch" or "jax" in backends:
+                yield Case(peer, row, "train", shape, layers, threads)
+    if "jax" in backends and layers == 1:
+        yield Case("keras-jax", "LSTM", "fit", shape)
 
 
 def chosen(every, patterns):
@@ -261,7 +289,7 @@ def chosen(every, patterns):
             tuple(c for c in g if any(_matches(work, c, p) for p in patterns))
             for g in work.groups
         )
-        kept.append(Work(work.name, work.title, tuple(g for g in groups if g)))
+        kept.append(replace(work, groups=tuple(g for g in groups if g)))
     return [work for work in kept if work.groups]
 
 

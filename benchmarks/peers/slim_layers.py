@@ -1,5 +1,6 @@
 """This library on a framework: an engine itself, and the layer in a Keras model."""
 
+import dataclasses
 import functools
 import importlib
 
@@ -7,6 +8,7 @@ import keras
 
 import slimrnn
 from benchmarks.peers import Call, arrays, driver, keras_model
+from slimrnn import native
 from slimrnn.variants import CellSpec
 
 _engine = ""
@@ -35,28 +37,44 @@ def build(case):
 def bare(case):
     """The engine's function: the last h's sum, differentiated by the weights."""
     run = importlib.import_module(f"slimrnn.engines.{_engine}").run
-    variant = case.variant
-    batch, steps, m, n = case.shape
-    cell = CellSpec(variant)
-    x, weights = arrays.normal(batch, steps, m), arrays.weights(case)
+    batch, _, m, n = case.shape
+    cell = CellSpec(case.variant)
+    above = dataclasses.replace(case, shape=case.shape._replace(features=n))
+    weights = [arrays.weights(above if k else case) for k in range(case.layers)]
 
     def last(weights, x):
         zeros = keras.ops.zeros((batch, n), "float32")
-        states = (zeros,) * len(cell.family.states)
-        _, new = run(
-            cell,
-            x,
-            states,
-            weights,
-            mask=None,
-            recurrent_mask=None,
-            return_sequences=False,
-            unroll=False,
-        )
-        return new[0]
+        for k, of_layer in enumerate(weights):
+            x, states = run(
+                cell,
+                x,
+                (zeros,) * len(cell.family.states),
+                of_layer,
+                mask=None,
+                recurrent_mask=None,
+                return_sequences=k < len(weights) - 1,
+                unroll=False,
+            )
+        return states[0]
 
     way = {"jax": _jax, "torch": _torch}[keras.config.backend()]
-    return way(case.task, last, weights, x)
+    x = arrays.normal(batch, case.shape.steps, m)
+    return {
+        setting: _limited(call, case.threads)
+        for setting, call in way(case.task, last, weights, x).items()
+    }
+
+
+def _limited(call, threads):
+    """The call on so many threads of the native engine; 0: as many as it takes."""
+    if not threads:
+        return call
+
+    def run():
+        native.set_num_threads(threads)
+        call.function()
+
+    return dataclasses.replace(call, function=run)
 
 
 def _jax(task, last, weights, x):
@@ -74,11 +92,15 @@ def _torch(task, last, weights, x):
     from benchmarks.peers.torch_nn import with_threads
 
     x = torch.from_numpy(x)
-    weights = {k: torch.tensor(v, requires_grad=True) for k, v in weights.items()}
+    weights = [
+        {k: torch.tensor(v, requires_grad=True) for k, v in of_layer.items()}
+        for of_layer in weights
+    ]
 
     def train():
-        for weight in weights.values():
-            weight.grad = None
+        for of_layer in weights:
+            for weight in of_layer.values():
+                weight.grad = None
         last(weights, x).sum().backward()
 
     def forward():

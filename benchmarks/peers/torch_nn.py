@@ -25,7 +25,8 @@ def build(case):
     """Forward and backward of the last output's sum; or forward alone."""
     _, steps, m, n = case.shape
     torch.manual_seed(0)
-    layer = getattr(torch.nn, case.row)(m, n, batch_first=True)
+    kind = getattr(torch.nn, case.row)
+    layer = kind(m, n, num_layers=case.layers, batch_first=True)
     x = torch.from_numpy(arrays.normal(case.shape.batch, steps, m))
 
     def train():
@@ -36,11 +37,11 @@ def build(case):
         with torch.inference_mode():
             layer(x)
 
-    return with_threads({"train": train, "forward": forward}[case.task])
+    return with_threads({"train": train, "forward": forward}[case.task], case.threads)
 
 
-def with_threads(function):
-    """A function on all cores, and on one: more threads are not always faster."""
+def with_threads(function, threads=0):
+    """A function on so many; 0: on all cores, and on one, as more may be slower."""
 
     def on(count):
         def run():
@@ -49,4 +50,7 @@ def with_threads(function):
 
         return Call(run)
 
-    return {f"{count} threads": on(count) for count in {machine.cores(), 1}}
+    return {
+        f"{count} threads": on(count)
+        for count in {threads or machine.cores(), threads or 1}
+    }

@@ -21,8 +21,9 @@ from slimrnn.utils.checks import known
 #: In the order of preference.
 BACKENDS = ("jax", "torch", "tensorflow")
 _shows_all = "TF_CPP_MIN_LOG_LEVEL" in os.environ  # the user has set a level
-#: What Keras imports for its wrappers and galleries, which no command has a use for.
-_UNUSED = ("matplotlib", "sklearn")
+#: What Keras imports for its wrappers, its galleries and frames given to `fit`, which
+#: no command has a use for.
+_UNUSED = ("matplotlib", "pandas", "sklearn")
 #: Where JAX keeps what it compiled, and that all of it is worth being kept.
 _PROGRAMS = "JAX_COMPILATION_CACHE_DIR"
 _ALL_PROGRAMS = {

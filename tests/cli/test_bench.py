@@ -11,10 +11,19 @@ import time
 from pathlib import Path
 
 import pytest
-from benchmarks import machine, measure, picture, report, results, verdicts, works
+from benchmarks import (
+    growth,
+    machine,
+    measure,
+    picture,
+    report,
+    results,
+    verdicts,
+    works,
+)
 from benchmarks.peers import PEERS, Peer
 from benchmarks.processes import Failed, Process, Processes
-from benchmarks.works import SWEEPS, Case, S, Shape, Work
+from benchmarks.works import Case, G, S, Shape, Work
 
 from processes import start
 from slimrnn import backends, cli, native
@@ -324,25 +333,58 @@ def test_targets_name_what_is_measured():
                             assert (work, f"{peer} {other} {shape}") in names
 
 
+def grown(seconds):
+    """Growth as `seconds(case)` has it, of all points and lines."""
+    (work,) = works.chosen(works.works(["jax", "torch"]), ["growth"])
+    return [
+        results.Timing(work.name, case, "", {}, [seconds(case)], memory=case.size)
+        for group in work.groups
+        for case in group
+    ]
+
+
+def taken(case):
+    """Blocks of eight sequences of a time each, on threads; and a rest."""
+    rounds = growth.rounds_of(case.shape.batch, case.threads or 2)
+    return 1e-3 + rounds * 1e-5 * case.shape.steps * case.layers
+
+
+@pytest.mark.backend_free
+def test_growth_has_slopes_and_a_model_of_its_threads(monkeypatch):
+    monkeypatch.setattr(machine, "cores", lambda: 2)
+    found = made(*grown(taken))
+    slopes, threads = growth.tables(found)
+    line = next(row for row in slopes.rows if row[0] == "LSTM6 native, JAX, 1 thread")
+    assert line[1] == "1.00 / 1.00"
+    assert line[4].startswith("0.")
+    row = next(row for row in threads.rows if row[0] == "LSTM6")
+    one = 1e-3 + 4 * 1e-5 * G.steps
+    expected = ["1.000", f"{10 * 1e-3 * G.steps:.3f}", "0% / 0%"]
+    assert row[1:4] == expected
+    assert row[4] == f"{one / (1e-3 + 2 * 1e-5 * G.steps):.1f}"
+    assert growth.tables(made()) == []
+
+
+@pytest.mark.backend_free
+def test_what_grows_is_measured_until_it_takes_too_long(made_up):
+    shapes = [TINY._replace(steps=3 * 10**k) for k in range(4)]
+    groups = tuple((Case("mine", "tells", "train", shape),) for shape in shapes)
+    found, work = made(), Work("growth", "growth", groups, grows=True)
+    with Processes({"mine": made_up}) as processes:
+        watch = machine.Watch()
+        measure.measure([work], 1, processes, watch, found, lambda *_: None)
+    told = [timing.failed for timing in found.timings]
+    assert told == ["", *3 * ["would take over 1.5 s"]]
+    assert found.timings[0].memory > 0 or sys.platform != "linux"
+
+
 @pytest.mark.backend_free
 def test_the_picture_and_the_readmes_table(tmp_path, capsys):
-    shapes = {
-        S._replace(**{name: value})
-        for name, values in SWEEPS.items()
-        for value in values
-    }
-    sweeps = [
-        timing(
-            f"{peer} {row} train", [shape.steps * shape.batch / 100], "sweeps", shape
-        )
-        for peer, row in (("torch", "LSTM"), ("ops-jax", "LSTM6"))
-        for shape in shapes
-    ]
     found = made(
         timing("numpy LSTM6 train", [5, 5]),
         timing("torch LSTM train", [50, 60]),
         timing("torch RNN train", [20, 22]),
-        *sweeps,
+        *grown(taken),
     )
     assert picture.write(found, tmp_path / "bench.png")
     assert (tmp_path / "bench.png").read_bytes()[:4] == b"\x89PNG"
@@ -353,10 +395,11 @@ def test_the_picture_and_the_readmes_table(tmp_path, capsys):
         "| training at S | LSTM6 native, NumPy | torch.nn.LSTM | 10.0 / 11.0 "
         "| torch.nn.RNN(tanh) | 4.0 / 4.2 |"
     )
-    assert command(capsys, "--results", file, "--markdown")[:2] == (
-        0,
-        "\n".join([*HEAD, line, ""]),
-    )
+    code, out, _ = command(capsys, "--results", file, "--markdown")
+    assert code == 0
+    assert out.startswith("\n".join([*HEAD, line, ""]))
+    assert "## Slopes" in out
+    assert results.read(file) == found
     code, out, _ = command(capsys, "--results", file, "--plot", tmp_path / "b.svg")
     assert code == 0
     assert re.search(
@@ -489,7 +532,9 @@ def test_a_script_says_what_it_measures(name):
 
 
 @pytest.mark.backend_free
-@pytest.mark.parametrize("name", ["works", "report", "picture", "worker", "peers"])
+@pytest.mark.parametrize(
+    "name", ["works", "report", "picture", "worker", "peers", "growth", "machine"]
+)
 def test_examples(name):
     module = importlib.import_module(f"benchmarks.{name}")
     tried = doctest.testmod(module)

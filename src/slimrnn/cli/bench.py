@@ -54,8 +54,9 @@ def add(commands: Any) -> None:
         nargs="+",
         help="what to measure: train, forward (the bare functions), long (8192 "
         "steps), small, keras (in a Keras model), stream (a step at a time), driver "
-        "(slim22-driver.py), sweeps (the picture); with /TEXT those cases whose name "
-        "fits, * being anything (default: all)",
+        "(slim22-driver.py), growth (time and memory against T, n, B, layers and "
+        "threads: the picture); with /TEXT those cases whose name fits, * being "
+        "anything (default: all)",
     )
     command.add_argument(
         "--rounds",
@@ -88,7 +89,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--markdown",
         action="store_true",
-        help="print the short table of ratios in docs/benchmark.md instead",
+        help="print the tables of ratios and slopes in docs/benchmark.md instead",
     )
     command.add_argument(
         "--results",
@@ -106,7 +107,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--plot",
         metavar="FILE.png",
-        help=f"draw the sweeps there (default: bench.png {where})",
+        help=f"draw the growth there (default: bench.png {where})",
     )
     out(command)
 
