@@ -9,7 +9,9 @@ from benchmarks.firmware.report import Table
 from benchmarks.peers import title
 from benchmarks.works import GROWTH, G, shape
 
-ROWS_OF_A_BLOCK = 8  # BLOCK in the engine's C: sequences that one thread takes
+#: BLOCK and MOST_TASKS in the engine's C: sequences of a block, and how many tasks
+#: share the blocks of a call. What is less than two blocks is cut into smaller ones.
+BLOCK, MOST_TASKS = 8, 16
 AXES = {"steps": "T", "units": "n", "batch": "B", "layers": "layers"}
 TIME, MEMORY = "best", "memory"  # fields of a timing
 
@@ -96,9 +98,9 @@ def _slopes(results):
 
 @dataclass(frozen=True)
 class Blocks:
-    """The work of threads: they take blocks of sequences, a block after the other.
+    """The work of threads: they take tasks, which are blocks of sequences.
 
-    t(B, p) = rest + rounds * block, rounds = ceil(ceil(B / 8) / p).
+    t(B, p) = rest + block * (the blocks of the busiest of p threads).
 
     Attributes:
         rest: seconds that any call takes.
@@ -111,11 +113,11 @@ class Blocks:
     @classmethod
     def of(cls, points):
         """The model of what one thread took, by the number of sequences."""
-        whole = {b: s for b, s in points.items() if b >= ROWS_OF_A_BLOCK}
+        whole = {b: s for b, s in points.items() if b >= 2 * BLOCK}
         # Relative errors: the short times count as much as the long ones.
         seconds = np.array(list(whole.values()))
-        rounds = [rounds_of(batch, 1) for batch in whole]
-        terms = np.stack([np.ones(len(whole)), rounds], axis=1) / seconds[:, None]
+        blocks = [busiest(batch, 1) for batch in whole]
+        terms = np.stack([np.ones(len(whole)), blocks], axis=1) / seconds[:, None]
         rest, block = np.linalg.lstsq(terms, np.ones(len(whole)), rcond=None)[0]
         if rest < 0:  # of times that are not quiet: nothing takes less than no time
             rest, block = 0, terms[:, 1].sum() / (terms[:, 1] ** 2).sum()
@@ -123,35 +125,37 @@ class Blocks:
 
     def seconds(self, batch, threads):
         """What a batch takes on so many threads."""
-        return self.rest + self.block * rounds_of(batch, threads)
+        return self.rest + self.block * busiest(batch, threads)
 
     def off(self, points, threads):
         """By what part the model is off what was measured, at the most."""
         return max(
             abs(self.seconds(batch, threads) / found - 1)
             for batch, found in points.items()
-            if batch >= ROWS_OF_A_BLOCK
+            if batch >= 2 * BLOCK
         )
 
 
-def rounds_of(batch, threads):
+def busiest(batch, threads):
     """How many blocks the busiest thread takes.
 
     Example:
-        >>> rounds_of(32, 1), rounds_of(32, 3), rounds_of(8, 4)
-        (4, 2, 1)
+        >>> busiest(32, 1), busiest(32, 3), busiest(256, 16), busiest(256, 32)
+        (4, 2, 2, 2)
     """
-    return math.ceil(math.ceil(batch / ROWS_OF_A_BLOCK) / threads)
+    blocks = math.ceil(batch / BLOCK)
+    tasks = min(blocks, MOST_TASKS)
+    return math.ceil(tasks / threads) * math.ceil(blocks / tasks)
 
 
-MORE_THREADS = ((32, 2), (32, 4), (256, 2), (256, 4), (256, 8), (256, 16), (256, 32))
+MORE_THREADS = ((32, 2), (32, 4), (256, 2), (256, 4), (256, 8), (256, 16))
 
 
 def _threads(results):
     measured = lines(results, "batch")
     rows = []
     for key, points in measured.items():
-        if not key.is_native or key.threads != 1 or max(points) < 2 * ROWS_OF_A_BLOCK:
+        if not key.is_native or key.threads != 1 or max(points) < 4 * BLOCK:
             continue
         model = Blocks.of(points)
         same = {

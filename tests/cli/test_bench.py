@@ -344,9 +344,9 @@ def grown(seconds):
 
 
 def taken(case):
-    """Blocks of eight sequences of a time each, on threads; and a rest."""
-    rounds = growth.rounds_of(case.shape.batch, case.threads or 2)
-    return 1e-3 + rounds * 1e-5 * case.shape.steps * case.layers
+    """The time of the busiest thread's blocks, and a rest."""
+    blocks = growth.busiest(case.shape.batch, case.threads or 2)
+    return 1e-3 + blocks * 1e-5 * case.shape.steps * case.layers
 
 
 @pytest.mark.backend_free
