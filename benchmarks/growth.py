@@ -1,7 +1,7 @@
 """How the time and the memory of training grow; and what more threads would do."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -97,43 +97,46 @@ def _slopes(results):
 
 
 @dataclass(frozen=True)
-class Blocks:
-    """The work of threads: they take tasks, which are blocks of sequences.
+class Threads:
+    """How threads share a call: they take tasks, which are blocks of sequences.
 
-    t(B, p) = rest + block * (the blocks of the busiest of p threads).
+    t(B, p) = t(B, 1) * (rest + (1 - rest) * busiest(B, p) / busiest(B, 1))
 
     Attributes:
-        rest: seconds that any call takes.
-        block: seconds of a block.
+        rest: the share of a call on one thread that more of them do not shorten.
     """
 
     rest: float
-    block: float
 
     @classmethod
-    def of(cls, points):
-        """The model of what one thread took, by the number of sequences."""
-        whole = {b: s for b, s in points.items() if b >= 2 * BLOCK}
-        # Relative errors: the short times count as much as the long ones.
-        seconds = np.array(list(whole.values()))
-        blocks = [busiest(batch, 1) for batch in whole]
-        terms = np.stack([np.ones(len(whole)), blocks], axis=1) / seconds[:, None]
-        rest, block = np.linalg.lstsq(terms, np.ones(len(whole)), rcond=None)[0]
-        if rest < 0:  # of times that are not quiet: nothing takes less than no time
-            rest, block = 0, terms[:, 1].sum() / (terms[:, 1] ** 2).sum()
-        return cls(float(rest), float(block))
+    def of(cls, one, several, threads):
+        """The model of the times on one thread and on several, by the batch."""
+        # The share that fits best: least squares in one unknown.
+        pairs = [(several[b] / one[b], part(b, threads)) for b in _whole(one, several)]
+        above = sum((ratio - least) * (1 - least) for ratio, least in pairs)
+        rest = above / sum((1 - least) ** 2 for _, least in pairs)
+        return cls(min(max(rest, 0.0), 1.0))
 
-    def seconds(self, batch, threads):
-        """What a batch takes on so many threads."""
-        return self.rest + self.block * busiest(batch, threads)
+    def faster(self, batch, threads):
+        """How many times faster than one so many threads are."""
+        return 1 / (self.rest + (1 - self.rest) * part(batch, threads))
 
-    def off(self, points, threads):
+    def off(self, one, several, threads):
         """By what part the model is off what was measured, at the most."""
         return max(
-            abs(self.seconds(batch, threads) / found - 1)
-            for batch, found in points.items()
-            if batch >= 2 * BLOCK
+            abs(one[batch] / self.faster(batch, threads) / several[batch] - 1)
+            for batch in _whole(one, several)
         )
+
+
+def _whole(one, several):
+    """The batches that were measured on both, of two blocks or more."""
+    return [b for b in one if b in several and b >= 2 * BLOCK]
+
+
+def part(batch, threads):
+    """What part of all blocks the busiest of several threads takes."""
+    return busiest(batch, threads) / busiest(batch, 1)
 
 
 def busiest(batch, threads):
@@ -154,23 +157,15 @@ MORE_THREADS = ((32, 2), (32, 4), (256, 2), (256, 4), (256, 8), (256, 16))
 def _threads(results):
     measured = lines(results, "batch")
     rows = []
-    for key, points in measured.items():
-        if not key.is_native or key.threads != 1 or max(points) < 4 * BLOCK:
+    for key, several in measured.items():
+        one = measured.get(replace(key, threads=1), {})
+        if not key.is_native or key.threads < 2 or not _whole(one, several):
             continue
-        model = Blocks.of(points)
-        same = {
-            k.threads: found
-            for k, found in measured.items()
-            if (k.peer, k.row) == (key.peer, key.row)
-        }
-        off = [f"{model.off(found, many):.0%}" for many, found in same.items()]
-        faster = [
-            f"{model.seconds(batch, 1) / model.seconds(batch, threads):.1f}"
-            for batch, threads in MORE_THREADS
-        ]
-        milliseconds = [f"{1e3 * value:.3f}" for value in (model.rest, model.block)]
-        rows.append([key.row, *milliseconds, " / ".join(off), *faster])
-    heads = ["", "rest, ms", "a block, ms", "off by at most, 1 / 2 threads"]
+        model = Threads.of(one, several, key.threads)
+        off = model.off(one, several, key.threads)
+        faster = [f"{model.faster(*more):.1f}" for more in MORE_THREADS]
+        rows.append([key.row, f"{model.rest:.1%}", f"{off:.0%}", *faster])
+    heads = ["", "rest", "off by at most"]
     heads += [f"B={batch}, {threads} threads" for batch, threads in MORE_THREADS]
     about = "What more threads would do: times faster than one, by the model"
     return [Table(about, heads, rows)] if rows else []

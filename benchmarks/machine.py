@@ -68,20 +68,19 @@ def load():
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 
-def resident():
-    """Bytes of memory that this process has now, freed ones given back; 0: unknown."""
-    gc.collect()
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-    return _status("VmRSS")
-
-
 def peak_of(function):
-    """Bytes of memory that this process has at most while the function runs."""
+    """Bytes of memory that a call takes at its peak, besides what is there without it.
+
+    0 where the system does not say.
+    """
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):  # what is free is given back
+        ctypes.CDLL(None).malloc_trim(0)
+    before = _status("VmRSS")
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     function()
-    return _status("VmHWM")
+    return _status("VmHWM") - before
 
 
 def _status(name):

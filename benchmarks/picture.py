@@ -24,7 +24,7 @@ COLORS = {
 ONE_THREAD = (0, (2, 2))
 AXES = {"steps": "steps T", "units": "units n", "batch": "sequences B"}
 #: what is drawn -> what its axis says, and how much of its unit is one
-ROWS = {TIME: ("milliseconds", 1e3), MEMORY: ("MB, at the peak", 1e-6)}
+ROWS = {TIME: ("milliseconds", 1e3), MEMORY: ("MB taken at the peak", 1e-6)}
 LEFT = 0.0475  # where the title begins, above the first panel
 APART = 0.075  # of the height: the least distance of two labels
 
