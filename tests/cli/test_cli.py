@@ -184,6 +184,7 @@ def test_compare_prints_a_table_and_writes_a_page(here, capsys):
     assert "<h2>Times</h2>" in page
 
 
+@pytest.mark.backend_free
 def test_compare_says_when_validated_on_test(here, capsys):
     argv = ["LSTM6", "--seeds", "1", "--validate-on-test", *QUICK]
     argv += ["--data", few_digits(here)["data"]]
@@ -194,6 +195,7 @@ def test_compare_says_when_validated_on_test(here, capsys):
     assert line["val_accuracy"] == line["test_accuracy"]
 
 
+@pytest.mark.backend_free
 def test_a_regression_from_a_file(here, capsys):
     random = np.random.default_rng(0)
     x = random.normal(size=(40, 5, 3)).astype("float32")

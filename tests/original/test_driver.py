@@ -277,6 +277,7 @@ def test_no_file_and_no_network(here, driver, capsys, monkeypatch):
         assert sign in err
 
 
+@pytest.mark.backend_free
 def test_a_mistake_and_the_help_in_their_own_process(here):
     wrong = process("LSTM4", 32, "x", 0.1, KERAS_BACKEND=None)
     shown = process("--help")
