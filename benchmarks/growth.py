@@ -1,6 +1,7 @@
 """How the time and the memory of training grow; and what more threads would do."""
 
 import math
+import statistics
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from benchmarks.works import GROWTH, G, shape
 #: share the blocks of a call. What is less than two blocks is cut into smaller ones.
 BLOCK, MOST_TASKS = 8, 16
 AXES = {"steps": "T", "units": "n", "batch": "B", "layers": "layers"}
+LEAST_MEMORY = 5e7  # bytes: less is what a process has besides, after compiling
 TIME, MEMORY = "best", "memory"  # fields of a timing
 
 
@@ -52,14 +54,18 @@ def lines(results, axis, what=TIME):
     return {key: points for key, points in found.items() if points}
 
 
-def slope(points):
+def slope(points, least=0.0):
     """The slope of the upper half on logarithmic axes; None of fewer than two points.
+
+    Args:
+        points: size -> what grows with it.
+        least: less is not counted.
 
     Example:
         >>> slope({1: 9.0, 2: 8.0, 4: 16.0, 8: 32.0})
         1.0
     """
-    upper = sorted(points)[len(points) // 2 :]
+    upper = [k for k in sorted(points)[len(points) // 2 :] if points[k] >= least]
     if len(upper) < 2:
         return None
     x = np.log([float(value) for value in upper])
@@ -82,8 +88,8 @@ def _slopes(results):
         for key, points in of_time.items():
             reached = max(points)
             end = f" (to {reached:,})" if reached < GROWTH[axis][-1] else ""
-            found = slope(points), slope(of_memory.get(key, {}))
-            text = " / ".join("" if one is None else f"{one:.2f}" for one in found)
+            found = slope(points), slope(of_memory.get(key, {}), LEAST_MEMORY)
+            text = " / ".join("-" if one is None else f"{one:.2f}" for one in found)
             rows.setdefault(key, ["" for _ in GROWTH])[list(GROWTH).index(axis)] = (
                 text + end
             )
@@ -111,10 +117,11 @@ class Threads:
     @classmethod
     def of(cls, one, several, threads):
         """The model of the times on one thread and on several, by the batch."""
-        # The share that fits best: least squares in one unknown.
-        pairs = [(several[b] / one[b], part(b, threads)) for b in _whole(one, several)]
-        above = sum((ratio - least) * (1 - least) for ratio, least in pairs)
-        rest = above / sum((1 - least) ** 2 for _, least in pairs)
+        # The median: fresh memory, in some calls alone, makes single ratios too good.
+        rest = statistics.median(
+            (several[b] / one[b] - part(b, threads)) / (1 - part(b, threads))
+            for b in _whole(one, several)
+        )
         return cls(min(max(rest, 0.0), 1.0))
 
     def faster(self, batch, threads):

@@ -68,19 +68,20 @@ def load():
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 
-def peak_of(function):
-    """Bytes of memory that a call takes at its peak, besides what is there without it.
-
-    0 where the system does not say.
-    """
+def resident():
+    """Bytes of memory that this process has, freed ones given back; 0 if unknown."""
     gc.collect()
-    with contextlib.suppress(OSError, AttributeError):  # what is free is given back
+    with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
-    before = _status("VmRSS")
+    return _status("VmRSS")
+
+
+def peak_of(function):
+    """Bytes of memory that this process has at most while the function runs."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     function()
-    return _status("VmHWM") - before
+    return _status("VmHWM")
 
 
 def _status(name):

@@ -19,8 +19,8 @@ class Timing:
         setting: the way that it ran, the fastest of those that it has.
         tried: the seconds of each of them, before the rounds.
         seconds: of each iteration, or of one of its calls.
-        memory: bytes that an iteration takes at its peak, besides what is there
-            without it; 0 where nobody looked.
+        memory: bytes that the process takes at the peak of an iteration, besides what
+            it had before the case was built; 0 where nobody looked.
         failed: why there are none, or no more.
     """
 

@@ -48,6 +48,7 @@ class Worker:
     def prepare(self, name, case, memory=False):
         """Build a case and choose how it is run; and see what memory that takes."""
         best, tried, errors = None, {}, []
+        before = machine.resident() if memory else 0
         for setting, call in self.module.build(Case.of(case)).items():
             try:
                 seconds, lasts = _try(call)
@@ -62,8 +63,7 @@ class Worker:
         seconds, setting, call, lasts = best
         self.ready[name] = [call, lasts]
         if memory:
-            # Not from before: what compiling leaves behind would be counted as well.
-            memory = machine.peak_of(call.function)
+            memory = max(0, machine.peak_of(call.function) - before)
         _settle()
         return {
             "setting": setting,

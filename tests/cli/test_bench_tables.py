@@ -127,7 +127,7 @@ def grown(seconds):
     """Growth as `seconds(case)` has it, of all points and lines."""
     (work,) = works.chosen(works.works(["jax", "torch"]), ["growth"])
     return [
-        results.Timing(work.name, case, "", {}, [seconds(case)], memory=case.size)
+        results.Timing(work.name, case, "", {}, [seconds(case)], memory=1e6 * case.size)
         for group in work.groups
         for case in group
     ]
