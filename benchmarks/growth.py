@@ -117,7 +117,7 @@ class Threads:
     @classmethod
     def of(cls, one, several, threads):
         """The model of the times on one thread and on several, by the batch."""
-        # The median: fresh memory, in some calls alone, makes single ratios too good.
+        # The median: where a tape just fits the caches, single ratios are too good.
         rest = statistics.median(
             (several[b] / one[b] - part(b, threads)) / (1 - part(b, threads))
             for b in _whole(one, several)
