@@ -291,3 +291,18 @@ def test_embedding_alone(batch):
     table = keras.ops.convert_to_numpy(randomised(layer).embeddings)
     x = np.arange(batch, dtype="int32")
     np.testing.assert_array_equal(stream_of(layer, batch).step(x), table[x])
+
+
+@pytest.mark.backend_free
+def test_a_long_run_goes_in_blocks_that_keep_what_they_gave(monkeypatch):
+    layer = slimrnn.SlimLSTM(UNITS, "LSTM5", return_sequences=True)
+    model = keras.Sequential([keras.Input((None, FEATURES)), layer])
+    x = normal(41, FEATURES)
+    wanted = slimrnn.Stream(model).run(x)
+    monkeypatch.setattr("slimrnn.stream._BLOCK", 5 * FEATURES)
+    stream = slimrnn.Stream(model)
+    first = stream.run(x[:20])
+    kept = first.copy()
+    second = stream.run(x[20:])
+    np.testing.assert_array_equal(first, kept)
+    np.testing.assert_array_equal(np.concatenate([first, second]), wanted)

@@ -12,6 +12,7 @@ import numpy as np
 from slimrnn.errors import InputError
 from slimrnn.ir import read
 from slimrnn.native import library
+from slimrnn.stream.block import Block
 from slimrnn.stream.layers import EMBEDDING, Part, part_of
 from slimrnn.utils.checks import whole
 
@@ -20,10 +21,10 @@ __all__ = ["Stream"]
 Array = np.ndarray
 State = list[dict[str, Array]]
 
-#: a step over this many weights takes some 10 µs: then other threads may run
 MOST_STREAMS = 2**31 - 1  # that a C int holds
+#: a step over this many weights takes some 10 µs: then other threads may run
 _LONG = 250_000
-_BLOCK = 4096  # steps of silence at a time
+_BLOCK = 2**18  # numbers of x or y that C takes at once
 
 
 class Stream:
@@ -80,8 +81,7 @@ class Stream:
         first, last = parts[0], parts[-1]
         self._rows = first.inputs if first.kind == EMBEDDING else 0
         shape = (batch_size,) if self._rows else (batch_size, first.inputs)
-        self._type = "int32" if self._rows else "float32"
-        x = np.zeros(shape, self._type)
+        x = np.zeros(shape, "int32" if self._rows else "float32")
         y = np.zeros((batch_size, last.outputs), "float32")
         self._dtype = x.dtype
         #: what a shape of x is written to, and what is returned
@@ -90,6 +90,8 @@ class Stream:
             self._views[shape[1:]] = (x.reshape(shape[1:]), y[0])
             if x.size == 1:
                 self._views[()] = (x.reshape(()), y[0])
+        self._steps = max(1, _BLOCK // max(x.size, y.size))
+        self._blocks: dict[tuple[int, ...], Block] = {}  # the last one
         memory = [
             {
                 name: np.zeros((batch_size, native.slim_padded(width)), "float32")
@@ -173,17 +175,23 @@ class Stream:
             raise self._misshapen(x, "T, ")
         if self._rows:
             self._indices(x)
-        y = np.empty((len(x), *views[1].shape), "float32")
-        if not len(x):
-            return y
-        x, done = np.ascontiguousarray(x), ctypes.c_int64()
-        blocks = library.buffer(x, self._type), library.buffer(y)
-        code = library.get().slim_stream_run(
-            self._handle, *blocks, len(x), ctypes.byref(done)
-        )
+        of_y, steps = views[1].shape, self._steps
+        if 0 < len(x) <= steps:
+            return self._block(x, of_y)
+        parts = [np.empty((0, *of_y), "float32")]
+        for first in range(0, len(x), steps):
+            parts.append(self._block(x[first : first + steps], of_y))
+        return np.concatenate(parts)
+
+    def _block(self, x: Array, of_y: tuple[int, ...]) -> Array:
+        """A block that C takes at once."""
+        # Taken out: another thread that comes meanwhile must not write into it.
+        block = self._blocks.pop(x.shape, None) or Block(x, of_y)
+        code, y = block.run(self._handle, x)
+        self._blocks = {x.shape: block}
         if code < 0:
             raise _unusable(code)
-        return y[: done.value]
+        return y
 
     def prewarm(self, steps: int) -> None:
         """Take so many steps of zeros, or of index 0, so that the states settle.
@@ -194,9 +202,9 @@ class Stream:
             InputError: steps is not a whole number from 1 on, or the stream is closed.
         """
         whole("steps", steps, least=1, most=MOST_STREAMS)
-        shape = next(iter(self._views))
-        for first in range(0, steps, _BLOCK):
-            self.run(np.zeros((min(_BLOCK, steps - first), *shape), self._dtype))
+        shape, most = next(iter(self._views)), self._steps
+        for first in range(0, steps, most):
+            self.run(np.zeros((min(most, steps - first), *shape), self._dtype))
 
     @property
     def state(self) -> State:
