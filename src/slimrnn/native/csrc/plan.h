@@ -47,6 +47,7 @@ typedef struct slim_plan {
   int resets;     /* there is a reset gate, before the product */
   int reads_h;    /* some gate does */
   int scans;      /* steps are computed at once */
+  int sums;       /* each gate is a HEAVY sum of its own that reads h, with no vector */
   int scaled;     /* the complement of a TIED gate is */
   float zeta, nu; /* multiplied by zeta, and nu is added */
   const float *zeros;      /* as wide as any row */
@@ -150,6 +151,10 @@ static void classify(plan *p) {
     g->has_u = has[SLIM_RECURRENT_KERNEL];
     g->ahead = g->kind == HEAVY && !slim_gate_reads_h(cell, k);
   }
+  p->sums = 1;
+  for (int k = 0; k < cell->gates; k++)
+    p->sums &= p->gate[k].kind == HEAVY && p->gate[k].sums == k && !p->gate[k].ahead &&
+               !cell->gate[k].terms[SLIM_RECURRENT_VECTOR];
   for (int first = 1; first >= 0; first--)
     for (int k = 0; k < cell->gates; k++) {
       gate_plan *g = &p->gate[k];

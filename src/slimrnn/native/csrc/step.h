@@ -20,17 +20,20 @@ typedef struct {
 
 ALWAYS_INLINE int is_live(const uint8_t *live, int r) { return !live || live[r]; }
 
-/* The activations. The kernels are compiled for Keras's own pair, known to the
- * compiler, and once more for any pair. */
+/* What the compiler may know of a cell: its activations, and whether all gates are sums
+ * alone (plan.h), for which a small cell's step has nothing to decide. The kernels are
+ * compiled for Keras's own activations and once more for any. */
 typedef struct {
   int32_t candidate, gates, state;
+  int sums;
 } functions;
 
-static const functions usual = {SLIM_TANH, SLIM_SIGMOID, SLIM_TANH};
+static const functions usual = {SLIM_TANH, SLIM_SIGMOID, SLIM_TANH, 0};
+static const functions usual_of_sums = {SLIM_TANH, SLIM_SIGMOID, SLIM_TANH, 1};
 
 ALWAYS_INLINE functions functions_of(const plan *p) {
   return (functions){p->cell->activation, p->cell->recurrent_activation,
-                     p->cell->state_activation};
+                     p->cell->state_activation, 0};
 }
 
 ALWAYS_INLINE int are_usual(const plan *p) {
@@ -38,6 +41,15 @@ ALWAYS_INLINE int are_usual(const plan *p) {
          p->cell->recurrent_activation == usual.gates &&
          (!p->has_c || p->cell->state_activation == usual.state);
 }
+
+/* compute(p, s, functions), by what is known. */
+#define AS_KNOWN(p, compute)                 \
+  if (are_usual(p) && p->sums)               \
+    compute(p, s, usual_of_sums);            \
+  else if (are_usual(p))                     \
+    compute(p, s, usual);                    \
+  else                                       \
+    compute(p, s, functions_of(p));
 
 /* What is computed side by side: the column j of several rows from the one at `at` on,
  * or several columns of one row. */
@@ -104,9 +116,14 @@ ALWAYS_INLINE lanes new_value(const int Q, const plan *p, const step *s, int k,
   return z;
 }
 
-/* The same where project may have computed them. */
+/* The same where project may have computed them, or where all gates are sums alone. */
 ALWAYS_INLINE lanes gate_value(const int Q, const plan *p, const step *s, int k,
-                               int32_t function, place w, lanes read) {
+                               int32_t function, int sums, place w, lanes read) {
+  if (sums) {
+    lanes z = activate(Q, function, load_rows(Q, values(p, s, k, w), w.next));
+    store_rows(Q, values(p, s, k, w), w.next, z);
+    return z;
+  }
   return p->gate[k].ahead ? load_rows(Q, values(p, s, k, w), w.next)
                           : new_value(Q, p, s, k, function, w, read);
 }
@@ -135,7 +152,10 @@ static void add_recurrent(const plan *p, const step *s, const float *read, int a
     const product *u = &p->product[k];
     if (u->after_reset != after) continue;
     float *z = s->z + u->slot * s->gap;
-    multiply(s->rows, p->n, (operand){read, p->padded, 1}, u->u, u->start ? u->start : z,
+    if (s->rows == 1)
+      multiply_row(p->n, read, &u->u, u->start ? u->start : z, z);
+    else
+      multiply(s->rows, p->n, (operand){read, p->padded, 1}, u->u, u->start ? u->start : z,
              u->start ? 0 : p->pitch, (target){z, p->pitch});
   }
 }
@@ -171,12 +191,12 @@ ALWAYS_INLINE void lstm_rows(const int Q, const plan *p, const step *s, function
                              place w) {
   const slim_cell *cell = p->cell;
   lanes seen = load_rows(Q, s->seen + w.at, w.step);
-  lanes i = gate_value(Q, p, s, cell->input, by.gates, w, seen);
-  lanes f = gate_value(Q, p, s, cell->forget, by.gates, w, seen);
-  lanes o = gate_value(Q, p, s, cell->output, by.gates, w, seen);
-  lanes g = gate_value(Q, p, s, cell->candidate, by.candidate, w, seen);
+  lanes i = gate_value(Q, p, s, cell->input, by.gates, by.sums, w, seen);
+  lanes f = gate_value(Q, p, s, cell->forget, by.gates, by.sums, w, seen);
+  lanes o = gate_value(Q, p, s, cell->output, by.gates, by.sums, w, seen);
+  lanes g = gate_value(Q, p, s, cell->candidate, by.candidate, by.sums, w, seen);
   lanes c = load_rows(Q, s->c + w.at, w.step);
-  tie(Q, p, &i, &f);
+  if (!by.sums) tie(Q, p, &i, &f);
   EACH c.v[q] = f.v[q] * c.v[q] + i.v[q] * g.v[q];
   store_rows(Q, s->c1 + w.at, w.step, c);
   lanes h = activate(Q, by.state, c);
@@ -203,21 +223,18 @@ ALWAYS_INLINE void forward_lstm_by(const plan *p, const step *s, functions by) {
 
 static void forward_lstm(const plan *p, const step *s) {
   add_recurrent(p, s, s->seen, 0);
-  if (are_usual(p))
-    forward_lstm_by(p, s, usual);
-  else
-    forward_lstm_by(p, s, functions_of(p));
+  AS_KNOWN(p, forward_lstm_by)
 }
 
-/* Every gate but the candidate, and what the candidate reads. */
+/* What the candidate reads, where the reset gate comes before the product; and the other
+ * gates, while they are here. */
 ALWAYS_INLINE void reset_rows(const int Q, const plan *p, const step *s, functions by,
                               place w) {
   const slim_cell *cell = p->cell;
   lanes seen = load_rows(Q, s->seen + w.at, w.step);
-  lanes reset = gate_value(Q, p, s, cell->reset, by.gates, w, seen);
+  lanes reset = gate_value(Q, p, s, cell->reset, by.gates, by.sums, w, seen);
   if (cell->update != cell->reset)
-    gate_value(Q, p, s, cell->update, by.gates, w, seen);
-  if (!p->resets) return;
+    gate_value(Q, p, s, cell->update, by.gates, by.sums, w, seen);
   EACH reset.v[q] *= seen.v[q];
   store_rows(Q, s->read + w.at, w.step, reset);
 }
@@ -228,17 +245,21 @@ ALWAYS_INLINE void mix_rows(const int Q, const plan *p, const step *s, functions
   const int G = cell->candidate;
   lanes h = load_rows(Q, s->h + w.at, w.step);
   lanes seen = load_rows(Q, s->seen + w.at, w.step);
-  lanes read = load_rows(Q, s->read + w.at, w.step), new;
-  lanes update = gate_again(Q, p, s, cell->update, by.gates, w, seen);
+  lanes update, new;
   if (cell->product >= 0) {
-    lanes reset = gate_again(Q, p, s, cell->reset, by.gates, w, seen);
-    lanes product = gate_again(Q, p, s, cell->product, SLIM_LINEAR, w, seen);
+    update = gate_value(Q, p, s, cell->update, by.gates, by.sums, w, seen);
+    lanes reset = update;
+    if (cell->update != cell->reset)
+      reset = gate_value(Q, p, s, cell->reset, by.gates, by.sums, w, seen);
+    lanes product = gate_value(Q, p, s, cell->product, SLIM_LINEAR, by.sums, w, seen);
     lanes z = load_rows(Q, values(p, s, G, w), w.next);
     EACH z.v[q] += reset.v[q] * product.v[q];
     new = activate(Q, by.candidate, z);
     store_rows(Q, values(p, s, G, w), w.next, new);
   } else {
-    new = gate_value(Q, p, s, G, by.candidate, w, read);
+    update = gate_again(Q, p, s, cell->update, by.gates, w, seen);
+    lanes read = load_rows(Q, s->read + w.at, w.step);
+    new = gate_value(Q, p, s, G, by.candidate, by.sums, w, read);
   }
   EACH {
     vec old = cell->keeps ? update.v[q] : 1.0f - update.v[q];
@@ -269,19 +290,12 @@ ALWAYS_INLINE void forward_mix_by(const plan *p, const step *s, functions by) {
 }
 
 static void forward_mix(const plan *p, const step *s) {
-  const int is_usual = are_usual(p);
-  if (p->reads_h) {
-    add_recurrent(p, s, s->seen, 0);
-    if (is_usual)
-      forward_reset_by(p, s, usual);
-    else
-      forward_reset_by(p, s, functions_of(p));
+  if (p->reads_h) add_recurrent(p, s, s->seen, 0);
+  if (p->reads_h && p->resets) {
+    AS_KNOWN(p, forward_reset_by)
     add_recurrent(p, s, s->read, 1);
   }
-  if (is_usual)
-    forward_mix_by(p, s, usual);
-  else
-    forward_mix_by(p, s, functions_of(p));
+  AS_KNOWN(p, forward_mix_by)
 }
 
 /* Steps, one after the other, of a cell that has all its gates' values. */
