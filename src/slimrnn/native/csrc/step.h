@@ -155,8 +155,8 @@ static void add_recurrent(const plan *p, const step *s, const float *read, int a
     if (s->rows == 1)
       multiply_row(p->n, read, &u->u, u->start ? u->start : z, z);
     else
-      multiply(s->rows, p->n, (operand){read, p->padded, 1}, u->u, u->start ? u->start : z,
-             u->start ? 0 : p->pitch, (target){z, p->pitch});
+      multiply(s->rows, p->n, (operand){read, p->padded, 1}, u->u,
+               u->start ? u->start : z, u->start ? 0 : p->pitch, (target){z, p->pitch});
   }
 }
 
