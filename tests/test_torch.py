@@ -145,6 +145,15 @@ def test_gradients_of_each_sample_by_torch_func():
             assert_near([found[name][i]], [each.grad], 1e-5)
 
 
+def test_forward_mode_by_torch_func():
+    layer = ours.SlimLSTM(M, N, variant="LSTM5", batch_first=True)
+    x, v = draw(B, T, M), draw(B, T, M)
+    _, found = torch.func.jvp(lambda x: layer(x)[0], (x,), (v,))
+    double, x, v = layer.double(), x.double(), v.double()
+    apart = double(x + 1e-5 * v)[0] - double(x - 1e-5 * v)[0]
+    assert_near([found.double()], [apart.detach() / 2e-5], 1e-5)
+
+
 def test_it_is_saved_compiled_and_exported(tmp_path):
     layer = ours.SlimLSTM(M, N, num_layers=2, variant="LSTM5", batch_first=True)
     again = ours.SlimLSTM(M, N, num_layers=2, variant="LSTM5", batch_first=True)
