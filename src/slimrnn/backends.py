@@ -8,6 +8,7 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import shutil
 import sys
 import tempfile
 import types
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slimrnn.errors import InputError
+from slimrnn.utils import files
 from slimrnn.utils.checks import known
 
 #: In the order of preference.
@@ -25,7 +27,7 @@ _shows_all = "TF_CPP_MIN_LOG_LEVEL" in os.environ  # the user has set a level
 #: no command has a use for.
 _UNUSED = ("matplotlib", "pandas", "sklearn")
 #: Where JAX keeps what it compiled, and that all of it is worth being kept.
-_PROGRAMS = "JAX_COMPILATION_CACHE_DIR"
+_PROGRAMS, _PREFIX = "JAX_COMPILATION_CACHE_DIR", "slimrnn-programs-"
 _ALL_PROGRAMS = {
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
@@ -137,10 +139,15 @@ def shared_programs() -> Iterator[None]:
     if _PROGRAMS in os.environ:
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="slimrnn-") as folder:
+    for lock in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{files.LOCK}"):
+        # What another process has is in use; what none has is left of one killed.
+        with contextlib.suppress(InputError, OSError), files.locked(lock.parent):
+            shutil.rmtree(lock.parent)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder:
         os.environ.update({_PROGRAMS: folder, **_ALL_PROGRAMS})
         try:
-            yield
+            with files.locked(Path(folder)):
+                yield
         finally:
             for name in (_PROGRAMS, *_ALL_PROGRAMS):
                 del os.environ[name]

@@ -5,12 +5,15 @@ import json
 import os
 import re
 import sys
+import tempfile
 import types
+from pathlib import Path
 
 import pytest
 from test_cli import process, run
 
 from slimrnn import backends
+from slimrnn.utils import files
 
 # (installed, KERAS_BACKEND, keras.json, --backend): what is used
 CHOICES = [
@@ -95,11 +98,18 @@ def test_tensorflow_is_imported_by_its_own_backend_alone(monkeypatch, tmp_path):
 
 
 @pytest.mark.backend_free
-def test_what_is_compiled_is_shared_in_a_folder_that_does_not_stay(monkeypatch):
+def test_what_is_compiled_is_shared_in_a_folder_that_does_not_stay(
+    monkeypatch, tmp_path
+):
     monkeypatch.delenv(backends._PROGRAMS, raising=False)
-    with backends.shared_programs():
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    used, killed = (tmp_path / f"{backends._PREFIX}{k}" for k in range(2))
+    for left in (used, killed):
+        left.mkdir()
+        (left / files.LOCK).touch()
+    with files.locked(used), backends.shared_programs():
         folder = os.environ[backends._PROGRAMS]
-        assert os.path.isdir(folder)
+        assert sorted(tmp_path.iterdir()) == sorted([used, Path(folder)])
         with backends.shared_programs():  # one that somebody has named
             assert os.environ[backends._PROGRAMS] == folder
     assert backends._PROGRAMS not in os.environ

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,11 +105,7 @@ def run(args: argparse.Namespace) -> int:
         if args.export is not None and (path / front.WINNER).exists():
             _export(args.export, path, study, screen)
 
-    with tempfile.TemporaryDirectory() as folder:
-        # A variant's program is compiled once, not for each of its points anew.
-        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", folder)
-        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-        return trials.carry_out(args, begin, given, sweep.place, finish)
+    return trials.carry_out(args, begin, given, sweep.place, finish)
 
 
 def _study(args: argparse.Namespace, settings: Mapping[str, Any], budget: str) -> Study:
