@@ -61,9 +61,6 @@ def choose(wanted: str | None = None) -> Choice:
     Args:
         wanted: what ``--backend`` says.
 
-    Raises:
-        InputError: an unknown backend, or one that is not installed.
-
     Example:
         >>> choose().backend in BACKENDS
         True

@@ -9,7 +9,8 @@ class InputError(ValueError):
 
     The message says what was wrong, what was received, what is allowed and
     what to do. The command line prints it without a traceback and exits with
-    code 2.
+    code 2. Whatever takes what a user gave may raise it; docstrings say when where
+    a user reads them, and where more than that is to be said.
     """
 
     # TensorFlow's autograph raises an error again as what it was only if it begins so.

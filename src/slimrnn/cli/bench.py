@@ -123,11 +123,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def load(name: str) -> ModuleType:
-    """A module of the benchmark: it lies beside ``src`` in a clone, and in no wheel.
-
-    Raises:
-        InputError: neither slimrnn nor the current folder is in a clone.
-    """
+    """A module of the benchmark: it lies beside ``src`` in a clone, and in no wheel."""
     for root in (Path(__file__).parents[3], Path.cwd()):
         folder = root / "benchmarks"
         if (folder / "bench.py").is_file() and (root / "src" / "slimrnn").is_dir():

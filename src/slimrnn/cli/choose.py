@@ -109,11 +109,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _study(args: argparse.Namespace, settings: Mapping[str, Any], budget: str) -> Study:
-    """All variants that fit, and what is searched of each.
-
-    Raises:
-        InputError: none fits.
-    """
+    """All variants that fit, and what is searched of each."""
     from slimrnn.experiments.run.budget import Unfit, matched
     from slimrnn.experiments.run.build import load as load_data
     from slimrnn.experiments.run.build import typical_length

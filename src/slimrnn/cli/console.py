@@ -106,11 +106,7 @@ def warn(
 
 
 def out_folder(given: str | None, what: str) -> Path:
-    """The folder for results: the one that was given, or a new one in `runs`.
-
-    Raises:
-        InputError: something in it would be overwritten.
-    """
+    """The folder for results: the one that was given, or a new one in `runs`."""
     from slimrnn.experiments.run import store
 
     what = what[:LONGEST]

@@ -189,11 +189,7 @@ def figure(group: Any) -> None:
 
 
 def figure_style(args: argparse.Namespace) -> style.FigureStyle:
-    """How pictures are drawn.
-
-    Raises:
-        InputError: a format, a width or a place that there is not.
-    """
+    """How pictures are drawn."""
     formats = tuple(args.figure_format.split(","))
     return style.FigureStyle(formats, args.figure_width, args.figure_legend)
 
@@ -228,9 +224,6 @@ def backend(group: Any) -> None:
 
 def assignments(flag: str, words: Sequence[str]) -> dict[str, str]:
     """The texts by name that words such as NAME=TEXT give.
-
-    Raises:
-        InputError: a word without a name or a text, or a name twice.
 
     Example:
         >>> assignments("--set", ["seed=1,2", "units=8"])

@@ -65,11 +65,7 @@ def load(args: argparse.Namespace) -> Any:
 
 
 def new_model_file(file: str) -> Path:
-    """The path of a model to be written, checked before the work.
-
-    Raises:
-        InputError: another ending, a file that is there, a folder that is not.
-    """
+    """The path of a model to be written, checked before the work."""
     if not file.endswith(ENDING):
         raise InputError(f"--out must end in {ENDING}; received {file}.")
     return require_new(file)

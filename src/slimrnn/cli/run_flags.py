@@ -84,11 +84,7 @@ def usual(name: str, dataset: str = DEFAULT_DATASET) -> str:
 def given(
     args: argparse.Namespace, settings: Mapping[str, Setting] = SETTINGS
 ) -> dict[str, Any]:
-    """The settings that the command line gives; several values as a list.
-
-    Raises:
-        InputError: no NAME=VALUE where one is needed; no number of seeds.
-    """
+    """The settings that the command line gives; several values as a list."""
     found: dict[str, Any] = {}
     for name, about in settings.items():
         value = getattr(args, name, None)
@@ -105,11 +101,7 @@ def given(
 
 
 def data(args: argparse.Namespace) -> DataOptions:
-    """The data that the command line names.
-
-    Raises:
-        InputError: none.
-    """
+    """The data that the command line names."""
     known = given(args, DATA)
     if not known.keys() & {"dataset", "data"}:
         raise InputError("Give the data: --dataset NAME or --data FILE.")

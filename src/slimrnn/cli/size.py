@@ -60,9 +60,6 @@ def measured(
     Args:
         model: of Keras.
         chosen: what it is to become; None: every variant that makes it smaller.
-
-    Raises:
-        InputError: a model that is not supported, or does not become one of them.
     """
     from slimrnn.deploy.size import sizes
     from slimrnn.slimming import rebuild

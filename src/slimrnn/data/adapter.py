@@ -89,11 +89,7 @@ class Takes:
 
     @classmethod
     def of(cls, model: Any) -> Takes:
-        """What a Keras model takes.
-
-        Raises:
-            InputError: several inputs or outputs, or so many sequences and no other.
-        """
+        """What a Keras model takes."""
         if len(model.inputs) != 1 or len(model.outputs) != 1:
             raise InputError(
                 f"Only a model with one input and one output takes a data set; "
@@ -124,11 +120,7 @@ class Takes:
         return cls(shape[1], features, words, masks, padding, each)
 
     def check(self, name: str, parts: Iterable[Sequences]) -> None:
-        """Refuse sequences of another kind.
-
-        Raises:
-            InputError: what they have, and what the model takes.
-        """
+        """Refuse sequences of another kind."""
         for x in parts:
             if x.features != self.features:
                 raise InputError(
@@ -167,20 +159,12 @@ class Adapter:
 
     @classmethod
     def of(cls, model: Any, data: Dataset) -> Adapter:
-        """What a Keras model expects of these data.
-
-        Raises:
-            InputError: it cannot take them.
-        """
+        """What a Keras model expects of these data."""
         return cls.fit(Takes.of(model), data.name, data.train.x, data.test.x)
 
     @classmethod
     def fit(cls, takes: Takes, name: str, *parts: Sequences) -> Adapter:
-        """What a model expects of sequences of this name.
-
-        Raises:
-            InputError: it cannot take them.
-        """
+        """What a model expects of sequences of this name."""
         takes.check(name, parts)
         lengths = np.concatenate([part.lengths for part in parts])
         longest, ragged = int(lengths.max()), len(set(lengths)) > 1

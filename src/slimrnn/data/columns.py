@@ -93,9 +93,6 @@ Table = dict[str, Column]
 def table(source: Any, where: str) -> Table:
     """The columns of a frame of pandas, or of arrays by name.
 
-    Raises:
-        InputError: no columns, two of one name, or of unequal length.
-
     Example:
         >>> list(table({"a": [1, 2], "b": ["x", "y"]}, "mine"))
         ['a', 'b']
@@ -144,11 +141,7 @@ def _values(column: Any) -> Array:
 
 
 def read(path: Path) -> Table:
-    """The columns of a file, by its ending: see :data:`READERS`.
-
-    Raises:
-        InputError: a file that cannot be read.
-    """
+    """The columns of a file, by its ending: see :data:`READERS`."""
     ending = path.suffix.lower()
     return table(opened(path, lambda: READERS[ending](path), ending), str(path))
 

@@ -17,9 +17,6 @@ def held_out(part: Part, classes: int | None, fraction: float, seed: int) -> Arr
 
     By group or by time where the part's origin says so; else by a draw.
 
-    Raises:
-        InputError: a fraction or samples that cannot be split.
-
     Example:
         >>> from slimrnn.data import load
         >>> held_out(load("digits").train, 10, 0.1, seed=1).sum()

@@ -44,11 +44,7 @@ def is_sound(file: object) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
-    """Which data, and how they are read; what each option is stands in its field.
-
-    Raises:
-        InputError: a value that is not allowed.
-    """
+    """Which data, and how they are read; what each option is stands in its field."""
 
     dataset: str | None = setting(
         DEFAULT_DATASET,
@@ -173,11 +169,7 @@ class DataOptions:
     )
 
     def load(self) -> Dataset:
-        """The data.
-
-        Raises:
-            InputError: an unknown name, no such file, or one that cannot be used.
-        """
+        """The data."""
         from slimrnn.data.sources import load
 
         return load(self.dataset, file=self.data, **self._rest())
@@ -187,9 +179,6 @@ class DataOptions:
 
         Args:
             part: "train" or "test": which, of a file or a data set that has both.
-
-        Raises:
-            InputError: no file, or one that cannot be used.
         """
         from slimrnn.data.sources import load_sequences
 

@@ -30,10 +30,6 @@ def read_npz(
         path: of the file.
         labels: whether y must be there; without, x may also be one array, as .npy.
 
-    Raises:
-        InputError: the file is missing, unreadable, damaged or not an .npz, lacks
-            an array or holds pickled objects.
-
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "my.npz"
     >>> np.savez(path, **dict.fromkeys(REQUIRED, np.zeros((2, 3))))
@@ -70,11 +66,7 @@ def npy(path: Path) -> Any:
 
 
 def opened(path: Path, read: Callable[[], Any], ending: str) -> Any:
-    """What reads a regular file, with sentences for all that may go wrong.
-
-    Raises:
-        InputError: it cannot be opened or read.
-    """
+    """What reads a regular file, with sentences for all that may go wrong."""
     try:
         foreign.size_of(path)
         return read()
@@ -153,9 +145,6 @@ def checked(
         task: one of `slimrnn.data.options.TASKS`.
         each_step: y is for each step, even where its shape alone does not say so.
 
-    Raises:
-        InputError: anything in the arrays that cannot be trained on.
-
     >>> y = np.array([0, 1])
     >>> x = np.array([[[0.5], [1]], [[2], [3]]])
     >>> (train, test), reason = checked(
@@ -221,11 +210,7 @@ def _numeric(arrays: Arrays, names: list[str], where: str) -> None:
 
 
 def sequences(arrays: Arrays, name: str, where: str) -> Sequences:
-    """One array of sequences, (N, T, m), (N, T) or with its offsets, checked.
-
-    Raises:
-        InputError: they cannot be trained on.
-    """
+    """One array of sequences, (N, T, m), (N, T) or with its offsets, checked."""
     _numeric(arrays, [name], where)
     return _sequences(arrays[name], arrays.get(f"{name}_offsets"), f"{where}: {name}")
 

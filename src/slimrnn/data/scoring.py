@@ -118,9 +118,6 @@ class Task:
             outputs: (..., n) of the model.
             y: see :meth:`of`.
             mask: (...), False where there is nothing to predict, as at padded steps.
-
-        Raises:
-            InputError: y of another shape.
         """
         y, wanted = np.asarray(y), outputs.shape
         if self.kind == "classes":

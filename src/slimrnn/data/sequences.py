@@ -12,9 +12,6 @@ from slimrnn.utils.checks import whole
 def generator(*seed: int) -> np.random.Generator:
     """Return the random generator of whole numbers such as (seed, epoch).
 
-    Raises:
-        InputError: one of them is negative or not a whole number.
-
     >>> bool(generator(1, 2).random() == generator(1, 2).random())
     True
     """

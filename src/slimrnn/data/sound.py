@@ -21,11 +21,7 @@ TARGET = "target"
 
 
 def read(path: str | Path) -> tuple[int, Array]:
-    """The samples a second and the samples, (T, channels) float32, full scale 1.
-
-    Raises:
-        InputError: no such file, a damaged one, or one without samples.
-    """
+    """The samples a second and the samples, (T, channels) float32, full scale 1."""
     wavfile = require("scipy.io.wavfile", "scipy", "scipy")
 
     def load() -> tuple[int, Array]:
@@ -71,9 +67,6 @@ def table(
     Returns:
         The columns, and the choice among them: windows, of which each sample counts
         once, and a target for each.
-
-    Raises:
-        InputError: files that cannot be read, or do not belong together.
     """
     rate, x = read(file)
     columns = {f"channel {k}": channel for k, channel in enumerate(x.T)}

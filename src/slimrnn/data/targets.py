@@ -35,9 +35,6 @@ def read(parts: Mapping[str, Array], where: str, task: str = "auto") -> Targets:
         where: what to name in an error: the file.
         task: one of `slimrnn.data.options.TASKS`.
 
-    Raises:
-        InputError: targets that cannot be trained on.
-
     Example:
         >>> found = read({"y": np.array([1.0, 0.0, 1.0, 0.0])}, "mine")
         >>> found.parts[0].dtype.name, found.reason.partition("; ")[0]

@@ -106,9 +106,6 @@ def arrange(
         task: one of `slimrnn.data.options.TASKS`.
         labels: whether a target is needed.
 
-    Raises:
-        InputError: no such column, missing values, texts for features, too few rows.
-
     Example:
         >>> from slimrnn.data.columns import table
         >>> rows = table({"a": range(6), "y": [0, 1, 0, 1, 0, 1]}, "mine")

@@ -95,11 +95,7 @@ class Exporter:
         return folder / file
 
     def check_mode(self, mode: str) -> None:
-        """Refuse a mode that it does not have.
-
-        Raises:
-            InputError: it does not have it.
-        """
+        """Refuse a mode that it does not have."""
         known("mode", mode, self.modes)
 
 
@@ -142,9 +138,6 @@ EXPORTERS: dict[str, Exporter] = {
 
 def find(name: str) -> Exporter:
     """The exporter of a format, by either of its names.
-
-    Raises:
-        InputError: no such format; the sentence gives the nearest one.
 
     Example:
         >>> find("tflite").title

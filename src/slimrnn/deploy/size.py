@@ -108,11 +108,7 @@ def sizes(model: Any) -> dict[str, Size | str]:
 
 
 def size(model: Model, dtype: str) -> Size:
-    """What a model takes in one dtype.
-
-    Raises:
-        InputError: see :func:`slimrnn.deploy.program.quantize.int8`.
-    """
+    """What a model takes in one dtype."""
     # No size depends on the data, nor on the scales that they determine, nor on T.
     model = replace(model, steps=None)
     _, x = compile_model(model, FLOAT32.name)

@@ -23,9 +23,6 @@ def configuration(given: Any) -> tuple[dict[str, Any], str]:
     Args:
         given: the path of a ``.keras`` or ``.h5`` file or of ``model.to_json()``'s
             text, or a model of Keras in memory.
-
-    Raises:
-        InputError: anything else, a file that is missing or damaged.
     """
     if hasattr(given, "to_json"):
         return _said(given.to_json())

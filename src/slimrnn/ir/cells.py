@@ -39,11 +39,7 @@ _NO_BIAS = {name: row.without_bias() for name, row in CELLS.items()}
 
 
 def keras_cell(layer: Described) -> RecurrentWeights:
-    """The cell of a recurrent layer of Keras.
-
-    Raises:
-        InputError: an activation that is not known, weights of other shapes.
-    """
+    """The cell of a recurrent layer of Keras."""
     use_bias = layer.get("use_bias", True)
     names = ("kernel", "recurrent_kernel", *(("bias",) if use_bias else ()))
     weights = dict(zip(names, layer.arrays(*names), strict=True))
@@ -71,12 +67,7 @@ SLIM_CELLS = {"SlimLSTM": "lstm", "SlimGRU": "gru", "SlimMGU": "mgu"}
 
 
 def slim_cell(layer: Described) -> RecurrentWeights:
-    """The cell of one of slimrnn's layers, from its arguments.
-
-    Raises:
-        InputError: a variant, an activation or an argument that is none, weights of
-            other shapes.
-    """
+    """The cell of one of slimrnn's layers, from its arguments."""
     cell = configured(
         of_family(layer.get("variant"), SLIM_CELLS[layer.kind]),
         _functions(layer),
@@ -100,11 +91,7 @@ def slim_cell(layer: Described) -> RecurrentWeights:
 
 
 def _functions(layer: Described) -> tuple[Activation, Activation]:
-    """The activation and the recurrent one.
-
-    Raises:
-        InputError: one that is not known.
-    """
+    """The activation and the recurrent one."""
     found = []
     for what, usual in (("activation", "tanh"), ("recurrent_activation", "sigmoid")):
         name = layer.get(what, usual)
@@ -116,11 +103,7 @@ def _functions(layer: Described) -> tuple[Activation, Activation]:
 def cell_of(
     layer: object, spec: CellSpec, weights: dict[str, Array]
 ) -> RecurrentWeights:
-    """The cell, or a sentence that names the layer.
-
-    Raises:
-        InputError: weights that do not fit.
-    """
+    """The cell, or a sentence that names the layer."""
     try:
         return RecurrentWeights(spec, weights)
     except InputError as error:
@@ -160,9 +143,6 @@ def torch_cell(
         weights: ``weight_ih`` (k n, m) and ``weight_hh`` (k n, n).
         biases: ``bias_ih`` and ``bias_hh``, (k n,) each; or none.
         activation: of an RNN.
-
-    Raises:
-        InputError: weights of other shapes.
     """
     variant, order = TORCH[kind]
     if kind == "GRU":
@@ -188,9 +168,6 @@ def stacked_cell(
         functions: the activation and the recurrent one.
         weights: (k n, m) and (k n, n).
         biases: that of x and that of h, (k n,) each; or none.
-
-    Raises:
-        InputError: weights of other shapes.
     """
 
     def packed(array: Array) -> Array:

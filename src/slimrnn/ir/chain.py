@@ -36,10 +36,6 @@ def model_of(
         layers: in order.
         steps: T, where the model fixes it.
         others: of the :class:`Model`.
-
-    Raises:
-        InputError: a layer, an activation or a setting that is not supported, weights
-            that do not fit, a chain that :class:`Model` refuses.
     """
     chain = SoFar(steps)
     for layer in layers:

@@ -65,9 +65,6 @@ def frozen(what: str, name: str, value: Any, shape: Shape) -> Array:
         name: of the array.
         value: the array.
         shape: what it must have; None: any number from 1 on.
-
-    Raises:
-        InputError: another type or shape, a number that is not finite.
     """
     found = getattr(value, "shape", None)
     if getattr(value, "dtype", None) != "float32" or not _fits(found, shape):
@@ -92,11 +89,7 @@ def _fits(found: Shape | None, wanted: Shape) -> bool:
 
 
 def finite(what: str, values: Any) -> None:
-    """Refuse numbers that float32 does not hold.
-
-    Raises:
-        InputError: there is one.
-    """
+    """Refuse numbers that float32 does not hold."""
     with np.errstate(over="ignore"):
         if not np.isfinite(np.asarray(values).astype("float32")).all():
             raise InputError(
@@ -106,10 +99,6 @@ def finite(what: str, values: Any) -> None:
 
 
 def one_of(what: str, value: Any, allowed: Collection[str]) -> None:
-    """Refuse a name that is not allowed.
-
-    Raises:
-        InputError: what was received, and what is allowed.
-    """
+    """Refuse a name that is not allowed."""
     if value not in allowed:
         raise InputError(f"{what} {value}; allowed: {', '.join(allowed)}.")

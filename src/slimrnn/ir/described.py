@@ -50,11 +50,7 @@ class Described:
         return self.settings.get(setting, usual)
 
     def arrays(self, *names: str) -> list[Array]:
-        """The weights, which must be as many as the names.
-
-        Raises:
-            InputError: they are not.
-        """
+        """The weights, which must be as many as the names."""
         if len(self.weights) != len(names):
             raise InputError(
                 f"The layer {self} has {len(self.weights)} weights; expected "
@@ -64,11 +60,7 @@ class Described:
 
 
 def numbers(what: object, given: Any) -> Array:
-    """The numbers of a setting as float32; Keras's files say arrays by a class.
-
-    Raises:
-        InputError: they are none.
-    """
+    """The numbers of a setting as float32; Keras's files say arrays by a class."""
     if isinstance(given, Mapping):
         given = dict(given.get("config", {})).get("value")
     try:

@@ -111,21 +111,13 @@ FORMATS = (
 
 
 def from_file(file: str | os.PathLike[str], **options: Any) -> Model:
-    """The model of a file; nothing in the file is run.
-
-    Raises:
-        InputError: no such file, one of no known format, or one that cannot be read.
-    """
+    """The model of a file; nothing in the file is run."""
     path = existing(file)
     return format_of(path).read(path, **options)
 
 
 def existing(file: str | os.PathLike[str]) -> Path:
-    """The path of a file that is there.
-
-    Raises:
-        InputError: it is not.
-    """
+    """The path of a file that is there."""
     path = Path(file)
     try:
         foreign.size_of(path)
@@ -138,11 +130,7 @@ def existing(file: str | os.PathLike[str]) -> Path:
 
 
 def format_of(path: Path) -> Format:
-    """The format of a file that is there: by how it begins, else by its name.
-
-    Raises:
-        InputError: none that is known.
-    """
+    """The format of a file that is there: by how it begins, else by its name."""
     try:
         with open(path, "rb") as opened:
             first = opened.read(_BEGINNING)

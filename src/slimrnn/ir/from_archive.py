@@ -24,11 +24,7 @@ _PLACES = ("cell", "layer", "forward_layer", "backward_layer")
 
 
 def from_archive(path: Path) -> Model:
-    """The model of a ``.keras`` file.
-
-    Raises:
-        InputError: no such file, a damaged one, a layer that the IR lacks.
-    """
+    """The model of a ``.keras`` file."""
     with foreign.reading(path, hdf5.KERAS_MODEL):
         found, version = of_archive(path)
         with zipfile.ZipFile(path) as archive:

@@ -25,9 +25,6 @@ def from_h5(path: Path, architecture: Any = None) -> Model:
         path: of the file.
         architecture: of weights alone, such as ``model.save_weights`` writes; see
             :func:`slimrnn.ir.architecture.configuration`.
-
-    Raises:
-        InputError: no HDF5 file, one without a model, a layer that the IR lacks.
     """
     hdf5.numbers_in(path)
     with hdf5.opened(path) as file:

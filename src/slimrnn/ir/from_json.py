@@ -27,12 +27,7 @@ _NAM_SILENCE = 0.5  # seconds that the player begins with
 
 
 def from_json(path: Path, torch: str = "") -> Model:
-    """The model of a JSON file.
-
-    Raises:
-        InputError: no JSON, no known format, damaged, or with a layer that the IR
-            lacks.
-    """
+    """The model of a JSON file."""
     with foreign.reading(path, "a model in JSON"):
         found = json.loads(foreign.text(path).removeprefix("\ufeff"))
         if not isinstance(found, dict):

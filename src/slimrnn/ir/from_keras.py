@@ -72,11 +72,7 @@ def _weights_up_to(most: int) -> Iterator[None]:
 
 
 def from_file(path: Path) -> Model:
-    """The model of a ``.keras`` file.
-
-    Raises:
-        InputError: one that cannot be read; see :func:`load`, :func:`from_keras`.
-    """
+    """The model of a ``.keras`` file."""
     origin = f"Keras {keras.__version__}, {path.suffix}"
     return replace(from_keras(load(path)), origin=origin)
 
@@ -107,12 +103,7 @@ def from_keras(model: Any) -> Model:
 
 
 def _layers_of(model: Any) -> Iterator[Described]:
-    """The layers of a model, in order; models inside it are opened.
-
-    Raises:
-        InputError: no layer and no model, a model with branches, an operation that is
-            not a layer.
-    """
+    """The layers of a model, in order; models inside it are opened."""
     if not isinstance(model, keras.layers.Layer):
         raise InputError(
             f"Give a Keras layer, a keras.Sequential or a functional model that is a "

@@ -48,9 +48,6 @@ def from_onnx(path: Path) -> Model:
     BatchNormalization, activations, sums and products with constants, the model's input
     added to the output, and what only turns axes round; of Scan, what
     :func:`slimrnn.deploy.to_onnx` writes.
-
-    Raises:
-        InputError: a damaged file, an operator that the IR lacks, branches.
     """
     onnx = require("onnx", "onnx", "slimrnn[onnx]")
     with foreign.reading(path, "an ONNX model"):

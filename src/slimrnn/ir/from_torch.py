@@ -40,10 +40,6 @@ def from_file(path: Path, torch: str = "") -> Model:
     Args:
         path: the file.
         torch: the layers, see above; as names and shapes say, where empty.
-
-    Raises:
-        InputError: another file, a damaged one, one that holds more than tensors, or
-            tensors that do not say which layers they belong to.
     """
     model = from_tensors(tensors_of(path), path.stem, torch)
     return replace(model, origin="PyTorch state_dict")

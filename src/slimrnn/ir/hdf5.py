@@ -51,11 +51,7 @@ def opened(
 
 
 def array(what: str, data: Any) -> np.ndarray:
-    """The numbers of an array in a file as float32.
-
-    Raises:
-        InputError: they are none.
-    """
+    """The numbers of an array in a file as float32."""
     if data.dtype.kind not in "fiu":
         raise InputError(f"{what} is of {data.dtype}; expected numbers.")
     return np.asarray(data[()], "float32")

@@ -45,11 +45,7 @@ ACTIVATIONS: Mapping[Any, str] = {**NAMES, keras.activations.softmax: "softmax"}
 
 
 def described(layer: Any) -> Described:
-    """A layer in memory, with its weights.
-
-    Raises:
-        InputError: one without weights yet, or that does not compute in float32.
-    """
+    """A layer in memory, with its weights."""
     kind = type(layer).__name__
     own = type(layer) not in (*RECURRENT, getattr(keras.layers, kind, None))
     if not isinstance(layer, keras.layers.InputLayer):
@@ -103,9 +99,6 @@ def recurrence(layer: Any) -> RecurrentWeights:
 
     Args:
         layer: one of the types of :data:`RECURRENT`, built.
-
-    Raises:
-        InputError: a cell or an activation that is not known.
     """
     cell = layer.cell
     used = (getattr(cell, f"{what}activation", None) for what in ("", "recurrent_"))
@@ -128,11 +121,7 @@ def recurrence(layer: Any) -> RecurrentWeights:
 
 
 def spec_of(layer: Any) -> CellSpec:
-    """What a slim layer computes, built or not.
-
-    Raises:
-        InputError: an activation that is not known.
-    """
+    """What a slim layer computes, built or not."""
     functions = layer.cell.activation, layer.cell.recurrent_activation
     known = [activation(function, NAMES) for function in functions]
     for name in known:
@@ -141,11 +130,7 @@ def spec_of(layer: Any) -> CellSpec:
 
 
 def check(layer: Any) -> None:
-    """Refuse a layer without weights, and one that does not compute in float32.
-
-    Raises:
-        InputError: see above.
-    """
+    """Refuse a layer without weights, and one that does not compute in float32."""
     name = named(layer)
     if not layer.built:
         raise InputError(

@@ -113,11 +113,7 @@ def recurrent(
 def named_function(
     kind: str, alpha: float | None = None, beta: float | None = None
 ) -> Activation:
-    """The activation of an operator, or of an entry in a list of them.
-
-    Raises:
-        InputError: one that is not known.
-    """
+    """The activation of an operator, or of an entry in a list of them."""
     if kind.lower() in ("tanh", "sigmoid", "relu"):
         return ACTIVATIONS[kind.lower()]
     slope, middle = (0.2 if alpha is None else alpha), (0.5 if beta is None else beta)

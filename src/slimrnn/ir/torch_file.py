@@ -54,11 +54,7 @@ class _Tensor:
 
 
 def tensors_of(path: Path) -> dict[str, Array]:
-    """The tensors of a state_dict, by name.
-
-    Raises:
-        InputError: no such file, a damaged one, one that holds more than tensors.
-    """
+    """The tensors of a state_dict, by name."""
     with foreign.reading(path, "a state_dict of PyTorch"):
         size = foreign.size_of(path)
         if zipfile.is_zipfile(path):

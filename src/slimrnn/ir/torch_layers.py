@@ -27,11 +27,7 @@ def groups(tensors: Tensors) -> dict[str, dict[str, Array]]:
 
 
 def kind_of(name: str, tensors: Tensors) -> str:
-    """What module has these tensors.
-
-    Raises:
-        InputError: none that is known.
-    """
+    """What module has these tensors."""
     first = tensors.get("weight_ih_l0", tensors.get("weight_ih"))
     if any("weight_hr" in own for own in tensors):
         raise InputError(f"The module {name} has proj_size; allowed is 0, without it.")
@@ -78,9 +74,6 @@ def layers(
         tensors: its own, by name.
         settings: ``activation`` of an RNN, ``last`` of any recurrent one: whether it
             gives the last step alone.
-
-    Raises:
-        InputError: tensors that are missing, or do not fit.
     """
     yield from _LAYERS[kind](name or "tensors", tensors, **settings)
 

@@ -86,9 +86,6 @@ def from_module(module: Module) -> Model:
             the output or not.
             Its forward is called, in evaluation mode.
 
-    Raises:
-        InputError: a module that cannot be read, or a forward that does something else.
-
     Example:
         >>> import torch
         >>> from_module(torch.nn.GRU(3, 4, batch_first=True)).outputs

@@ -12,11 +12,7 @@ Settings = dict[str, Any]
 
 
 def _only(name: str, module: Module, **allowed: Any) -> None:
-    """Refuse other settings than these.
-
-    Raises:
-        InputError: one is different.
-    """
+    """Refuse other settings than these."""
     for key, value in allowed.items():
         if (given := getattr(module, key)) != value:
             raise InputError(

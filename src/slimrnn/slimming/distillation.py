@@ -55,9 +55,6 @@ def end_of(answers: Array, labels: Array, loss: Any = None, last: str = "") -> s
         loss: with which the model was trained, where it is known.
         last: its last activation, where it is known.
 
-    Raises:
-        InputError: labels that do not fit the answers.
-
     Example:
         >>> end_of(np.array([[0.25, 0.75]]), np.array([1]))
         'softmax'

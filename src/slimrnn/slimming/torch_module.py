@@ -40,9 +40,6 @@ def slim_module(
         gate_constants: as of ``rebuild``; ``"trained"``: the mean over all layers, for
             a layer of PyTorch has the same constants at any depth.
         train: a Keras model and constants -> the slimmed Keras model.
-
-    Raises:
-        InputError: a module that cannot be read, or a layer that does not fit.
     """
     model = from_module(module)
     sources = [layer.cell for layer in model.recurrent()]

@@ -14,9 +14,6 @@ from slimrnn.errors import InputError
 def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
     """The value, if it is a whole number in a range: Python's, NumPy's, but no truth.
 
-    Raises:
-        InputError: what was received, and what is allowed.
-
     Example:
         >>> whole("batch_size", 0, least=1)
         Traceback (most recent call last):
@@ -31,11 +28,7 @@ received 0.
 
 
 def check(name: str, value: Any, fits: bool, allowed: str) -> None:
-    """Refuses a value that does not fit.
-
-    Raises:
-        InputError: what was received, and what is allowed.
-    """
+    """Refuses a value that does not fit."""
     if not fits:
         raise InputError(
             f"The {name.replace('_', ' ')} must be {allowed}; received {value!r}."
@@ -43,11 +36,7 @@ def check(name: str, value: Any, fits: bool, allowed: str) -> None:
 
 
 def numbers(name: str, value: Any) -> None:
-    """Refuses what is no mapping of names to numbers; None is none.
-
-    Raises:
-        InputError: what was received, and what is allowed.
-    """
+    """Refuses what is no mapping of names to numbers; None is none."""
     if value is None:
         return
     fits = isinstance(value, Mapping) and all(map(number, value.values()))
@@ -92,11 +81,7 @@ def memory() -> int:
 
 
 def known(what: str, value: Any, allowed: Iterable[str]) -> None:
-    """Refuses a name that is not allowed, and names the nearest that is.
-
-    Raises:
-        InputError: what was received, and what is allowed.
-    """
+    """Refuses a name that is not allowed, and names the nearest that is."""
     names = sorted(allowed)
     if value in names:
         return

@@ -71,11 +71,7 @@ def settings_of(kind: Any) -> dict[str, Setting]:
 
 
 def check_all(instance: Any) -> None:
-    """Refuses a dataclass of settings in which one is not allowed.
-
-    Raises:
-        InputError: what was received, and what is allowed.
-    """
+    """Refuses a dataclass of settings in which one is not allowed."""
     known_settings = settings_of(instance)
     for name, about in known_settings.items():
         about.check(name, getattr(instance, name))

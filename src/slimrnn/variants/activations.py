@@ -124,11 +124,7 @@ ACTIVATIONS: dict[str, Activation] = {
 
 
 def get(name: str | Activation) -> Activation:
-    """The activation of a name; an :class:`Activation` is taken as it is.
-
-    Raises:
-        InputError: no such name.
-    """
+    """The activation of a name; an :class:`Activation` is taken as it is."""
     if isinstance(name, Activation):
         return name
     if name not in ACTIVATIONS:

@@ -57,10 +57,6 @@ def configured(
         vectors: whether the layer can have a value for each unit of a constant gate;
             else it has one for all.
 
-    Raises:
-        InputError: a time_scale that is none, gate_constants of a gate that is not
-            constant, use_bias=False where nothing is left of a gate.
-
     Example:
         >>> from slimrnn import get
         >>> configured(get("LSTM6"), time_scale=10).trained.constants
@@ -87,11 +83,7 @@ def configured(
 
 
 def of_family(variant: Any, family: str) -> Variant:
-    """A variant that a layer of this family computes; see :func:`slimrnn.get`.
-
-    Raises:
-        InputError: no such variant, or one of another family.
-    """
+    """A variant that a layer of this family computes; see :func:`slimrnn.get`."""
     found = get(variant)
     if (FAMILIES[found.family].base or found.family) != family:
         names = ", ".join(v.name for v in TABLE if v.family == family)

@@ -44,11 +44,7 @@ def named(
     mask: Any,
     recurrent_mask: Any,
 ) -> dict[str, Any]:
-    """What a sequence is computed from, by name; without what is not given.
-
-    Raises:
-        InputError: the states or the weights are not those of the variant.
-    """
+    """What a sequence is computed from, by name; without what is not given."""
     initial = named_states(variant, states)
     wanted = tuple(variant.shapes(1, 1))
     if set(weights) != set(wanted):
@@ -63,11 +59,7 @@ def named(
 
 
 def named_states(variant: Variant, states: Sequence[Any]) -> dict[str, Any]:
-    """The states before a sequence, by name.
-
-    Raises:
-        InputError: there are more or fewer than the variant has.
-    """
+    """The states before a sequence, by name."""
     names = FAMILIES[variant.family].states
     if len(states) != len(names):
         raise InputError(
@@ -86,9 +78,6 @@ def check(
         variant: what is computed.
         arrays: by name, x and the kernel among them; a dimension of None fits.
         may_be_empty: whether there may be no sequence.
-
-    Raises:
-        InputError: the first that does not fit, what was received and what is wanted.
     """
     x, kernel = arrays["x"].shape, arrays["kernel"].shape
     if len(x) != 3 or 0 in tuple(x)[may_be_empty:]:

@@ -33,10 +33,6 @@ def full_gates(layer: Recurrent) -> dict[str, FullGate]:
 
     Args:
         layer: a layer of the LSTM's family.
-
-    Raises:
-        InputError: another family, masked steps, a constant that the recurrent
-            activation does not reach.
     """
     variant = layer.cell.variant
     if variant.family != "lstm":
@@ -54,11 +50,7 @@ def full_gates(layer: Recurrent) -> dict[str, FullGate]:
 
 
 def full(layer: Recurrent) -> dict[str, FullGate]:
-    """The gates of a layer of any family with all terms, by name.
-
-    Raises:
-        InputError: a constant that the recurrent activation does not reach.
-    """
+    """The gates of a layer of any family with all terms, by name."""
     cell, variant = layer.cell, layer.cell.variant
     m, n = layer.inputs, layer.outputs
     gates: dict[str, FullGate] = {}

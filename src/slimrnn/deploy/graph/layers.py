@@ -139,9 +139,6 @@ def one_step(graph: Graph, model: Model, rename: str) -> None:
         graph: where it is written.
         model: what is written.
         rename: the name of a state after the step, with ``{}`` for that before it.
-
-    Raises:
-        InputError: the model needs the whole sequence.
     """
     why = model.why_no_stream()
     if why:

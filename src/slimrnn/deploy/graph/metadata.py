@@ -11,11 +11,7 @@ from slimrnn.utils import files
 
 
 def save(path: Path, content: bytes) -> Path:
-    """Write the file at once: it is whole, or it is not there.
-
-    Raises:
-        InputError: the system does not let it be written.
-    """
+    """Write the file at once: it is whole, or it is not there."""
     with files.reported(path):
         files.write(path, content)
     return path

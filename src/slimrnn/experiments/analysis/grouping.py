@@ -106,11 +106,7 @@ def varied_settings(runs: Sequence[Run]) -> dict[str, tuple[Value, ...]]:
 
 
 def _check_names(runs: Sequence[Run]) -> None:
-    """Refuses two variants of one name, which would become one configuration.
-
-    Raises:
-        InputError: the name, and where the runs are.
-    """
+    """Refuses two variants of one name, which would become one configuration."""
     known: dict[str, Run] = {}
     for run in runs:
         other = known.setdefault(variant_name(run), run)

@@ -51,9 +51,6 @@ class FigureStyle:
         width: one of :data:`WIDTHS`.
         legend: one of :data:`LEGENDS`; None: the width's.
 
-    Raises:
-        InputError: another one.
-
     Example:
         >>> [path.name for path in FigureStyle(("pdf", "svg")).files(Path("a"))]
         ['a.pdf', 'a.svg']

@@ -189,9 +189,6 @@ def _number(text: str, amount: str, units: Mapping[str, float]) -> float:
 def limits(text: str) -> tuple[Limit, ...]:
     """The limits of a budget.
 
-    Raises:
-        InputError: see :meth:`Limit.of`.
-
     Example:
         >>> [(limit.measure, limit.most) for limit in limits("flash=4KB+ram=1KB")]
         [('flash', 4096.0), ('ram', 1024.0)]

@@ -28,11 +28,7 @@ from slimrnn.variants import BASELINE, get
 
 
 def load(settings: Settings) -> Dataset:
-    """The data that the settings name.
-
-    Raises:
-        InputError: an unknown name, no such file, or a file that cannot be used.
-    """
+    """The data that the settings name."""
     names = [entry.name for entry in fields(DataOptions)]
     return _load(DataOptions(**{name: getattr(settings, name) for name in names}))
 
@@ -43,23 +39,14 @@ def _load(options: DataOptions) -> Dataset:
 
 
 def parts(settings: Settings, dataset: Dataset) -> tuple[Part, Part | None]:
-    """What is trained on, and what is validated on where that is not the test.
-
-    Raises:
-        InputError: too few data to split.
-    """
+    """What is trained on, and what is validated on where that is not the test."""
     if settings.validate_on_test:
         return dataset.train, None
     return dataset.split(settings.validation, settings.seed)
 
 
 def check(settings: Settings, dataset: Dataset) -> None:
-    """Refuses, before anything is written, what a run would refuse when it begins.
-
-    Raises:
-        InputError: settings that a layer, an optimizer or a head refuses, or too few
-            data to split.
-    """
+    """Refuses, before anything is written, what a run would refuse when it begins."""
     _check_memory(settings, dataset)
     recurrent(settings)
     if dataset.each_step and settings.padding == "front":
@@ -109,9 +96,6 @@ def recurrent(
         length: of a sequence, for time scales that depend on it.
         place: among the recurrent layers, from 0 on.
         each_step: whether there is an answer at each step.
-
-    Raises:
-        InputError: a combination that the layer refuses.
     """
     options = {
         "activation": _activation(settings.activation),
@@ -277,12 +261,7 @@ _HEADS = {
 
 
 def head_of(settings: Settings, dataset: Dataset) -> Head:
-    """The head for the data: classes by the settings, or targets of a regression.
-
-    Raises:
-        InputError: one unit for other than two classes; the error-to-signal ratio of
-            what is no sound.
-    """
+    """The head for the data: classes by the settings, or targets of a regression."""
     if settings.loss == "esr":
         if dataset.classes is not None or not dataset.each_step:
             raise InputError(

@@ -16,9 +16,6 @@ def share(batch_sizes: Iterable[int]) -> int:
     Args:
         batch_sizes: in training. Each device computes an equal part of a batch. One
             that has no equal parts, as an epoch's last may, each computes whole.
-
-    Raises:
-        InputError: another backend than JAX, or a batch size that has no equal parts.
     """
     if keras.backend.backend() != "jax":
         raise InputError(

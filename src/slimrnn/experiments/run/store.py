@@ -63,11 +63,7 @@ class Run:
 
     @classmethod
     def read(cls, path: Path) -> Run:
-        """The run in this folder; of a file that is not there yet, an empty value.
-
-        Raises:
-            InputError: a file that is not what a run writes.
-        """
+        """The run in this folder; of a file that is not there yet, an empty value."""
         config, result = mapping(path / CONFIG), mapping(path / RESULT)
         if (path / CONFIG).exists() and not isinstance(
             config.get("variant"), (str, dict)
@@ -111,11 +107,7 @@ def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a file of JSON lines; none where there is no file.
-
-    Raises:
-        InputError: a line that is no JSON object.
-    """
+    """The whole lines of a file of JSON lines; none where there is no file."""
     # A process that was killed may leave half a line; what has no end is not read.
     whole = _text(path).rpartition("\n")[0]
     return [_parsed(line, path) for line in whole.splitlines()]
@@ -226,11 +218,7 @@ def save_model(model: Any, path: Path) -> None:
 
 
 def check_free(path: Path) -> None:
-    """Refuses an output folder in which something would be overwritten.
-
-    Raises:
-        InputError: it is a file, or it holds something already.
-    """
+    """Refuses an output folder in which something would be overwritten."""
     try:
         if path.exists() and not path.is_dir():
             raise InputError(
@@ -250,11 +238,7 @@ def check_free(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder and those above it, and makes sure that it can be written to.
-
-    Raises:
-        InputError: the system does not allow it.
-    """
+    """Makes a folder and those above it, and makes sure that it can be written to."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         if not os.access(path, os.W_OK | os.X_OK):
@@ -298,11 +282,7 @@ def _plain(value: Any) -> Any:
 
 
 def mapping(path: Path) -> dict[str, Any]:
-    """The content of a file of JSON; empty where there is no file.
-
-    Raises:
-        InputError: it holds no JSON object.
-    """
+    """The content of a file of JSON; empty where there is no file."""
     text = _text(path)
     return _parsed(text, path) if text else {}
 

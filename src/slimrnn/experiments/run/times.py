@@ -70,11 +70,7 @@ def write(folder: Path, found: Mapping[str, Times]) -> None:
 
 
 def read(folder: Path) -> dict[str, Times]:
-    """The times in a folder of results, by data set; none where it has none.
-
-    Raises:
-        InputError: the file is damaged.
-    """
+    """The times in a folder of results, by data set; none where it has none."""
     content = mapping(folder / TIMES)
     try:
         return {name: _times(**given) for name, given in content.items()}

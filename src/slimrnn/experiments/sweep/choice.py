@@ -42,9 +42,6 @@ class Choice(Search):
         study: with a search, and minutes.
         folder: the sweep's, which is there.
         most: how many trials may be under way at a time.
-
-    Raises:
-        InputError: as :class:`Search` has it.
     """
 
     def __init__(self, study: Study, folder: Path, most: int = 1):

@@ -28,11 +28,7 @@ WORST_SCORE = -1e9  # the value of a point with a trial that diverged or failed
 
 
 def optuna() -> Any:
-    """Optuna, quiet.
-
-    Raises:
-        InputError: it is not installed.
-    """
+    """Optuna, quiet."""
     library = require("optuna", "Optuna", "slimrnn[search]")
     library.logging.set_verbosity(library.logging.WARNING)
     return library
@@ -45,9 +41,6 @@ class Search:
         study: with a search.
         folder: the sweep's, which is there.
         most: how many points may be under way at a time.
-
-    Raises:
-        InputError: Optuna is not installed; settings that are not allowed.
     """
 
     def __init__(self, study: Study, folder: Path, most: int = 1):

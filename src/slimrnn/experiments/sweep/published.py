@@ -32,9 +32,6 @@ def names() -> list[str]:
 def read(name: str) -> Study:
     """A study by its name.
 
-    Raises:
-        InputError: no such study.
-
     Example:
         >>> read("lu-mnist-rows").settings["units"]
         50

@@ -43,10 +43,6 @@ class Tasks:
         cpus: of each trial.
         gpus: of each trial.
         timeout: seconds after which an attempt counts as hanging; None: never.
-
-    Raises:
-        InputError: Ray is not installed, there is no such cluster, or none of its
-            machines has what a trial needs.
     """
 
     def __init__(
@@ -149,11 +145,7 @@ class Tasks:
 
 
 def _connected(address: str) -> Any:
-    """Ray, connected to the cluster.
-
-    Raises:
-        InputError: Ray is not installed, or there is no such cluster.
-    """
+    """Ray, connected to the cluster."""
     ray = require("ray", "Ray", "slimrnn[ray]")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}

@@ -282,11 +282,7 @@ def save(folder: Path, study: Study, about: Mapping[str, Any]) -> None:
 
 
 def saved(folder: Path) -> tuple[Study, dict[str, Any]]:
-    """What :func:`save` wrote.
-
-    Raises:
-        InputError: the folder holds no sweep, or a damaged one.
-    """
+    """What :func:`save` wrote."""
     path = folder / store.STUDY
     if not path.exists():
         raise InputError(

@@ -59,9 +59,6 @@ class Study:
         source: where the settings come from, such as a paper.
         notes: what a reader must know; sentences.
         published: results of the source: settings, and the figures under "result".
-
-    Raises:
-        InputError: a name that is no setting, a value given twice, an empty list.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -187,11 +184,7 @@ class Study:
         return (*self.grid, *self.search)
 
     def trials(self) -> Iterator[Settings]:
-        """Each trial of the grid once, in its order.
-
-        Raises:
-            InputError: settings that are not allowed.
-        """
+        """Each trial of the grid once, in its order."""
         seen = set()
         for given in self.combinations():
             settings = self.trial(given)
@@ -228,9 +221,6 @@ class Study:
 
         Args:
             given: what it has besides the study's settings.
-
-        Raises:
-            InputError: settings that are not allowed.
         """
         return matched(Settings.of(**_nested({**self.settings, **given})))
 
@@ -259,11 +249,7 @@ class Study:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Study:
-        """The study that a table of TOML or JSON describes.
-
-        Raises:
-            InputError: what is not a study.
-        """
+        """The study that a table of TOML or JSON describes."""
         known = {entry.name: entry.default for entry in fields(cls)}
         unknown = sorted(config.keys() - known.keys())
         if unknown:
@@ -342,11 +328,7 @@ def _flat(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read(path: Path) -> Study:
-    """The study in a TOML file.
-
-    Raises:
-        InputError: no such file, not TOML, or not a study; the sentence names it.
-    """
+    """The study in a TOML file."""
     try:
         content = tomllib.loads(foreign.text(path, STUDY_BYTES))
     except OSError as error:
