@@ -159,14 +159,8 @@ def gradients(
 ) -> Arrays:
     """The gradients of ``sum(outputs * doutputs) + sum(states * dstates)``.
 
-    Args:
-        variant: as for :func:`run`, as are x, weights, initial and the settings.
-        x: see there.
-        weights: see there.
-        initial: see there.
-        doutputs: (B, T, n).
-        dstates: by name, (B, n) each.
-        settings: the keyword arguments of :func:`run`.
+    Of these two factors, the first is (B, T, n) and the second has (B, n) for each
+    state, by name. All other arguments are those of :func:`run`.
 
     Returns:
         The gradients of ``x``, of each weight (packed) and of each initial state, by

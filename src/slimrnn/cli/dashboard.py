@@ -66,21 +66,17 @@ class Dashboard:
         self.screen.print(self.summary())
 
     def opens(self, total: int) -> None:
-        """The sweep begins."""
         self._total = total
 
     def started(self, settings: Settings, path: Path) -> None:
-        """A trial runs from now on."""
         self._running[settings.key()] = settings, path, time.monotonic()
         self.tick()
 
     def retried(self, settings: Settings, ended: Ended) -> None:
-        """An attempt failed, and there will be another."""
         self._running.pop(settings.key(), None)
         self._say("again", self.named(settings), f"{ended.reason}")
 
     def ended(self, settings: Settings, run: Run) -> None:
-        """A trial has ended; one of an earlier session is reported as well."""
         known = self._running.pop(settings.key(), None)
         ended = status(run)
         self.counts[ended] += 1
@@ -130,7 +126,6 @@ class Dashboard:
         return self.counts["failed"] > 0
 
     def tick(self) -> None:
-        """Some time has passed: the table is drawn anew."""
         if self.screen.is_terminal:
             self._live.update(Group(self._table(), self.summary()), refresh=True)
 

@@ -38,12 +38,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def examine(choice: backends.Choice, data_dir: str | None) -> dict[str, dict[str, str]]:
-    """What is found, by the title of its table.
-
-    Args:
-        choice: the backend that Keras runs on.
-        data_dir: the user's folder of data, if there is one.
-    """
+    """What is found, by the title of its table."""
     from slimrnn import data
 
     return {

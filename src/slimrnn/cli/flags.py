@@ -103,12 +103,7 @@ def spelled(name: str) -> str:
 
 
 def run(group: Any, timing: float) -> None:
-    """Adds the flags of all that trains: the backend, the folder, the loggers.
-
-    Args:
-        group: to which they are added.
-        timing: seconds of measuring, where the command line does not say.
-    """
+    """Adds the flags of all that trains: the backend, the folder, the loggers."""
     backend(group)
     place = group.add_mutually_exclusive_group()
     out(place)

@@ -41,11 +41,7 @@ def command(name: str) -> ModuleType:
 
 
 def parser(names: Sequence[str] = COMMANDS) -> Parser:
-    """The parser of ``slimrnn``; ``command`` in its result names the command.
-
-    Args:
-        names: of the commands that it knows.
-    """
+    """The parser of ``slimrnn``; ``command`` in its result names the command."""
     top = Parser(
         prog="slimrnn",
         description="Train slim (parameter-reduced) recurrent layers and compare them "

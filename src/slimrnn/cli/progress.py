@@ -82,7 +82,6 @@ class EpochLines:
         self._bar.stop()
 
     def opens(self, total: int) -> None:
-        """A sweep of so many trials begins."""
         self._total = total
         self._bar.update(self._task, total=total)
 
@@ -96,27 +95,22 @@ class EpochLines:
         """An attempt failed, and there will be another."""
 
     def ended(self, settings: Settings, run: Run) -> None:
-        """A trial has ended; one of an earlier session is counted as well."""
         self._ended += 1
         self.failed |= run.result["status"] == "failed"
         self._bar.update(self._task, completed=self._ended)
 
     def begins(self, settings: Settings, batches: int) -> None:
-        """A run begins."""
         self._batches = batches * settings.epochs
         self._say(self._named(settings, self._ended + 1))
         self._bar.update(self._task, description=escape(settings.name))
 
     def batch(self) -> None:
-        """A batch has been trained."""
         self._bar.advance(self._task, 1 / self._batches)
 
     def epoch(self, settings: Settings, line: Mapping[str, Any]) -> None:
-        """An epoch has ended."""
         self._say(epoch_line(settings, line))
 
     def ends(self, settings: Settings, result: Mapping[str, Any]) -> None:
-        """A run has ended."""
         if result["status"] != "done":
             self._say(_how(**result))
 
@@ -154,12 +148,10 @@ class FollowedLines(EpochLines):
         return self
 
     def started(self, settings: Settings, path: Path) -> None:
-        """A trial runs from now on."""
         self._begun += 1
         self._open.append(_Followed(settings, path, self._begun))
 
     def tick(self) -> None:
-        """Some time has passed: what is new in the files is shown."""
         while self._open:
             first = self._open[0]
             self._follow(first)
@@ -174,12 +166,10 @@ class FollowedLines(EpochLines):
         self._bar.update(self._task, completed=self._ended + parts, description=names)
 
     def retried(self, settings: Settings, ended: Ended) -> None:
-        """An attempt failed, and there will be another."""
         self._end(settings, _how("tried again", ended.reason))
         self._begun -= 1
 
     def ended(self, settings: Settings, run: Run) -> None:
-        """A trial has ended; one of an earlier session is counted as well."""
         super().ended(settings, run)
         status = run.result["status"]
         known = self._end(settings, "" if status == "done" else _how(**run.result))

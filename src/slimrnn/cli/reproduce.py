@@ -63,12 +63,7 @@ def listing() -> Table:
 
 
 def side_by_side(study: Study, runs: Sequence[Run]) -> list[Table | str]:
-    """What was published and what came out, with the difference, and what to know.
-
-    Args:
-        study: with published results.
-        runs: those that there are.
-    """
+    """What was published and what came out, with the difference, and what to know."""
     from slimrnn.experiments.sweep import published
 
     table = plain("published and obtained", gap=2)

@@ -57,9 +57,7 @@ def measured(
 ) -> dict[str, dict[str, Any]]:
     """The sizes of a model and of what it becomes, by variant and dtype.
 
-    Args:
-        model: of Keras.
-        chosen: what it is to become; None: every variant that makes it smaller.
+    Without a choice it becomes every variant that makes it smaller.
     """
     from slimrnn.deploy.size import sizes
     from slimrnn.slimming import rebuild

@@ -224,13 +224,7 @@ def show(
 ) -> None:
     """Prints what came out so far, and draws the picture, the page and the tables.
 
-    Args:
-        path: the folder of results.
-        study: what was to be trained.
-        command: the command line that began it.
-        screen: where to.
-        style: of the pictures.
-        always: whether to draw where there is but one run, too.
+    Of a single run nothing is drawn, unless ``always`` says so.
     """
     from slimrnn.experiments.report.csv_latex import records
     from slimrnn.experiments.report.publish import publish

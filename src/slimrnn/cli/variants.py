@@ -87,13 +87,7 @@ def facts(variant: Variant, features: int, units: int) -> dict[str, Any]:
 
 
 def variants_table(features: int, units: int, width: int) -> Table:
-    """All variants of the table, with their size.
-
-    Args:
-        features: m of the counts.
-        units: n of the counts.
-        width: of the screen; a narrow one shows the numbers of papers alone.
-    """
+    """All variants of the table, with their size; a narrow screen cuts the sources."""
     table = plain()
     table.add_column("variant", no_wrap=True)
     table.add_column("gates")
@@ -119,12 +113,7 @@ def variants_table(features: int, units: int, width: int) -> Table:
 
 
 def variants_markdown(features: int, units: int) -> str:
-    """All variants as a Markdown table, as docs/variants.md has it.
-
-    Args:
-        features: m of the counts.
-        units: n of the counts.
-    """
+    """All variants as a Markdown table, as docs/variants.md has it."""
     heads = ("variant", "gates", "parameters", "count", "share", "source")
     lines = [heads, ["---", "---", "---", "---:", "---:", "---"]]
     lines += [

@@ -23,10 +23,6 @@ PREDICTED = 256  # sequences at once where there are no gradients to keep
 def dataset(data: Any, each_step: bool = False) -> Dataset:
     """The data as a Dataset; arrays (x, y) are those to train on.
 
-    Args:
-        data: a Dataset, or a pair of arrays.
-        each_step: whether y has a target for each step, for a model that answers so.
-
     Raises:
         InputError: no Dataset and no pair of arrays of one length.
 

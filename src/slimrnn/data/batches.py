@@ -20,10 +20,6 @@ def padded_lengths(lengths: np.ndarray, most: int) -> np.ndarray:
     One more length goes where it saves the most steps, as long as that is worth
     it. They are multiples of 8 (of more above 512 steps), but for the longest.
 
-    Args:
-        lengths: (N,) steps of each sequence.
-        most: how many lengths may be chosen, 1 or more.
-
     >>> padded_lengths(np.array([3, 5, 5, 6, 6, 7, 30, 31, 90]), 3)
     array([ 8, 32, 90])
     """

@@ -30,11 +30,6 @@ class Targets:
 def read(parts: Mapping[str, Array], where: str, task: str = "auto") -> Targets:
     """The targets of each part, labels (N,) int32 or targets (N, k) float32.
 
-    Args:
-        parts: y by its name; the first is trained on.
-        where: what to name in an error: the file.
-        task: one of `slimrnn.data.options.TASKS`.
-
     Example:
         >>> found = read({"y": np.array([1.0, 0.0, 1.0, 0.0])}, "mine")
         >>> found.parts[0].dtype.name, found.reason.partition("; ")[0]

@@ -99,13 +99,6 @@ def arrange(
 ) -> Found:
     """The sequences of a table, and their targets.
 
-    Args:
-        table: of columns.
-        choice: of them.
-        where: what to name in an error: the file.
-        task: one of `slimrnn.data.options.TASKS`.
-        labels: whether a target is needed.
-
     Example:
         >>> from slimrnn.data.columns import table
         >>> rows = table({"a": range(6), "y": [0, 1, 0, 1, 0, 1]}, "mine")

@@ -85,9 +85,6 @@ class Size:
 def sizes(model: Any) -> dict[str, Size | str]:
     """What a model takes, by dtype; where one is not available, why.
 
-    Args:
-        model: as :func:`slimrnn.deploy.to_c` takes it.
-
     Raises:
         InputError: a model that is not supported at all.
 

@@ -29,14 +29,7 @@ _READERS = {**step_readers.READERS, **over_time_readers.READERS}
 def model_of(
     name: str, layers: Iterable[Described], steps: int | None = None, **others: Any
 ) -> Model:
-    """The layers as a model.
-
-    Args:
-        name: the model's.
-        layers: in order.
-        steps: T, where the model fixes it.
-        others: of the :class:`Model`.
-    """
+    """The layers as a model."""
     chain = SoFar(steps)
     for layer in layers:
         _take(chain, layer)

@@ -80,9 +80,6 @@ def from_file(path: Path) -> Model:
 def from_keras(model: Any) -> Model:
     """A Keras model as data.
 
-    Args:
-        model: a built layer, ``keras.Sequential``, or functional model that is a chain.
-
     Raises:
         InputError: a layer, an activation or a setting that is not supported, layers
             without weights yet, weights that are not finite, a chain that

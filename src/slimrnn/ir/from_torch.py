@@ -35,12 +35,7 @@ LAST = "last"
 
 
 def from_file(path: Path, torch: str = "") -> Model:
-    """The model of a state_dict that ``torch.save`` wrote; no pickle is run.
-
-    Args:
-        path: the file.
-        torch: the layers, see above; as names and shapes say, where empty.
-    """
+    """The model of a state_dict that ``torch.save`` wrote; no pickle is run."""
     model = from_tensors(tensors_of(path), path.stem, torch)
     return replace(model, origin="PyTorch state_dict")
 

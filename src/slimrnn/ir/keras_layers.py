@@ -95,11 +95,7 @@ _MORE: dict[type, Callable[[Any], dict[str, Any]]] = {
 
 
 def recurrence(layer: Any) -> RecurrentWeights:
-    """What a recurrent layer computes.
-
-    Args:
-        layer: one of the types of :data:`RECURRENT`, built.
-    """
+    """What a recurrent layer computes."""
     cell = layer.cell
     used = (getattr(cell, f"{what}activation", None) for what in ("", "recurrent_"))
     g, s = (activation(f, NAMES) if f else "linear" for f in used)

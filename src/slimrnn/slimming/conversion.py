@@ -189,12 +189,7 @@ class _Rebuilder:
 def trained_constants(
     sources: Sequence[RecurrentWeights], target: Variant
 ) -> dict[str, float]:
-    """The constants of a variant: the mean of the trained gates at rest.
-
-    Args:
-        sources: the trained layers, at least one.
-        target: a row for which :func:`why_not` is empty.
-    """
+    """The constants of a variant: the mean of the trained gates at rest."""
     return {
         gate: round(
             float(np.mean([_value(one, target, gate).mean() for one in sources])),

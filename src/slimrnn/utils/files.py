@@ -125,9 +125,6 @@ def reported(path: Path) -> Iterator[None]:
 def atomic_folder(folder: Path) -> Iterator[Path]:
     """A folder to write to, which becomes the one given once all is in it.
 
-    Args:
-        folder: a new one, see :func:`require_new`.
-
     Raises:
         InputError: the system does not let it be written.
 

@@ -144,11 +144,6 @@ class Step:
     def backward(self, dstates: Tensors, after: Tensors, saved: Mapping[str, Tensor]):
         """The gradients of a step.
 
-        Args:
-            dstates: of the states after the step.
-            after: the states after the step.
-            saved: what :meth:`forward` saved, by name.
-
         Returns:
             The gradients of the states before the step; those of the
             pre-activations of each of ``Cell.groups``, and what the gates after a

@@ -141,10 +141,6 @@ class TimeScales:
         T-th of its h. Divided by f, U sees all of it, where f is a bias alone; one that
         x or h opens would show U T times too much.
 
-        Args:
-            spec: of the cell.
-            biases: what :meth:`biases` gave.
-
         Returns:
             gate -> (n, 1) for the rows of U, or (n,) for its columns.
         """

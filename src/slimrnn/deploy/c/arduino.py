@@ -26,18 +26,7 @@ def to_arduino(
     :func:`slimrnn.deploy.to_c` in ``src``, an example sketch, and the self test in
     ``extras``. The C is that of ``to_c``, and gives the same bits.
 
-    Args:
-        model: as for :func:`slimrnn.deploy.to_c`, as are the others.
-        out: the folder, a new one.
-        name: of the library and of its header: a C identifier.
-        dtype: ``"float32"`` or ``"int8"``.
-        calibration: for int8.
-
-    Returns:
-        The folder.
-
-    Raises:
-        InputError: as :func:`slimrnn.deploy.to_c`. Then nothing is written.
+    Arguments, result and errors are those of :func:`slimrnn.deploy.to_c`.
 
     Example:
         >>> import tempfile, keras

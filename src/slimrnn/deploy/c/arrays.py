@@ -25,15 +25,7 @@ _WIDTH = 88
 def table(
     kind: str, name: str, values: Array, comment: str, place: str = "TABLE "
 ) -> str:
-    """An array with its numbers.
-
-    Args:
-        kind: the C type.
-        name: its name.
-        values: its numbers.
-        comment: its shape.
-        place: a qualifier.
-    """
+    """An array with its numbers."""
     texts = ", ".join(number(value) for value in values.ravel())
     return (
         f"/* {comment} */\nstatic const {place}{kind} {name}[{values.size}] = {{\n"

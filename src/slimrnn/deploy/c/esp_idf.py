@@ -25,18 +25,7 @@ def to_esp_idf(
     ``idf_component.yml``, the C of :func:`slimrnn.deploy.to_c`, its header in
     ``include``, and the self test in ``test``.
 
-    Args:
-        model: as for :func:`slimrnn.deploy.to_c`, as are the others.
-        out: the folder, a new one.
-        name: of the source and its header: a C identifier.
-        dtype: ``"float32"`` or ``"int8"``.
-        calibration: for int8.
-
-    Returns:
-        The folder.
-
-    Raises:
-        InputError: as :func:`slimrnn.deploy.to_c`. Then nothing is written.
+    Arguments, result and errors are those of :func:`slimrnn.deploy.to_c`.
 
     Example:
         >>> import tempfile, keras

@@ -81,17 +81,7 @@ def written(
     dtype: str,
     calibration: Any,
 ) -> Path:
-    """Write the files of a model that is in C.
-
-    Args:
-        arranged: the files by path within the folder, of a program, its name and
-            the vectors of its self test.
-        model: as for :func:`to_c`.
-        out: likewise.
-        name: likewise.
-        dtype: likewise.
-        calibration: likewise.
-    """
+    """Write the files that ``arranged`` makes of a program, its name and vectors."""
     check_name(name)
     folder = files.require_new(out)
     program, x = compile_model(read(model), dtype, calibration)

@@ -48,21 +48,8 @@ def to_wasm(
         const model = await load();
         const y = model.step([0.1, 0.2, 0.3]);
 
-    It gives the C's bits.
-
-    Args:
-        model: as for :func:`slimrnn.deploy.to_c`, as are the others.
-        out: the folder, a new one.
-        name: of the files: a C identifier.
-        dtype: ``"float32"`` or ``"int8"``.
-        calibration: for int8.
-
-    Returns:
-        The folder.
-
-    Raises:
-        InputError: as :func:`slimrnn.deploy.to_c`, or there is no clang with wasm-ld.
-            Then nothing is written.
+    It gives the C's bits. Arguments, result and errors are those of
+    :func:`slimrnn.deploy.to_c`, and an InputError where there is no clang with wasm-ld.
 
     Example:
         >>> import tempfile, keras, slimrnn

@@ -29,11 +29,7 @@ class FullGate:
 
 
 def full_gates(layer: Recurrent) -> dict[str, FullGate]:
-    """The gates of a layer as those of the standard LSTM, by name: i, f, c, o.
-
-    Args:
-        layer: a layer of the LSTM's family.
-    """
+    """The gates of a layer as those of the standard LSTM, by name: i, f, c, o."""
     variant = layer.cell.variant
     if variant.family != "lstm":
         raise InputError(

@@ -135,10 +135,7 @@ _WRITERS: dict[type, Callable[[Any, Node, Node], Node]] = {
 def one_step(graph: Graph, model: Model, rename: str) -> None:
     """The whole file of a one-step model: x and the states in, y and the states out.
 
-    Args:
-        graph: where it is written.
-        model: what is written.
-        rename: the name of a state after the step, with ``{}`` for that before it.
+    A state is called ``rename`` after the step, with its name before it for ``{}``.
     """
     why = model.why_no_stream()
     if why:

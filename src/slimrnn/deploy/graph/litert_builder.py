@@ -55,13 +55,11 @@ class LiteRTGraph(Graph):
         self._outputs: dict[str, Node] = {}
 
     def input(self, name: str, shape: Shape, dtype: str = "float32") -> Node:
-        """A tensor that the graph is given."""
         node = self._tensor(self.unique(name), shape, dtype)
         self._inputs[node.name] = node
         return node
 
     def output(self, name: str, node: Node) -> None:
-        """Hand a tensor out."""
         self._outputs[name] = node
 
     def variable(self, name: str, shape: Shape) -> Node:
@@ -79,7 +77,7 @@ class LiteRTGraph(Graph):
         options: str = "",
         **settings: Any,
     ) -> list[Node]:
-        """Add an operator; ``options`` is the schema's word for its settings."""
+        """``options`` is the schema's word for the settings of its kind."""
         name = f"{self.scope}/{kind.lower()}"
         outputs = [self._tensor(self.unique(name), shape, dtype) for shape in shapes]
         operator = self.schema.OperatorT()
@@ -95,7 +93,6 @@ class LiteRTGraph(Graph):
         return outputs
 
     def activation(self, name: str, x: Node) -> Node:
-        """An activation by its name."""
         if name == "linear":
             return x
         if name == "softmax":
@@ -108,7 +105,6 @@ class LiteRTGraph(Graph):
         return self.operator(_ACTIVATIONS[name], [x], x.shape)
 
     def product(self, x: Node, matrix: Array, bias: Array | None, name: str) -> Node:
-        """``x @ matrix + bias``, over the last axis of x."""
         added = None if bias is None else self.constant(bias, "bias")
         return self.operator(
             "FULLY_CONNECTED",
@@ -193,7 +189,6 @@ class LiteRTGraph(Graph):
         return scaled + self.constant(layer.offset, "offset")
 
     def over_time(self, how: str, x: Node) -> Node:
-        """(batch, n) of (batch, time, n): the average, max, sum or last."""
         shape = (x.shape[0], x.width)
         if how != "last":
             kind = {"average": "MEAN", "max": "REDUCE_MAX", "sum": "SUM"}[how]
@@ -215,7 +210,6 @@ class LiteRTGraph(Graph):
         )
 
     def split(self, x: Node, parts: int) -> list[Node]:
-        """Equal parts of the last axis."""
         axis = self.constant(len(x.shape) - 1)
         shapes = [(*x.shape[:-1], x.width // parts)] * parts
         options = "SplitOptions"
@@ -224,41 +218,30 @@ class LiteRTGraph(Graph):
         )
 
     def concatenate(self, nodes: Sequence[Node]) -> Node:
-        """Side by side along the last axis."""
         shape = (*nodes[0].shape[:-1], sum(node.width for node in nodes))
         settings = {"options": "ConcatenationOptions", "axis": len(shape) - 1}
         return self.operator("CONCATENATION", nodes, shape, **settings)
 
     def look_up(self, table: Array, index: Node) -> Node:
-        """The row of a table for each index."""
         shape = (*index.shape, table.shape[-1])
         inputs = [self.constant(table, "table"), index]
         return self.operator("GATHER", inputs, shape, options="GatherOptions")
 
     def all(self, x: Node) -> Node:
-        """Whether all of the last axis is true; the axis is kept."""
         axis = self.constant(np.array([len(x.shape) - 1]), "axis")
         settings = {"options": "ReducerOptions", "keepDims": True, "dtype": "bool"}
         return self.operator("REDUCE_ALL", [x, axis], (*x.shape[:-1], 1), **settings)
 
     def with_last_axis(self, x: Node) -> Node:
-        """X with one axis more, of size 1."""
         axis = self.constant(len(x.shape))
         return self.operator("EXPAND_DIMS", [x, axis], (*x.shape, 1), dtype=x.dtype)
 
     def turned(self, x: Node) -> Node:
-        """The steps, from the last one to the first."""
         axis = self.constant(np.array([1]), "axis")
         return self.operator("REVERSE_V2", [x, axis], x.shape, dtype=x.dtype)
 
     def finish(self, name: str, description: str, origin: Mapping[str, str]) -> bytes:
-        """The file.
-
-        Args:
-            name: of the graph.
-            description: what the file holds.
-            origin: kept as JSON in the metadata called ``slimrnn``.
-        """
+        """The file."""
         schema = self.schema
         graph = _filled(
             schema.SubGraphT,

@@ -49,13 +49,11 @@ class OnnxGraph(Graph):
         self._outputs: list[Any] = []
 
     def input(self, name: str, shape: Shape, dtype: str = "float32") -> Node:
-        """A tensor that the graph is given."""
         node = Node(self, self.unique(name), shape, dtype)
         self._inputs.append(self._declared(node))
         return node
 
     def output(self, name: str, node: Node) -> None:
-        """Hand a tensor out."""
         named = Node(self, self.unique(name), node.shape, node.dtype)
         make_node = self.onnx.helper.make_node
         self._nodes.append(make_node("Identity", [node.name], [named.name]))
@@ -69,7 +67,6 @@ class OnnxGraph(Graph):
         dtype: str = "float32",
         **attributes: Any,
     ) -> list[Node]:
-        """Add an operator of ONNX with an output for each shape."""
         names = [self.unique(f"{self.scope}/{kind}") for _ in shapes]
         given = ["" if x is None else x.name for x in inputs]
         node = self.onnx.helper.make_node(
@@ -79,14 +76,12 @@ class OnnxGraph(Graph):
         return [Node(self, *pair, dtype) for pair in zip(names, shapes, strict=True)]
 
     def activation(self, name: str, x: Node) -> Node:
-        """An activation by its name."""
         if name == "linear":
             return x
         kind, attributes = ACTIVATIONS[name]
         return self.operator(kind, [x], x.shape, **attributes)
 
     def product(self, x: Node, matrix: Array, bias: Array | None, name: str) -> Node:
-        """``x @ matrix + bias``, over the last axis of x."""
         shape = (*x.shape[:-1], matrix.shape[-1])
         product = self.operator("MatMul", [x, self.constant(matrix, name)], shape)
         return product if bias is None else product + self.constant(bias, "bias")
@@ -130,7 +125,6 @@ class OnnxGraph(Graph):
         return self.operator("LayerNormalization", [x, *weights], x.shape, **about)
 
     def over_time(self, how: str, x: Node) -> Node:
-        """(batch, n) of (batch, time, n): the average, max, sum or last."""
         shape = (x.shape[0], x.width)
         if how == "last":
             return self.operator("Gather", [x, self.constant(-1)], shape, axis=1)
@@ -141,22 +135,18 @@ class OnnxGraph(Graph):
         return self.operator(kind, [x], shape, axes=[1], keepdims=0)
 
     def split(self, x: Node, parts: int) -> list[Node]:
-        """Equal parts of the last axis."""
         shape = (*x.shape[:-1], x.width // parts)
         return self.operators("Split", [x], [shape] * parts, axis=-1)
 
     def concatenate(self, nodes: Sequence[Node]) -> Node:
-        """Side by side along the last axis."""
         shape = (*nodes[0].shape[:-1], sum(node.width for node in nodes))
         return self.operator("Concat", nodes, shape, axis=-1)
 
     def look_up(self, table: Array, index: Node) -> Node:
-        """The row of a table for each index."""
         shape = (*index.shape, table.shape[-1])
         return self.operator("Gather", [self.constant(table, "table"), index], shape)
 
     def all(self, x: Node) -> Node:
-        """Whether all of the last axis is true; the axis is kept."""
         number = self.onnx.TensorProto.INT32
         numbers = self.operator("Cast", [x], x.shape, dtype="int32", to=number)
         shape = (*x.shape[:-1], 1)
@@ -164,12 +154,10 @@ class OnnxGraph(Graph):
         return self.elementwise("equal", least, 1)
 
     def with_last_axis(self, x: Node) -> Node:
-        """X with one axis more, of size 1."""
         axis = self.vector(-1)
         return self.operator("Unsqueeze", [x, axis], (*x.shape, 1), dtype=x.dtype)
 
     def turned(self, x: Node) -> Node:
-        """The steps, from the last one to the first."""
         ends = [self.vector(k) for k in (-1, np.iinfo("int64").min, 1, -1)]
         return self.operator("Slice", [x, *ends], x.shape, dtype=x.dtype)
 

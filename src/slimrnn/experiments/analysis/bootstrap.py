@@ -37,10 +37,6 @@ def paired_differences(
     its own, it is a little too wide (Owen). No correction is made for the number of
     comparisons.
 
-    Args:
-        reference: what the others are compared with.
-        others: any number of points, on the same test data.
-
     Returns:
         For each of the others its difference; None where no seed is in common.
 

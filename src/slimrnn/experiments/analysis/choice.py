@@ -95,9 +95,6 @@ def candidates(runs: Iterable[Run]) -> list[Candidate]:
     """A candidate for each variant that integers have, the best first.
 
     Those that were trained with several seeds come before the others.
-
-    Args:
-        runs: of a choice, however they ended.
     """
     points: dict[str, list[list[Run]]] = {}
     found = list(runs)

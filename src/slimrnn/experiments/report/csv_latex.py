@@ -59,21 +59,12 @@ class Lines:
 
 
 def write_csv(runs: Sequence[Run], path: Path) -> None:
-    """Write a CSV file with a row for each configuration.
-
-    Args:
-        runs: at least one.
-        path: the file to write.
-    """
+    """Write a CSV file with a row for each configuration."""
     files.write(path, _csv(records(runs), []).text())
 
 
 def records(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """A record for each configuration, then for each answer without training.
-
-    Args:
-        runs: on one data set or several.
-    """
+    """A record for each configuration, then for each answer without training."""
     problems = by_dataset(runs).items()
     summaries = [(summarize(own), name) for name, own in problems]
     made = (_records, _baselines)
@@ -96,12 +87,7 @@ def write_latex(runs: Sequence[Run], path: Path) -> None:
 
 
 def csv_lines(summary: Summary, data: str) -> Lines:
-    """The summary as CSV, numbers in full.
-
-    Args:
-        summary: of the runs.
-        data: what the first column calls the data set.
-    """
+    """The summary as CSV, numbers in full."""
     return _csv(_records(summary, data), _baselines(summary, data))
 
 
@@ -170,11 +156,7 @@ def _cell(value: Any) -> Any:
 
 
 def latex_lines(summary: Summary) -> Lines:
-    r"""The summary as a LaTeX ``tabular`` that needs ``\usepackage{booktabs}``.
-
-    Args:
-        summary: of the runs.
-    """
+    r"""The summary as a LaTeX ``tabular`` that needs ``\usepackage{booktabs}``."""
     further = [name for name in summary.axes if name != VARIANT]
     heads = [
         *map(title, (VARIANT, *further)),

@@ -40,15 +40,7 @@ def write_report(
     title: str,
     command: str,
 ) -> None:
-    """Write the page.
-
-    Args:
-        runs: of a comparison or a sweep, at least one.
-        path: the HTML file to write.
-        measured: the times of each data set, where they were measured.
-        title: the page's heading.
-        command: the command line that made the runs.
-    """
+    """Write the page."""
     problems = by_dataset(runs)
     summaries = {name: summarize(own) for name, own in problems.items()}
     environment = shared([run.environment for run in runs])

@@ -37,16 +37,7 @@ def section(
     known: Mapping[str, Any],
     times: Times | None,
 ) -> Markup:
-    """The runs on one data set as HTML.
-
-    Args:
-        number: of the data set in the page.
-        runs: its runs.
-        summary: of them.
-        folder: the page's, to which paths are relative.
-        known: the environment that the page shows for all runs.
-        times: of the variants, where they were measured in turns.
-    """
+    """The runs on one data set as HTML."""
     said = notes.notes(runs, summary)
     looks = curves.styles(summary)
     own = {name: f"--color:var(--v{i})" for i, name in enumerate(looks)}

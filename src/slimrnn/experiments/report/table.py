@@ -22,12 +22,7 @@ BARS = (
 
 
 def table(summary: Summary, colors: Mapping[str, str]) -> Markup:
-    """The most wanted columns come first: a phone shows no others at once.
-
-    Args:
-        summary: of the runs.
-        colors: the style that gives a row the colour of its variant.
-    """
+    """The most wanted columns come first: a phone shows no others at once."""
     metric = METRICS[summary.metric]
     heads = {
         "score": f"test {metric.title}",

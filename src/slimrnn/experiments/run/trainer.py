@@ -70,10 +70,6 @@ class Trainer:
         has the same losses as one that never stopped. A loss that is not a finite
         number ends the run as ``diverged``, which is a result and no error.
 
-        Args:
-            settings: of the run.
-            path: its folder: new, empty, or that of the same run, stopped.
-
         Raises:
             InputError: before anything is written; the folder is in use.
             KeyboardInterrupt: after the run was written down as ``interrupted``.

@@ -269,13 +269,7 @@ def _key(run: Run) -> str:
 
 
 def save(folder: Path, study: Study, about: Mapping[str, Any]) -> None:
-    """Writes what the sweep is, from which it can be resumed.
-
-    Args:
-        folder: the sweep's.
-        study: all of it.
-        about: the backend and the command line.
-    """
+    """Writes what the sweep is, from which it can be resumed."""
     text = json.dumps({"study": study.config(), **about}, indent=2)
     store.make_folder(folder)
     files.write(folder / store.STUDY, f"{text}\n")

@@ -217,11 +217,7 @@ class Study:
         return gate in get({**self.settings, **given}["variant"]).constants
 
     def trial(self, given: Mapping[str, Any]) -> Settings:
-        """The settings of a trial, its units solved from its budget.
-
-        Args:
-            given: what it has besides the study's settings.
-        """
+        """The settings of a trial, its units solved from its budget."""
         return matched(Settings.of(**_nested({**self.settings, **given})))
 
     def changed(self, changes: Mapping[str, Sequence[Any]]) -> Study:
