@@ -129,10 +129,7 @@ def _reviews(settings: Settings) -> list[tuple[Any, Any]]:
     from slimrnn import data
 
     dataset = data.load(
-        "imdb",
-        data_dir=settings.data_dir,
-        words=settings.words,
-        length=settings.length,
+        "imdb", data_dir=settings.data_dir, words=settings.words, length=settings.length
     )
     if dataset.classes != 2:
         raise InputError(
@@ -246,10 +243,7 @@ def _save(history: History, path: Path) -> None:
         key: [value if math.isfinite(value) else None for value in values]
         for key, values in history.items()
     }
-    contents = {
-        "p": pickle.dumps(history),
-        "json": (json.dumps(plain) + "\n").encode(),
-    }
+    contents = {"p": pickle.dumps(history), "json": (json.dumps(plain) + "\n").encode()}
     for suffix, content in contents.items():
         unfinished = Path(f"{path}.{suffix}.tmp")
         unfinished.write_bytes(content)

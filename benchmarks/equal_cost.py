@@ -228,8 +228,7 @@ def picture(found: Sequence[Cell]) -> Figure:
 def parser():
     """The command line."""
     top = flags.Parser(
-        prog="python -m benchmarks.equal_cost",
-        description=__doc__.partition("\n")[2],
+        prog="python -m benchmarks.equal_cost", description=__doc__.partition("\n")[2]
     )
     top.add_argument("folders", nargs="+", type=Path, metavar="SWEEP")
     top.add_argument("--out", type=Path, required=True, metavar="DIR")

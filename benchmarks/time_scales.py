@@ -195,8 +195,7 @@ def summary(rows):
 def parser():
     """The command line."""
     top = flags.Parser(
-        prog="python -m benchmarks.time_scales",
-        description=__doc__.partition("\n")[2],
+        prog="python -m benchmarks.time_scales", description=__doc__.partition("\n")[2]
     )
     flags.data_dir(top)
     top.add_argument(

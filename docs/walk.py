@@ -177,8 +177,7 @@ ROLES: dict[str, tuple[str, tuple[Step, ...]]] = {
             Step("What runs here, and why?", "slimrnn doctor"),
             Step("The model that they have.", TRAIN_IN_KERAS, "train.py"),
             Step(
-                "What is it, and what can be done with it?",
-                "slimrnn show model.keras",
+                "What is it, and what can be done with it?", "slimrnn show model.keras"
             ),
             Step(
                 "",

@@ -81,10 +81,7 @@ MEANT = {
     "as it should be": (same, same),
     "not contiguous": (x(lambda x: np.repeat(x, 2, -1)[..., ::2]), same),
     "float64": (x(lambda x: x.astype("float64")), same),
-    WHOLE: (
-        x(lambda x: (3 * x).astype("int32")),
-        x(lambda x: np.trunc(3 * x)),
-    ),
+    WHOLE: (x(lambda x: (3 * x).astype("int32")), x(lambda x: np.trunc(3 * x))),
     "states not contiguous": (state(lambda h: np.repeat(h, 2, -1)[..., ::2]), same),
     "columns in turn": (state(np.asfortranarray), same),
     "states of float64": (state(lambda h: h.astype("float64")), same),

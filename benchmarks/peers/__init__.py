@@ -65,9 +65,7 @@ def _keras(kind: str, module: str, backend: str, **options: Any) -> Peer:
 PEERS: dict[str, Peer] = {
     "torch": Peer("torch.nn.{row}", "benchmarks.peers.torch_nn", ("torch",)),
     "onnx": Peer(
-        "ONNX Runtime {row}",
-        "benchmarks.peers.onnx_runtime",
-        ("onnxruntime", "onnx"),
+        "ONNX Runtime {row}", "benchmarks.peers.onnx_runtime", ("onnxruntime", "onnx")
     ),
     "scan-jax": _keras("{row} plain scan", "jax_scan", "jax"),
     "numpy": Peer("{row} native, NumPy", "benchmarks.peers.native_numpy"),

@@ -35,11 +35,7 @@ x_test, y_test = digits.test.x.padded(), digits.test.y
 # %%
 keras.utils.set_random_seed(1)
 mine = keras.Sequential(
-    [
-        keras.Input((8, 8)),
-        keras.layers.LSTM(32),
-        keras.layers.Dense(10, "softmax"),
-    ]
+    [keras.Input((8, 8)), keras.layers.LSTM(32), keras.layers.Dense(10, "softmax")]
 )
 optimizer = keras.optimizers.Adam(0.005)
 mine.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])

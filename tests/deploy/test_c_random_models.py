@@ -10,13 +10,7 @@ from hypothesis import strategies as st
 from test_deploy_c import assert_is_the_twin
 
 import slimrnn
-from deploy_problems import (
-    Compiled,
-    given_to,
-    model_of,
-    normal,
-    program_of,
-)
+from deploy_problems import Compiled, given_to, model_of, normal, program_of
 from products import some
 from slimrnn.deploy.c.export import DTYPES
 from slimrnn.deploy.program import simulator

@@ -4,11 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from deploy_problems import (
-    MODELS,
-    WORDS,
-    model_of,
-)
+from deploy_problems import MODELS, WORDS, model_of
 from slimrnn.deploy import to_c
 from slimrnn.errors import InputError
 

@@ -8,14 +8,7 @@ import numpy as np
 import pytest
 
 import slimrnn
-from deploy_problems import (
-    MODELS,
-    data_for,
-    model_of,
-    model_of_row,
-    normal,
-    program_of,
-)
+from deploy_problems import MODELS, data_for, model_of, model_of_row, normal, program_of
 from problems import ROWS
 from products import some
 from slimrnn.deploy import evaluate_int8

@@ -16,12 +16,7 @@ from slimrnn.errors import InputError
 from slimrnn.experiments.analysis.grouping import by_dataset
 from slimrnn.experiments.report.csv_latex import write_csv
 from slimrnn.experiments.run import build
-from slimrnn.experiments.run.budget import (
-    Candidates,
-    limits,
-    matched,
-    most_units,
-)
+from slimrnn.experiments.run.budget import Candidates, limits, matched, most_units
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.sweep import scheduler
 from slimrnn.ir import Model, read

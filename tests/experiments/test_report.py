@@ -15,14 +15,7 @@ from importlib import resources
 import pytest
 from rich.console import Console
 
-from made_runs import (
-    HOSTILE,
-    SITUATIONS,
-    Trial,
-    make_runs,
-    of_each_kind,
-    write_page,
-)
+from made_runs import HOSTILE, SITUATIONS, Trial, make_runs, of_each_kind, write_page
 from products import each_once
 from slimrnn.cli import comparison as terminal
 from slimrnn.experiments.analysis import numbers

@@ -11,14 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from made_runs import (
-    FIVE,
-    SITUATIONS,
-    make_runs,
-    of_each_kind,
-    sweep,
-    write_page,
-)
+from made_runs import FIVE, SITUATIONS, make_runs, of_each_kind, sweep, write_page
 from slimrnn.experiments.analysis.grouping import by_dataset
 from slimrnn.experiments.analysis.summary import summarize
 from slimrnn.experiments.report.charts import place

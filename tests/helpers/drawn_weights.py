@@ -27,11 +27,7 @@ def _uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
     return _generator(seed).uniform(minval, maxval, shape).astype("float32")
 
 
-DRAWS = {
-    "normal": _normal,
-    "truncated_normal": _truncated_normal,
-    "uniform": _uniform,
-}
+DRAWS = {"normal": _normal, "truncated_normal": _truncated_normal, "uniform": _uniform}
 OPS = {
     **{name: getattr(np, name) for name in ("diag", "sign", "transpose", "reshape")},
     "qr": np.linalg.qr,

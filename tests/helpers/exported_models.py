@@ -142,11 +142,7 @@ def of_functions(activation, recurrent_activation, *refused):
 
 def masked(front, kind, **options):
     return Case(
-        lambda: [
-            kind(UNITS, **ALL, **options),
-            Dense(6),
-            SlimGRU(UNITS, **options),
-        ],
+        lambda: [kind(UNITS, **ALL, **options), Dense(6), SlimGRU(UNITS, **options)],
         front,
         ("lstm",),
     )
@@ -248,7 +244,7 @@ CASES = {
             Conv1D(6, 3, padding="causal", dilation_rate=2, activation="relu"),
             SlimLSTM(6, **ALL),
             Conv1D(4, 2, padding="causal", groups=2, use_bias=False),
-        ],
+        ]
     ),
     "Conv1D with strides": Case(
         lambda: [Conv1D(4, 3, strides=2), SlimLSTM(UNITS, **ALL), Dense(2)],
@@ -280,7 +276,7 @@ CASES = {
             SlimLSTM(UNITS, **ALL),
             layers.LayerNormalization(epsilon=1e-5, center=False),
             Dense(2),
-        ],
+        ]
     ),
     **{
         f"local {kind}, {padding}": Case(
@@ -321,7 +317,7 @@ CASES = {
             ),
             SlimLSTM(UNITS, **ALL),
             layers.TimeDistributed(Dense(3, activation="hard_sigmoid")),
-        ],
+        ]
     ),
     "equal names": Case(
         lambda: [

@@ -63,10 +63,7 @@ _OWN = (
     ),
 )
 _AFTER = (get("GRU"), get("GRU3"), get("MGU2"), _OWN[1])
-OWN = (
-    *_OWN,
-    *(replace(v.with_reset_after(), name=f"{v.name}_after") for v in _AFTER),
-)
+OWN = (*_OWN, *(replace(v.with_reset_after(), name=f"{v.name}_after") for v in _AFTER))
 ROWS = {row.name: row for row in (*variants(), *OWN)}
 
 _INPUT = Gate(x="full", bias=True)

@@ -189,10 +189,7 @@ REFUSED = {
         lambda entries: entries[1]["config"].update(dtype="int8_from_float32"),
         "is of int8_from_float32; allowed is float32",
     ),
-    "other weights": (
-        lambda entries: entries[1].update(class_name="GRU"),
-        "gru|GRU",
-    ),
+    "other weights": (lambda entries: entries[1].update(class_name="GRU"), "gru|GRU"),
     "entries that are none": (lambda entries: entries.append(3), "is damaged|cannot"),
 }
 

@@ -83,10 +83,7 @@ WRONG = {
         "hidden_size must be from 1 to 65536; received -2",
     ),
     "other sizes": (
-        lambda: {
-            **guitarml(),
-            "model_data": {"unit_type": "LSTM", "hidden_size": 7},
-        },
+        lambda: {**guitarml(), "model_data": {"unit_type": "LSTM", "hidden_size": 7}},
         "hidden_size is 7, and the weights have 4",
     ),
     "another unit": (

@@ -101,8 +101,7 @@ REFUSED = {
     ),
     "a constant beyond float32": (
         lambda: replace(
-            cell("LSTM6", 3, 4),
-            spec=CellSpec(get("LSTM6").with_constants({"f": 1e39})),
+            cell("LSTM6", 3, 4), spec=CellSpec(get("LSTM6").with_constants({"f": 1e39}))
         ),
         "not finite",
     ),

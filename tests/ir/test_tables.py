@@ -33,7 +33,7 @@ WITHOUT = {
     "slimrnn.deploy.c.layout._STATES": {*KINDS} - {Skip, *OVER_TIME},
     "slimrnn.deploy.c.layout._HELD": {*KINDS} - OVER_TIME,
     "slimrnn.deploy.c.layout._CALLS": {
-        *(Masking, Affine, Skip, Recurrent, Bidirectional, LocalPool, Pool),
+        *(Masking, Affine, Skip, Recurrent, Bidirectional, LocalPool, Pool)
     },
     "slimrnn.deploy.graph.layers._SKIPS": {*KINDS} - {Embedding, Masking},
     "slimrnn.deploy.graph.layers._WRITERS": {Bidirectional, *OVER_TIME},

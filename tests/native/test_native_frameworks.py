@@ -73,11 +73,7 @@ def test_what_the_engine_was_built_for_is_saved(name, tmp_path):
 def test_sharded_mapped_and_refused_on_two_devices(rows):
     ran = subprocess.run(
         [sys.executable, Path(__file__).with_name("two_devices.py"), *rows],
-        env={
-            **two_devices(),
-            "PYTHONPATH": str(HELPERS),
-            "KERAS_BACKEND": "jax",
-        },
+        env={**two_devices(), "PYTHONPATH": str(HELPERS), "KERAS_BACKEND": "jax"},
         capture_output=True,
         text=True,
         timeout=600,
@@ -134,15 +130,9 @@ ABI = {
     "xla_array": ("XLA_FFI_Array", "dtype size data"),
     "xla_attributes": ("XLA_FFI_Attrs", "size types names values=attrs"),
     "xla_error_args": ("XLA_FFI_Error_Create_Args", "message code=errc"),
-    "xla_version": (
-        "XLA_FFI_Api_Version",
-        "major=major_version minor=minor_version",
-    ),
+    "xla_version": ("XLA_FFI_Api_Version", "major=major_version minor=minor_version"),
     "xla_metadata": ("XLA_FFI_Metadata", "version=api_version traits"),
-    "xla_api": (
-        "XLA_FFI_Api",
-        "version=api_version error_create=XLA_FFI_Error_Create",
-    ),
+    "xla_api": ("XLA_FFI_Api", "version=api_version error_create=XLA_FFI_Error_Create"),
     "xla_call": (
         "XLA_FFI_CallFrame",
         "extension=extension_start api stage arguments=args results=rets "

@@ -41,10 +41,7 @@ MODULES = {
     "without bias": (lambda: Net(_lstm(bias=False)), "LSTM"),
     "both directions": (lambda: Net(_lstm(bidirectional=True), width=10), "LSTM"),
     "GRU": (lambda: Net(_lstm(nn.GRU)), "GRU"),
-    "a Linear before": (
-        lambda: Net(_lstm(features=2), nn.Linear(FEATURES, 2)),
-        "LSTM",
-    ),
+    "a Linear before": (lambda: Net(_lstm(features=2), nn.Linear(FEATURES, 2)), "LSTM"),
 }
 SLIMMER = {"LSTM": ("LSTM3", "LSTM6"), "GRU": ("GRU3", "MGU2", "MGU3")}
 CASES = [

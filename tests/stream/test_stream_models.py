@@ -77,8 +77,7 @@ def test_recurrent_layers(kind):
 
 @pytest.mark.backend_free
 @pytest.mark.parametrize(
-    "activation",
-    [None, "tanh", "sigmoid", "relu", "linear", "softmax", "hard_sigmoid"],
+    "activation", [None, "tanh", "sigmoid", "relu", "linear", "softmax", "hard_sigmoid"]
 )
 @pytest.mark.parametrize("units", [1, 17])
 @pytest.mark.parametrize("how", ["argument", "Activation", "no bias"])
@@ -87,9 +86,7 @@ def test_dense(activation, units, how):
     behind = how == "Activation"
     head = [
         layers.Dense(
-            units,
-            activation=None if behind else activation,
-            use_bias=how != "no bias",
+            units, activation=None if behind else activation, use_bias=how != "no bias"
         ),
         *([layers.Dropout(0.5), layers.Activation(activation)] if behind else []),
     ]

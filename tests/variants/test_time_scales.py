@@ -15,11 +15,7 @@ U = (np.arange(1000) + 0.5) / 1000  # what the published codes draw: quantiles o
 #: published start -> the time scales that are the same, the biases of f and of i
 PUBLISHED = {
     # arXiv:1804.11188: b_f = log U(1, T_max - 1), b_i = -b_f
-    "chrono": (
-        TimeScales(2, 100, exponent=0),
-        np.log(1 + U * 98),
-        -np.log(1 + U * 98),
-    ),
+    "chrono": (TimeScales(2, 100, exponent=0), np.log(1 + U * 98), -np.log(1 + U * 98)),
     # JosvanderWesthuizen/janet, aux_code/rnn_cells.py: b_f = log U(1, T_max), and the
     # input is weighed by sigmoid(1 - s), where the forget gate is sigmoid(s)
     "janet": (

@@ -135,9 +135,7 @@ def load(name: str) -> ModuleType:
         )
     # By its place: another project's `benchmarks` may be on the path as well.
     spec = spec_from_file_location(
-        "benchmarks",
-        folder / "__init__.py",
-        submodule_search_locations=[str(folder)],
+        "benchmarks", folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
     assert spec is not None
     assert spec.loader is not None

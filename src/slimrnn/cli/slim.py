@@ -36,12 +36,7 @@ def add(commands: Any) -> None:
         "--out slim.keras",
     )
     inputs.model(command)
-    command.add_argument(
-        "--to",
-        metavar="VARIANT",
-        required=True,
-        help=NAMES,
-    )
+    command.add_argument("--to", metavar="VARIANT", required=True, help=NAMES)
     command.add_argument(
         "--out", metavar="SLIMMED.keras", required=True, help="a new file"
     )

@@ -116,13 +116,7 @@ def carry_out(
         source = optuna_search.Search(study, path, where.pool.free)
     job = {"backend": choice.backend, "loggers": args.log_to, **where.job}
     sweep = scheduler.Sweep(
-        path,
-        source,
-        where.pool,
-        where.watcher,
-        job,
-        where.retries,
-        study.is_one_trial,
+        path, source, where.pool, where.watcher, job, where.retries, study.is_one_trial
     )
     code = 0
     try:

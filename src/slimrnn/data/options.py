@@ -88,12 +88,7 @@ class DataOptions:
         "data",
         usual="the data set's",
     )
-    task: str = choice(
-        "auto",
-        "what y is",
-        "data",
-        words=TASKS,
-    )
+    task: str = choice("auto", "what y is", "data", words=TASKS)
     features: str | None = setting(
         None,
         "columns that a step is made of, with commas between",
@@ -123,12 +118,7 @@ class DataOptions:
         None, "rows of a sequence", COUNT_OR_NONE, "N", "data", usual="a whole group"
     )
     stride: int | None = setting(
-        None,
-        "rows from one window to the next",
-        COUNT_OR_NONE,
-        "N",
-        "data",
-        usual="1",
+        None, "rows from one window to the next", COUNT_OR_NONE, "N", "data", usual="1"
     )
     horizon: int | None = setting(
         None,

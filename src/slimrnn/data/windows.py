@@ -287,12 +287,7 @@ def _one_a_group(
 
 
 def _windows(
-    x: Array,
-    y: Array | None,
-    number: Array,
-    choice: Choice,
-    where: str,
-    about: Found,
+    x: Array, y: Array | None, number: Array, choice: Choice, where: str, about: Found
 ) -> Found:
     """Windows that stay within a group."""
     window = choice.window or 1

@@ -168,10 +168,7 @@ def _first(entry: dict, scale: Array | None, columns: int | None) -> Side | None
 #: all of an axis, in a configuration
 _WHOLE = (
     {"class_name": "__ellipsis__", "config": {}},
-    {
-        "class_name": "__slice__",
-        "config": dict.fromkeys(("start", "stop", "step")),
-    },
+    {"class_name": "__slice__", "config": dict.fromkeys(("start", "stop", "step"))},
 )
 _SIDES: dict[str, Callable[[dict, Array | None, int | None], Side | None]] = {
     "Rescaling": _scaled,

@@ -100,11 +100,7 @@ def convolution(chain: SoFar, layer: Described) -> None:
         "groups": int(layer.get("groups", 1)),
     }
     found = Conv1D(
-        layer.name,
-        kernel,
-        bias[0] if bias else None,
-        function_of(layer),
-        **counts,
+        layer.name, kernel, bias[0] if bias else None, function_of(layer), **counts
     )
     _of_window(chain, layer, found)
 

@@ -19,13 +19,7 @@ from keras import ops, regularizers
 from slimrnn import engines, variants
 from slimrnn.engines import scan
 from slimrnn.errors import InputError
-from slimrnn.layers.cells import (
-    BEFORE,
-    SlimGRUCell,
-    SlimLSTMCell,
-    SlimMGUCell,
-    own,
-)
+from slimrnn.layers.cells import BEFORE, SlimGRUCell, SlimLSTMCell, SlimMGUCell, own
 from slimrnn.variants import FAMILIES, CellSpec, Variant, shapes
 
 

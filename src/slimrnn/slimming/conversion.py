@@ -18,14 +18,7 @@ from slimrnn.ir import keras_layers
 from slimrnn.ir.keras_layers import RECURRENT, named
 from slimrnn.ir.weights import RecurrentWeights
 from slimrnn.layers import LAYERS
-from slimrnn.variants import (
-    CANDIDATE,
-    FAMILIES,
-    WEIGHTS,
-    Gate,
-    Variant,
-    get,
-)
+from slimrnn.variants import CANDIDATE, FAMILIES, WEIGHTS, Gate, Variant, get
 from slimrnn.variants.gates import TIE_SCALARS, TIE_START
 
 Array = np.ndarray

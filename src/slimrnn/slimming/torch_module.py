@@ -27,10 +27,7 @@ _LAYERS = {
 
 
 def slim_module(
-    module: Module,
-    variant: Variant,
-    gate_constants: Any,
-    train: Callable[..., Any],
+    module: Module, variant: Variant, gate_constants: Any, train: Callable[..., Any]
 ) -> Module:
     """A copy of a module with slim layers in place of its recurrent ones.
 

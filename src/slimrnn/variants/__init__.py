@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 # Imported when first asked for: they import NumPy, and the table of variants does not.
 __getattr__, __dir__ = lazy(
-    __name__,
-    {"activations": ("ACTIVATIONS", "Activation"), "spec": ("CellSpec",)},
+    __name__, {"activations": ("ACTIVATIONS", "Activation"), "spec": ("CellSpec",)}
 )
 
 __all__ = [

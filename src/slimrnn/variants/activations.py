@@ -104,10 +104,7 @@ RELU = Activation(
     lambda y: y,
 )
 LINEAR = Activation(
-    "linear",
-    lambda x, xp=np: x,
-    lambda y, xp=np: xp.ones_like(y),
-    inverse=lambda y: y,
+    "linear", lambda x, xp=np: x, lambda y, xp=np: xp.ones_like(y), inverse=lambda y: y
 )
 
 #: name -> facts, in the order of slimrnn.h

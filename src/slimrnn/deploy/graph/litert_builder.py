@@ -326,8 +326,7 @@ class LiteRTGraph(Graph):
         """The names of a signature."""
         return [
             _filled(
-                self.schema.TensorMapT,
-                {"name": name, "tensorIndex": self._index(node)},
+                self.schema.TensorMapT, {"name": name, "tensorIndex": self._index(node)}
             )
             for name, node in nodes.items()
         ]

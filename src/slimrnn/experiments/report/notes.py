@@ -7,12 +7,7 @@ from collections.abc import Sequence
 from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis import statistics
 from slimrnn.experiments.analysis.grouping import VARIANT, plural, title
-from slimrnn.experiments.analysis.summary import (
-    Row,
-    Summary,
-    describe,
-    validation_note,
-)
+from slimrnn.experiments.analysis.summary import Row, Summary, describe, validation_note
 from slimrnn.experiments.report.charts import full_name
 from slimrnn.experiments.run.store import Run
 

@@ -14,12 +14,7 @@ from slimrnn.experiments.analysis.grouping import ASIDE, plural, shared, title
 from slimrnn.experiments.analysis.summary import Row, Summary, status
 from slimrnn.experiments.report import notes
 from slimrnn.experiments.report.charts import costs, place, sensitive
-from slimrnn.experiments.report.controls import (
-    controls,
-    curve_switches,
-    legend,
-    switch,
-)
+from slimrnn.experiments.report.controls import controls, curve_switches, legend, switch
 from slimrnn.experiments.report.details import Page, details
 from slimrnn.experiments.report.table import opens, table
 from slimrnn.experiments.run.store import Run
@@ -128,11 +123,7 @@ def _sensitivity(
 def _unfinished(runs: Sequence[Run], summary: Summary) -> Markup | None:
     """The runs that did not end well and why, the first of them at once."""
     lines = [
-        tag(
-            "li",
-            tag("button", tag("u", row.variant), **opens(i)),
-            _ending(row, run),
-        )
+        tag("li", tag("button", tag("u", row.variant), **opens(i)), _ending(row, run))
         for i, row in enumerate(summary.rows)
         for run in row.runs
         if status(run) != "done"

@@ -86,13 +86,7 @@ class Settings(DataOptions):
     """
 
     variant: str | Variant = field(
-        metadata={
-            "setting": Setting(
-                NAMES,
-                lambda name, value: get(value),
-                "VARIANT",
-            )
-        }
+        metadata={"setting": Setting(NAMES, lambda name, value: get(value), "VARIANT")}
     )
     padding: str = choice(
         "behind",

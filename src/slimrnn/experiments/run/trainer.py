@@ -53,10 +53,7 @@ class Trainer:
     """
 
     def __init__(
-        self,
-        dataset: Dataset,
-        watcher: Watcher,
-        callbacks: Callbacks = no_callbacks,
+        self, dataset: Dataset, watcher: Watcher, callbacks: Callbacks = no_callbacks
     ):
         self.dataset = dataset
         self.watcher = watcher

@@ -74,11 +74,7 @@ class Study:
     def __post_init__(self) -> None:
         for place in ("settings", "grid", "search"):
             object.__setattr__(self, place, _with_whole_paths(getattr(self, place)))
-        places = {
-            "settings": self.settings,
-            "grid": self.grid,
-            "search": self.search,
-        }
+        places = {"settings": self.settings, "grid": self.grid, "search": self.search}
         for place, names in places.items():
             for name in names:
                 table, dot, entry = name.partition(".")
