@@ -9,6 +9,7 @@ import pytest
 
 import slimrnn
 from deploy_problems import (
+    FEATURES,
     FUNCTIONS,
     MERGES,
     MODELS,
@@ -21,18 +22,20 @@ from deploy_problems import (
     given_to,
     model_of,
     model_of_row,
+    normal,
     program_of,
     twin_of,
+    with_far_units,
 )
 from layer_problems import assert_same
 from problems import ROWS
 from products import each_once
 from slimrnn.deploy import to_c
-from slimrnn.deploy.c.export import DTYPES
-from slimrnn.deploy.program import simulator
+from slimrnn.deploy.c.export import DTYPES, compile_model
+from slimrnn.deploy.program import inputs, simulator
 from slimrnn.deploy.program.inputs import mask_of
 from slimrnn.errors import InputError
-from slimrnn.variants import Variant
+from slimrnn.variants import Variant, get
 
 pytestmark = pytest.mark.backend_free
 
@@ -72,6 +75,29 @@ def test_every_row(name, dtype, tmp_path):
     assert_is_the_twin(Compiled(program, tmp_path), given_to(program, x))
     if dtype == "float32":
         assert_is_keras(model, program, x)
+
+
+#: rows of which only data tell how far c goes
+FAR = [
+    name
+    for name, row in ROWS.items()
+    if get(row).family == "lstm"
+    and not get(row).tied
+    and get(row)["f"].constant is None
+]
+
+
+@pytest.mark.parametrize("name", FAR)
+def test_a_unit_far_away_leaves_the_others_their_accuracy(name, tmp_path):
+    """c has 32 bits then; 16 would have six of them behind the point."""
+    model = with_far_units(model_of_row(name))
+    x = normal(3, 60, FEATURES)
+    program, _ = compile_model(model, "int8", x)
+    assert all(cell.wide for cell in program.cells())
+    assert_is_the_twin(Compiled(program, tmp_path), inputs.given(program, x))
+    found = simulator.run(program, inputs.given(program, x)) / 2.0**program.output_bits
+    expected = simulator.run(compile_model(model, "float32", x)[0], x)
+    assert np.sqrt(((found - expected) ** 2).mean() / (expected**2).mean()) < 0.02
 
 
 @pytest.mark.parametrize(("name", "dtype"), each_once(MODELS, DTYPES))

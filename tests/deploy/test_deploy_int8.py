@@ -8,11 +8,19 @@ import numpy as np
 import pytest
 
 import slimrnn
-from deploy_problems import MODELS, data_for, model_of, model_of_row, normal, program_of
+from deploy_problems import (
+    MODELS,
+    data_for,
+    model_of,
+    model_of_row,
+    normal,
+    program_of,
+    with_far_units,
+)
 from problems import ROWS
 from products import some
 from slimrnn.deploy import evaluate_int8
-from slimrnn.deploy.program import inputs, simulator
+from slimrnn.deploy.program import inputs, quantize, simulator
 from slimrnn.deploy.program.arithmetic import INT8
 from slimrnn.errors import InputError
 from slimrnn.variants import get
@@ -76,16 +84,32 @@ def test_an_unknown_bound_of_c_is_said(name, said, recwarn):
     assert ("no bound of c is known: over" in messages) == said
 
 
-@pytest.mark.parametrize(("steps", "said"), [(400, True), (40, False)])
-def test_a_sum_over_many_steps_is_coarse(steps, said, recwarn):
-    """A unit that only adds up takes the bits of those that move by little."""
+@pytest.mark.parametrize(("steps", "wide"), [(400, True), (40, False)])
+def test_a_sum_over_many_steps_has_32_bits(steps, wide, recwarn):
+    """A unit that only adds up would take the bits of those that move by little."""
     model = keras.Sequential([keras.Input((None, 1)), layers.LSTM(2)])
     kernel, recurrent, bias = model.get_weights()
     bias[:4], kernel[:, 4:6] = 7.9, 3.0  # i = f = 1, and c~ = 1 where x is 1
     model.set_weights([kernel, 0 * recurrent, bias])
-    program_of(model, "int8", np.ones((1, steps, 1), "f4"))
-    messages = " ".join(str(one.message) for one in recwarn)
-    assert ("so that its 16 bits have 6 fraction bits" in messages) == said
+    (cell,) = program_of(model, "int8", np.ones((1, steps, 1), "f4")).cells()
+    assert (cell.wide, cell.bits) == (wide, 15 if wide else 9)
+    assert "c reaches" not in " ".join(str(one.message) for one in recwarn)
+
+
+LINEAR = replace(get("LSTM"), name="linear", state_activation="linear")
+
+
+@pytest.mark.parametrize(
+    ("variant", "far", "sentence"),
+    [
+        ("LSTM", 30000, "c reaches 30000 in .*, and saturates at 32768"),
+        (LINEAR, 300, "reaches 300 in .*, so that its 16 bits have 6 fraction bits"),
+    ],
+)
+def test_what_integers_cannot_hold_is_said(variant, far, sentence):
+    model = with_far_units(model_of(slimrnn.SlimLSTM(3, variant), deviation=0.1), far)
+    with pytest.warns(UserWarning, match=sentence):
+        quantize.int8(model, normal(2, 9, 5))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import functools
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -17,6 +18,7 @@ from slimrnn.deploy.c.project import project, source_of
 from slimrnn.deploy.program import inputs, simulator
 from slimrnn.ir.from_keras import from_keras
 from slimrnn.ir.keras_layers import ACTIVATIONS
+from slimrnn.ir.layers import Recurrent
 
 layers = keras.layers
 FEATURES, UNITS, WORDS, TIME = 5, 7, 6, 12
@@ -290,6 +292,20 @@ WHOLE |= {
     for merge in MERGES
     for each in ("each", "last")
 }
+
+
+def with_far_units(model, far=300.0):
+    """As the IR has it: the first unit of each layer that has a c starts far away."""
+    exported = from_keras(model)
+
+    def begun(layer):
+        if not isinstance(layer, Recurrent) or "c" not in layer.cell.spec.family.states:
+            return layer
+        first = np.zeros(layer.outputs, "float32")
+        first[0] = far
+        return replace(layer, initial={"h": 0 * first, "c": first})
+
+    return replace(exported, layers=tuple(map(begun, exported.layers)))
 
 
 def data_for(model, batch=3, steps=TIME, seed=0):

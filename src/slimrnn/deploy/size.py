@@ -106,7 +106,7 @@ def sizes(model: Any) -> dict[str, Size | str]:
 
 def size(model: Model, dtype: str) -> Size:
     """What a model takes in one dtype."""
-    # No size depends on the data, nor on the scales that they determine, nor on T.
+    # No size depends on T, nor on data but that they can ask for 32 bits of c.
     model = replace(model, steps=None)
     _, x = compile_model(model, FLOAT32.name)
     program, _ = compile_model(model, dtype, x)

@@ -32,6 +32,11 @@ class Routine:
     segments: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
 
+def state_type(structure: Structure, arithmetic: Arithmetic, state: str) -> str:
+    """The C type of a state's numbers."""
+    return "int32_t" if structure.wide and state == "c" else arithmetic.vector
+
+
 class Writer:
     """The backend that writes a step down.
 
@@ -43,6 +48,7 @@ class Writer:
 
     def __init__(self, structure: Structure, arithmetic: Arithmetic, padded: bool):
         self.arithmetic, self.routine = arithmetic, Routine()
+        self.structure = structure
         self.states = structure.spec.family.states
         self.units = "padded" if padded else "n"
         self.depth = 1
@@ -92,6 +98,8 @@ class Writer:
         return self._wide(_item(f"cell->{weight}", block))
 
     def state(self, name: str) -> Text:
+        if state_type(self.structure, self.arithmetic, name) == "int32_t":
+            return Text(f"(int64_t){name}[j]")
         return self._wide(f"{name}[j]")
 
     def _wide(self, text: str) -> Text:
@@ -106,11 +114,13 @@ class Writer:
     def store(self, name: str | int, value: Any) -> None:
         if isinstance(name, int):
             self._line(f"{_item('sums', name)} = {value};")
-        elif self.arithmetic.sum == self.arithmetic.vector:
+            return
+        kind = state_type(self.structure, self.arithmetic, name)
+        if self.arithmetic.sum == kind:
             self._line(f"{name}[j] = {value};")
         else:
             inside = value if value.is_atom else f"({value})"
-            self._line(f"{name}[j] = ({self.arithmetic.vector}){inside};")
+            self._line(f"{name}[j] = ({kind}){inside};")
 
 
 def _times(count: int) -> str:

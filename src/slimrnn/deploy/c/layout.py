@@ -11,7 +11,7 @@ import numpy as np
 
 from slimrnn.deploy.c import templates
 from slimrnn.deploy.c.arrays import NUMPY
-from slimrnn.deploy.c.cell import Routine, Writer, laid_out
+from slimrnn.deploy.c.cell import Routine, Writer, laid_out, state_type
 from slimrnn.deploy.program.arithmetic import Arithmetic
 from slimrnn.deploy.program.c_expression import KEYWORDS
 from slimrnn.deploy.program.functions import TANH_TABLE
@@ -171,16 +171,18 @@ _CALLS: dict[type, Callable[[Any, Arithmetic], set[str]]] = {
 
 def _states(lowered: Lowered, program: Program) -> States:
     states = _STATES.get(type(lowered.layer))
-    return states(lowered.layer, program) if states else {}
+    return states(lowered.layer, lowered, program) if states else {}
 
 
-def _cell_states(layer: Recurrent, program: Program) -> States:
-    first, *others = layer.cell.spec.family.states  # the first one is multiplied
-    padded = program.arithmetic.columns(layer.outputs)
-    return {first: ("", padded), **dict.fromkeys(others, ("", layer.outputs))}
+def _cell_states(layer: Recurrent, lowered: Lowered, program: Program) -> States:
+    structure, arithmetic = lowered.structure, program.arithmetic
+    first, *others = structure.spec.family.states  # the first one is multiplied
+    sizes = {first: arithmetic.columns(layer.outputs)}
+    sizes |= dict.fromkeys(others, layer.outputs)
+    return {s: (state_type(structure, arithmetic, s), n) for s, n in sizes.items()}
 
 
-def _line_of_steps(layer: OfWindow, program: Program) -> States:
+def _line_of_steps(layer: OfWindow, _: Lowered, program: Program) -> States:
     """Its last steps, where the oldest lies, how many it waits for, what it gave."""
     if program.model.why_no_stream():  # then all steps are at hand
         return {}
@@ -193,7 +195,7 @@ def _line_of_steps(layer: OfWindow, program: Program) -> States:
     }
 
 
-def _pooled(layer: Pool, program: Program) -> States:
+def _pooled(layer: Pool, _: Lowered, program: Program) -> States:
     """What it gave, and of how many steps; of an average, their sum."""
     states: States = {"y": ("", program.arithmetic.columns(layer.outputs))}
     if layer.how != "last":
@@ -206,12 +208,12 @@ def _pooled(layer: Pool, program: Program) -> States:
 
 #: by name, the C type, empty for that of a vector, and the length, 0 for a number
 States = dict[str, tuple[str, int]]
-_STATES: dict[type, Callable[[Any, Program], States]] = {
+_STATES: dict[type, Callable[[Any, Lowered, Program], States]] = {
     Recurrent: _cell_states,
     Conv1D: _line_of_steps,
     LocalPool: _line_of_steps,
     Pool: _pooled,
-    Skip: lambda layer, _: {"x": ("", layer.outputs)},  # of the last step
+    Skip: lambda layer, *_: {"x": ("", layer.outputs)},  # of the last step
 }
 _HELD: dict[type, str] = {Recurrent: "h", Conv1D: "y", LocalPool: "y", Pool: "y"}
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from slimrnn.deploy.c import templates
 from slimrnn.deploy.c.arrays import c_type, folded, table, wrapped
+from slimrnn.deploy.c.cell import state_type
 from slimrnn.deploy.c.layout import Layout
 from slimrnn.deploy.program.c_expression import number, remark
 from slimrnn.deploy.program.functions import TANH_TABLE
@@ -222,7 +223,8 @@ void {self.name}_quantize(const float *x, int8_t *q);
             for key, values in part.tables.items()
         )
         family = structure.spec.family
-        states = "".join(f", {vector} *{state}" for state in family.states)
+        kinds = {s: state_type(structure, arithmetic, s) for s in family.states}
+        states = "".join(f", {kind} *{state}" for state, kind in kinds.items())
         names = " and ".join(family.states)
         gates = ", ".join(structure.slots)
         count = len(structure.slots)

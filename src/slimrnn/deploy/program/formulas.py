@@ -5,6 +5,7 @@ A formula works on NumPy's arrays, and on the expressions of
 
 Integers (Qk has k fraction bits; all products fit 32 bits, which the exporter proves):
 sums are Q12, gates and h are Q15, c is Q``bits``, biases and recurrent vectors are Q12.
+Where c has 32 bits, it has those of the candidate, and its product with f has 64.
 A sum beyond +-8 counts as +-8, where the activations are flat.
 """
 
@@ -155,7 +156,8 @@ class Int8:
             else:
                 terms.append(shifted(gate * value, of_g - bits))
         total = shifted(_sum(terms), ONE_BITS)
-        return self.call("saturate", total) if structure.saturates else total
+        name = "saturate_wide" if structure.wide else "saturate"
+        return self.call(name, total) if structure.saturates else total
 
 
 def shifted(value: Any, bits: int) -> Any:

@@ -342,6 +342,9 @@ static void slim_normalize(int16_t *y, const int16_t *x, const TABLE int16_t *sc
 """
 
 
+#: the largest number of a c of 32 bits: what rounds it does not leave them
+WIDE = 2**30
+
 #: of int8: Q12 to Q15
 INT8: dict[str, Function] = {
     "saturate": Function(
@@ -351,6 +354,15 @@ INT8: dict[str, Function] = {
     "limit": Function(
         _clip_source("limit", "The nearest number of 17 bits.", -65535, 65535),
         _clip(-65535, 65535),
+    ),
+    "saturate_wide": Function(
+        f"""/* The nearest number of 31 bits. */
+static int32_t saturate_wide(int64_t v)
+{{
+    return v < {-WIDE} ? {-WIDE} : v > {WIDE} ? {WIDE} : (int32_t)v;
+}}
+""",
+        _clip(-WIDE, WIDE),
     ),
     "slim_relu": Function(
         """static int32_t slim_relu(int32_t v)

@@ -50,6 +50,7 @@ class Lowered:
             same at each step).
         bits: of integers, the fraction bits of a Dense's output, and of the state c.
         saturates: of integers, whether c can reach the end of its range.
+        wide: of integers, whether c has 32 bits; else 16.
         directions: of a Bidirectional, its two layers.
         lost: of integers, by how many fraction bits a Skip's output is shorter than its
             input; ``shift``: by how many its products are longer than its output.
@@ -62,6 +63,7 @@ class Lowered:
     tables: Mapping[str, Array] = field(default_factory=dict)
     bits: int = 0
     saturates: bool = False
+    wide: bool = False
     directions: tuple[Lowered, ...] = ()
     lost: int = 0
     shift: int = 0
@@ -92,8 +94,12 @@ class Lowered:
     @property
     def structure(self) -> Structure:
         """What a recurrent layer's routine depends on."""
-        cell = self.recurrent.cell
-        return structure_of(cell, bits=self.bits, saturates=self.saturates)
+        return structure_of(
+            self.recurrent.cell,
+            bits=self.bits,
+            saturates=self.saturates,
+            wide=self.wide,
+        )
 
     @property
     def cells(self) -> tuple[Lowered, ...]:

@@ -9,8 +9,7 @@ proved here from the weights; where it cannot be, there is no program.
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,8 +18,10 @@ import numpy as np
 from slimrnn.deploy.program import inputs, simulator
 from slimrnn.deploy.program import program as programs
 from slimrnn.deploy.program.arithmetic import INT8
+from slimrnn.deploy.program.functions import WIDE
 from slimrnn.deploy.program.joined import joined
 from slimrnn.deploy.program.program import Lowered, Program
+from slimrnn.deploy.program.state_format import BOUNDED, StateFormat, state_format
 from slimrnn.deploy.program.step import MATRICES, ONE_BITS, SUM_BITS
 from slimrnn.errors import InputError
 from slimrnn.ir.layers import (
@@ -38,24 +39,12 @@ from slimrnn.ir.layers import (
     Skip,
 )
 from slimrnn.ir.model import Model
-from slimrnn.variants import ACTIVATIONS, CANDIDATE, FAMILIES
 
 Array = np.ndarray
 
 _INT8, _INT16 = 127, 32767
 #: numbers of 16 bits whose sum fits 32
 _MOST_NORMALIZED = 65535
-#: activations that int8 has: all stay within -1 and 1
-_GATES = tuple(name for name, known in ACTIVATIONS.items() if known.is_gate)
-_BOUNDED = tuple(
-    name for name, known in ACTIVATIONS.items() if known.low >= -1 and known.high <= 1
-)
-#: beside what c reached in the calibration data, so much is left
-_MARGIN = 1.25
-#: units by which a step can move c at least: each step rounds by half a unit
-_LEAST_STEP = 8
-#: fraction bits of c below which a step of the usual size is lost
-_FINE = 8
 
 
 def int8(model: Model, x: Array) -> Program:
@@ -201,7 +190,7 @@ class _Quantizer:
         bits = SUM_BITS
         if function in ("linear", "relu"):
             bits = min(ONE_BITS, _bits_of(reach))
-        elif function not in _BOUNDED:
+        elif function not in BOUNDED:
             raise InputError(f"int8 has no {function}; {layer.name} has it.")
         if bits < 0:
             raise InputError(
@@ -242,10 +231,8 @@ class _Quantizer:
         self._fraction(bits.pop())
 
     def _cell(self, layer: Recurrent) -> Lowered:
-        _check_functions(layer)
-        _check_constants(layer)
-        bits, saturates = self._format(layer)
-        h_bits = Lowered(layer, bits=bits).structure.h_bits
+        found = state_format(layer, self.c_reach.get(layer.name, 1.0))
+        h_bits = Lowered(layer, bits=found.bits).structure.h_bits
         tables: dict[str, Array] = {}
         for name, table in programs.tables_of(layer.cell).items():
             if name in MATRICES:
@@ -259,85 +246,29 @@ class _Quantizer:
                 tables[name] = np.minimum(ones, _INT16).astype("int16")
             else:
                 tables[name] = self._fixed(layer.name, name, table, SUM_BITS)
-        initial = self._initial(layer, {"h": h_bits, "c": bits})
-        return Lowered(layer, tables, bits, saturates, initial=initial)
+        initial = self._initial(layer, h_bits, found)
+        return Lowered(
+            layer, tables, found.bits, found.saturates, found.wide, initial=initial
+        )
 
-    def _initial(self, layer: Recurrent, bits: Mapping[str, int]) -> dict[str, Array]:
+    def _initial(
+        self, layer: Recurrent, h_bits: int, of_c: StateFormat
+    ) -> dict[str, Array]:
         """The initial states, which must lie where a step leaves them."""
         found = {}
         for name, values in (layer.initial or {}).items():
-            rounded = np.round(values.astype(float) * 2.0 ** bits[name])
-            if abs(rounded).max() > _INT16:
+            bits = of_c.bits if name == "c" else h_bits
+            wide = of_c.wide and name == "c"
+            most = WIDE if wide else _INT16
+            rounded = np.round(values.astype(float) * 2.0**bits)
+            if abs(rounded).max() > most:
                 raise InputError(
                     f"int8: the initial {name} of {layer.name} reaches "
-                    f"{abs(values).max():.3g}, and 16 bits hold "
-                    f"{_INT16 / 2 ** bits[name]:.3g}."
+                    f"{abs(values).max():.3g}, and its integers hold "
+                    f"{most / 2**bits:.3g}."
                 )
-            found[name] = rounded.astype("int16")
+            found[name] = rounded.astype("int32" if wide else "int16")
         return found
-
-    def _format(self, layer: Recurrent) -> tuple[int, bool]:
-        """The fraction bits of c, and whether it can leave them."""
-        variant = layer.cell.variant
-        if FAMILIES[variant.family].rule != "accumulate":
-            return 0, False
-        structure = Lowered(layer).structure
-        most, tie = structure.candidate_bits, structure.tie
-        if variant.tied and most == ONE_BITS and not tie:
-            # |i g| <= top (1 - f), so c never leaves top, rounded or not.
-            shift = variant[variant.tied].shift
-            top = 1.001 * math.exp(shift) + 0.5 if shift else 1.0
-            if top > _INT16:
-                raise InputError(
-                    f"int8: c can reach {top:.3g} in {layer.name}, whose tied gate has "
-                    f"the shift {shift:g}; allowed is one below 10."
-                )
-            return most - math.ceil(math.log2(top)), False
-        forget, gate = variant["f"].constant, variant["i"].constant
-        if forget is not None and abs(forget) < 1:
-            whole = min(abs(round(forget * 2**ONE_BITS)), 2**ONE_BITS - 1)
-            keep = 1 - whole / 2**ONE_BITS
-            # A scaled tie goes beyond 1; others do not.
-            top = sum(tie) if tie else 1.0 if gate is None else abs(gate)
-            largest = 2.0 ** (ONE_BITS - most) * top
-            for bits in range(min(ONE_BITS - 1, most), -1, -1):
-                if (largest * 2**bits + 2) / keep > _INT16:
-                    continue
-                if largest * 2**bits < _LEAST_STEP:
-                    raise InputError(
-                        f"int8: the forget gate {forget} of {layer.name} remembers "
-                        f"{1 / keep:.0f} steps, so that an input moves c by "
-                        f"{largest * 2**bits:.1f} of its 16-bit units at most, and "
-                        f"rounding would be what it adds up; allowed is {_LEAST_STEP} "
-                        f"or more. Use float32, or a shorter time scale."
-                    )
-                return bits, False
-            raise InputError(
-                f"int8: no bound of c is known in {layer.name}, whose forget gate is "
-                f"{forget}; allowed is one below 0.999."
-            )
-        first = abs((layer.initial or {}).get("c", np.zeros(1))).max()
-        reach = max(self.c_reach.get(layer.name, 1.0), first, 2.0**-10) * _MARGIN
-        bits = math.floor(math.log2(_INT16 / reach))
-        if bits < _FINE:
-            warnings.warn(
-                f"int8: c reaches {reach / _MARGIN:.0f} in {layer.name}, so that its "
-                f"16 bits have {max(0, bits)} fraction bits, and what moves it by less "
-                f"than {2.0 ** -max(0, bits) / 2:.2g} in a step is lost. Compare it "
-                f"with float32 (`slimrnn evaluate --int8`), or train it with a shorter "
-                f"time scale.",
-                stacklevel=2,
-            )
-        if tie:
-            warnings.warn(
-                f"int8: i goes beyond 1 - f in {layer.name}, so that no bound of c is "
-                f"known: over sequences longer than the calibration's it may saturate "
-                f"at {reach:.3g}. Compare it with float32 on sequences as long as "
-                f"yours (`slimrnn evaluate --int8`), or take a tie without scales.",
-                stacklevel=2,
-            )
-        # Where i comes near to 2, i * g must lose a bit to fit 32 with f * c.
-        return max(0, min(ONE_BITS - 1, most - bool(tie), bits)), True
 
     def _matrix(
         self, layer: str, name: str, matrix: Array, bits: int
@@ -378,38 +309,6 @@ def _rounded(values: Array, largest: Array) -> tuple[Array, Array]:
     """Numbers of 8 bits, and their scale."""
     scale = np.where(largest > 0, largest, 1).astype(float) / _INT8
     return np.round(values / scale).astype("int8"), scale
-
-
-def _check_functions(layer: Recurrent) -> None:
-    cell = layer.cell
-    gates = [gate for name, gate in cell.variant.items() if name != CANDIDATE]
-    used: dict[str, tuple[str, tuple[str, ...]]]
-    own, of_state = cell.variant.candidate_activation, cell.variant.state_activation
-    used = {"candidate_activation": (own or "linear", (*_BOUNDED, "linear"))}
-    used["state_activation"] = (of_state or "linear", (*_BOUNDED, "linear"))
-    if not own or (not of_state and cell.spec.family.rule == "accumulate"):
-        used["activation"] = (cell.spec.activation.name, _BOUNDED)
-    if any(gate.constant is None for gate in gates):
-        used["recurrent_activation"] = (cell.spec.recurrent_activation.name, _GATES)
-    for what, (name, allowed) in used.items():
-        if name not in allowed:
-            raise InputError(
-                f"int8: no bound of the state is known in {layer.name}, whose {what} "
-                f"is {name}; allowed: {', '.join(allowed)}."
-            )
-
-
-def _check_constants(layer: Recurrent) -> None:
-    variant: Any = layer.cell.variant
-    update: str = FAMILIES[variant.family].update
-    constants: Mapping[str, float] = variant.constants
-    for name, value in constants.items():
-        least = 0 if name == update else -1
-        if not least <= value <= 1:
-            raise InputError(
-                f"int8: no bound of the state is known in {layer.name}, whose gate "
-                f"{name} is {value}; allowed: {least} to 1."
-            )
 
 
 _QUANTIZE: dict[type, Callable[[_Quantizer, Any], None]] = {

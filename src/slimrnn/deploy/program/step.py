@@ -30,12 +30,14 @@ class Structure:
         bits: of integers, the fraction bits of the state c, and of h where nothing
             bounds it.
         saturates: of integers, whether c can reach the end of its range.
+        wide: of integers, whether c has 32 bits; else 16.
         tie: what scales and translates a tie, as numbers of float32.
     """
 
     spec: CellSpec
     bits: int = 0
     saturates: bool = False
+    wide: bool = False
     tie: tuple[float, float] | None = None
 
     @property
