@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from slimrnn.cli import flags, front, run_flags, sweep, trials
+from slimrnn.cli.console import say
 from slimrnn.errors import InputError
 from slimrnn.experiments.run.environment import cores
 from slimrnn.experiments.run.settings import SETTINGS
@@ -159,4 +160,4 @@ def _export(name: str, path: Path, study: Study, screen: Console) -> None:
     if folder.exists():
         return
     written = exporter.write(read(path / front.WINNER), folder, "model", **options)
-    screen.print(f"{exporter.title}: {written}", soft_wrap=True, markup=False)
+    say(screen, f"{exporter.title}: {written}")

@@ -126,11 +126,10 @@ def _on_one_dataset(
 
 def _chosen(summary: Summary) -> Table:
     """In which settings the best configurations differ."""
-    table = plain()
     least = METRICS[summary.metric].decimals
     names = [name for name in summary.axes if name != VARIANT]
-    for head in (VARIANT, *map(title, names), f"validation {summary.metric}"):
-        table.add_column(escape(head))
+    heads = (VARIANT, *map(title, names), f"validation {summary.metric}")
+    table = plain(*map(escape, heads))
     for row in summary.best:
         values = [escape(text(row.values[name])) for name in names]
         table.add_row(
@@ -178,13 +177,11 @@ def _fitting(summary: Summary, width: int, seconds: bool) -> Table:
 
 def _comparison(summary: Summary, layout: _Layout) -> Table:
     """The figures of the best configurations."""
-    table = plain()
     least = METRICS[summary.metric].decimals
-    table.add_column("variant", no_wrap=True)
     reference = escape(shortened(summary.reference, layout.longest - 2))
-    for name in layout.figures:
-        head = _FIGURES[name].format(metric=summary.metric, reference=reference)
-        table.add_column(head, justify="right", no_wrap=True)
+    words = {"metric": summary.metric, "reference": reference}
+    heads = [_FIGURES[name].format(**words) for name in layout.figures]
+    table = plain("variant", numbers=heads)
     for row in summary.best:
         cells = _figures(row, layout.apart, least)
         name = _name(row, layout) + "".join(

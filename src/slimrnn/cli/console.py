@@ -60,12 +60,20 @@ def answered(facts: Callable[[], Mapping[str, Any]]) -> bool:
     return bool(_wanted.json)
 
 
-def plain(*heads: str, gap: int = 1) -> Table:
-    """A table in the style of all, with these columns so far."""
+def plain(*texts: str, numbers: Iterable[str] = (), gap: int = 1) -> Table:
+    """A table in the style of all: these columns, of texts first, then of numbers."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, gap, 0, 0))
-    for head in heads:
+    for head in texts:
         table.add_column(head)
+    for head in numbers:
+        table.add_column(head, justify="right", no_wrap=True)
     return table
+
+
+def say(screen: Console, *parts: Table | str) -> None:
+    """Shows tables, and sentences as they are, each in a line however long it is."""
+    for part in parts:
+        screen.print(part, soft_wrap=isinstance(part, str), markup=False)
 
 
 def fitting(tables: Iterable[Table], width: int) -> Table:

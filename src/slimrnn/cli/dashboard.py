@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from slimrnn.cli.console import plain
+from slimrnn.cli.console import plain, say
 from slimrnn.errors import InputError
 from slimrnn.experiments.analysis.grouping import text
 from slimrnn.experiments.analysis.summary import finite, status, worth
@@ -142,10 +142,7 @@ class Dashboard:
         return Text(" · ".join(parts), style="dim")
 
     def _table(self) -> Table:
-        table = plain()
-        table.add_column("running", no_wrap=True)
-        for title in ("epoch", "loss", "validation", "time"):
-            table.add_column(title, justify="right", no_wrap=True)
+        table = plain("running", numbers=("epoch", "loss", "validation", "time"))
         for settings, path, began in self._running.values():
             line = _last(path)
             table.add_row(
@@ -158,7 +155,7 @@ class Dashboard:
         return table
 
     def _say(self, *parts: str) -> None:
-        self.screen.print("  ".join(parts), soft_wrap=True, markup=False)
+        say(self.screen, "  ".join(parts))
 
 
 def duration(seconds: float) -> str:

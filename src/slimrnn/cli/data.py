@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from slimrnn.cli import run_flags
-from slimrnn.cli.console import answered, console, plain
+from slimrnn.cli.console import answered, console, plain, say
 from slimrnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ def run(args: argparse.Namespace) -> int:
     if path.suffix.lower() in columns.READERS:
         # Shown before what follows may refuse it.
         screen.print(of_columns(columns.read(path)))
-    for part in about(options.load()):
-        screen.print(part, markup=False, soft_wrap=isinstance(part, str))
+    say(screen, *about(options.load()))
     return 0
 
 
@@ -89,9 +88,8 @@ def of_columns(table: dict[str, Column]) -> Table:
     """The columns of a file."""
     import numpy as np  # here: --help does without it
 
-    found = plain("column", "holds")
-    for head in ("missing", "different", "least", "most"):
-        found.add_column(head, justify="right")
+    heads = ("missing", "different", "least", "most")
+    found = plain("column", "holds", numbers=heads)
     for name, column in list(table.items())[:MOST_SHOWN]:
         values = column.values[~column.missing]
         ends = ("", "")
@@ -144,14 +142,12 @@ def about(dataset: Dataset) -> Iterator[str | Table]:
 def _classes(dataset: Dataset) -> Table:
     import numpy as np
 
-    found = plain("class")
-    for head in ("training", "test"):
-        found.add_column(head, justify="right")
+    found = plain("class", numbers=("training", "test"))
     counts = [
         np.bincount(part.targets, minlength=dataset.classes or 0)
         for part in (dataset.train, dataset.test)
     ]
     names = dataset.labels or tuple(map(str, range(dataset.classes or 0)))
     for name, *own in list(zip(names, *counts, strict=True))[:MOST_SHOWN]:
-        found.add_row(escape(name), *(f"{count:,}" for count in own))
+        found.add_row(name, *(f"{count:,}" for count in own))
     return found

@@ -7,7 +7,7 @@ from typing import Any
 
 from slimrnn import backends
 from slimrnn.cli import flags, inputs, run_flags
-from slimrnn.cli.console import answered, console
+from slimrnn.cli.console import answered, console, say
 
 
 def add(commands: Any) -> None:
@@ -57,6 +57,5 @@ def run(args: argparse.Namespace) -> int:
     lines += [f"Test {dataset.metric} in {k}: {v:.4g}" for k, v in found.items()]
     lines += [f"Test error-to-signal ratio in {k}: {v:.4g}" for k, v in esr.items()]
     lines += [f"Always {name}: {score:.4g}" for name, score in known.items()]
-    for line in lines:
-        console().print(line, soft_wrap=True, markup=False)
+    say(console(), *lines)
     return 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from slimrnn import backends
 from slimrnn.cli import inputs, run_flags
-from slimrnn.cli.console import console
+from slimrnn.cli.console import console, say
 from slimrnn.deploy import EXPORTERS
 from slimrnn.deploy.exporters import Exporter, find
 from slimrnn.errors import InputError
@@ -74,8 +74,7 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Carries out `slimrnn export`."""
     backends.start()
-    for line in export(args):
-        console().print(line, soft_wrap=True, markup=False)
+    say(console(), *export(args))
     return 0
 
 

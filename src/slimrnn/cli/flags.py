@@ -69,14 +69,7 @@ def values(text: str) -> Any:
 
 
 def flag(
-    group: Any,
-    flag: str,
-    metavar: str,
-    what: str,
-    default: Any,
-    *,
-    text: bool = False,
-    applied: bool = False,
+    group: Any, flag: str, metavar: str, what: str, default: Any, applied: bool = False
 ) -> None:
     """A flag with a value.
 
@@ -86,7 +79,7 @@ def flag(
     group.add_argument(
         flag,
         metavar=metavar,
-        type=str if text else number,
+        type=number,
         default=default if applied else None,
         help=f"{what} (default: {default})",
     )

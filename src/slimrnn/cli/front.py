@@ -86,12 +86,9 @@ def _columns(shown: Sequence[Candidate], metric: str) -> dict[str, list[str]]:
 
 
 def _table(columns: Mapping[str, list[str]], left_out: Collection[str]) -> Table:
-    table = plain()
     kept = {head: cells for head, cells in columns.items() if head not in left_out}
-    for head in kept:
-        table.add_column(
-            head, justify="left" if head == "variant" else "right", no_wrap=True
-        )
+    first, *others = kept
+    table = plain(first, numbers=others)
     for row in zip(*kept.values(), strict=True):
         table.add_row(*row)
     return table

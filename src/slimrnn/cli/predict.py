@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from slimrnn import backends
 from slimrnn.cli import flags, inputs, run_flags
-from slimrnn.cli.console import console
+from slimrnn.cli.console import console, say
 from slimrnn.errors import InputError
 from slimrnn.utils import files
 
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         else:
             reading = _reading(model, args.model)
             Path(unfinished).write_text(table(answers, x.lengths, *reading))
-    console().print(f"{len(x):,} answers: {out}", soft_wrap=True, markup=False)
+    say(console(), f"{len(x):,} answers: {out}")
     return 0
 
 
@@ -84,7 +84,7 @@ def _play(args: argparse.Namespace, out: Path) -> int:
     y = Stream(inputs.read(args)).run(x)
     with files.atomic_file(out) as unfinished:
         sound.write(unfinished, rate, y)
-    console().print(f"{len(y):,} samples: {out}", soft_wrap=True, markup=False)
+    say(console(), f"{len(y):,} samples: {out}")
     return 0
 
 

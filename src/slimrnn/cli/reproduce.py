@@ -66,9 +66,8 @@ def side_by_side(study: Study, runs: Sequence[Run]) -> list[Table | str]:
     """What was published and what came out, with the difference, and what to know."""
     from slimrnn.experiments.sweep import published
 
-    table = plain("published and obtained", gap=2)
-    for title in ("published", "obtained", "difference", "epochs"):
-        table.add_column(title, justify="right", no_wrap=True)
+    heads = ("published", "obtained", "difference", "epochs")
+    table = plain("published and obtained", numbers=heads, gap=2)
     for each in published.results(study, runs):
         table.add_row(escape(each.what), *_figures(each))
     return [table, *map(escape, study.notes)]

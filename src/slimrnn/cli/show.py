@@ -10,7 +10,7 @@ from rich.table import Table
 
 from slimrnn import backends
 from slimrnn.cli import inputs
-from slimrnn.cli.console import answered, console, plain
+from slimrnn.cli.console import answered, console, plain, say
 from slimrnn.cli.size import facts as facts_of_sizes
 from slimrnn.experiments.analysis.grouping import plural
 
@@ -41,9 +41,7 @@ def run(args: argparse.Namespace) -> int:
     model = read(args.model, torch=args.torch, architecture=args.architecture)
     if answered(lambda: facts(model)):
         return 0
-    screen = console()
-    for part in page(model):
-        screen.print(part, soft_wrap=isinstance(part, str), markup=False)
+    say(console(), *page(model))
     return 0
 
 
@@ -81,11 +79,7 @@ def page(model: Model) -> Iterator[Table | str]:
 
 
 def _layers(model: Model) -> Table:
-    table, total = plain(), 0
-    for title in ("layer", "kind", "in", "out", "parameters"):
-        table.add_column(
-            title, justify="left" if title in ("layer", "kind") else "right"
-        )
+    table, total = plain("layer", "kind", numbers=("in", "out", "parameters")), 0
     for name, kind, *sizes in _rows(model):
         total += sizes[-1]
         table.add_row(name, kind, *(f"{number:,}" for number in sizes))
@@ -151,10 +145,8 @@ _KINDS: dict[str, Callable[[Any], str]] = {
 def _costs(model: Model) -> Table | str:
     from slimrnn.deploy.size import CORES, Size, sizes
 
-    table, reasons = plain(), []
-    for title in ("a step on a device", "flash", "RAM", "multiply-adds", *CORES):
-        left = title.startswith("a step")
-        table.add_column(title, justify="left" if left else "right", no_wrap=True)
+    heads = ("flash", "RAM", "multiply-adds", *CORES)
+    table, reasons = plain("a step on a device", numbers=heads), []
     for dtype, size in sizes(model).items():
         if isinstance(size, Size):
             numbers = (size.flash, size.ram, size.macs, *size.instructions.values())

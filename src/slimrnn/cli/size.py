@@ -12,7 +12,7 @@ from rich.table import Table
 
 from slimrnn import backends
 from slimrnn.cli import inputs
-from slimrnn.cli.console import answered, console, plain
+from slimrnn.cli.console import answered, console, plain, say
 from slimrnn.errors import InputError
 from slimrnn.variants import TABLE, Variant
 from slimrnn.variants.files import NAMES, load
@@ -46,9 +46,7 @@ def run(args: argparse.Namespace) -> int:
     found = measured(inputs.load(args), chosen)
     if answered(lambda: {name: facts(each) for name, each in found.items()}):
         return 0
-    screen = console()
-    for part in table(found):
-        screen.print(part)
+    say(console(), *table(found))
     return 0
 
 
@@ -83,11 +81,8 @@ def table(found: Mapping[str, Mapping[str, Any]]) -> Sequence[Table | str]:
     """The sizes by variant and dtype, and what to know."""
     from slimrnn.deploy.size import CORES, Size
 
-    table = plain()
-    for title in ("", ""):
-        table.add_column(title, no_wrap=True)
-    for title in ("flash", "tables", "RAM", "state", "multiply-adds", *CORES):
-        table.add_column(title, justify="right")
+    heads = ("flash", "tables", "RAM", "state", "multiply-adds", *CORES)
+    table = plain("", "", numbers=heads)
     notes: dict[str, list[str]] = {}
     for variant, by_dtype in found.items():
         for k, (dtype, size) in enumerate(by_dtype.items()):

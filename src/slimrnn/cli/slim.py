@@ -10,7 +10,7 @@ from rich.table import Table
 
 from slimrnn import backends
 from slimrnn.cli import flags, inputs, run_flags, time_table
-from slimrnn.cli.console import console, plain, progress
+from slimrnn.cli.console import console, plain, progress, say
 from slimrnn.data.metrics import first_of
 from slimrnn.slimming.options import Options
 from slimrnn.utils.files import atomic_file
@@ -101,16 +101,14 @@ def run(args: argparse.Namespace) -> int:
         found = getattr(layer, "gate_constants", None) or {}
         if found:
             shown = ", ".join(f"{k} = {v:g}" for k, v in found.items())
-            screen.print(f"Constant gates of {layer.name}: {shown}", markup=False)
-    screen.print(f"Model: {args.out}", soft_wrap=True, markup=False)
+            say(screen, f"Constant gates of {layer.name}: {shown}")
+    say(screen, f"Model: {args.out}")
     return 0
 
 
 def table(before: Figures, after: Figures) -> Table:
     """The figures of both models, side by side."""
-    found = plain()
-    for head in ("", "before", "after", "ratio"):
-        found.add_column(head, justify="right" if head else "left", no_wrap=True)
+    found = plain("", numbers=("before", "after", "ratio"))
     old, new = (_shown(figures) for figures in (before, after))
     for title, (value, form) in old.items():
         if title in new:

@@ -29,10 +29,11 @@ def tables(measured: Mapping[str, Times]) -> Iterator[Table | str]:
 
 def table(times: Times) -> Table:
     """A line for each variant and a column for each work."""
-    found = plain("variant")
-    for title in times.works:
-        head = title.replace(", ", ",\n").replace(" in ", "\nin ")
-        found.add_column(head.replace("step of ", "step of\n"), justify="right")
+    breaks = {", ": ",\n", " in ": "\nin ", "step of ": "step of\n"}
+    heads = list(times.works)
+    for words, broken in breaks.items():
+        heads = [head.replace(words, broken) for head in heads]
+    found = plain("variant", numbers=heads)
     for name in next(iter(times.works.values())):
         found.add_row(escape(name), *(_cell(of[name]) for of in times.works.values()))
     return found

@@ -26,6 +26,7 @@ from slimrnn.cli.console import (
     console,
     out_folder,
     progress,
+    say,
 )
 from slimrnn.errors import InputError
 from slimrnn.experiments.analysis.choice import untested
@@ -228,7 +229,7 @@ def show(
     runs = scheduler.runs(path, study.trials())
     answered(lambda: {"folder": str(path), "configurations": records(runs)})
     if not runs:
-        screen.print(f"No trial of {path} has begun.", soft_wrap=True, markup=False)
+        say(screen, f"No trial of {path} has begun.")
         return
     draws = always or runs[0].path != path
     if draws:
@@ -245,7 +246,7 @@ def show(
     for part in time_table.tables(measured):
         screen.print(part)
     if runs[0].path == path:
-        screen.print(f"Run: {path}", soft_wrap=True, markup=False)
+        say(screen, f"Run: {path}")
     if study.published:
         for part in reproduce.side_by_side(study, runs):
             screen.print(part)
@@ -253,5 +254,4 @@ def show(
         shown = untested(runs) if study.minutes else runs
         written = publish(shown, path, command, study.title, style)
         written |= front.publish(runs, path, style) if study.minutes else {}
-        for title, file in written.items():
-            screen.print(f"{title}: {file}", soft_wrap=True, markup=False)
+        say(screen, *(f"{title}: {file}" for title, file in written.items()))

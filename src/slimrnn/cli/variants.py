@@ -101,15 +101,15 @@ def variants_table(features: int, units: int, width: int) -> Table:
             table.add_section()
         family = row.family
         source = row.source.replace(", ", "\n")
-        table.add_row(
-            row.name,
-            brief(row),
-            row.formula(),
-            f"{row.parameters(features, units):,}",
-            _share(row, features, units),
-            source if width >= WIDE else source.replace("arXiv:", ""),
-        )
+        shown = source if width >= WIDE else source.replace("arXiv:", "")
+        table.add_row(*_cells(row, features, units), shown)
     return table
+
+
+def _cells(row: Variant, features: int, units: int) -> tuple[str, ...]:
+    """What both tables say of a variant before its source."""
+    count, share = row.parameters(features, units), _share(row, features, units)
+    return row.name, brief(row), row.formula(), f"{count:,}", share
 
 
 def variants_markdown(features: int, units: int) -> str:
@@ -117,14 +117,7 @@ def variants_markdown(features: int, units: int) -> str:
     heads = ("variant", "gates", "parameters", "count", "share", "source")
     lines = [heads, ["---", "---", "---", "---:", "---:", "---"]]
     lines += [
-        [
-            row.name,
-            brief(row),
-            row.formula(),
-            f"{row.parameters(features, units):,}",
-            _share(row, features, units),
-            ", ".join(map(_link, row.source.split(", "))),
-        ]
+        [*_cells(row, features, units), ", ".join(map(_link, row.source.split(", ")))]
         for row in TABLE
     ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
