@@ -210,10 +210,10 @@ def _figures(row: Row, apart: str, least: int | None) -> dict[str, str]:
         "seconds_per_epoch": _seconds(row.seconds_per_epoch, 1),
         "prediction_seconds": _seconds(row.prediction_seconds, 1000),
     }
-    ratios = [getattr(row.ratios, name) for name in texts]
     cells = {
         name: shown + ("" if ratio is None else f"{apart}[dim]×{ratio:.2f}[/]")
-        for (name, shown), ratio in zip(texts.items(), ratios, strict=True)
+        for name, shown in texts.items()
+        for ratio in [row.ratios[name]]
     }
     cells |= {name: _count(getattr(row, name)) for name in _DEVICE}
     cells["int8"] = numbers.spread(row.int8, least)

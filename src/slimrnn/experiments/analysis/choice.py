@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from slimrnn.data.metrics import METRICS
-from slimrnn.experiments.analysis.grouping import configurations, variant_name
+from slimrnn.experiments.analysis.grouping import configurations, listed, variant_name
 from slimrnn.experiments.analysis.statistics import Spread
 from slimrnn.experiments.analysis.summary import COSTS, merit, metric_of, scores_of
 from slimrnn.experiments.run.store import Run
@@ -189,15 +189,10 @@ def verdict(found: Sequence[Candidate]) -> str:
     if not near:
         return (
             f"{take}, and surely: over {seeds} seeds the test sets it apart from "
-            f"{_listed(behind)} (95 % interval of a paired bootstrap)."
+            f"{listed(behind)} (95 % interval of a paired bootstrap)."
         )
-    surely = f", though surely from {_listed(behind)}" if behind else ""
+    surely = f", though surely from {listed(behind)}" if behind else ""
     return (
         f"{take}, but that is not sure: over {seeds} seeds the test does not set it "
-        f"apart from {_listed(near)}{surely} (95 % interval of a paired bootstrap)."
+        f"apart from {listed(near)}{surely} (95 % interval of a paired bootstrap)."
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last

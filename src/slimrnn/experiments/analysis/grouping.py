@@ -173,6 +173,19 @@ def plural(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def listed(names: Sequence[str], most: int | None = None) -> str:
+    """Names as a sentence has them, and of more than so many how many more there are.
+
+    Example:
+        >>> listed(["a", "b"]), listed(["a", "b", "c"], most=1)
+        ('a and b', 'a and 2 more')
+    """
+    *first, last = names
+    if most is not None and len(names) > most:
+        first, last = list(names[:most]), f"{len(names) - most} more"
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def shortened(words: str, most: int) -> str:
     """The text, of which no more than so many characters are left."""
     return words if len(words) <= most else words[: most - 1] + "…"

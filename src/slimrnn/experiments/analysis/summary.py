@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,10 @@ from slimrnn.experiments.run.store import BASELINE_OF, Run
 from slimrnn.utils.markup import table
 from slimrnn.variants import BASELINE
 
+RATIOS = (
+    *("layer_parameters", "model_parameters", "score"),
+    *("seconds_per_epoch", "prediction_seconds"),
+)
 STATUSES = ("done", "diverged", "interrupted", "failed")
 _TIE = 1e-7  # of a loss: less than any two accuracies lie apart
 #: what a run says of a microcontroller, of its int8 C
@@ -51,17 +55,6 @@ _PHRASES = (
 
 
 @dataclass(frozen=True)
-class Ratios:
-    """A row's means divided by those of the reference; None where unknown."""
-
-    layer_parameters: float | None
-    model_parameters: float | None
-    score: float | None
-    seconds_per_epoch: float | None
-    prediction_seconds: float | None
-
-
-@dataclass(frozen=True)
 class Row:
     """One configuration over its seeds.
 
@@ -78,7 +71,8 @@ class Row:
         flash: of the int8 C, as ``ram``, ``macs`` and ``instructions``: see COSTS.
         seconds_per_epoch: time of one epoch of training.
         prediction_seconds: time of one prediction.
-        ratios: each of these, relative to the reference's best configuration.
+        ratios: of those of RATIOS, the means divided by those of the reference's best
+            configuration; None where unknown.
         difference: of the score to the reference's best configuration; None for that
             itself.
         done: how many runs ended well; the other three counts make up the rest.
@@ -102,7 +96,7 @@ class Row:
     int8: Spread
     seconds_per_epoch: Spread
     prediction_seconds: Spread
-    ratios: Ratios
+    ratios: Mapping[str, float | None]
     difference: Difference | None
     done: int
     diverged: int
@@ -159,6 +153,23 @@ class Summary:
     def has_int8(self) -> bool:
         """Whether a configuration was scored in integers."""
         return any(row.int8.mean is not None for row in self.rows)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """What the figures that there are are called; the most wanted come first."""
+        metric = METRICS[self.metric].title
+        costs = [name for name in COSTS if any(getattr(r, name) for r in self.rows)]
+        return {
+            "score": f"test {metric}",
+            **({"int8": "the same in int8"} if self.has_int8 else {}),
+            "difference": f"difference to {self.reference}",
+            "layer_parameters": "parameters of the layer",
+            "seconds_per_epoch": "time of an epoch",
+            "validation": f"validation {metric}",
+            "model_parameters": "parameters of the model",
+            "prediction_seconds": "time of a prediction",
+            **{name: COSTS[name] for name in costs},
+        }
 
     @property
     def budget(self) -> str:
@@ -402,12 +413,13 @@ def scores_of(runs: Sequence[Run], metric: str) -> Scores:
     return Scores(by_seed, by_sequence)
 
 
-def _ratios(measures: Mapping[str, Any], reference: Mapping[str, Any]) -> Ratios:
+def _ratios(
+    measures: Mapping[str, Any], reference: Mapping[str, Any]
+) -> dict[str, float | None]:
     def mean(value: Spread | int | None) -> float | None:
         return value.mean if isinstance(value, Spread) else value
 
     def ratio(value: float | None, unit: float | None) -> float | None:
         return None if value is None or not unit else value / unit
 
-    names = [each.name for each in fields(Ratios)]
-    return Ratios(**{k: ratio(mean(measures[k]), mean(reference[k])) for k in names})
+    return {k: ratio(mean(measures[k]), mean(reference[k])) for k in RATIOS}

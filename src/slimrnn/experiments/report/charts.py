@@ -8,7 +8,7 @@ from typing import Any
 from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis import curves, numbers
 from slimrnn.experiments.analysis.grouping import VARIANT, Value, text, title
-from slimrnn.experiments.analysis.statistics import Spread
+from slimrnn.experiments.analysis.statistics import Difference, Spread
 from slimrnn.experiments.analysis.summary import COSTS, STATUSES, Row, Summary
 
 MANY_VALUES = 12  # of an axis: more are chosen by their range, not one by one
@@ -85,11 +85,20 @@ def is_numeric(values: Sequence[Value]) -> bool:
 def shown(row: Row, name: str, metric: str) -> str:
     """A figure of a configuration as text: a count, a time, or else a score."""
     value = getattr(row, name)
+    if name == "difference":
+        return ", ".join(difference(value, metric))
     if not isinstance(value, Spread):
         return numbers.NONE if value is None else f"{value:,}"
     if name.endswith("seconds") or name.startswith("seconds"):
         return numbers.seconds(value)
     return numbers.spread(value, METRICS[metric].decimals)
+
+
+def difference(value: Difference | None, metric: str) -> list[str]:
+    """A difference as text and, where it is known, its interval."""
+    found = numbers.difference(value, METRICS[metric].decimals)
+    mean, *interval = (each.replace("-", "−") for each in found or [numbers.NONE])
+    return [mean, " to ".join(interval)] if interval else [mean]
 
 
 def _row(
@@ -120,23 +129,13 @@ def _figure(row: Row, name: str, metric: str) -> dict[str, Any]:
 
 def _labels(summary: Summary) -> dict[str, dict[str, str]]:
     """What the axes of the charts are called, and with their units."""
-    metric = METRICS[summary.metric].title
-    full = numbers.with_unit(summary.metric, summary.metric)
+    titles, unit = summary.titles, METRICS[summary.metric].unit
+    units = {"score": unit, "validation": unit, "layer_parameters": "number"}
+    labels = {k: f"{titles[k]} ({each})" for k, each in units.items()}
+    labels |= {"seconds_per_epoch": "time of an epoch (seconds)", **COSTS}
     return {
-        "score": {"title": f"test {metric}", "label": f"test {full}"},
-        "validation": {"title": f"validation {metric}", "label": f"validation {full}"},
-        "layer_parameters": {
-            "title": "parameters of the layer",
-            "label": "parameters of the layer (number)",
-        },
-        "seconds_per_epoch": {
-            "title": "time of an epoch",
-            "label": "time of an epoch (seconds)",
-        },
-        **{
-            name: {"title": label.partition(" (")[0], "label": label}
-            for name, label in COSTS.items()
-        },
+        name: {"title": label.partition(" (")[0], "label": label}
+        for name, label in labels.items()
     }
 
 

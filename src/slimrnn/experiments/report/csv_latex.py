@@ -60,7 +60,7 @@ class Lines:
 
 def write_csv(runs: Sequence[Run], path: Path) -> None:
     """Write a CSV file with a row for each configuration."""
-    files.write(path, _csv(records(runs), []).text())
+    files.write(path, csv_of(records(runs)).text())
 
 
 def records(runs: Sequence[Run]) -> list[dict[str, Any]]:
@@ -88,7 +88,7 @@ def write_latex(runs: Sequence[Run], path: Path) -> None:
 
 def csv_lines(summary: Summary, data: str) -> Lines:
     """The summary as CSV, numbers in full."""
-    return _csv(_records(summary, data), _baselines(summary, data))
+    return csv_of(_records(summary, data), _baselines(summary, data))
 
 
 def _records(summary: Summary, data: str) -> list[dict[str, Any]]:
@@ -129,9 +129,10 @@ def _record(summary: Summary, row: Row, data: str) -> dict[str, Any]:
     }
 
 
-def _csv(
-    records: Sequence[Mapping[str, Any]], baselines: Sequence[Mapping[str, Any]]
+def csv_of(
+    records: Sequence[Mapping[str, Any]], baselines: Sequence[Mapping[str, Any]] = ()
 ) -> Lines:
+    """Records as CSV, those of answers without training at the foot."""
     # Data sets may differ in their metric and axes, so not all have all columns.
     names = list(dict.fromkeys(name for record in records for name in record))
     rows, last = (

@@ -12,9 +12,9 @@ from slimrnn.errors import InputError
 from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.grouping import ASIDE, plural, text, title
 from slimrnn.experiments.analysis.statistics import Spread
-from slimrnn.experiments.analysis.summary import COSTS, Row, Summary, status
+from slimrnn.experiments.analysis.summary import Row, Summary, status
 from slimrnn.experiments.report.charts import place, shown
-from slimrnn.experiments.report.table import badge, badges, difference, star
+from slimrnn.experiments.report.table import badge, badges, star
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Run
 from slimrnn.utils.markup import Markup, definitions, tag
@@ -43,20 +43,7 @@ def details(number: int, row: Row, page: Page, summary: Summary, color: str) -> 
         for key, value in row.runs[0].config.items()
         if key not in page.common and key not in ASIDE
     }
-    figures = {
-        f"test {METRICS[metric].title}": shown(row, "score", metric),
-        f"validation {METRICS[metric].title}": shown(row, "validation", metric),
-        f"difference to {summary.base}": ", ".join(difference(row.difference, metric)),
-        "parameters of the layer": shown(row, "layer_parameters", metric),
-        **{
-            label: shown(row, name, metric)
-            for name, label in COSTS.items()
-            if getattr(row, name) is not None
-        },
-        "parameters of the model": shown(row, "model_parameters", metric),
-        "time of an epoch": shown(row, "seconds_per_epoch", metric),
-        "time of a prediction": shown(row, "prediction_seconds", metric),
-    }
+    figures = {words: shown(row, k, metric) for k, words in summary.titles.items()}
     close = tag("button", "×", class_="close", aria_label="Close", value="close")
     pin = tag("input", type="checkbox", class_="pin")
     return tag(

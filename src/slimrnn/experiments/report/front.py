@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from matplotlib.figure import Figure
 from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis.choice import Candidate
 from slimrnn.experiments.analysis.summary import COSTS, metric_of
+from slimrnn.experiments.report.csv_latex import csv_of
 from slimrnn.experiments.report.figure import INK, MUTED, SCREEN
 from slimrnn.experiments.report.style import FigureStyle
 from slimrnn.utils import files
@@ -22,15 +21,7 @@ AXES = ("flash", "instructions")
 
 def write_csv(found: Sequence[Candidate], path: Path) -> None:
     """Write all candidates, the best first; test scores of the finalists alone."""
-    lines = io.StringIO()
-    writer: csv.DictWriter | None = None
-    for each in found:
-        record = _record(each)
-        if writer is None:
-            writer = csv.DictWriter(lines, record, lineterminator="\n")
-            writer.writeheader()
-        writer.writerow(record)
-    files.write(path, lines.getvalue())
+    files.write(path, csv_of(list(map(_record, found))).text())
 
 
 def _record(each: Candidate) -> dict[str, object]:

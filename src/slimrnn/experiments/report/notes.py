@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis import statistics
-from slimrnn.experiments.analysis.grouping import VARIANT, plural, title
-from slimrnn.experiments.analysis.summary import Row, Summary, describe, validation_note
+from slimrnn.experiments.analysis.grouping import VARIANT, listed, plural, title
+from slimrnn.experiments.analysis.summary import Summary, describe, validation_note
 from slimrnn.experiments.report.charts import full_name
 from slimrnn.experiments.run.store import Run
 
@@ -17,10 +17,8 @@ MOST_NAMED = 6
 def lead(runs: Sequence[Run], summary: Summary) -> str:
     """Which variants were trained on what, and in what the configurations differ."""
     names = summary.axes[VARIANT]
-    *first, last = map(str, names)
-    who = f"{', '.join(first)} and {last}" if first else last
-    if len(names) > MOST_NAMED:
-        who = f"{len(names)} variants"
+    many = len(names) > MOST_NAMED
+    who = f"{len(names)} variants" if many else listed([str(name) for name in names])
     grid = [
         f"{title(axis)} ({plural(len(values), 'value')})"
         for axis, values in summary.axes.items()
@@ -39,7 +37,7 @@ def notes(runs: Sequence[Run], summary: Summary) -> dict[str, str]:
     rows = summary.rows
     is_sweep = len(rows) > len(summary.best)
     repeated = any(row.done > 1 for row in rows)
-    lost = [row for row in rows if not row.done]
+    lost = [full_name(row) for row in rows if not row.done]
     untested = any(row.done and row.score.mean is None for row in rows)
     better = "above" if METRICS[summary.metric].higher_is_better else "below"
     differences = [row.difference for row in summary.best]
@@ -77,7 +75,7 @@ def notes(runs: Sequence[Run], summary: Summary) -> dict[str, str]:
             f"cheaper and better. Dotted: {summary.base}; what is {better} and to the "
             "left of it is better.",
             repeated and "Bars: ± one standard deviation.",
-            bool(lost) and f"Without a result, not shown: {_named(lost)}.",
+            bool(lost) and f"Without a result, not shown: {listed(lost, 5)}.",
         ],
         "sensitivity": [
             len(summary.axes) > 2
@@ -89,9 +87,3 @@ def notes(runs: Sequence[Run], summary: Summary) -> dict[str, str]:
     return {
         name: " ".join(str(each) for each in own if each) for name, own in said.items()
     }
-
-
-def _named(rows: Sequence[Row], most: int = 5) -> str:
-    names = list(map(full_name, rows))
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

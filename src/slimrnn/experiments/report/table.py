@@ -9,8 +9,8 @@ from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.grouping import VARIANT, text, title
 from slimrnn.experiments.analysis.statistics import Difference, Spread
-from slimrnn.experiments.analysis.summary import COSTS, STATUSES, Row, Summary
-from slimrnn.experiments.report.charts import place, shown
+from slimrnn.experiments.analysis.summary import STATUSES, Row, Summary
+from slimrnn.experiments.report.charts import difference, place, shown
 from slimrnn.utils.markup import Markup, join, tag
 
 BARS = (
@@ -23,18 +23,7 @@ BARS = (
 
 def table(summary: Summary, colors: Mapping[str, str]) -> Markup:
     """The most wanted columns come first: a phone shows no others at once."""
-    metric = METRICS[summary.metric]
-    heads = {
-        "score": f"test {metric.title}",
-        **({"int8": "the same in int8"} if summary.has_int8 else {}),
-        "difference": f"difference to {summary.reference}",
-        "layer_parameters": "parameters of the layer",
-        "seconds_per_epoch": "time of an epoch",
-        "validation": f"validation {metric.title}",
-        "model_parameters": "parameters of the model",
-        "prediction_seconds": "time of a prediction",
-        **{k: v for k, v in COSTS.items() if any(getattr(r, k) for r in summary.rows)},
-    }
+    heads, least = summary.titles, METRICS[summary.metric].decimals
     settings = [title(axis) for axis in summary.axes if axis != VARIANT]
     sort = [
         tag("th", tag("button", head, type="button"), scope="col")
@@ -48,7 +37,7 @@ def table(summary: Summary, colors: Mapping[str, str]) -> Markup:
         tag(
             "tr",
             tag("th", name, scope="row"),
-            tag("td", numbers.spread(Spread(score, None, 1), metric.decimals)),
+            tag("td", numbers.spread(Spread(score, None, 1), least)),
             tag("td", colspan=len(sort) - 2),
         )
         for name, score in summary.baselines.items()
@@ -90,10 +79,10 @@ def _figure(row: Row, name: str, summary: Summary) -> Markup:
         return _difference(row.difference, summary.metric)
     value = getattr(row, name)
     mean = value.mean if isinstance(value, Spread) else value
-    ratio = getattr(row.ratios, name, None)
+    ratio = row.ratios.get(name)
     bar = None
     if ratio is not None and name in BARS:
-        most = max(getattr(other.ratios, name) or 0 for other in summary.rows)
+        most = max(other.ratios[name] or 0 for other in summary.rows)
         bar = tag("span", class_="share", style=f"--share:{ratio / most:.1%}")
     return tag(
         "td",
@@ -112,13 +101,6 @@ def _difference(value: Difference | None, metric: str) -> Markup:
         [tag("small", each) for each in interval],
         data_value=value and value.mean,
     )
-
-
-def difference(value: Difference | None, metric: str) -> list[str]:
-    """A difference as text and, where it is known, its interval."""
-    found = numbers.difference(value, METRICS[metric].decimals)
-    mean, *interval = (each.replace("-", "−") for each in found or [numbers.NONE])
-    return [mean, " to ".join(interval)] if interval else [mean]
 
 
 def star(row: Row, summary: Summary) -> Markup | None:
