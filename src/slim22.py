@@ -19,11 +19,10 @@ from keras import activations, regularizers
 
 from slimrnn import variants
 from slimrnn.activations import hard_sigmoid_keras2
-from slimrnn.errors import InputError
 from slimrnn.layers import SlimRNN
 from slimrnn.layers.cells import own
 from slimrnn.layers.packed import PackedCell
-from slimrnn.utils.checks import nearest
+from slimrnn.utils.checks import known
 from slimrnn.variants import Variant
 
 __all__ = ["MODELS", "LSTMs", "activation", "variant"]
@@ -62,13 +61,9 @@ def variant(model: str) -> Variant:
     """
     names = {name.lower(): name for name in MODELS}
     names |= {a.lower(): name for a, name in variants.ALIASES.items() if name in MODELS}
-    key = str(model).lower()
-    if key in names:
-        return variants.get(names[key])
-    raise InputError(
-        f"Unknown model {model!r}; the nearest is {nearest(key, MODELS, 0)}. "
-        f"Allowed: {', '.join(MODELS)}."
-    )
+    if str(model).lower() not in names:
+        known("model", model, MODELS)
+    return variants.get(names[model.lower()])
 
 
 def activation(given: Any) -> Any:

@@ -333,7 +333,7 @@ REFUSED = {
     "settings given": (["--epochs", "9"], "keeps its settings; received epochs"),
     "a damaged study": ([], "not valid JSON"),
     "no study": ([], "has no study"),
-    "a foreign study": ([], "Unknown in a study: speed"),
+    "a foreign study": ([], "Unknown key of a study 'speed'"),
     "a bad study": ([], "Unknown variant '../b'"),
     "an older study": ([], "begin anew with --match parameters=LSTM"),
 }

@@ -201,7 +201,7 @@ def test_an_unknown_model(model, nearest):
     with pytest.raises(slimrnn.InputError) as error:
         LSTMs(3, model=model)
     assert f"Unknown model {model!r}; the nearest is {nearest}" in str(error.value)
-    assert str(error.value).endswith(f"Allowed: {', '.join(MODELS)}.")
+    assert str(error.value).endswith(f"Allowed: {', '.join(sorted(MODELS))}.")
 
 
 @pytest.mark.parametrize("other", ["LSTM_C6", "GRU", "MGU2"])

@@ -10,7 +10,7 @@ import numpy as np
 
 from slimrnn.data import targets
 from slimrnn.data.sequences import Part, Sequences
-from slimrnn.data.targets import INT32
+from slimrnn.data.targets import INT32, floats, shown
 from slimrnn.errors import InputError
 from slimrnn.utils import foreign
 
@@ -229,14 +229,14 @@ def _sequences(x: np.ndarray, offsets: np.ndarray | None, where: str) -> Sequenc
     if x.dtype.kind in "iu" and x.ndim == ranks[0]:
         return _tokens(x, offsets, where)
     frames = x if x.ndim == ranks[1] else x[..., None]
-    return Sequences(_floats(frames, where), offsets)
+    return Sequences(floats(frames, where), offsets)
 
 
 def _offsets(offsets: np.ndarray, total: int, where: str) -> np.ndarray:
     where = f"{where}_offsets"
     if offsets.dtype.kind not in "iu" or offsets.ndim != 1 or len(offsets) < 2:
         raise InputError(
-            f"{where} is {_shape(offsets)}: it must be whole numbers (N + 1,), saying "
+            f"{where} is {shown(offsets)}: it must be whole numbers (N + 1,), saying "
             "where each sequence begins and, last, where all end; write it so."
         )
     offsets = offsets.astype(np.int64)
@@ -254,18 +254,6 @@ def _offsets(offsets: np.ndarray, total: int, where: str) -> np.ndarray:
             "one or more; remove it."
         )
     return offsets
-
-
-def _floats(x: np.ndarray, where: str) -> np.ndarray:
-    with np.errstate(over="ignore"):  # reported below
-        floats = x.astype(np.float32)
-    if not np.isfinite(floats).all():
-        place = tuple(map(int, np.argwhere(~np.isfinite(floats))[0]))
-        raise InputError(
-            f"{where} is {x[place]} at {place}: every number must be finite, in "
-            "float32; remove or replace those that are not."
-        )
-    return floats
 
 
 def _tokens(x: np.ndarray, offsets: np.ndarray | None, where: str) -> Sequences:
@@ -306,7 +294,3 @@ def _unpadded(tokens: np.ndarray, where: str) -> Sequences:
 
 def _kind(x: Sequences) -> str:
     return "tokens" if x.tokens else f"frames of {x.features} features"
-
-
-def _shape(array: np.ndarray) -> str:
-    return f"{array.dtype} of shape {array.shape}"

@@ -23,7 +23,7 @@ from slimrnn.data.table import DATASETS, Source
 from slimrnn.data.targets import INT32
 from slimrnn.data.windows import Choice, Found, arrange
 from slimrnn.errors import InputError
-from slimrnn.utils.checks import nearest, whole
+from slimrnn.utils.checks import known, whole
 
 UNKNOWN = 2  # Keras's convention: 0 pads, 1 starts a text, 2 is an unknown word
 DOWNLOAD_SECONDS = 20.0
@@ -95,7 +95,8 @@ only the whole numbers 0 to 1; else: --task regression)
     choice = Choice(**columns)
     if name is not None:
         _no_columns(choice, name)
-        source = _source(name)
+        known("data set", name, DATASETS)
+        source = DATASETS[name]
         arrays, where = _arrays(name, source, data_dir)
         parts, reason = checked(arrays, where, task, choice.each_step)
         dataset = _prepared(name, parts, where, words, length, source)
@@ -243,16 +244,6 @@ def _places(source: Source, data_dir: str | os.PathLike[str] | None) -> list[Pat
         home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
         places.append(home / "datasets" / source.cached)
     return places
-
-
-def _source(name: str) -> Source:
-    if name in DATASETS:
-        return DATASETS[name]
-    near = nearest(name, DATASETS)
-    raise InputError(
-        f"unknown data set {name!r}{f' (did you mean {near!r}?)' if near else ''}: "
-        f"known are {', '.join(DATASETS)}; give one of these or a file of your own."
-    )
 
 
 def _arrays(

@@ -39,31 +39,29 @@ def read(parts: Mapping[str, Array], where: str, task: str = "auto") -> Targets:
     for name, y in parts.items():
         if y.ndim not in (1, 2) or 0 in y.shape:
             raise InputError(
-                f"{where}: {name} is {_shape(y)}: it must be of shape (N,) or (N, k), "
+                f"{where}: {name} is {shown(y)}: it must be of shape (N,) or (N, k), "
                 "classes or numbers, or (N, T, k) for each step; reshape it."
             )
-        _finite(y, f"{where}: {name}")
     rows = [y.reshape(len(y), -1) for y in parts.values()]
+    numbers = [floats(y, f"{where}: {k}") for k, y in zip(parts, rows, strict=True)]
     mixed = task == "auto" and any(y.dtype.kind != "f" for y in rows)
     fractions = not all(_whole(y).all() for y in rows)
     if len({y.shape[1] for y in rows}) > 1 or (mixed and fractions):
-        shapes = (f"{name} is {_shape(y)}" for name, y in parts.items())
+        shapes = (f"{name} is {shown(y)}" for name, y in parts.items())
         raise InputError(
             f"{where}: {' and '.join(shapes)}: all must hold the same; make them alike."
         )
     all_rows = np.concatenate(rows)
     classes, reason = _are_classes(all_rows, task)
     if not classes:
-        with np.errstate(over="ignore"):
-            numbers = tuple(y.astype(np.float32) for y in rows)
-        return Targets(numbers, reason)
+        return Targets(tuple(numbers), reason)
     if all_rows.shape[1] > 1 and _one_hot(all_rows):
         rows = [y.argmax(axis=1, keepdims=True) for y in rows]
     elif all_rows.shape[1] > 1 or not _whole(all_rows).all():
         wrong = all_rows[~_whole(all_rows)]
         what = f"numbers such as {wrong[0]:g}" if wrong.size else "no one-hot rows"
         raise InputError(
-            f"{where}: {next(iter(parts))} is {_shape(next(iter(parts.values())))} and "
+            f"{where}: {next(iter(parts))} is {shown(next(iter(parts.values())))} and "
             f"holds {what}, which are no classes: give whole numbers (N,) or one-hot "
             f"rows; {NUMBERS}."
         )
@@ -110,16 +108,17 @@ def _one_hot(y: Array) -> bool:
     return bool(np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all())
 
 
-def _finite(y: Array, where: str) -> None:
-    rows = y.reshape(len(y), -1)
-    with np.errstate(over="ignore"):
-        wrong = np.argwhere(~np.isfinite(rows.astype(np.float32)))
-    if len(wrong):
-        place = tuple(map(int, wrong[0]))
+def floats(x: Array, where: str) -> Array:
+    """Numbers as float32, in which all of them must be finite."""
+    with np.errstate(over="ignore"):  # reported below
+        found = x.astype(np.float32)
+    if not np.isfinite(found).all():
+        place = tuple(map(int, np.argwhere(~np.isfinite(found))[0]))
         raise InputError(
-            f"{where} is {rows[place]} at {place}: every number must be finite, in "
+            f"{where} is {x[place]} at {place}: every number must be finite, in "
             "float32; remove or replace those that are not."
         )
+    return found
 
 
 def _labels(y: Array, where: str) -> Array:
@@ -153,5 +152,6 @@ def _some(labels: Array) -> str:
     return ", ".join(map(str, labels))
 
 
-def _shape(array: Array) -> str:
+def shown(array: Array) -> str:
+    """What an error says of an array."""
     return f"{array.dtype} of shape {array.shape}"

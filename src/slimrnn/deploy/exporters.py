@@ -94,10 +94,6 @@ class Exporter:
             self.load()(model, unfinished / file, **options)
         return folder / file
 
-    def check_mode(self, mode: str) -> None:
-        """Refuse a mode that it does not have."""
-        known("mode", mode, self.modes)
-
 
 _BOTH = ("float32", "int8")
 _LSTM = "Whole sequences, by the operator LSTM,"

@@ -6,7 +6,7 @@ versions, and formats that speak of layers as Keras does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from slimrnn.errors import InputError
@@ -34,6 +34,12 @@ def model_of(
     for layer in layers:
         _take(chain, layer)
     return Model(name, tuple(chain.layers), steps, chain.flatten, **others)
+
+
+def steps_of(shape: Sequence[Any], layers: Sequence[Described]) -> int | None:
+    """T, where a model's input of this shape fixes it: (B, T, m), or (B, T) indices."""
+    of_indices = any(layer.kind == "Embedding" for layer in layers[:2])
+    return shape[1] if len(shape) == (2 if of_indices else 3) else None
 
 
 def _take(chain: SoFar, layer: Described) -> None:

@@ -13,9 +13,9 @@ import keras
 
 from slimrnn.errors import InputError
 from slimrnn.ir import graph, hdf5
-from slimrnn.ir.chain import model_of
+from slimrnn.ir.chain import model_of, steps_of
 from slimrnn.ir.data import finite
-from slimrnn.ir.described import LAST, Described
+from slimrnn.ir.described import Described
 from slimrnn.ir.keras_layers import described
 from slimrnn.ir.model import Model
 from slimrnn.utils import foreign
@@ -94,9 +94,7 @@ def from_keras(model: Any) -> Model:
     """
     layers = list(_layers_of(model))
     shape: Any = getattr(model, "input_shape", None) or ()
-    of_indices = any(layer.kind == "Embedding" for layer in layers[:2])
-    steps = shape[1] if len(shape) == (2 if of_indices else 3) else None
-    return model_of(model.name, layers, steps)
+    return model_of(model.name, layers, steps_of(shape, layers))
 
 
 def _layers_of(model: Any) -> Iterator[Described]:
@@ -123,10 +121,8 @@ def _chain(model: keras.Model) -> Iterator[Described]:
         config = {}
     known = {layer.name: layer for layer in model.layers}
     for link in graph.links(model.name, config):
-        if link.adds:
-            yield Described("Add", link.name, link.added)
-        elif link.takes_last:
-            yield Described(LAST, link.name)
+        if link.operation:
+            yield link.operation
         elif link.name in known:
             yield from _layers_of(known[link.name])
         else:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from slimrnn.errors import InputError
-from slimrnn.ir.described import LAST, numbers
+from slimrnn.ir.described import LAST, Described, numbers
 
 Array = np.ndarray
 #: the operations that a functional model holds for a mask
@@ -33,19 +33,17 @@ class Link:
     columns: int | None = None
 
     @property
-    def takes_last(self) -> bool:
-        """Whether it is ``x[:, -1]``."""
-        return self.entry["class_name"] == LAST
-
-    @property
     def name(self) -> str:
         """The layer's."""
         return self.entry["name"]
 
     @property
-    def added(self) -> dict[str, Any]:
-        """The settings of what it adds."""
-        return {"scale": self.scale, "columns": self.columns}
+    def operation(self) -> Described | None:
+        """What it is, where it is no layer: the sum, or ``x[:, -1]``."""
+        if self.adds:
+            settings = {"scale": self.scale, "columns": self.columns}
+            return Described("Add", self.name, settings)
+        return Described(LAST, self.name) if self.entry["class_name"] == LAST else None
 
 
 def links(name: str, config: Mapping[str, Any]) -> list[Link]:

@@ -16,8 +16,8 @@ import numpy as np
 from slimrnn.errors import InputError
 from slimrnn.ir import graph
 from slimrnn.ir.cells import CELLS, SLIM_CELLS, keras_cell, slim_cell
-from slimrnn.ir.chain import model_of
-from slimrnn.ir.described import LAST, Described, numbers
+from slimrnn.ir.chain import model_of, steps_of
+from slimrnn.ir.described import Described, numbers
 from slimrnn.ir.model import Model
 
 Array = np.ndarray
@@ -74,9 +74,7 @@ class Reading:
         links = self._links(self.kind, self.config)
         layers = list(self._layers(links, group))
         shape = next(filter(None, (_input_shape(link.entry) for link in links)), ())
-        of_indices = any(layer.kind == "Embedding" for layer in layers[:2])
-        steps = shape[1] if len(shape) == (2 if of_indices else 3) else None
-        said = "; ".join(self.translated)
+        steps, said = steps_of(shape, layers), "; ".join(self.translated)
         return model_of(name, layers, steps, origin=self.origin, translated=said)
 
     def _links(self, kind: str, config: Config) -> list[graph.Link]:
@@ -98,10 +96,8 @@ class Reading:
             shape = _input_shape(link.entry) or _built_for(link.entry)
             features = shape[-1] if shape and len(shape) > 2 else features
             kind, config = link.entry["class_name"], link.entry["config"]
-            if link.adds:
-                yield Described("Add", link.name, link.added)
-            elif link.takes_last:
-                yield Described(LAST, link.name)
+            if link.operation:
+                yield link.operation
             elif kind in MODELS:
                 yield from self._layers(self._links(kind, config), place)
             else:

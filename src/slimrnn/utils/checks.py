@@ -80,6 +80,15 @@ def memory() -> int:
         return 1 << 33
 
 
+def one_of(what: str, value: Any, allowed: Iterable[str]) -> None:
+    """Refuses a word that is not one of those allowed."""
+    if value not in (words := list(allowed)):
+        raise InputError(
+            f"{what[0].upper()}{what[1:]} must be one of {', '.join(words)}; "
+            f"received {value!r}."
+        )
+
+
 def known(what: str, value: Any, allowed: Iterable[str]) -> None:
     """Refuses a name that is not allowed, and names the nearest that is."""
     names = sorted(allowed)

@@ -16,7 +16,7 @@ from importlib import import_module
 from math import inf
 from typing import Any
 
-from slimrnn.errors import InputError
+from slimrnn.utils.checks import one_of
 
 
 class _NumPy:
@@ -124,9 +124,5 @@ def get(name: str | Activation) -> Activation:
     """The activation of a name; an :class:`Activation` is taken as it is."""
     if isinstance(name, Activation):
         return name
-    if name not in ACTIVATIONS:
-        raise InputError(
-            f"The activation must be one of {', '.join(ACTIVATIONS)}; received "
-            f"{name!r}."
-        )
+    one_of("the activation", name, ACTIVATIONS)
     return ACTIVATIONS[name]

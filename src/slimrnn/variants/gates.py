@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from slimrnn.errors import InputError
+from slimrnn.utils.checks import one_of
 
 InputTerm = Literal["full", "none"]
 RecurrentTerm = Literal["full", "pointwise", "none"]
@@ -249,15 +250,6 @@ TIE_SCALARS = "tie_scalars"  # (2,): zeta and nu before the sigmoid
 WEIGHTS = ("kernel", "recurrent_kernel", "recurrent_vector", "bias", TIE_SCALARS)
 #: how they start: sigmoid(1) = 0.73 and sigmoid(-4) = 0.018, FastGRNN's own
 TIE_START = (1.0, -4.0)
-
-
-def one_of(what: str, value: Any, allowed: tuple[str, ...]) -> None:
-    """Refuse a value that is not one of those allowed."""
-    if value not in allowed:
-        raise InputError(
-            f"{what[0].upper()}{what[1:]} must be one of {', '.join(allowed)}; "
-            f"received {value!r}."
-        )
 
 
 def _is_finite(value: Any) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from slimrnn.errors import InputError
+from slimrnn.utils.checks import one_of
 from slimrnn.variants.activations import ACTIVATIONS
 from slimrnn.variants.equations import NOTATION, Style, applied, brief, equation
 from slimrnn.variants.gates import (
@@ -20,7 +21,6 @@ from slimrnn.variants.gates import (
     TIE_START,
     WEIGHTS,
     Gate,
-    one_of,
 )
 
 _OWN = ("candidate_activation", "state_activation")
@@ -73,7 +73,7 @@ class Variant:
                 f"A variant's name must be a text of 1 to {MOST_LETTERS} printable "
                 f"characters, received {self.name!r}."
             )
-        one_of("a variant's family", self.family, tuple(FAMILIES))
+        one_of("a variant's family", self.family, FAMILIES)
         object.__setattr__(self, "gates", self._ordered(self.gates))
         if self[CANDIDATE].x != "full":
             raise InputError(
@@ -111,7 +111,7 @@ class Variant:
                 )
         for what in _OWN:
             if (own := getattr(self, what)) is not None:
-                one_of(f"the {what} of {self.name}", own, tuple(ACTIVATIONS))
+                one_of(f"the {what} of {self.name}", own, ACTIVATIONS)
         if self.state_activation is not None and not with_c:
             raise InputError(
                 f"{self.name} is of the family {self.family}, which has no state c, "
@@ -256,7 +256,7 @@ class Variant:
             cₜ = fₜ ⊙ cₜ₋₁ + iₜ ⊙ c̃ₜ
             hₜ = oₜ ⊙ g(cₜ)
         """
-        one_of("style", style, tuple(NOTATION))
+        one_of("style", style, NOTATION)
         family = FAMILIES[self.family]
         return [
             *(

@@ -23,6 +23,7 @@ from slimrnn.ir import read
 from slimrnn.ir.layers import Recurrent
 from slimrnn.ir.model import Model
 from slimrnn.utils import files
+from slimrnn.utils.checks import known
 
 _EXPORTER = EXPORTERS["litert"]
 #: the activations of the fused operator; its gates' is always the sigmoid
@@ -73,7 +74,7 @@ def to_litert(
         ...     to_litert(model, Path(folder, "model.tflite")).name
         'model.tflite'
     """
-    _EXPORTER.check_mode(mode)
+    known("mode", mode, _EXPORTER.modes)
     path = files.require_new(path, overwrite)
     graph, description = LiteRTGraph(), tried(read(model))
     if mode == "step":

@@ -32,6 +32,7 @@ from slimrnn.ir.layers import Recurrent
 from slimrnn.ir.model import Model
 from slimrnn.ir.onnx_scan import before_loop, described
 from slimrnn.utils import files
+from slimrnn.utils.checks import known
 from slimrnn.utils.optional import require
 from slimrnn.variants import FAMILIES
 
@@ -81,7 +82,7 @@ def to_onnx(
         ...     to_onnx(model, Path(folder, "model.onnx")).name
         'model.onnx'
     """
-    _EXPORTER.check_mode(mode)
+    known("mode", mode, _EXPORTER.modes)
     path = files.require_new(path, overwrite)
     onnx = require("onnx", "onnx", "slimrnn[onnx]")
     description = tried(read(model))

@@ -5,16 +5,15 @@ A budget is one limit, or several that hold together: ``flash=4KB+ram=1KB``.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cache, lru_cache, partial
 
 from slimrnn.deploy.c.export import DTYPES
-from slimrnn.deploy.size import CORES, Size, size
+from slimrnn.deploy.size import CORES, size
 from slimrnn.errors import InputError
-from slimrnn.experiments.run.settings import SETTINGS, Settings
+from slimrnn.experiments.run.settings import DEFAULTS, SETTINGS, Settings
 from slimrnn.ir import Model, read
 from slimrnn.ir.resize import resized
 from slimrnn.utils.checks import known
@@ -25,34 +24,18 @@ BYTES = {"": 1, "b": 1, "kb": 2**10, "kib": 2**10, "mb": 2**20, "mib": 2**20}
 COUNTS = {"": 1, "k": 1e3, "m": 1e6}
 SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 HERTZ = {"hz": 1.0, "khz": 1e3, "mhz": 1e6, "ghz": 1e9}
-FLOAT32, INT8 = DTYPES
+_, INT8 = DTYPES
 CORE = "cortex-m4"  # whose instructions count where no device is given
 MOST_UNITS = 2**10  # beyond, a budget is no limit
 _ROWS = 4  # that a product takes at a time
 
 
 class Sized:
-    """A model with its size, which is computed when it is asked for."""
+    """A model with its sizes by dtype, each computed when it is asked for."""
 
     def __init__(self, model: Model):
         self.model = model
-
-    @cached_property
-    def size(self) -> Size:
-        """Of the int8 C."""
-        return size(self.model, INT8)
-
-    @cached_property
-    def in_floats(self) -> Sized:
-        """The same, its size that of the float32 C."""
-        return _InFloats(self.model)
-
-
-class _InFloats(Sized):
-    @cached_property
-    def size(self) -> Size:
-        """Of the float32 C."""
-        return size(self.model, FLOAT32)
+        self.size = cache(partial(size, model))
 
 
 @dataclass(frozen=True)
@@ -60,34 +43,38 @@ class Measure:
     """What a budget can limit.
 
     Attributes:
-        of: the cost of a model, on a core.
+        of: the cost of a model, of the C of a dtype on a core.
         units: what an amount may end in, and what that stands for.
         words: what a message calls it.
         on_device: whether it depends on the core; ``needs_clock``: and on its clock.
     """
 
-    of: Callable[[Sized, str], float]
+    of: Callable[[Sized, str, str], float]
     units: Mapping[str, float]
     words: str
     on_device: bool = False
     needs_clock: bool = False
 
 
-def _instructions(sized: Sized, core: str) -> float:
-    return sized.size.instructions[core]
+def _counted(what: str) -> Callable[[Sized, str, str], float]:
+    return lambda sized, dtype, core: getattr(sized.size(dtype), what)
 
 
-def _parameters(sized: Sized, core: str) -> float:
+def _instructions(sized: Sized, dtype: str, core: str) -> float:
+    return sized.size(dtype).instructions[core]
+
+
+def _parameters(sized: Sized, *_: str) -> float:
     cells = [layer.cell for layer in sized.model.recurrent()]
     return sum(cell.variant.parameters(cell.features, cell.units) for cell in cells)
 
 
 MEASURES = {
-    "flash": Measure(lambda sized, _: sized.size.flash, BYTES, "bytes of flash"),
-    "ram": Measure(lambda sized, _: sized.size.ram, BYTES, "bytes of RAM"),
+    "flash": Measure(_counted("flash"), BYTES, "bytes of flash"),
+    "ram": Measure(_counted("ram"), BYTES, "bytes of RAM"),
     "instructions": Measure(_instructions, COUNTS, "instructions a step", True),
     "latency": Measure(_instructions, SECONDS, "instructions a step", True, True),
-    "macs": Measure(lambda sized, _: sized.size.macs, COUNTS, "multiply-adds a step"),
+    "macs": Measure(_counted("macs"), COUNTS, "multiply-adds a step"),
     "parameters": Measure(_parameters, COUNTS, "parameters in the layers"),
 }
 ALLOWED = (
@@ -163,16 +150,14 @@ class Limit:
 
     def cost(self, sized: Sized) -> float:
         """What a model costs."""
-        sized = sized.in_floats if self.dtype == FLOAT32 else sized
-        return MEASURES[self.measure].of(sized, self.core)
+        return MEASURES[self.measure].of(sized, self.dtype, self.core)
 
     def absolute(self, cost: float) -> Limit:
         """The limit of a reference that costs so much."""
         name = "instructions" if self.measure == "latency" else self.measure
-        text = f"{name}{':' * (self.dtype != INT8)}{self.dtype * (self.dtype != INT8)}"
-        text += f"={cost:.0f}"
-        text += f"@{self.core}" * MEASURES[name].on_device
-        return Limit.of(text)
+        dtype = f":{self.dtype}" * (self.dtype != INT8)
+        core = f"@{self.core}" * MEASURES[name].on_device
+        return Limit.of(f"{name}{dtype}={cost:.0f}{core}")
 
 
 def _number(text: str, amount: str, units: Mapping[str, float]) -> float:
@@ -289,30 +274,24 @@ def _unfit(candidates: Candidates, budget: Sequence[Limit]) -> Unfit:
 
 def _candidates(settings: Settings) -> Candidates:
     """The models of the settings, whatever their seed and their training."""
-    names = [name for name, about in SETTINGS.items() if about.group != "training"]
-    config = {name: settings.config()[name] for name in names}
-    return _candidates_of(json.dumps({**config, "units": 1, "match": None}))
+    training = [name for name, about in SETTINGS.items() if about.group == "training"]
+    usual = {name: DEFAULTS[name] for name in (*training, "match")}
+    return _candidates_of(replace(settings, **usual, units=1))
 
 
 @lru_cache(maxsize=256)  # the trials of a search ask for the same again and again
-def _candidates_of(config: str) -> Candidates:
+def _candidates_of(settings: Settings) -> Candidates:
     from slimrnn.experiments.run import build  # which imports Keras, as the next does
     from slimrnn.ir.keras_layers import spec_of
 
-    content = json.loads(config)
-    settings = Settings.from_config(content)
     length = build.typical_length(build.load(settings))
-    own = {"variant": BASELINE, "gate_constants": None, "time_scale": "none"}
-    return Candidates(
-        _chain(json.dumps({**content, **own})),
-        spec_of(build.recurrent(settings, length)),
-    )
+    chain = replace(settings, variant=BASELINE, gate_constants=None, time_scale="none")
+    return Candidates(_chain(chain), spec_of(build.recurrent(settings, length)))
 
 
 @lru_cache(maxsize=64)
-def _chain(config: str) -> Model:
+def _chain(settings: Settings) -> Model:
     """The layers of a model, whatever its cells."""
     from slimrnn.experiments.run import build
 
-    settings = Settings.from_config(json.loads(config))
     return read(build.build(settings, build.load(settings)))

@@ -368,6 +368,9 @@ class Settings(DataOptions):
                 words += _flag(entry.name, value)
         return shlex.join(words)
 
+    def __hash__(self) -> int:
+        return hash(self.key())
+
     @property
     def name(self) -> str:
         """The variant's name."""
@@ -395,6 +398,8 @@ def _flag(name: str, value: Any) -> list[str]:
 
 SETTINGS = settings_of(Settings)
 #: of all but the variant, which must be given
-DEFAULTS = {x.name: x.default for x in fields(Settings) if x.name != "variant"}
+DEFAULTS: dict[str, Any] = {
+    x.name: x.default for x in fields(Settings) if x.name != "variant"
+}
 #: the settings that are numbers by name
 TABLES = tuple(name for name, about in SETTINGS.items() if about.is_table)

@@ -12,7 +12,7 @@ import contextlib
 import json
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -158,12 +158,7 @@ class Sweep:
 
     def _start(self, settings: Settings) -> None:
         path = self._folder(settings)
-        try:
-            found = self._ended(path)
-        except InputError as error:
-            found = _damaged(path, settings, error)
-        if found:
-            self._close(settings, found)
+        if self._closes(settings, lambda: self._ended(path)):
             return
         key = settings.key()
         self._open[key] = settings
@@ -188,13 +183,7 @@ class Sweep:
                 f"Nothing can be written to {path} any more ({ended.reason}). What was "
                 f"finished is not lost: make room, and go on."
             )
-        try:
-            found = self._found(settings, path, ended)
-        except InputError as error:
-            found = _damaged(path, settings, error)
-        if found:
-            self._close(settings, found)
-        else:
+        if not self._closes(settings, lambda: self._found(settings, path, ended)):
             self._again.append(settings)
             self.watcher.retried(settings, ended)
 
@@ -217,16 +206,22 @@ class Sweep:
             files.append_line(path / ATTEMPTS, attempt)
             record.finish({"status": "failed", "reason": ended.reason})
 
-    def _close(self, settings: Settings, run: Run) -> None:
-        self.source.ended(settings, run)
-        self.watcher.ended(settings, run)
+    def _closes(self, settings: Settings, look: Callable[[], Run | None]) -> bool:
+        """Closes a trial if there is a run that ended it; whether there is.
 
-
-def _damaged(path: Path, settings: Settings, error: InputError) -> Run:
-    """A trial whose folder cannot be used, which stops no other."""
-    reason = f"{error} To train it anew, delete {path} and resume."
-    result = {"status": "failed", "reason": reason}
-    return Run(path, settings.config(), {}, [], result)
+        One whose folder cannot be used has failed, and stops no other.
+        """
+        try:
+            found = look()
+        except InputError as error:
+            path = self._folder(settings)
+            reason = f"{error} To train it anew, delete {path} and resume."
+            result = {"status": "failed", "reason": reason}
+            found = Run(path, settings.config(), {}, [], result)
+        if found:
+            self.source.ended(settings, found)
+            self.watcher.ended(settings, found)
+        return found is not None
 
 
 def now() -> str:

@@ -34,7 +34,7 @@ from slimrnn.errors import InputError
 from slimrnn.experiments.run.budget import matched
 from slimrnn.experiments.run.settings import SETTINGS, TABLES, Settings
 from slimrnn.utils import foreign
-from slimrnn.utils.checks import check, nearest, number, whole
+from slimrnn.utils.checks import check, known, number, whole
 from slimrnn.variants import Variant, get
 from slimrnn.variants.files import described
 
@@ -78,13 +78,8 @@ class Study:
         for place, names in places.items():
             for name in names:
                 table, dot, entry = name.partition(".")
-                known = table in TABLES and entry if dot else name in SETTINGS
-                if not known:
-                    raise InputError(
-                        f"Unknown setting {name!r} in [{place}] of the study; the "
-                        f"nearest is {nearest(name, SETTINGS, 0)}. Allowed: "
-                        f"{', '.join(SETTINGS)}."
-                    )
+                if not (dot and entry and table in TABLES):
+                    known(f"[{place}] setting", name, SETTINGS)
         for one, other in itertools.combinations(places, 2):
             twice = sorted(places[one].keys() & places[other].keys())
             if twice:
@@ -242,13 +237,8 @@ class Study:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Study:
         """The study that a table of TOML or JSON describes."""
-        known = {entry.name: entry.default for entry in fields(cls)}
-        unknown = sorted(config.keys() - known.keys())
-        if unknown:
-            raise InputError(
-                f"Unknown in a study: {', '.join(unknown)}; allowed: "
-                f"{', '.join(known)}."
-            )
+        for name in config:
+            known("key of a study", name, [entry.name for entry in fields(cls)])
         for name in ("settings", "grid", "search"):
             if not isinstance(config.get(name, {}), Mapping):
                 raise InputError(f"[{name}] of a study must be a table.")
