@@ -255,5 +255,5 @@ def test_files_that_cannot_be_opened_are_reported(tmp_path, monkeypatch):
 
     monkeypatch.setattr(np, "load", refuse)  # a superuser may read every file
     (tmp_path / "secret.npz").write_bytes(b"")
-    with pytest.raises(InputError, match=r"cannot be read \(Permission denied\)"):
+    with pytest.raises(InputError, match=r"cannot be read \(permission denied\)"):
         data.load(file=tmp_path / "secret.npz")

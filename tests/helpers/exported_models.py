@@ -16,6 +16,7 @@ from layer_problems import assert_same, normal, randomised
 from problems import ROWS
 from slimrnn.activations import FUNCTIONS
 from slimrnn.errors import InputError
+from slimrnn.ir.from_keras import from_keras
 
 FEATURES, UNITS, WORDS = 5, 7, 6
 
@@ -327,6 +328,17 @@ CASES = {
     ),
     "flat": Case(lambda: [SlimLSTM(3, **ALL), layers.Flatten()], "five steps"),
 }
+
+
+def origin(model, mode):
+    """What a file with the model of ``CASES["LSTM4"]`` says where it is from."""
+    return {
+        "slimrnn": slimrnn.__version__,
+        "model": model.name,
+        "mode": mode,
+        "variants": f"{model.layers[0].name}: LSTM4",
+        "weights_sha256": from_keras(model).digest(),
+    }
 
 
 def assert_exported(case, mode, write, run, path, sizes):

@@ -12,6 +12,7 @@ from slimrnn import backends
 from slimrnn.cli import inputs
 from slimrnn.cli.console import answered, console, plain, say
 from slimrnn.cli.size import facts as facts_of_sizes
+from slimrnn.cli.size import table as table_of_sizes
 from slimrnn.experiments.analysis.grouping import plural
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def facts(model: Model) -> dict[str, Any]:
 
 def page(model: Model) -> Iterator[Table | str]:
     """What is shown, part by part."""
+    from slimrnn.deploy.size import sizes
+
     yield f"{model.name}: {model.origin or 'a model'}"
     if model.translated:
         yield f"read: {model.translated}"
@@ -74,7 +77,7 @@ def page(model: Model) -> Iterator[Table | str]:
     takes = "an index" if model.takes_indices else plural(model.inputs, "number")
     gives = "for each step" if model.return_sequences else "for the sequence"
     yield f"{steps}; {takes} a step in, {plural(model.outputs, 'number')} {gives} out"
-    yield _costs(model)
+    yield from table_of_sizes({model.name: sizes(model)})
     yield "\n".join(f"{what}: {how}" for what, how in _uses(model))
 
 
@@ -140,20 +143,6 @@ _KINDS: dict[str, Callable[[Any], str]] = {
     "Pool": lambda layer: f"{layer.how} of all steps",
     "LocalPool": _local_pool,
 }
-
-
-def _costs(model: Model) -> Table | str:
-    from slimrnn.deploy.size import CORES, Size, sizes
-
-    heads = ("flash", "RAM", "multiply-adds", *CORES)
-    table, reasons = plain("a step on a device", numbers=heads), []
-    for dtype, size in sizes(model).items():
-        if isinstance(size, Size):
-            numbers = (size.flash, size.ram, size.macs, *size.instructions.values())
-            table.add_row(dtype, *(f"{number:,}" for number in numbers))
-        else:
-            reasons.append(f"{dtype} is not available: {size}")
-    return table if table.row_count else "\n".join(reasons)
 
 
 def _uses(model: Model) -> Iterator[tuple[str, str]]:

@@ -95,11 +95,11 @@ def table(found: Mapping[str, Mapping[str, Any]]) -> Sequence[Table | str]:
                 note = f"{dtype} is not available: {size}"
                 notes.setdefault(note, []).append(variant)
     legend = (
-        "Bytes; multiply-adds and instructions of one step. Flash is tables and code, "
-        "RAM is state and stack (Cortex-M4, gcc -O2)."
+        "Bytes; multiply-adds and instructions of one step.\n"
+        "Flash is tables and code, RAM is state and stack (Cortex-M4, gcc -O2)."
     )
     reasons = [f"{what} ({', '.join(names)})" for what, names in notes.items()]
-    return [table, *reasons, legend]
+    return [table, *reasons, legend] if table.row_count else reasons
 
 
 def _slimmer(model: Any) -> Iterator[tuple[str, Any]]:

@@ -12,7 +12,7 @@ from slimrnn.data import targets
 from slimrnn.data.sequences import Part, Sequences
 from slimrnn.data.targets import INT32, floats, shown
 from slimrnn.errors import InputError
-from slimrnn.utils import foreign
+from slimrnn.utils import files, foreign
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -79,8 +79,7 @@ def opened(path: Path, read: Callable[[], Any], ending: str) -> Any:
         ) from None
     except OSError as error:
         raise InputError(
-            f"{path} cannot be read ({error.strerror or error}): give a file that you "
-            "may read."
+            f"{path} cannot be read ({files.why(error)}); give one that you may read."
         ) from None
     except Exception as error:  # whatever foreign bytes make zipfile or NumPy raise
         raise _damaged(path, error, ending=ending) from None

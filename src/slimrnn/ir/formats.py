@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slimrnn.errors import InputError
-from slimrnn.utils import foreign
+from slimrnn.utils import files, foreign
 
 if TYPE_CHECKING:
     from slimrnn.ir.model import Model
@@ -122,9 +122,9 @@ def existing(file: str | os.PathLike[str]) -> Path:
     try:
         foreign.size_of(path)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
         raise InputError(
-            f"There is no file {path} ({why}); give the path of a saved model."
+            f"There is no file {path} ({files.why(error)}); give the path of a saved "
+            f"model."
         ) from error
     return path
 
@@ -135,7 +135,7 @@ def format_of(path: Path) -> Format:
         with open(path, "rb") as opened:
             first = opened.read(_BEGINNING)
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}).") from error
+        raise InputError(f"{path} cannot be read ({files.why(error)}).") from error
     fitting = [known for known in FORMATS if known.fits(path, first)]
     fitting += [k for k in FORMATS if path.suffix in k.endings.split(", ")]
     if fitting:

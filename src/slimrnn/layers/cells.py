@@ -225,27 +225,8 @@ class SlimLSTMCell(_SlimCell):
     """One step of a row of the LSTM family, for ``keras.layers.RNN``.
 
     ``cₜ = f ⊙ cₜ₋₁ + i ⊙ g(cell input)``, ``hₜ = o ⊙ g(cₜ)``, with the gates that
-    the variant says.
-
-    Args:
-        units: n, the number of units.
-        variant: a name of the table or a :class:`slimrnn.Variant`.
-        gate_constants: other values for constant gates, such as ``{"f": 0.59}``;
-            they win over the time scale.
-        time_scale: how long units remember at the start, in steps: a number, a pair
-            (low, high), over which they are spread evenly, or ``"auto"``: from 1 to
-            the length of the sequences, or to 100 where that is not known; sequences
-            shorter than 16 steps have none. It starts the biases of the forget, input
-            and update gates. Those of these gates that
-            are constant get one value by the number or, with ``"auto"``, by the
-            geometric middle, and one for each unit by a pair, stored and not trained.
-            None leaves biases and constants as Keras and the variant have them.
-        recurrent_vector_initializer: of the pointwise recurrent vectors; by default
-            normal with standard deviation 1/sqrt(n).
-        recurrent_vector_regularizer: of the same.
-        recurrent_vector_constraint: of the same.
-        kwargs: those of ``keras.layers.Layer``; all others are those of
-            ``keras.layers.LSTMCell``, in its order.
+    the variant says. Arguments as :class:`slimrnn.SlimLSTM`'s, in the order of
+    ``keras.layers.LSTMCell``.
 
     Call arguments:
         inputs: (B, m).

@@ -89,9 +89,8 @@ def require_new(path: str | os.PathLike[str], overwrite: bool = False) -> Path:
     try:
         path.exists()
     except (OSError, ValueError) as error:  # a name too long, or with a NUL
-        why = getattr(error, "strerror", None) or str(error)
         raise InputError(
-            f"Nothing can be called {str(path)[:60]!r}... ({why.lower()}); give "
+            f"Nothing can be called {str(path)[:60]!r}... ({why(error)}); give "
             f"another path."
         ) from error
     if overwrite and path.is_dir():
@@ -118,7 +117,7 @@ def reported(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}.") from error
+        raise InputError(f"{path} cannot be written ({why(error)}).") from error
 
 
 @contextmanager
@@ -151,6 +150,11 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def why(error: OSError | ValueError) -> str:
+    """What the system has against a path."""
+    return (getattr(error, "strerror", None) or str(error)).lower()
 
 
 def no_space(error: OSError) -> bool:

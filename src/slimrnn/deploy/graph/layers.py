@@ -208,13 +208,17 @@ def step(
     graph, after = before["h"].graph, writer.take()
     if not layer.masked:
         return after["h"], after
-    after = {
-        name: graph.elementwise("where", skipped, before[name], node)
-        for name, node in after.items()
-    }
+    after = _kept(graph, skipped, before, after)
     if layer.zero_masked:
         return graph.elementwise("where", skipped, 0.0, after["h"]), after
     return after["h"], after
+
+
+def _kept(graph: Graph, skipped: Node | None, before: States, after: States) -> States:
+    """The states after a step; of a skipped one those before."""
+    if skipped is None:
+        return after
+    return {k: graph.elementwise("where", skipped, before[k], after[k]) for k in after}
 
 
 def _pooled(layer: Pool, x: Node, skipped: Node | None) -> Node:
@@ -239,11 +243,7 @@ def _pool_step(
         largest = graph.elementwise("where", first, x, largest)
         return largest, {"largest": largest, "count": count}
     after = {"sum": before["sum"] + x, "count": count}
-    if skipped is not None:
-        after = {
-            name: graph.elementwise("where", skipped, before[name], node)
-            for name, node in after.items()
-        }
+    after = _kept(graph, skipped, before, after)
     return after["sum"] / graph.elementwise("maximum", after["count"], 1.0), after
 
 

@@ -248,10 +248,9 @@ def make_folder(path: Path) -> None:
 
 
 def _no_folder(path: Path, error: OSError | ValueError) -> InputError:
-    why = (getattr(error, "strerror", None) or str(error)).lower()
     return InputError(
-        f"Cannot write to the output folder {path} ({why}); give --out a folder that "
-        f"you may write to."
+        f"Cannot write to the output folder {path} ({files.why(error)}); give "
+        f"--out a folder that you may write to."
     )
 
 
@@ -305,5 +304,4 @@ def _text(path: Path) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise InputError(f"{path} cannot be read ({why}).") from error
+        raise InputError(f"{path} cannot be read ({files.why(error)}).") from error

@@ -33,7 +33,7 @@ from typing import Any
 from slimrnn.errors import InputError
 from slimrnn.experiments.run.budget import matched
 from slimrnn.experiments.run.settings import SETTINGS, TABLES, Settings
-from slimrnn.utils import foreign
+from slimrnn.utils import files, foreign
 from slimrnn.utils.checks import check, known, number, whole
 from slimrnn.variants import Variant, get
 from slimrnn.variants.files import described
@@ -314,8 +314,7 @@ def read(path: Path) -> Study:
     try:
         content = tomllib.loads(foreign.text(path, STUDY_BYTES))
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise InputError(f"Cannot read the study {path}: {why}.") from error
+        raise InputError(f"{path} cannot be read ({files.why(error)}).") from error
     except InputError:
         raise
     except (ValueError, RecursionError) as error:  # of the encoding as well
