@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,9 @@ SPLITS = {
 }
 
 
+_setting, _choice = (partial(kind, group="data") for kind in (setting, choice))
+
+
 def is_sound(file: object) -> bool:
     """Whether a file is sound, by its name."""
     return str(file).lower().endswith(SOUND)
@@ -46,116 +50,92 @@ def is_sound(file: object) -> bool:
 class DataOptions:
     """Which data, and how they are read; what each option is stands in its field."""
 
-    dataset: str | None = setting(
-        DEFAULT_DATASET,
-        f"one of {', '.join(DATASETS)}",
-        text,
-        "NAME",
-        "data",
-        rival="data",
+    dataset: str | None = _setting(
+        DEFAULT_DATASET, f"one of {', '.join(DATASETS)}", text, "NAME", rival="data"
     )
-    data: str | None = setting(
+    data: str | None = _setting(
         None,
         "your own data instead: .csv, .tsv, .parquet or .npy with columns; .npz "
         "with the arrays x_train, y_train, x_test, y_test, or x and y; or a .wav",
         text,
         "FILE",
-        "data",
         usual="none",
         rival="data",
     )
-    data_dir: str | None = setting(
+    data_dir: str | None = _setting(
         None,
         "folder of NAME.npz files, looked at before Keras's cache and the network",
         text,
         "DIR",
-        "data",
         usual="SLIMRNN_DATA_DIR, or none",
     )
-    words: int | None = setting(
+    words: int | None = _setting(
         None,
         "most frequent words kept of texts",
         COUNT_OR_NONE,
         "N",
-        "data",
         usual="the data set's",
     )
-    length: int | None = setting(
-        None,
-        "last steps kept of sequences",
-        COUNT_OR_NONE,
-        "N",
-        "data",
-        usual="the data set's",
+    length: int | None = _setting(
+        None, "last steps kept of sequences", COUNT_OR_NONE, "N", usual="the data set's"
     )
-    task: str = choice("auto", "what y is", "data", words=TASKS)
-    features: str | None = setting(
+    task: str = _choice("auto", "what y is", TASKS)
+    features: str | None = _setting(
         None,
         "columns that a step is made of, with commas between",
         text,
         "A,B",
-        "data",
         usual="all that hold numbers",
     )
-    target: str | None = setting(
+    target: str | None = _setting(
         None,
         "column to be learned, or several columns of numbers; of a .wav, another",
         text,
         "Y",
-        "data",
         usual="none; a file of columns needs one",
     )
-    group: str | None = setting(
+    group: str | None = _setting(
         None,
         "column that says which rows belong together, such as a person: without "
         "--window each group is a sequence",
         text,
         "ID",
-        "data",
         usual="none",
     )
-    window: int | None = setting(
-        None, "rows of a sequence", COUNT_OR_NONE, "N", "data", usual="a whole group"
+    window: int | None = _setting(
+        None, "rows of a sequence", COUNT_OR_NONE, "N", usual="a whole group"
     )
-    stride: int | None = setting(
-        None, "rows from one window to the next", COUNT_OR_NONE, "N", "data", usual="1"
+    stride: int | None = _setting(
+        None, "rows from one window to the next", COUNT_OR_NONE, "N", usual="1"
     )
-    horizon: int | None = setting(
+    horizon: int | None = _setting(
         None,
         "rows from a window's last to its target: a forecast",
         integer(0, optional=True),
         "N",
-        "data",
         usual="0, the last row itself",
     )
-    each_step: bool = setting(
+    each_step: bool = _setting(
         False,
         "y is a target for each step (each row) rather than for each sequence",
         truth,
         "",
-        "data",
         usual="where the shape of y says so",
     )
-    burn_in: int = setting(
+    burn_in: int = _setting(
         0,
         "first steps of a sequence whose targets do not count: the state settles; with "
         "--window, windows then overlap by as many",
         integer(0),
         "N",
-        "data",
     )
-    split: str = choice(
+    split: str = _choice(
         "auto",
         "how test and validation are split off, where the file does not say",
-        "data",
-        words=SPLITS,
+        SPLITS,
     )
-    test: float = setting(
-        0.2,
-        "fraction for the test, where the file does not say",
-        UP_TO_HALF,
-        "X",
-        "data",
+    test: float = _setting(
+        0.2, "fraction for the test, where the file does not say", UP_TO_HALF, "X"
     )
 
     def load(self) -> Dataset:

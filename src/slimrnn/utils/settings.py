@@ -60,9 +60,9 @@ def setting(default: Any, help: str, check: Check, *about: Any, **more: Any) -> 
     return field(default=default, metadata={"setting": known})
 
 
-def choice(default: str, help: str, *about: str, words: Mapping[str, str]) -> Any:
+def choice(default: str, help: str, words: Mapping[str, str], group: str) -> Any:
     """A field that is one of a few words."""
-    return setting(default, help, one_of(words), "|".join(words), *about, words=words)
+    return setting(default, help, one_of(words), "|".join(words), group, words=words)
 
 
 def settings_of(kind: Any) -> dict[str, Setting]:

@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any
 
 from slimrnn.data.options import DEFAULT_DATASET, DataOptions, is_sound
@@ -34,6 +35,10 @@ from slimrnn.utils.settings import (
 from slimrnn.variants import Variant, get, serialize
 from slimrnn.variants.files import NAMES
 
+_layer, _training = (partial(setting, group=name) for name in ("layer", "training"))
+_data_choice, _layer_choice, _training_choice = (
+    partial(choice, group=name) for name in ("data", "layer", "training")
+)
 KEY = re.compile(r"[A-Za-z0-9_.-]*-seed\d+-[0-9a-f]{12}")  # as `Settings.key` gives it
 
 
@@ -88,36 +93,30 @@ class Settings(DataOptions):
     variant: str | Variant = field(
         metadata={"setting": Setting(NAMES, lambda name, value: get(value), "VARIANT")}
     )
-    padding: str = choice(
+    padding: str = _data_choice(
         "behind",
         "of unequal lengths",
-        "data",
-        words={
+        {
             "behind": "unequal lengths are padded at the end and masked",
             "front": "all are padded at the start to the longest, unmasked, as the "
             "original did",
         },
     )
-    standardize: str = choice(
+    standardize: str = _data_choice(
         "auto",
         "by mean and standard deviation of the training data, within the model",
-        "data",
-        words={
+        {
             "auto": "inputs and targets of a regression, inputs of a file of columns",
             "both": "inputs and targets",
             "inputs": "inputs",
             "none": "nothing",
         },
     )
-    units: int = setting(64, "units of the layer", COUNT, "N", "layer")
-    layers: int = setting(
-        1,
-        "recurrent layers above one another, each with these units",
-        COUNT,
-        "N",
-        "layer",
+    units: int = _layer(64, "units of the layer", COUNT, "N")
+    layers: int = _layer(
+        1, "recurrent layers above one another, each with these units", COUNT, "N"
     )
-    match: str | None = setting(
+    match: str | None = _layer(
         None,
         "the most units with which the int8 C keeps within flash=4KB, ram=1KB, "
         "instructions=6000@cortex-m4, latency=5ms@cortex-m4:64MHz (an instruction a "
@@ -126,165 +125,144 @@ class Settings(DataOptions):
         "instructions:float32=6000 is of the float32 C",
         _check_budget,
         "BUDGET",
-        "layer",
         usual="the units as given",
     )
-    gate_constants: Mapping[str, float] | None = setting(
+    gate_constants: Mapping[str, float] | None = _layer(
         None,
         "other values for constant gates, such as f=0.59",
         numbers,
         "GATE=X",
-        "layer",
         usual="the variant's",
     )
-    time_scale: str | float | Mapping[str, float] = setting(
+    time_scale: str | float | Mapping[str, float] = _layer(
         "auto",
         "steps that units remember at the start: auto (up to a sequence's length), "
         "none, a number, or a range such as 1:60",
         _check_time_scale,
         "T",
-        "layer",
     )
-    activation: str = setting(
-        "tanh", "of the new state", text, "NAME", "layer", names=keras_names.activations
+    activation: str = _layer(
+        "tanh", "of the new state", text, "NAME", names=keras_names.activations
     )
-    recurrent_activation: str = setting(
-        "sigmoid", "of the gates", text, "NAME", "layer", names=keras_names.activations
+    recurrent_activation: str = _layer(
+        "sigmoid", "of the gates", text, "NAME", names=keras_names.activations
     )
-    init: str = choice(
+    init: str = _layer_choice(
         "slim",
         "how weights start",
-        "layer",
-        words={
+        {
             "slim": "every matrix and vector by itself, so that all variants start "
             "alike",
             "packed": "as the original: one initialiser over each packed weight, "
             "forget biases 0 (LSTMs only)",
         },
     )
-    recurrent_initializer: str = setting(
+    recurrent_initializer: str = _layer(
         "orthogonal",
         "Keras's name, of the recurrent matrices",
         text,
         "NAME",
-        "layer",
         names=keras_names.initializers,
     )
-    dropout: float = setting(0.0, "fraction of inputs dropped", BELOW_1, "P", "layer")
-    recurrent_dropout: float = setting(
-        0.0, "fraction of the state dropped", BELOW_1, "P", "layer"
+    dropout: float = _layer(0.0, "fraction of inputs dropped", BELOW_1, "P")
+    recurrent_dropout: float = _layer(
+        0.0, "fraction of the state dropped", BELOW_1, "P"
     )
-    embedding: int = setting(
-        32, "numbers that a word is turned into", COUNT, "N", "layer"
+    embedding: int = _layer(32, "numbers that a word is turned into", COUNT, "N")
+    trainable_embedding: bool = _layer(
+        False, "learn these numbers too", truth, "", usual="they stay as drawn"
     )
-    trainable_embedding: bool = setting(
-        False, "learn these numbers too", truth, "", "layer", usual="they stay as drawn"
-    )
-    embedding_init: str = choice(
+    embedding_init: str = _layer_choice(
         "normal",
         "how these numbers start",
-        "layer",
-        words={
+        {
             "normal": "normal with standard deviation 1",
             "uniform": "uniform in +-0.05, as Keras and the original do",
         },
     )
-    head: str = choice(
+    head: str = _layer_choice(
         "softmax",
         "what distinguishes classes",
-        "layer",
-        words={
+        {
             "softmax": "a unit a class",
             "sigmoid": "one unit for two classes, with binary cross-entropy",
         },
     )
-    loss: str = choice(
+    loss: str = _training_choice(
         "auto",
         "what is minimized, and by what runs are compared",
-        "training",
-        words={
+        {
             "auto": "cross-entropy of classes, the squared error of numbers",
             "esr": "of sound: the error-to-signal ratio with pre-emphasis, and the DC",
         },
     )
-    optimizer: str = setting(
+    optimizer: str = _training(
         "adam",
         "Keras's name, such as adam, rmsprop, sgd",
         text,
         "NAME",
-        "training",
         names=keras_names.optimizers,
     )
-    optimizer_options: Mapping[str, float] | None = setting(
+    optimizer_options: Mapping[str, float] | None = _training(
         None,
         "further numbers for the optimizer, such as epsilon=1e-8",
         numbers,
         "NAME=X",
-        "training",
         usual="Keras's",
     )
-    learning_rate: float = setting(
-        0.001, "step size of the optimizer", ABOVE_0, "X", "training"
-    )
-    batch_size: int = setting(32, "sequences in a batch", COUNT, "N", "training")
-    epochs: int = setting(20, "passes over the training data", COUNT, "N", "training")
-    schedule: str = choice(
+    learning_rate: float = _training(0.001, "step size of the optimizer", ABOVE_0, "X")
+    batch_size: int = _training(32, "sequences in a batch", COUNT, "N")
+    epochs: int = _training(20, "passes over the training data", COUNT, "N")
+    schedule: str = _training_choice(
         "constant",
         "of the learning rate",
-        "training",
-        words={
+        {
             "constant": "the learning rate stays as it is",
             "exp_loss": "after each epoch it becomes learning_rate * exp(training "
             "loss), as in arXiv 1612.03707",
         },
     )
-    patience: int | None = setting(
+    patience: int | None = _training(
         None,
         "end after so many epochs without a better validation score",
         COUNT_OR_NONE,
         "N",
-        "training",
         usual="never",
     )
-    keep: str = choice(
+    keep: str = _training_choice(
         "last",
         "whose weights are the result",
-        "training",
-        words={
+        {
             "last": "the weights of the last epoch",
             "best": "those of the epoch with the best validation score, and of several "
             "the least validation loss",
         },
     )
-    seed: int = setting(
-        1, "of weights, split, batches and dropout; 0 or more", SEED, "N", "training"
+    seed: int = _training(
+        1, "of weights, split, batches and dropout; 0 or more", SEED, "N"
     )
-    validation: float = setting(
+    validation: float = _training(
         0.1,
         "fraction of the training data kept for validation",
         UP_TO_HALF,
         "X",
-        "training",
         rival="validation",
     )
-    validate_on_test: bool = setting(
+    validate_on_test: bool = _training(
         False,
         "validate on the test data, as the originals did: what is then chosen by "
         "validation makes test results look too good",
         truth,
         "",
-        "training",
         usual="on a part of the training data",
         rival="validation",
     )
-
-    int8: bool = setting(
+    int8: bool = _training(
         False,
         "when it is trained, score validation and test data in the integers that a "
         "device computes with as well; a search then goes by those",
         truth,
         "",
-        "training",
         usual="in float32 alone",
     )
 
