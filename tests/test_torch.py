@@ -76,6 +76,19 @@ def test_the_full_rows_are_those_of_torch(
 
 
 @pytest.mark.parametrize("dtype", BOTH)
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_a_batch_may_be_empty_as_in_torch(kind, dtype):
+    layers = pair(kind, 2, True, False, True, dtype)
+    for a, b in zip(
+        *(of(one, draw(T, 0, M, dtype=dtype)) for one in layers), strict=True
+    ):
+        assert a.shape == b.shape
+    for layer in layers:
+        layer(draw(T, 0, M, dtype=dtype))[0].sum().backward()
+        assert not any(weight.grad.any() for weight in layer.parameters())
+
+
+@pytest.mark.parametrize("dtype", BOTH)
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("ordered", [False, True])
 def test_packed_sequences(ordered, bidirectional, dtype):

@@ -13,6 +13,7 @@ SIZES = {
     "one unit": (2, 6, 3, 1),
     "seven units": (1, 63, 2, 7),
     "one feature": (4, 9, 1, 8),
+    "no rows": (0, 5, 2, 3),
 }
 
 

@@ -167,7 +167,7 @@ static void bad_ones_are_refused(void) {
   REFUSES(SLIM_BAD_CELL, cell.gate[cell.candidate].terms[SLIM_TIE_SCALARS] = 1);
   REFUSES(SLIM_BAD_CELL, cell.gate[cell.candidate].terms[SLIM_KERNEL] = 0);
   REFUSES(SLIM_BAD_CELL, cell.gate[cell.candidate].terms[SLIM_BIAS] = 2);
-  REFUSES(SLIM_BAD_SIZE, bad.batch = 0);
+  REFUSES(SLIM_BAD_SIZE, bad.batch = -1);
   REFUSES(SLIM_BAD_SIZE, bad.time = -1);
   REFUSES(SLIM_BAD_SIZE, bad.time = INT64_MAX);
   REFUSES(SLIM_BAD_SIZE, bad.batch = bad.time = INT32_MAX, cell.units = SLIM_MOST_WIDE);

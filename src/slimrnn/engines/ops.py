@@ -75,7 +75,7 @@ def run(
         InputError: a shape that does not fit.
     """
     arrays = shapes.named(cell.variant, x, states, weights, mask, recurrent_mask)
-    shapes.check(cell.variant, arrays, may_be_empty=True)
+    shapes.check(cell.variant, arrays)
     inputs = {"x": x, **dict(zip(cell.family.states, states, strict=True)), **weights}
     if mask is not None:
         # Nothing of a masked step may count, not even a NaN.

@@ -204,7 +204,7 @@ def elements(described: Cell, batch: int, time: int, name: str) -> int:
         raise InputError(
             f"The native engine cannot have {name} of {batch} sequences of {time} "
             f"steps, {described.features} features and {described.units} units: all "
-            f"must be from 1 on, and fit into memory."
+            f"must be from 1 on, or 0 sequences, and fit into memory."
         )
     return count
 

@@ -69,22 +69,18 @@ def named_states(variant: Variant, states: Sequence[Any]) -> dict[str, Any]:
     return dict(zip(names, states, strict=True))
 
 
-def check(
-    variant: Variant, arrays: Mapping[str, Any], *, may_be_empty: bool = False
-) -> None:
+def check(variant: Variant, arrays: Mapping[str, Any]) -> None:
     """Refuse arrays whose shapes are not those of a sequence, and masks of numbers.
 
     Args:
         variant: what is computed.
         arrays: by name, x and the kernel among them; a dimension of None fits.
-        may_be_empty: whether there may be no sequence.
     """
     x, kernel = arrays["x"].shape, arrays["kernel"].shape
-    if len(x) != 3 or 0 in tuple(x)[may_be_empty:]:
-        but = "but for the batch " if may_be_empty else ""
+    if len(x) != 3 or 0 in tuple(x)[1:]:
         raise InputError(
-            f"x must be (batch, time, features), {but}none of them 0; received the "
-            f"shape {tuple(x)}."
+            f"x must be (batch, time, features), but for the batch none of them 0; "
+            f"received the shape {tuple(x)}."
         )
     if len(kernel) != 2:
         raise InputError(

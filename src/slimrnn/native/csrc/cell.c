@@ -35,7 +35,10 @@ int64_t slim_tape_row(const slim_cell *cell, int64_t time) {
 
 static int is_width(int32_t size) { return size >= 1 && size <= SLIM_MOST_WIDE; }
 
-static int is_length(int64_t size) { return size >= 1 && size <= INT32_MAX; }
+/* A batch may be empty; a sequence has a step. */
+static int are_lengths(int64_t batch, int64_t time) {
+  return batch >= 0 && batch <= INT32_MAX && time >= 1 && time <= INT32_MAX;
+}
 
 static int is_activation(int32_t function) {
   return function >= 0 && function < SLIM_ACTIVATIONS;
@@ -162,7 +165,7 @@ static int64_t elements(const slim_cell *cell, int64_t batch, int64_t time, int 
 }
 
 int64_t slim_elements(const slim_cell *cell, int64_t batch, int64_t time, int buffer) {
-  if (slim_check_cell(cell) || !is_length(batch) || !is_length(time)) return -1;
+  if (slim_check_cell(cell) || !are_lengths(batch, time)) return -1;
   return buffer < 0 || buffer >= SLIM_BUFFERS ? -1 : elements(cell, batch, time, buffer);
 }
 
@@ -174,14 +177,15 @@ static int is_needed(int buffer, int backward) {
 int slim_check_sequence(const slim_cell *cell, const slim_sequence *s, int backward) {
   const int bad = slim_check_cell(cell);
   if (bad) return bad;
-  if (!s || !is_length(s->batch) || !is_length(s->time)) return SLIM_BAD_SIZE;
+  if (!s || !are_lengths(s->batch, s->time)) return SLIM_BAD_SIZE;
   for (int k = 0; k < SLIM_BUFFERS; k++) {
     const int of_forward = is_one_of(k, SLIM_OUTPUTS, 1 + SLIM_STATES);
     if (backward ? of_forward : k >= SLIM_DOUTPUTS) continue;
     const slim_buffer *b = &s->buffer[k];
     const int64_t wanted = elements(cell, s->batch, s->time, k);
     if (wanted < 0) return SLIM_BAD_SIZE;
-    if (b->at ? b->count != wanted || !wanted : wanted && is_needed(k, backward))
+    const int unknown = !wanted && s->batch; /* this cell has no such buffer */
+    if (b->at ? b->count != wanted || unknown : wanted && is_needed(k, backward))
       return SLIM_BAD_BUFFER + k;
   }
   return SLIM_OK;
@@ -195,8 +199,8 @@ const char *slim_error(int code) {
   static const char *const reasons[] = {
       [SLIM_OK] = "done",
       [SLIM_BAD_CELL] = "the cell is not one that the native engine computes",
-      [SLIM_BAD_SIZE] = "batch, time, features and units must be from 1 on, and all of a "
-                        "buffer must fit into memory",
+      [SLIM_BAD_SIZE] = "time, features and units must be from 1 on, batch from 0, and "
+                        "all of a buffer must fit into memory",
       [SLIM_BAD_TAPE] = "the tape was not made by a forward pass over this batch",
       [SLIM_BAD_LAYER] = "a layer does not fit the one before it, or a buffer is missing "
                          "or has another number of elements than the layers ask for",

@@ -210,7 +210,7 @@ static slim_backward_args named(const slim_sequence *s) {
 
 int slim_forward(const slim_cell *cell, const slim_sequence *sequence) {
   const int bad = slim_check_sequence(cell, sequence, 0);
-  if (bad) return bad;
+  if (bad || !sequence->batch) return bad;
   const slim_backward_args args = named(sequence);
   const slim_buffer *tape = &sequence->buffer[SLIM_TAPE];
   if (tape->at) slim_advise(tape->at, tape->count * sizeof(float));
@@ -270,9 +270,17 @@ static void reduce_tie(const slim_cell *cell, const slim_sums *sums, int64_t tas
   }
 }
 
+/* No sequence has a part in the gradients of the weights. */
+static int no_gradients(const slim_buffer *dweights) {
+  for (int w = 0; w < SLIM_WEIGHTS; w++)
+    if (dweights[w].at) memset(dweights[w].at, 0, dweights[w].count * sizeof(float));
+  return SLIM_OK;
+}
+
 int slim_backward(const slim_cell *cell, const slim_sequence *sequence) {
   const int bad = slim_check_sequence(cell, sequence, 1);
   if (bad) return bad;
+  if (!sequence->batch) return no_gradients(&sequence->buffer[SLIM_DWEIGHT]);
   const slim_backward_args args = named(sequence);
   job j = {.cell = cell, .forward = args.forward, .backward = &args};
   split(&j, sequence->batch, sequence->time);
