@@ -23,10 +23,6 @@ def _dense(about: About, x: Flow, kernel: Array, bias: Any = None) -> Flow:
     return x.through(layer, kernel.shape[1])
 
 
-def _matmul(about: About, x: Any, kernel: Any) -> Flow:
-    return _dense(about, x, kernel)
-
-
 def _gemm(about: About, x: Any, kernel: Any, bias: Any = None) -> Flow:
     if about.get("transA"):
         raise InputError(f"The operator {about['name']} (Gemm) turns its input round.")
@@ -60,12 +56,17 @@ def _conv(about: About, x: Flow, kernel: Array, bias: Array | None = None) -> Fl
     layers = [Described("Conv1D", name, settings, weights)]
     if any(pads):
         layers.insert(0, Described("ZeroPadding1D", f"{name}_pads", {"padding": pads}))
-    batch, _, time = x.axes
-    size = time.size
-    if isinstance(size, int):
-        size = (size + sum(pads) - dilation * (kernel.shape[2] - 1) - 1) // strides + 1
-    axes = (batch, Axis(FEATURES, len(kernel)), Axis(time.name, size))
+    span = dilation * (kernel.shape[2] - 1) + 1
+    features = Axis(FEATURES, len(kernel))
+    axes = (x.axes[0], features, _windows(x.axes[2], span, strides, pads))
     return replace(x, axes=axes, layers=(*x.layers, *layers))
+
+
+def _windows(time: Axis, span: int, strides: int, pads: tuple[int, ...]) -> Axis:
+    """The axis of time behind what takes so many steps at once."""
+    if not isinstance(time.size, int):
+        return time
+    return Axis(time.name, (time.size + sum(pads) - span) // strides + 1)
 
 
 def _pooling(kind: str) -> Callable[..., Flow]:
@@ -88,12 +89,8 @@ def _pooling(kind: str) -> Callable[..., Flow]:
                 )
         (taps,), (strides,) = about["kernel_shape"], about.get("strides", [1])
         settings = {"pool_size": taps, "strides": strides, "pads": pads}
-        batch, features, time = x.axes
-        size = time.size
-        if isinstance(size, int):
-            size = (size + sum(pads) - taps) // strides + 1
+        axes = (*x.axes[:2], _windows(x.axes[2], taps, strides, pads))
         layer = Described(kind, name, settings)
-        axes = (batch, features, Axis(time.name, size))
         return replace(x, axes=axes, layers=(*x.layers, layer))
 
     return read
@@ -233,7 +230,7 @@ def _hard_sigmoid(about: About, x: Flow) -> Flow:
 #: of what they get: the attributes, and the inputs
 LAYERS: dict[str, Callable[..., Any]] = {
     "Gemm": _gemm,
-    "MatMul": _matmul,
+    "MatMul": _dense,
     "Add": _add,
     "Sub": _subtract,
     "Mul": _mul,

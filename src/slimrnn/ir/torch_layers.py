@@ -89,9 +89,8 @@ def _recurrent(
     kind = kind_of(name, tensors)
     if "weight_ih" in tensors:  # a cell, which is a layer of one
         tensors = {f"{own}_l0": array for own, array in tensors.items()}
-    depth = len({own for own in tensors if own.startswith("weight_ih")})
+    *_, depth = sizes(tensors, kind)
     both = any(own.endswith("_reverse") for own in tensors)
-    depth //= 1 + both
     for place, called in enumerate(names(name, depth)):
         end = not (last and place == depth - 1)
         directions = []
@@ -104,20 +103,14 @@ def _recurrent(
                 _biases(name, tensors, f"l{place}{suffix}"),
                 activation,
             )
-            directions.append(Described(kind, called + suffix, settings, cell=cell))
+            directions.append(Described("RNN", called + suffix, settings, cell=cell))
         if both:
-            inner = tuple(_in_keras(one) for one in directions)
-            yield Described("Bidirectional", called, inner=inner)
+            yield Described("Bidirectional", called, inner=tuple(directions))
         else:
-            yield _in_keras(directions[0])
+            yield directions[0]
 
 
-_INPUTS = ("ih", "hh")
-
-
-def _in_keras(layer: Described) -> Described:
-    """A recurrent layer by Keras's name; its cell is known."""
-    return Described("RNN", layer.name, layer.settings, cell=layer.cell)
+_INPUTS, _AFFINE = ("ih", "hh"), ("weight", "bias")
 
 
 def _of(name: str, tensors: Tensors, own: str) -> Array:
@@ -161,25 +154,17 @@ def _embedding(name: str, tensors: Tensors) -> Iterator[Described]:
     yield Described("Embedding", name, weights=[_of(name, tensors, "weight")])
 
 
-def _batch_norm(
-    name: str, tensors: Tensors, epsilon: float = 1e-5
-) -> Iterator[Described]:
-    settings = {"epsilon": epsilon}
-    settings |= {"scale": "weight" in tensors, "center": "bias" in tensors}
-    names = ("weight", "bias", "running_mean", "running_var")
-    weights = [tensors[own] for own in names if own in tensors]
-    features = len(weights[0])
-    yield Described("BatchNormalization", name, settings, weights, features=features)
+def _norm(kind: str, *names: str) -> Callable[..., Iterator[Described]]:
+    def described(
+        name: str, tensors: Tensors, epsilon: float = 1e-5, features: int | None = None
+    ) -> Iterator[Described]:
+        settings = {"scale": "weight" in tensors, "center": "bias" in tensors}
+        weights = [tensors[own] for own in names if own in tensors]
+        about = {**settings, "epsilon": epsilon}
+        wide = len(weights[0]) if weights else features
+        yield Described(kind, name, about, weights, features=wide)
 
-
-def _layer_norm(
-    name: str, tensors: Tensors, epsilon: float = 1e-5, features: int | None = None
-) -> Iterator[Described]:
-    settings = {"scale": "weight" in tensors, "center": "bias" in tensors}
-    weights = [tensors[own] for own in ("weight", "bias") if own in tensors]
-    features = len(weights[0]) if weights else features
-    about = {**settings, "epsilon": epsilon}
-    yield Described("LayerNormalization", name, about, weights, features=features)
+    return described
 
 
 def _pool(kind: str) -> Callable[..., Iterator[Described]]:
@@ -194,8 +179,8 @@ _LAYERS: dict[str, Callable[..., Iterator[Described]]] = {
     "Linear": _linear,
     "Conv1d": _conv1d,
     "Embedding": _embedding,
-    "LayerNorm": _layer_norm,
-    "BatchNorm1d": _batch_norm,
+    "LayerNorm": _norm("LayerNormalization", *_AFFINE),
+    "BatchNorm1d": _norm("BatchNormalization", *_AFFINE, "running_mean", "running_var"),
     "MaxPool1d": _pool("MaxPooling1D"),
     "AvgPool1d": _pool("AveragePooling1D"),
 }

@@ -337,15 +337,13 @@ def _measures(runs: Sequence[Run], metric: str) -> dict[str, Any]:
     def spread(name: str) -> Spread:
         return Spread.of(result.get(name) for result in results)
 
+    counts = ("layer_parameters", "model_parameters", *COSTS)
     return {
-        "layer_parameters": _known(runs, "layer_parameters"),
-        "model_parameters": _known(runs, "model_parameters"),
-        **{name: _known(runs, name) for name in COSTS},
+        **{name: _known(runs, name) for name in counts},
         "validation": spread(f"val_{metric}"),
         "score": spread(f"test_{metric}"),
         "int8": spread(f"test_int8_{metric}"),
-        "seconds_per_epoch": spread("seconds_per_epoch"),
-        "prediction_seconds": spread("prediction_seconds"),
+        **{name: spread(name) for name in ("seconds_per_epoch", "prediction_seconds")},
     }
 
 

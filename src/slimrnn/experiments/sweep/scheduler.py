@@ -282,15 +282,7 @@ def saved(folder: Path) -> tuple[Study, dict[str, Any]]:
     study = about.pop("study", None)
     if not isinstance(study, Mapping):
         raise InputError(f"{path} is damaged: it has no study; begin anew.")
-    # Before budgets were settings, a study had this beside them.
-    known = {k: v for k, v in study.items() if (k, v) != ("match", "units")}
-    if "match" in known:
-        raise InputError(
-            f"{folder} was begun by an earlier version, which matched "
-            f"{known['match']} otherwise, and cannot be resumed; begin anew with "
-            f"--match {known['match']}=LSTM."
-        )
-    return Study.from_config(known), about
+    return Study.from_config(study), about
 
 
 def check(study: Study) -> None:
