@@ -65,6 +65,7 @@ static back_step step_of(const plan *p, const slim_backward_args *a, int rows, i
                  .dseen = s->dseen, .direct = f->recurrent_mask ? s->direct : s->dseen,
                  .dread = s->dread, .dupdate = s->dupdate, .sums = sums};
   b.s.rows = rows;
+  b.s.ahead = -STEPS_AHEAD * (ptrdiff_t)rows * p->padded;
   b.s.h += at, b.s.h1 += at, b.s.z += at;
   if (b.s.c) b.s.c += at, b.s.c1 += at;
   b.s.live = live_rows(f, s, rows, t);

@@ -119,6 +119,15 @@ ALWAYS_INLINE lanes spread(const int Q, vec x) {
   return y;
 }
 
+/* Asks for the lines of Q rows before they are needed; see sequence_forward.h. Of a line
+ * that several vectors share, the first one asks. */
+enum { LINE = 64 / sizeof(float) };
+
+ALWAYS_INLINE void ask_for_rows(const int Q, const float *p, ptrdiff_t row,
+                                ptrdiff_t column) {
+  if (column % LINE == 0) EACH __builtin_prefetch(p + q * row);
+}
+
 /* 2^y = power * (1 + rest), the rest exact near y = 0, for |y| < 126. The
  * polynomial's relative error is 1.1e-8 on [-1/2, 1/2]. */
 typedef struct {

@@ -16,6 +16,7 @@ typedef struct {
   const uint8_t *live;     /* (R): 0 keeps the states; NULL: all live */
   const float *seen;       /* h as the gates see it */
   float *read;             /* r * seen */
+  ptrdiff_t ahead;         /* floats to what a later step touches; 0: not asked for */
 } step;
 
 ALWAYS_INLINE int is_live(const uint8_t *live, int r) { return !live || live[r]; }
@@ -187,6 +188,12 @@ ALWAYS_INLINE void tie(const int Q, const plan *p, lanes *i, lanes *f) {
     *f = tied_value(Q, p, *i);
 }
 
+/* The tape, where a later step will put its states. */
+ALWAYS_INLINE void ask_for_states(const int Q, const step *s, place w) {
+  ask_for_rows(Q, s->h1 + s->ahead + w.at, w.step, w.j);
+  if (s->c1) ask_for_rows(Q, s->c1 + s->ahead + w.at, w.step, w.j);
+}
+
 ALWAYS_INLINE void lstm_rows(const int Q, const plan *p, const step *s, functions by,
                              place w) {
   const slim_cell *cell = p->cell;
@@ -201,6 +208,7 @@ ALWAYS_INLINE void lstm_rows(const int Q, const plan *p, const step *s, function
   store_rows(Q, s->c1 + w.at, w.step, c);
   lanes h = activate(Q, by.state, c);
   EACH h.v[q] *= o.v[q];
+  if (s->ahead) ask_for_states(Q, s, w);
   store_rows(Q, s->h1 + w.at, w.step, h);
 }
 
@@ -265,6 +273,7 @@ ALWAYS_INLINE void mix_rows(const int Q, const plan *p, const step *s, functions
     vec old = cell->keeps ? update.v[q] : 1.0f - update.v[q];
     h.v[q] = old * h.v[q] + (1.0f - old) * new.v[q];
   }
+  if (s->ahead) ask_for_states(Q, s, w);
   store_rows(Q, s->h1 + w.at, w.step, h);
 }
 

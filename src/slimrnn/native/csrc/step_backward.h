@@ -114,6 +114,14 @@ ALWAYS_INLINE lanes whole_dh(const int Q, const plan *p, const back_step *b, pla
   return dh;
 }
 
+/* The tape, which an earlier step will read. */
+ALWAYS_INLINE void ask_for_tape(const int Q, const plan *p, const step *s, place w) {
+  ask_for_rows(Q, s->h + s->ahead + w.at, w.step, w.j);
+  if (s->c) ask_for_rows(Q, s->c + s->ahead + w.at, w.step, w.j);
+  for (int k = 0; k < p->heavy; k++)
+    ask_for_rows(Q, s->z + k * s->gap + s->ahead + w.z, w.next, w.j);
+}
+
 /* A row that is masked: its gradients pass through. */
 ALWAYS_INLINE void pass_through(const plan *p, const back_step *b, place w) {
   const vec dh = whole_dh(1, p, b, w).v[0];
@@ -144,6 +152,7 @@ ALWAYS_INLINE void lstm_rows_back(const int Q, const plan *p, const back_step *b
   const step *s = &b->s;
   const int I = cell->input, F = cell->forget, G = cell->candidate, O = cell->output;
   const ptrdiff_t row = p->padded;
+  ask_for_tape(Q, p, s, w);
   lanes seen = load_rows(Q, s->seen + w.at, row), dh = whole_dh(Q, p, b, w);
   lanes i = gate_again(Q, p, s, I, by.gates, w, seen);
   lanes f = gate_again(Q, p, s, F, by.gates, w, seen);
@@ -256,6 +265,7 @@ ALWAYS_INLINE void candidate_back(const int Q, const plan *p, const back_step *b
   const step *s = &b->s;
   const int G = cell->candidate;
   const ptrdiff_t row = p->padded;
+  ask_for_tape(Q, p, s, w);
   lanes dh = whole_dh(Q, p, b, w), h = load_rows(Q, s->h + w.at, row);
   lanes seen = load_rows(Q, s->seen + w.at, row), g = load_rows(Q, values(p, s, G, w), w.next);
   lanes reset = gate_again(Q, p, s, cell->reset, by.gates, w, seen);
