@@ -33,7 +33,7 @@ _MARGIN = 1.25
 #: units by which a step can move c at least: each step rounds by half a unit
 _LEAST_STEP = 8
 #: fraction bits of c below which steps of the usual size are lost: of five LSTMs of an
-#: amplifier, 10 add 3 % to the error at most, 9 add 12 %, and 8 make it four times as large
+#: amplifier, 10 add 3 % to the error at most, 9 add 12 %, 8 make it four times as large
 _FINE = 10
 
 
