@@ -235,6 +235,17 @@ def test_torch_finds_the_operation_well_formed(keep):
     torch.library.opcheck(_forward, arguments)
 
 
+@on_torch
+def test_torch_refuses_a_gradient_of_a_gradient_instead_of_leaving_it_out():
+    import torch
+
+    layer, x = built("LSTM6", engine="native"), torch.tensor(X, requires_grad=True)
+    loss = layer(x).sum()
+    (grad,) = torch.autograd.grad(loss, x, create_graph=True)
+    with pytest.raises(RuntimeError, match="slimrnn"):
+        (loss + (grad**2).sum()).backward()
+
+
 def test_the_engines_agree_on_a_chain_of_layers():
     outputs = []
     for name in ("ops", "native"):

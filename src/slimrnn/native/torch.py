@@ -1,12 +1,22 @@
-"""The native engine in torch: two custom operations, the one the other's gradient."""
+"""The native engine in torch: two custom operations, the one the other's gradient.
+
+``torch.compile`` and ``torch.export`` see the operations. A call of such an operation
+takes half a millisecond of Python, so that otherwise the same functions run as one
+``torch.autograd.Function``.
+"""
 
 from __future__ import annotations
+
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from slimrnn.native import library
 from slimrnn.variants.gates import WEIGHTS
+
+#: tensors that have numbers, where subclasses may have none or hide them
+_REAL = (Tensor, torch.nn.Parameter)
 
 library.find()  # before torch.compile asks, which cannot look for files
 
@@ -27,9 +37,11 @@ def run(cell, arrays, return_sequences):
     packed = [a for name, a in given.items() if name in WEIGHTS]
     tensors = [x, *packed, *states]
     keep = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
-    outputs, last, _ = _forward(
-        x, packed, states, mask, recurrent_mask, list(numbers), return_sequences, keep
-    )
+    rest = (mask, recurrent_mask, list(numbers), return_sequences, keep)
+    if torch.compiler.is_compiling() or any(type(t) not in _REAL for t in tensors):
+        outputs, last, _ = _forward(x, packed, states, *rest)
+    else:
+        outputs, last, _ = _Eager.apply(x, len(packed), *rest, *packed, *states)
     return outputs if return_sequences else None, list(last.unbind(0))
 
 
@@ -51,8 +63,7 @@ def _of_states(what: str, states) -> dict[str, Tensor]:
     return {f"{what} {k}": state for k, state in zip("hc", states, strict=False)}
 
 
-@torch.library.custom_op("slimrnn::forward", mutates_args=(), device_types="cpu")
-def _forward(
+def _run_forward(
     x: Tensor,
     weights: list[Tensor],
     states: list[Tensor],
@@ -83,6 +94,11 @@ def _empty(x: Tensor, states: list[Tensor], sequences: bool, tape: int):
     )
 
 
+_forward = torch.library.custom_op(
+    "slimrnn::forward", _run_forward, mutates_args=(), device_types="cpu"
+)
+
+
 @_forward.register_fake
 def _(x, weights, states, mask, recurrent_mask, cell, sequences, keep):
     # The batch and the length may be symbols; the tape is linear in the batch, and
@@ -95,8 +111,7 @@ def _(x, weights, states, mask, recurrent_mask, cell, sequences, keep):
     return _empty(x, states, sequences, tape)
 
 
-@torch.library.custom_op("slimrnn::backward", mutates_args=(), device_types="cpu")
-def _backward(
+def _run_backward(
     x: Tensor,
     weights: list[Tensor],
     states: list[Tensor],
@@ -132,6 +147,11 @@ def _backward_empty(x, weights, states, of_x) -> list[Tensor]:
     return [dx, *map(torch.empty_like, weights), *map(torch.empty_like, states)]
 
 
+_backward = torch.library.custom_op(
+    "slimrnn::backward", _run_backward, mutates_args=(), device_types="cpu"
+)
+
+
 @_backward.register_fake
 def _(x, weights, states, mask, recurrent_mask, tape, doutputs, dlast, cell, of_x):
     return _backward_empty(x, weights, states, of_x)
@@ -145,13 +165,13 @@ def _save(ctx, inputs, output):
     ctx.cell, ctx.sequences, ctx.counts = cell, sequences, (len(weights), len(states))
 
 
-def _differentiate(ctx, doutputs, dlast, _):
+def _differentiate(backward, ctx, doutputs, dlast, _):
     x, *rest = ctx.saved_tensors
     count, states = ctx.counts
     weights, states = rest[:count], rest[count : count + states]
     mask, recurrent_mask, tape = rest[-3:]
     of_x = ctx.needs_input_grad[0]
-    dx, *found = _backward(
+    dx, *found = backward(
         x,
         weights,
         states,
@@ -167,4 +187,23 @@ def _differentiate(ctx, doutputs, dlast, _):
     return dx if of_x else None, dweights, dstates, None, None, None, None, None
 
 
-_forward.register_autograd(_differentiate, setup_context=_save)
+_forward.register_autograd(partial(_differentiate, _backward), setup_context=_save)
+
+
+class _Eager(torch.autograd.Function):
+    """The two without a dispatcher; the tensors that are lists there come last."""
+
+    @staticmethod
+    def forward(ctx, x, count, mask, recurrent_mask, cell, sequences, keep, *tensors):
+        lists = list(tensors[:count]), list(tensors[count:])
+        inputs = (x, *lists, mask, recurrent_mask, cell, sequences, keep)
+        output = _run_forward(*inputs)
+        _save(ctx, inputs, output)
+        return output
+
+    @staticmethod
+    def backward(ctx, *grads):
+        # Where a gradient of the gradient may follow, the operation refuses it.
+        backward = _backward if torch.is_grad_enabled() else _run_backward
+        dx, dweights, dstates, *_ = _differentiate(backward, ctx, *grads)
+        return dx, None, None, None, None, None, None, *dweights, *dstates
