@@ -335,14 +335,12 @@ REFUSED = {
     "no study": ([], "has no study"),
     "a foreign study": ([], "Unknown key of a study 'speed'"),
     "a bad study": ([], "Unknown variant '../b'"),
-    "an older study": ([], "begin anew with --match parameters=LSTM"),
 }
 STUDIES = {
     "a damaged study": '{"study": {',
     "no study": '{"speed": 1}',
     "a foreign study": '{"study": {"speed": 1}}',
     "a bad study": '{"study": {"settings": {"variant": "../b"}}}',
-    "an older study": '{"study": {"match": "parameters"}}',
 }
 
 

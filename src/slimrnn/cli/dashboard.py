@@ -16,7 +16,6 @@ from rich.table import Table
 from rich.text import Text
 
 from slimrnn.cli.console import plain, say
-from slimrnn.errors import InputError
 from slimrnn.experiments.analysis.grouping import text
 from slimrnn.experiments.analysis.summary import finite, status, worth
 from slimrnn.experiments.run import store
@@ -144,7 +143,8 @@ class Dashboard:
     def _table(self) -> Table:
         table = plain("running", numbers=("epoch", "loss", "validation", "time"))
         for settings, path, began in self._running.values():
-            line = _last(path)
+            known = store.epochs(path)
+            line = known[-1] if known else {}
             table.add_row(
                 escape(self.named(settings)),
                 f"{line.get('epoch', 0)}/{settings.epochs}",
@@ -168,15 +168,6 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _last(path: Path) -> dict[str, Any]:
-    """A run's last epoch; empty where there is none."""
-    try:
-        known = store.lines(path / store.METRICS)
-    except InputError:  # damaged: the trial writes it anew
-        return {}
-    return known[-1] if known else {}
 
 
 def _value(settings: Settings, name: str) -> Any:

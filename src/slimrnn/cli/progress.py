@@ -19,7 +19,6 @@ from rich.progress import (
 
 from slimrnn.backends import Choice
 from slimrnn.data.metrics import first_of
-from slimrnn.errors import InputError
 from slimrnn.experiments.analysis.summary import describe
 from slimrnn.experiments.run import store
 from slimrnn.experiments.run.settings import Settings
@@ -161,7 +160,9 @@ class FollowedLines(EpochLines):
                 self._say(first.end)
             self._open.pop(0)
         running = [trial for trial in self._open if trial.end is None]
-        parts = sum(len(_epochs(trial)) / trial.settings.epochs for trial in running)
+        parts = sum(
+            len(store.epochs(trial.path)) / trial.settings.epochs for trial in running
+        )
         names = ", ".join(escape(trial.settings.name) for trial in running)
         self._bar.update(self._task, completed=self._ended + parts, description=names)
 
@@ -186,7 +187,7 @@ class FollowedLines(EpochLines):
 
     def _follow(self, trial: _Followed) -> None:
         """Shows the epochs that a trial has written since it was last looked at."""
-        lines = _epochs(trial)
+        lines = store.epochs(trial.path)
         if trial.shown is None:
             if not lines and trial.end is None:
                 return
@@ -194,14 +195,6 @@ class FollowedLines(EpochLines):
         for line in lines[trial.shown or 0 :]:
             self._say(epoch_line(trial.settings, line))
         trial.shown = len(lines)
-
-
-def _epochs(trial: _Followed) -> list[dict[str, Any]]:
-    """The epochs that a trial has written."""
-    try:
-        return store.lines(trial.path / store.METRICS)
-    except InputError:  # damaged: the trial writes it anew
-        return []
 
 
 def _how(status: str, reason: str | None = None, **more: Any) -> str:

@@ -58,6 +58,13 @@ class Described:
             )
         return list(self.weights)
 
+    def matrix(self) -> tuple[Array, Array | None]:
+        """The kernel and, where it is used, the bias."""
+        if not self.get("use_bias", True):
+            return self.arrays("kernel")[0], None
+        kernel, bias = self.arrays("kernel", "bias")
+        return kernel, bias
+
 
 def numbers(what: object, given: Any) -> Array:
     """The numbers of a setting as float32; Keras's files say arrays by a class."""

@@ -234,12 +234,6 @@ def _gate_by_gate(
     return kind, config, arrays
 
 
-def _time_distributed_dense(
-    reading: Reading, kind: str, config: dict, arrays: list[Array]
-) -> tuple[str, dict, list[Array]]:
-    return "Dense", config, arrays
-
-
 def _normalization(
     reading: Reading, kind: str, config: dict, arrays: list[Array]
 ) -> tuple[str, dict, list[Array]]:
@@ -260,7 +254,7 @@ def _normalization(
 _OF_KIND: dict[str, Callable] = {
     "LSTM": _gate_by_gate,
     "GRU": _gate_by_gate,
-    "TimeDistributedDense": _time_distributed_dense,
+    "TimeDistributedDense": lambda _, kind, config, arrays: ("Dense", config, arrays),
     "Normalization": _normalization,
 }
 #: words of Keras 1 that mean something else in a layer

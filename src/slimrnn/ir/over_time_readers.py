@@ -81,8 +81,7 @@ def zero_padding(chain: SoFar, layer: Described) -> None:
 
 
 def convolution(chain: SoFar, layer: Described) -> None:
-    names = ("kernel", "bias") if layer.get("use_bias", True) else ("kernel",)
-    kernel, *bias = layer.arrays(*names)
+    kernel, bias = layer.matrix()
     if kernel.ndim == 4 and kernel.shape[1] == 1:  # of Keras 1
         kernel = kernel[:, 0]
     _check_format(layer)
@@ -99,9 +98,7 @@ def convolution(chain: SoFar, layer: Described) -> None:
         "dilation": _one(layer, "dilation_rate"),
         "groups": int(layer.get("groups", 1)),
     }
-    found = Conv1D(
-        layer.name, kernel, bias[0] if bias else None, function_of(layer), **counts
-    )
+    found = Conv1D(layer.name, kernel, bias, function_of(layer), **counts)
     _of_window(chain, layer, found)
 
 

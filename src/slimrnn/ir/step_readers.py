@@ -98,12 +98,9 @@ def batch_normalization(chain: SoFar, layer: Described) -> None:
 
 
 def dense(chain: SoFar, layer: Described) -> None:
-    names = ("kernel", "bias") if layer.get("use_bias", True) else ("kernel",)
-    kernel, *bias = layer.arrays(*names)
+    kernel, bias = layer.matrix()
     check_size(layer, "units", kernel.shape[-1])
-    function = function_of(layer)
-    given = bias[0] if bias else None
-    chain.layers.append(Dense(layer.name, kernel, given, function))
+    chain.layers.append(Dense(layer.name, kernel, bias, function_of(layer)))
 
 
 def distributed(chain: SoFar, layer: Described) -> None:
@@ -120,10 +117,7 @@ def activation(chain: SoFar, layer: Described) -> None:
 
 
 def softmax(chain: SoFar, layer: Described) -> None:
-    if layer.get("axis", -1) not in (-1, (-1,), [-1]):
-        raise InputError(
-            f"{layer} has axis={layer.get('axis')}; allowed is -1, the features."
-        )
+    _check_axis(chain, layer)
     chain.layers.append(Activation(layer.name, chain.width(layer), "softmax"))
 
 

@@ -83,14 +83,6 @@ def _around(model: Model, inside: list[Any]) -> keras.Model:
     return keras.Model(given, x, name=model.name)
 
 
-def _skip(layer: ir.Skip) -> Made:
-    return keras.layers.Add(name=layer.name), []
-
-
-def _pool(layer: ir.Pool) -> Made:
-    return _POOLS[layer.how](name=layer.name), []
-
-
 _POOLS: dict[str, Callable[..., keras.layers.Layer]] = {
     "average": keras.layers.GlobalAveragePooling1D,
     "max": keras.layers.GlobalMaxPooling1D,
@@ -106,10 +98,6 @@ def _embedding(layer: ir.Embedding) -> Made:
         name=layer.name,
     )
     return made, [layer.table]
-
-
-def _masking(layer: ir.Masking) -> Made:
-    return keras.layers.Masking(layer.value, name=layer.name), []
 
 
 def _affine(layer: ir.Affine) -> Made:
@@ -134,11 +122,6 @@ _LOCAL_POOLS: dict[str, Callable[..., keras.layers.Layer]] = {
     "average": keras.layers.AveragePooling1D,
     "max": keras.layers.MaxPooling1D,
 }
-
-
-def _activation(layer: ir.Activation) -> Made:
-    function = _FUNCTIONS[layer.activation]
-    return keras.layers.Activation(function, name=layer.name), []
 
 
 def _dense(layer: ir.Dense) -> Made:
@@ -221,11 +204,14 @@ def _bidirectional(layer: ir.Bidirectional) -> Made:
 
 _LAYERS: dict[type, Callable[[Any], Made]] = {
     ir.Embedding: _embedding,
-    ir.Masking: _masking,
+    ir.Masking: lambda layer: (keras.layers.Masking(layer.value, name=layer.name), []),
     ir.Affine: _affine,
-    ir.Activation: _activation,
-    ir.Skip: _skip,
-    ir.Pool: _pool,
+    ir.Activation: lambda layer: (
+        keras.layers.Activation(_FUNCTIONS[layer.activation], name=layer.name),
+        [],
+    ),
+    ir.Skip: lambda layer: (keras.layers.Add(name=layer.name), []),
+    ir.Pool: lambda layer: (_POOLS[layer.how](name=layer.name), []),
     ir.LocalPool: _local_pool,
     ir.LayerNormalization: _normalization,
     ir.Dense: _dense,

@@ -113,6 +113,14 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [_parsed(line, path) for line in whole.splitlines()]
 
 
+def epochs(path: Path) -> list[dict[str, Any]]:
+    """The epochs of a run that is under way; none of a file that it writes anew."""
+    try:
+        return lines(path / METRICS)
+    except InputError:  # damaged
+        return []
+
+
 def read(paths: Iterable[Path]) -> list[Run]:
     """The runs in those of the folders in which one has begun."""
     return [Run.read(path) for path in paths if (path / CONFIG).exists()]
