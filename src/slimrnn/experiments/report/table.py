@@ -13,13 +13,6 @@ from slimrnn.experiments.analysis.summary import STATUSES, Row, Summary
 from slimrnn.experiments.report.charts import difference, place, shown
 from slimrnn.utils.markup import Markup, join, tag
 
-BARS = (
-    "layer_parameters",
-    "model_parameters",
-    "seconds_per_epoch",
-    "prediction_seconds",
-)
-
 
 def table(summary: Summary, colors: Mapping[str, str]) -> Markup:
     """The most wanted columns come first: a phone shows no others at once."""
@@ -74,14 +67,14 @@ def _row(
 
 
 def _figure(row: Row, name: str, summary: Summary) -> Markup:
-    """A cell: a number, its ratio to the reference, and a bar."""
+    """A cell: a number, its ratio to the reference, and a bar but of a score."""
     if name == "difference":
         return _difference(row.difference, summary.metric)
     value = getattr(row, name)
     mean = value.mean if isinstance(value, Spread) else value
     ratio = row.ratios.get(name)
     bar = None
-    if ratio is not None and name in BARS:
+    if ratio is not None and name != "score":
         most = max(other.ratios[name] or 0 for other in summary.rows)
         bar = tag("span", class_="share", style=f"--share:{ratio / most:.1%}")
     return tag(
