@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import torch_modules
 from deploy_problems import model_of
 from exported_models import CASES
 from ir_models import normal
@@ -374,6 +375,13 @@ EXPORTED = {
 }
 
 
+def exported(module, x, path, free):
+    axes = {"dynamic_axes": {"x": {0: "batch", 1: "time"}}} if free else {}
+    torch.onnx.export(
+        module, torch.as_tensor(x), path, input_names=["x"], dynamo=False, **axes
+    )
+
+
 @pytest.mark.skipif(torch is None, reason="torch is not installed")
 @pytest.mark.parametrize("fixed", [False, True])
 @pytest.mark.parametrize("what", EXPORTED)
@@ -384,12 +392,58 @@ def test_what_pytorch_exports(what, fixed, tmp_path):
     rng = np.random.default_rng(0)
     words = what == "words"
     x = rng.integers(0, 9, (BATCH, TIME)) if words else normal(BATCH, TIME, M)
-    free = {} if fixed else {"dynamic_axes": {"x": {0: "batch", 1: "time"}}}
-    torch.onnx.export(
-        module, torch.as_tensor(x), path, input_names=["x"], dynamo=False, **free
-    )
+    exported(module, x, path, not fixed)
     expected, model = answered(path, x)
     assert model.origin == "ONNX, pytorch"
     np.testing.assert_allclose(
         simulator.run(program.float32(model), x), expected, atol=2e-6
     )
+
+
+@pytest.mark.skipif(torch is None, reason="torch is not installed")
+@pytest.mark.parametrize("what", torch_modules.MODULES)
+@pytest.mark.filterwarnings("ignore")
+def test_modules_as_people_export_them(what, tmp_path):
+    module, path = torch_modules.made(what), tmp_path / "m.onnx"
+    words, turned = "words" in what, what == "features first"
+    x = normal(BATCH, TIME, torch_modules.M)
+    if words:
+        x = np.random.default_rng(0).integers(0, 9, (BATCH, TIME))
+    given = x.swapaxes(1, 2) if turned else x
+    exported(module, given, path, not turned)
+    expected, model = answered(path, given)
+    np.testing.assert_allclose(
+        simulator.run(program.float32(model), x), expected, atol=2e-6
+    )
+
+
+@pytest.mark.backend_free
+@pytest.mark.parametrize("what", ["beside", "elsewhere", "gone", "short"])
+def test_weights_in_a_file_beside(what, tmp_path):
+    """As PyTorch has exported them since 2.9."""
+    nodes = [TURN, node("LSTM", "t W R", "Y H", hidden_size=N), *ENDS["all steps"]]
+    whole = saved(
+        tmp_path / "whole.onnx", nodes, {**weights("LSTM", 1, False), **ARRAYS}
+    )
+    (tmp_path / "in").mkdir()
+    path, data = tmp_path / "in" / "m.onnx", tmp_path / "in" / "m.data"
+    onnx.save(
+        onnx.load(whole),
+        path,
+        save_as_external_data=True,
+        location="m.data",
+        size_threshold=0,
+    )
+    if what == "beside":
+        found, wanted = (ir.read(each) for each in (path, whole))
+        assert found.layers == wanted.layers
+        return
+    if what == "elsewhere":
+        data.rename(tmp_path / "m.data")
+        data.symlink_to(tmp_path / "m.data")
+    elif what == "gone":
+        data.unlink()
+    else:
+        data.write_bytes(data.read_bytes()[:-8])
+    with pytest.raises(InputError, match=r"m\.(onnx|data)"):
+        ir.read(path)

@@ -12,6 +12,8 @@ from slimrnn.errors import InputError
 from torch_nets import Net
 
 torch = pytest.importorskip("torch")
+torch_modules = pytest.importorskip("torch_modules")
+slim = pytest.importorskip("slimrnn.torch")
 nn = torch.nn
 FIRST = {"batch_first": True}
 
@@ -102,6 +104,11 @@ MODULES = {
         norm=nn.LayerNorm(4),
         lin=nn.Linear(4, 1),
     ),
+    "a number before": lambda: Net(
+        lambda self, x: self.lin(self.rec(2 * x)[0]),
+        rec=nn.GRU(2, 4, **FIRST),
+        lin=nn.Linear(4, 1),
+    ),
     "normalized": lambda: Net(
         lambda self, x: self.lin(self.norm(self.rnn(x)[0][:, -1])),
         rnn=nn.RNN(3, 4, **FIRST),
@@ -111,13 +118,32 @@ MODULES = {
 }
 
 
+SLIM = {
+    layer.__name__: (layer, variant)
+    for layer, variant in (
+        (slim.SlimLSTM, "LSTM6"),
+        (slim.SlimGRU, "GRU3"),
+        (slim.SlimMGU, "MGU2"),
+    )
+}
+
+
+@pytest.mark.parametrize("name", torch_modules.MODULES)
+def test_a_module_as_people_write_them(name):
+    module = torch_modules.made(name)
+    expected, found = answers(module, ir.read(module))
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
 def answers(module, model):
     """Of both, for the same numbers."""
     rng = np.random.default_rng(0)
     indices = rng.integers(0, 9, (3, 7))
     x = indices if model.takes_indices else normal(3, 7, model.inputs)
+    given = torch.as_tensor(x)
+    turned = model.translated.count("axis 2")  # features before steps
     with torch.no_grad():
-        y = module.eval()(torch.as_tensor(x))
+        y = module.eval()(given.transpose(1, 2) if turned else given)
     y = y[0] if isinstance(y, tuple) else y
     return y.numpy(), simulator.run(program.float32(model), x)
 
@@ -129,6 +155,21 @@ def test_a_module(name):
     model = ir.read(module, recurrent=False)
     expected, found = answers(module, model)
     np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("kind", SLIM)
+@pytest.mark.parametrize("both", [False, True])
+def test_a_slim_layer(kind, both):
+    """Those of slimrnn.torch, whichever engine computes them."""
+    layer, variant = SLIM[kind]
+    module = Net(
+        lambda self, x: self.lin(self.rnn(x)[0][:, -1]),
+        rnn=layer(3, 4, 2, variant=variant, bidirectional=both, **FIRST),
+        lin=nn.Linear(8 if both else 4, 2),
+    )
+    expected, found = answers(module, model := ir.read(module))
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+    assert {layer.cell.variant.name for layer in model.recurrent()} == {variant}
 
 
 def test_time_first():
@@ -151,10 +192,13 @@ def test_time_first():
             "embedding:9x5,lstm:5x4x2,last,linear:4x3,relu,linear,softmax",
         ),
         ("normalized", "rnn:3x4,last,batchnorm"),
+        ("the last step of both directions", "lstm,last,linear"),
+        ("the last states of both directions", "gru,ends,linear,softmax"),
+        ("the most of all steps", "gru,max,linear"),
     ],
 )
 def test_a_state_dict(name, spelled, old, tmp_path):
-    module = MODULES[name]()
+    module = MODULES[name]() if name in MODULES else torch_modules.made(name)
     state = module.state_dict()
     state = {"epoch": 3, "state_dict": state} if old else state
     path = tmp_path / "m.pth"
@@ -185,25 +229,41 @@ REFUSED = {
     **{
         sentence: (behind_cells(pool), f"pool has {sentence}; allowed")
         for sentence, pool in {
-            "ceil_mode=True": nn.MaxPool1d(2, ceil_mode=True),
-            "dilation=2": nn.MaxPool1d(2, 1, dilation=2),
-            "count_include_pad=True": nn.AvgPool1d(3, padding=1),
+            "ceil_mode=1": nn.MaxPool1d(2, ceil_mode=True),
+            r"dilations=\[2\]": nn.MaxPool1d(2, 1, dilation=2),
+            "count_include_pad=1": nn.AvgPool1d(3, padding=1),
         }.items()
     },
-    "a pool alone": (lambda: nn.Sequential(nn.MaxPool1d(2)), "no weights that say"),
+    "a pool alone": (lambda: nn.Sequential(nn.MaxPool1d(2)), "no layer that computes"),
     "a projection": (lambda: nn.LSTM(3, 4, proj_size=2), "has proj_size"),
     "another layer": (
         lambda: nn.Sequential(nn.Conv2d(3, 4, 2), nn.Linear(4, 2)),
-        r"\(Conv2d\) cannot be read; allowed: LSTM",
+        "does not take .*; allowed is one that takes any number of steps",
     ),
-    "a forward of its own": (
+    "attention": (
         lambda: Net(
-            lambda self, x: self.lin(self.rec(2 * x)[0]),
+            lambda self, x: torch.softmax(self.rec(x)[0], 1) * self.rec(x)[0],
             rec=nn.GRU(2, 4, **FIRST),
-            lin=nn.Linear(4, 1),
         ),
-        "does something else than its modules",
+        "is not over the features",
     ),
+    "a loop over cells": (
+        lambda: Net(lambda self, x: self.cell(x[:, 0]), cell=nn.GRUCell(2, 4)),
+        "takes 0 of the axis 1; allowed is the last step",
+    ),
+    "a sequence alone": (
+        lambda: Net(
+            lambda self, x: self.rec(x.view(len(x), 1, -1))[0], rec=nn.GRU(1, 4)
+        ),
+        "does not take|was read as|gets no sequence",
+    ),
+    "a forward that asks its numbers": (
+        lambda: Net(
+            lambda self, x: self.rec(x)[0] if x.sum() > 0 else x, rec=nn.GRU(2, 4)
+        ),
+        "torch.export cannot follow the forward of Net",
+    ),
+    "two inputs": (lambda: nn.Bilinear(2, 3, 4), "does not take sequences"),
     "nothing": (lambda: nn.Sequential(nn.Dropout()), "no layer that computes"),
 }
 
@@ -220,7 +280,7 @@ SPELLED = {
     "lstm:3x5": "has lstm:3x5, and the module rnn there is of 3x4x1",
     "gru": "has gru, and the module rnn there is of LSTM",
     "lstm,last,dropout": "has 'dropout'; allowed: lstm, gru",
-    "last": "last after lstm",
+    "last": "last, mean, max, ends after lstm",
     "lstm,linear,linear,linear": "no tensors left for linear",
     "": "does not say what stands between two Linear",
     "lstm": "leaves out the modules a, b",

@@ -5,9 +5,12 @@ import pytest
 
 import slimrnn
 from layer_problems import normal
+from slimrnn import ir
+from slimrnn.deploy.program import program, simulator
 from slimrnn.errors import InputError
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+slim = pytest.importorskip("slimrnn.torch")
 nn = torch.nn
 EXHAUSTIVE = pytest.mark.exhaustive
 TIME, FEATURES, UNITS, CLASSES = 6, 3, 5, 4
@@ -32,6 +35,25 @@ def _lstm(kind=nn.LSTM, features=FEATURES, **options):
     return kind(features, UNITS, **{"batch_first": True, **options})
 
 
+def normalized(linear):
+    """A Linear whose outputs are scaled; it must not take that in."""
+    turn = Turned(nn.BatchNorm1d(2))
+    turn.inner.running_mean.normal_()
+    turn.inner.running_var.uniform_(0.5, 2)
+    return nn.Sequential(linear, turn, nn.LayerNorm(2))
+
+
+class Turned(nn.Module):
+    """A module that gets the features in the middle."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return self.inner(x.transpose(1, 2)).transpose(1, 2)
+
+
 #: modules, and a variant that leaves out nothing of each
 MODULES = {
     "a bare LSTM": (_lstm, "LSTM"),
@@ -42,6 +64,11 @@ MODULES = {
     "both directions": (lambda: Net(_lstm(bidirectional=True), width=10), "LSTM"),
     "GRU": (lambda: Net(_lstm(nn.GRU)), "GRU"),
     "a Linear before": (lambda: Net(_lstm(features=2), nn.Linear(FEATURES, 2)), "LSTM"),
+    "norms before": (
+        lambda: Net(_lstm(features=2), normalized(nn.Linear(FEATURES, 2))),
+        "LSTM",
+    ),
+    "slim already": (lambda: Net(_lstm(slim.SlimLSTM, variant="LSTM")), "LSTM"),
 }
 SLIMMER = {"LSTM": ("LSTM3", "LSTM6"), "GRU": ("GRU3", "MGU2", "MGU3")}
 CASES = [
@@ -52,7 +79,7 @@ CASES = [
 ]
 LEARN = [
     pytest.param(name, marks=() if name == "a Linear before" else EXHAUSTIVE)
-    for name in ("LSTM", "a Linear before", "GRU")
+    for name in ("LSTM", "a Linear before", "norms before", "GRU")
 ]
 
 
@@ -82,6 +109,12 @@ def test_a_module_comes_back_with_slim_layers(name, variant):
     else:
         assert not np.allclose(after, before, atol=1e-3)
     np.testing.assert_array_equal(answers(module, first), before)
+    model = ir.read(slimmed)  # and so it is exported
+    np.testing.assert_allclose(
+        simulator.run(program.float32(model), normal(5, TIME, FEATURES)),
+        after.swapaxes(0, 1) if first and after.ndim > 2 else after,
+        atol=2e-6,
+    )
     kinds = {type(inner).__module__ for inner in slimmed.modules()}
     assert "slimrnn.torch" in kinds
     assert "torch.nn.modules.rnn" not in kinds

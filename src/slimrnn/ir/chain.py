@@ -27,10 +27,14 @@ _READERS = {**step_readers.READERS, **over_time_readers.READERS}
 
 
 def model_of(
-    name: str, layers: Iterable[Described], steps: int | None = None, **others: Any
+    name: str,
+    layers: Iterable[Described],
+    steps: int | None = None,
+    folded: bool = True,
+    **others: Any,
 ) -> Model:
     """The layers as a model."""
-    chain = SoFar(steps)
+    chain = SoFar(steps, folded)
     for layer in layers:
         _take(chain, layer)
     return Model(name, tuple(chain.layers), steps, chain.flatten, **others)

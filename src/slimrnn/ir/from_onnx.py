@@ -8,7 +8,6 @@ matter how an exporter turns axes round, or finds the shape of a first state.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,28 +15,18 @@ from typing import Any
 import numpy as np
 
 from slimrnn.errors import InputError
-from slimrnn.ir.chain import model_of
-from slimrnn.ir.described import Described
+from slimrnn.ir.flow import FEATURES, Array, Filled, Flow, Mask, State
 from slimrnn.ir.model import Model
 from slimrnn.ir.onnx_axes import AXES
 from slimrnn.ir.onnx_layers import LAYERS
-from slimrnn.ir.onnx_recurrent import KINDS, About, recurrent
+from slimrnn.ir.onnx_recurrent import KINDS, About, check_steps, recurrent
 from slimrnn.ir.onnx_scan import scan
-from slimrnn.ir.onnx_values import (
-    FEATURES,
-    FOLDED,
-    Array,
-    Axis,
-    Body,
-    Filled,
-    Flow,
-    Mask,
-    State,
-)
+from slimrnn.ir.onnx_values import FOLDED, Body
+from slimrnn.ir.traced import first_that_is_read, model_of_graph, source
 from slimrnn.utils import foreign
 from slimrnn.utils.optional import require
 
-_FLOATS = (1, 10, 11, 16)  # of the format's numbers for types
+_FLOAT, *_ = _FLOATS = (1, 10, 11, 16)  # of the format's numbers for types
 MOST_BYTES = 1 << 31  # of a file, as the format has it
 
 
@@ -53,90 +42,84 @@ def from_onnx(path: Path) -> Model:
     with foreign.reading(path, "an ONNX model"):
         foreign.size_of(path, MOST_BYTES)
         proto = onnx.load_model_from_string(path.read_bytes())
-        return _Reading(onnx, proto.graph, proto.producer_name).model(path)
+        _load_beside(onnx, proto.graph, path)
+        return first_that_is_read(
+            lambda place: _Reading(onnx, proto, place).model(path.stem)
+        )
+
+
+def _load_beside(onnx: Any, graph: Any, path: Path) -> None:
+    """Read the weights that lie in files beside the model's, as PyTorch exports them.
+
+    The library refuses whatever is no regular file in the model's folder.
+    """
+    tensors = [tensor for tensor in graph.initializer if tensor.external_data]
+    tensors += [
+        attribute.t
+        for node in graph.node
+        for attribute in node.attribute
+        if attribute.t.external_data
+    ]
+    left = MOST_BYTES
+    for tensor in tensors:
+        about = {entry.key: entry.value for entry in tensor.external_data}
+        beside = path.parent / about.get("location", "")
+        try:
+            most = foreign.size_of(beside)
+        except OSError as error:
+            raise InputError(
+                f"Its weights lie in {beside.name}, which cannot be read "
+                f"({error.strerror}); put that file beside it."
+            ) from error
+        left -= int(about.get("length") or most)
+        if left < 0:
+            raise InputError(f"Its weights take more than {MOST_BYTES} bytes.")
+        onnx.external_data_helper.load_external_data_for_tensor(
+            tensor, str(path.parent)
+        )
+        tensor.ClearField("external_data")
+        tensor.data_location = onnx.TensorProto.DEFAULT
 
 
 class _Reading:
     """A graph, being gone through."""
 
-    def __init__(self, onnx: Any, graph: Any, producer: str):
-        self.onnx, self.graph = onnx, graph
+    def __init__(self, onnx: Any, proto: Any, place: int):
+        self.onnx, self.graph = onnx, proto.graph
+        producer = proto.producer_name
         self.origin = f"ONNX, {producer}" if producer.isprintable() else "ONNX"
         self.translated: dict[str, None] = {}
         self.values: dict[str, Any] = {"": None}
-        for tensor in graph.initializer:
+        for tensor in self.graph.initializer:
             self.values[tensor.name] = self.array(tensor)
-        given, *states = [x for x in graph.input if x.name not in self.values]
-        self.source = self.values[given.name] = _input(given)
-        self.values |= {each.name: State(each.name) for each in states}
+        given, *states = [x for x in self.graph.input if x.name not in self.values]
+        self.source = self.values[given.name] = _input(given, place)
+        self.values |= {each.name: State(each.name, True) for each in states}
         if states:
             self.translated["states, inputs of the graph, begin as zeros"] = None
 
     def array(self, tensor: Any) -> Array:
         """The numbers of a tensor that lies in the file."""
-        if tensor.external_data:
-            raise InputError(
-                f"The weights {tensor.name} lie in another file; save the model with "
-                f"all its weights in one."
-            )
         found = self.onnx.numpy_helper.to_array(tensor)
         return found.astype("float32") if found.dtype.kind == "f" else found
 
-    def model(self, path: Path) -> Model:
-        """The model, from the input to the first output that it goes to."""
+    def model(self, name: str) -> Model:
         for number, node in enumerate(self.graph.node):
             self.take(node, f"{node.op_type.lower()}_{number}")
-        outputs = [self.values.get(each.name) for each in self.graph.output]
-        flows = [value for value in outputs if isinstance(value, Flow)]
-        if not flows or not flows[0].layers:
-            raise InputError("The graph has no output that layers give.")
-        flow, *others = flows
-        finals = [other for other in others if not _is_state_of(other, flow)]
-        if finals:
-            raise InputError(
-                f"The graph has {len(flows)} outputs; allowed is one, and the states "
-                f"of recurrent layers."
-            )
-        if len(outputs) > 1:
-            self.translated["its first output alone"] = None
-        if flow.time == self.source.axes[0].name:
-            self.translated["steps, the first axis there, are the second one"] = None
-        _check_order(flow)
-        return model_of(
-            self.graph.name or path.stem,
-            self._layers(flow),
-            self._steps(flow),
-            origin=self.origin,
-            translated="; ".join(self.translated),
+        return model_of_graph(
+            self.graph.name or name,
+            self.source,
+            (self.values.get(each.name) for each in self.graph.output),
+            self.origin,
+            self.translated,
         )
-
-    def _layers(self, flow: Flow) -> list[Described]:
-        first, *rest = flow.layers
-        name, size = self.source.axes[-1]
-        known = size if name == FEATURES and isinstance(size, int) else None
-        found = [replace(first, features=known), *rest]
-        if flow.mask and flow.mask.place == 0 and first.kind == "Embedding":
-            found[0] = replace(found[0], settings={"mask_zero": True})
-        elif flow.mask:
-            settings = {"mask_value": flow.mask.value}
-            place = flow.mask.place
-            masking = Described("Masking", "masking", settings, features=known)
-            found.insert(place, masking)
-        if flow.time in flow.axes[-1].name.split("*"):  # with the features
-            found.append(Described("Flatten", "flatten"))
-        return found
-
-    def _steps(self, flow: Flow) -> int | None:
-        sizes = {axis.name: axis.size for axis in self.source.axes}
-        size = sizes.get(flow.time)
-        return size if isinstance(size, int) else None
 
     def take(self, node: Any, usual: str) -> None:
         """Find out what an operator's outputs are."""
         kind = node.op_type
         about = {a.name: self._attribute(a) for a in node.attribute}
         about["name"] = node.name.strip("/").replace("/", "_") or usual
-        about["doc_string"] = node.doc_string
+        about |= {"doc_string": node.doc_string, "outputs": len(node.output)}
         given = [self._value(name) for name in node.input]
         if kind == "Constant":
             found: Any = about.get("value", about.get("value_int"))
@@ -150,13 +133,14 @@ class _Reading:
                     f"{', '.join(_OPERATORS)}."
                 )
             if kind in KINDS:
-                _check_steps(about["name"], given[0])
+                check_steps(about["name"], given[0])
             found = _OPERATORS[kind](about, *given)
         elif kind in FOLDED and not any(isinstance(v, State) for v in given):
             known = [v.values if isinstance(v, Filled) else v for v in given]
             found = Filled() if _is_zero(given) else FOLDED[kind](about, *known)
         else:
-            found = State(about["name"])
+            inputs = [v for v in given if isinstance(v, State)]
+            found = State(about["name"], bool(inputs) and inputs[0].is_input)
         many = found if isinstance(found, tuple) else (found,)
         self.values |= dict(zip(node.output, many, strict=False))
 
@@ -182,37 +166,12 @@ def _is_zero(given: list[Any]) -> bool:
     return isinstance(given[0], Filled) and given[0].values is None
 
 
-def _input(declared: Any) -> Flow:
+def _input(declared: Any, place: int) -> Flow:
     """The model's input, by its declaration."""
-    sizes = declared.type.tensor_type.shape.dim
-    axes = [Axis(str(k), d.dim_value or f"size{k}") for k, d in enumerate(sizes)]
-    if declared.type.tensor_type.elem_type == 1 or len(axes) > 2:  # a float
-        axes[-1] = Axis(FEATURES, axes[-1].size)
-    return Flow(tuple(axes))
-
-
-def _is_state_of(other: Flow, flow: Flow) -> bool:
-    """Whether an output is the last h of a layer that the first one went through."""
-    return bool(other.layers) and other.layers[-1].name in {
-        layer.name for layer in flow.layers
-    }
-
-
-def _check_steps(name: str, x: Flow) -> None:
-    """Refuses what a recurrent operator cannot go over, or what went another way."""
-    _check_order(x)
-    if len(x.axes) != 3 or x.axes[2].name != FEATURES:
-        raise InputError(f"The layer {name} gets no sequence of features.")
-    if x.time not in ("", x.axes[0].name):
-        raise InputError(f"The layer {name} goes over another axis than before.")
-
-
-def _check_order(flow: Flow) -> None:
-    if flow.in_order:
-        raise InputError(
-            f"The layer {flow.layers[-1].name} goes backwards and gives all steps; "
-            f"allowed is that as the second direction of a bidirectional layer."
-        )
+    about = declared.type.tensor_type
+    sizes = [d.dim_value or f"size{k}" for k, d in enumerate(about.shape.dim)]
+    has_features = about.elem_type == _FLOAT or len(sizes) > 2
+    return source(sizes, place if has_features else None)
 
 
 def _as_it_is(about: About, x: Any, *others: Any) -> Any:

@@ -3,9 +3,11 @@
 A state_dict has names and shapes, in the order in which its modules were made. What
 they do not say, a text does: ``"lstm:3x64x2,last,linear,relu,linear"``, in the order
 of the computation. Modules take the next tensors; of ``KIND:AxBx...`` the numbers are
-checked (features, units and layers; of linear, features and outputs). ``last`` hands on
-the last step of the module before, and tanh, relu, sigmoid, softmax or hard_sigmoid are
-computed. A module that the text leaves out at its end may be a single Linear.
+checked (features, units and layers; of linear, features and outputs). After LSTM, GRU
+or RNN, ``last`` hands on its output at the last step, ``ends`` the last states of both
+directions, ``mean`` and ``max`` those of all steps; tanh, relu, sigmoid, softmax or
+hard_sigmoid are computed. A module that the text leaves out at its end may be a single
+Linear.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import numpy as np
 from slimrnn.errors import InputError
 from slimrnn.ir import torch_layers
 from slimrnn.ir.chain import model_of
-from slimrnn.ir.described import Described
+from slimrnn.ir.described import LAST, Described
 from slimrnn.ir.layers import ACTIVATIONS
 from slimrnn.ir.model import Model
 from slimrnn.ir.torch_file import tensors_of
@@ -31,7 +33,13 @@ _WORDS = {
     **{"linear": "Linear", "embedding": "Embedding", "batchnorm": "BatchNorm1d"},
     "layernorm": "LayerNorm",
 }
-LAST = "last"
+#: words after a recurrent module: Keras's layers; ends are a setting of the module
+_AFTER = {
+    "last": LAST,
+    "mean": "GlobalAveragePooling1D",
+    "max": "GlobalMaxPooling1D",
+    "ends": "",
+}
 
 
 def from_file(path: Path, torch: str = "") -> Model:
@@ -124,15 +132,18 @@ def _spelled(
             name = next(iter(left))
             own, kind = left.pop(name), _WORDS[what]
             _check_kind(name, own, kind, sizes, word)
-            last = {LAST: True} if LAST in words[place + 1 : place + 2] else {}
-            yield name, kind, torch_layers.layers(name, kind, own, **last)
+            ends = {"ends": True} if words[place + 1 : place + 2] == ["ends"] else {}
+            yield name, kind, torch_layers.layers(name, kind, own, **ends)
         elif what in ACTIVATIONS:
             layer = Described("Activation", f"{what}_{place}", {"activation": what})
             yield layer.name, what, [layer]
-        elif what != LAST or not place or words[place - 1].split(":")[0] not in _CELLS:
+        elif what in _AFTER and place and words[place - 1].split(":")[0] in _CELLS:
+            if _AFTER[what]:
+                yield what, what, [Described(_AFTER[what], f"{what}_{place}")]
+        else:
             raise InputError(
                 f"--torch has {word!r}; allowed: {', '.join([*_WORDS, *ACTIVATIONS])}, "
-                f"and {LAST} after {', '.join(_CELLS)}."
+                f"and {', '.join(_AFTER)} after {', '.join(_CELLS)}."
             )
     for name, own in left.items():
         if len(left) > 1 or torch_layers.kind_of(name, own) != "Linear":

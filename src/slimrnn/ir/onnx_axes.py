@@ -10,8 +10,8 @@ import numpy as np
 
 from slimrnn.errors import InputError
 from slimrnn.ir.described import Described
+from slimrnn.ir.flow import DIRECTIONS, FEATURES, LAYERS, ONE, Array, Axis, Flow, ends
 from slimrnn.ir.onnx_recurrent import About
-from slimrnn.ir.onnx_values import FEATURES, ONE, Array, Axis, Flow
 
 _END = np.iinfo("int32").max  # a slice's, or more
 
@@ -65,12 +65,27 @@ def _slice(
     return x
 
 
+def _split(about: About, x: Flow, sizes: Any = None) -> tuple[Flow, ...]:
+    place = about.get("axis", 0) % len(x.axes)
+    many = about["outputs"]
+    if about.get("split", sizes) is None:
+        sizes = [-(-int(x.axes[place].size) // many)] * many
+    ends = np.cumsum(about.get("split", sizes))
+    starts = [0, *ends[:-1]]
+    return tuple(
+        _cut(x, place, int(start), int(end), 1)
+        for start, end in zip(starts, ends, strict=True)
+    )
+
+
 def _cut(x: Flow, place: int, start: int, end: int, step: int) -> Flow:
     """One axis of it, from start to end."""
     axis, axes = x.axes[place], list(x.axes)
     to_end = end >= _END or end == axis.size
     if (start, step) == (0, 1) and to_end:
         return x
+    if x.parts and place == 0 and step == 1:
+        return ends(x.layers[-1].name, x.parts[start : None if to_end else end])
     if step == -1 and start in (-1, axis.size) and end < -1 and x.layers:
         return replace(x, in_order=not x.in_order)
     if axis.name == FEATURES and (start, step) == (0, 1) and not x.layers:
@@ -99,23 +114,27 @@ def _gather(about: About, x: Any, index: Any) -> Flow:
         return Flow(axes, (*index.layers, layer))
     place = about.get("axis", 0) % len(x.axes)
     axis, axes = x.axes[place], x.axes
+    ones = [Axis(ONE, 1)] * np.ndim(index)
+    if axis.name in (DIRECTIONS, LAYERS) and np.size(index) == 1:
+        part, left = x.parts[int(index)], axes[place + 1 :]
+        return part.with_axes([*axes[:place], *ones, *left])
     if np.size(index) != 1 or int(index) not in (-1, _before(axis.size)):
         raise InputError(
             f"The operator {about['name']} (Gather) takes {index} of the axis "
             f"{axis.name}; allowed is the last step."
         )
     found = x if axis.size == 1 else _cut(x, place, -1, _END, 1)
-    ones = [Axis(ONE, 1)] * np.ndim(index)
     return found.with_axes([*axes[:place], *ones, *axes[place + 1 :]])
 
 
 #: of what they get: the attributes, and the inputs
-AXES: dict[str, Callable[..., Flow]] = {
+AXES: dict[str, Callable[..., Any]] = {
     "Transpose": _transpose,
     "Squeeze": _squeeze,
     "Unsqueeze": _unsqueeze,
     "Reshape": _reshape,
     "Flatten": _flatten,
     "Slice": _slice,
+    "Split": _split,
     "Gather": _gather,
 }

@@ -10,8 +10,8 @@ import numpy as np
 
 from slimrnn.errors import InputError
 from slimrnn.ir.described import Described
+from slimrnn.ir.flow import FEATURES, LOG_SOFTMAX, ONE, Array, Axis, Flow, ends, paired
 from slimrnn.ir.onnx_recurrent import About, named_function
-from slimrnn.ir.onnx_values import FEATURES, ONE, Array, Axis, Flow
 
 
 def _dense(about: About, x: Flow, kernel: Array, bias: Any = None) -> Flow:
@@ -57,9 +57,9 @@ def _conv(about: About, x: Flow, kernel: Array, bias: Array | None = None) -> Fl
     if any(pads):
         layers.insert(0, Described("ZeroPadding1D", f"{name}_pads", {"padding": pads}))
     span = dilation * (kernel.shape[2] - 1) + 1
-    features = Axis(FEATURES, len(kernel))
-    axes = (x.axes[0], features, _windows(x.axes[2], span, strides, pads))
-    return replace(x, axes=axes, layers=(*x.layers, *layers))
+    features, time = Axis(FEATURES, len(kernel)), x.axes[2]
+    axes = (x.axes[0], features, _windows(time, span, strides, pads))
+    return replace(x, axes=axes, layers=(*x.layers, *layers), time=time.name)
 
 
 def _windows(time: Axis, span: int, strides: int, pads: tuple[int, ...]) -> Axis:
@@ -91,7 +91,7 @@ def _pooling(kind: str) -> Callable[..., Flow]:
         settings = {"pool_size": taps, "strides": strides, "pads": pads}
         axes = (*x.axes[:2], _windows(x.axes[2], taps, strides, pads))
         layer = Described(kind, name, settings)
-        return replace(x, axes=axes, layers=(*x.layers, layer))
+        return replace(x, axes=axes, layers=(*x.layers, layer), time=x.axes[2].name)
 
     return read
 
@@ -128,6 +128,8 @@ def _with_constant(about: About, one: Any, other: Any) -> tuple[Flow, Array, boo
     """What is computed with a constant, the constant, and whether it comes second."""
     first = isinstance(one, Flow)
     x, constant = (one, other) if first else (other, one)
+    if isinstance(constant, (int, float)):  # of PyTorch
+        constant = np.asarray(constant)
     if not isinstance(constant, np.ndarray):
         raise InputError(f"The operator {about['name']} has no constant.")
     return x, constant, first
@@ -156,14 +158,14 @@ def _add(about: About, one: Any, other: Any) -> Flow:
             if not y.layers:
                 settings = {"columns": y.columns}
                 return x.through(Described("Add", about["name"], settings))
-        return _pair(about, "sum", one, other)
+        return paired(about["name"], "sum", one, other)
     x, constant, _ = _with_constant(about, one, other)
     return _rescaled(about, x, 1, constant)
 
 
 def _mul(about: About, one: Any, other: Any) -> Flow:
     if isinstance(one, Flow) and isinstance(other, Flow):
-        return _pair(about, "mul", one, other)
+        return paired(about["name"], "mul", one, other)
     x, constant, _ = _with_constant(about, one, other)
     return _rescaled(about, x, constant, 0)
 
@@ -171,29 +173,37 @@ def _mul(about: About, one: Any, other: Any) -> Flow:
 def _concat(about: About, *parts: Any) -> Flow:
     flows = [part for part in parts if isinstance(part, Flow)]
     axis = about["axis"] % len(flows[0].axes)
+    if len(flows) == len(parts) and axis == 0 and all(flow.parts for flow in flows):
+        return ends(about["name"], [part for flow in flows for part in flow.parts])
     if len(flows) != 2 or len(parts) != 2 or axis != len(flows[0].axes) - 1:
         raise InputError(f"The operator {about['name']} (Concat) joins other tensors.")
-    return _pair(about, "concat", *flows)
+    return paired(about["name"], "concat", *flows)
 
 
-def _pair(about: About, merge: str, one: Flow, other: Flow) -> Flow:
-    """Two layers over the same steps as the directions of one."""
-    *before, forward = one.layers
-    *same, backward = other.layers
-    ways = [layer.get("go_backwards") for layer in (forward, backward)]
-    fits = all(a is b for a, b in zip(before, same, strict=False))
-    if ways != [False, True] or not fits or len(before) != len(same):
+def _pad(about: About, x: Flow, pads: Any = None, value: Any = None, axes: Any = None):
+    """Zeros around the steps, in front of a convolution."""
+    name, rank = about["name"], len(x.axes)
+    given = np.asarray(about.get("pads", pads), int)
+    places = range(rank) if axes is None else [int(axis) % rank for axis in axes]
+    around = dict(zip(places, given.reshape(2, -1).T.tolist(), strict=True))
+    around = {place: pair for place, pair in around.items() if any(pair)}
+    constant = about.get("mode", "constant") == "constant" and not np.any(
+        about.get("value", 0) if value is None else value
+    )
+    steps = [k for k in around if rank == 3 and k and x.axes[k].name != FEATURES]
+    least = min(map(min, around.values()), default=0)
+    if not constant or steps != [*around] or least < 0:
         raise InputError(
-            f"The operator {about['name']} joins {forward.name} and {backward.name}; "
-            f"allowed are two recurrent layers over the same steps, forwards and "
-            f"backwards."
+            f"The operator {name} (Pad) adds something else than steps of zeros."
         )
-    widths = [x.axes[-1].size for x in (one, other)]
-    width = sum(map(int, widths)) if merge == "concat" else widths[0]
-    inner = forward, backward
-    both = Described("Bidirectional", about["name"], {"merge_mode": merge}, inner=inner)
-    found = replace(one, layers=tuple(before), in_order=False)
-    return found.through(both, width)
+    axes = list(x.axes)
+    for place, (before, after) in around.items():
+        size = axes[place].size
+        size = size + before + after if isinstance(size, int) else size
+        axes[place] = axes[place]._replace(size=size)
+        layer = Described("ZeroPadding1D", name, {"padding": (before, after)})
+        x = replace(x, layers=(*x.layers, layer), time=axes[place].name)
+    return x.with_axes(axes)
 
 
 def _batch_norm(about: About, x: Flow, *arrays: Array) -> tuple[Flow, ...]:
@@ -218,6 +228,12 @@ def _softmax(about: About, x: Flow) -> Flow:
     if about.get("axis", -1) % len(x.axes) != len(x.axes) - 1:
         raise InputError(f"The operator {about['name']} is not over the features.")
     return _function("softmax")(about, x)
+
+
+def _log_softmax(about: About, x: Flow) -> Flow:
+    """See :func:`slimrnn.ir.traced.model_of_graph`."""
+    layer = _softmax(about, x).layers[-1]
+    return x.through(replace(layer, kind=LOG_SOFTMAX))
 
 
 def _hard_sigmoid(about: About, x: Flow) -> Flow:
@@ -251,5 +267,7 @@ LAYERS: dict[str, Callable[..., Any]] = {
     "Relu": _function("relu"),
     "HardSigmoid": _hard_sigmoid,
     "Softmax": _softmax,
+    "LogSoftmax": _log_softmax,
     "Concat": _concat,
+    "Pad": _pad,
 }

@@ -11,15 +11,8 @@ import numpy as np
 from slimrnn.errors import InputError
 from slimrnn.ir.cells import TORCH, stacked_cell
 from slimrnn.ir.described import Described
-from slimrnn.ir.onnx_values import (
-    DIRECTIONS,
-    FEATURES,
-    Array,
-    Axis,
-    Filled,
-    Flow,
-    State,
-)
+from slimrnn.ir.flow import DIRECTIONS, FEATURES, Array, Axis, Filled, Flow, State, ends
+from slimrnn.ir.traced import check_order
 from slimrnn.ir.weights import RecurrentWeights
 from slimrnn.variants import ACTIVATIONS, Activation
 from slimrnn.variants.activations import HARD_SIGMOIDS
@@ -168,7 +161,7 @@ def initial_states(
     for state, value in zip(states, given, strict=False):
         if isinstance(value, Filled):
             value = value.values
-        if value is None or isinstance(value, State):
+        if value is None or (isinstance(value, State) and value.is_input):
             continue
         if not isinstance(value, np.ndarray) or value.ndim not in (1, 2, 3):
             raise InputError(f"The layer {name} has a first state that it computes.")
@@ -188,20 +181,27 @@ def _outputs(
 ) -> tuple[Flow, Flow, State]:
     """Y, the last h, and the last c of a recurrent operator."""
     time, batch, _ = x.axes
-    ways, last = Axis(DIRECTIONS, len(layers)), Axis(FEATURES, units)
-    ends = [
-        replace(layer, settings={**layer.settings, "return_sequences": False})
-        for layer in layers
-    ]
-
-    def through(inner: list[Described]) -> tuple[Described, ...]:
-        if len(inner) == 1:
-            return (*x.layers, *inner)
-        return (*x.layers, Described("Bidirectional", name, inner=tuple(inner)))
-
-    backwards = len(layers) == 1 and bool(layers[0].get("go_backwards"))
-    end = Flow((ways, batch, last), through(ends), time=time.name)
-    whole = replace(
-        end, axes=(time, *end.axes), layers=through(layers), in_order=backwards
+    last = Axis(FEATURES, units)
+    parts = []
+    for layer in layers:
+        end = replace(layer, settings={**layer.settings, "return_sequences": False})
+        parts.append(Flow((batch, last), (*x.layers, end), time=time.name))
+    found = tuple(layers)
+    if len(layers) > 1:
+        found = (Described("Bidirectional", name, inner=found),)
+    whole = Flow(
+        (time, Axis(DIRECTIONS, len(layers)), batch, last),
+        (*x.layers, *found),
+        time=time.name,
+        in_order=len(layers) == 1 and bool(layers[0].get("go_backwards")),
     )
-    return whole, end, State(f"{name}'s last c")
+    return whole, ends(name, parts), State(f"{name}'s last c")
+
+
+def check_steps(name: str, x: Flow) -> None:
+    """Refuses what a recurrent operator cannot go over, or what went another way."""
+    check_order(x)
+    if len(x.axes) != 3 or x.axes[2].name != FEATURES:
+        raise InputError(f"The layer {name} gets no sequence of features.")
+    if x.time not in ("", x.axes[0].name):
+        raise InputError(f"The layer {name} goes over another axis than before.")

@@ -19,9 +19,10 @@ import numpy as np
 from slimrnn.errors import InputError
 from slimrnn.ir.cells import cell_of
 from slimrnn.ir.described import Described
+from slimrnn.ir.flow import FEATURES, Array, Axis, Flow, Mask, State
 from slimrnn.ir.layers import Recurrent
 from slimrnn.ir.onnx_recurrent import About, initial_states
-from slimrnn.ir.onnx_values import FEATURES, Array, Axis, Body, Flow, Mask, State
+from slimrnn.ir.onnx_values import Body
 from slimrnn.variants import ACTIVATIONS, CANDIDATE, CellSpec
 from slimrnn.variants.gates import TIE_SCALARS
 from slimrnn.variants.table import get, serialize

@@ -16,7 +16,8 @@ from slimrnn.ir.layers import ACTIVATIONS, Affine, Conv1D, Dense, Layer
 class SoFar:
     """What a reader of layers adds to, and asks."""
 
-    def __init__(self, steps: int | None) -> None:
+    def __init__(self, steps: int | None, folded: bool = True) -> None:
+        self.folded = folded  # whether a sum takes a product behind it in
         self.layers: list[Layer] = []
         self.steps = steps  # that a layer gets, where that is known
         self.zeros = (0, 0)  # steps of them before and after what the next one gets
@@ -55,6 +56,7 @@ class SoFar:
             arrays.append(np.broadcast_to(array.reshape(-1), width).copy())
         scale, offset = arrays
         last = self.layers[-1] if self.layers else None
+        last = last if self.folded else None
         if isinstance(last, (Dense, Conv1D)) and last.activation == "linear":
             bias = offset if last.bias is None else last.bias * scale + offset
             self.layers[-1] = replace(last, kernel=last.kernel * scale, bias=bias)

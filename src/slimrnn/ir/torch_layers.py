@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,8 @@ import numpy as np
 from slimrnn.errors import InputError
 from slimrnn.ir.cells import TORCH, torch_cell
 from slimrnn.ir.described import Described
+from slimrnn.ir.weights import RecurrentWeights
+from slimrnn.variants import CellSpec
 
 Array = np.ndarray
 Tensors = Mapping[str, Array]  # of one module, by their names in it
@@ -72,8 +74,8 @@ def layers(
         name: the module's.
         kind: its class.
         tensors: its own, by name.
-        settings: ``activation`` of an RNN, ``last`` of any recurrent one: whether it
-            gives the last step alone.
+        settings: ``activation`` of an RNN, ``ends`` of any recurrent one: whether it
+            gives the last states of its directions alone.
     """
     yield from _LAYERS[kind](name or "tensors", tensors, **settings)
 
@@ -84,7 +86,7 @@ def names(name: str, depth: int) -> list[str]:
 
 
 def _recurrent(
-    name: str, tensors: Tensors, last: bool = False, activation: str = "tanh"
+    name: str, tensors: Tensors, ends: bool = False, activation: str = "tanh"
 ) -> Iterator[Described]:
     kind = kind_of(name, tensors)
     if "weight_ih" in tensors:  # a cell, which is a layer of one
@@ -92,7 +94,7 @@ def _recurrent(
     *_, depth = sizes(tensors, kind)
     both = any(own.endswith("_reverse") for own in tensors)
     for place, called in enumerate(names(name, depth)):
-        end = not (last and place == depth - 1)
+        end = not (ends and place == depth - 1)
         directions = []
         for suffix in ("", "_reverse")[: 1 + both]:
             settings = {"return_sequences": end, "go_backwards": bool(suffix)}
@@ -110,7 +112,28 @@ def _recurrent(
             yield directions[0]
 
 
-_INPUTS, _AFFINE = ("ih", "hh"), ("weight", "bias")
+def slim_layers(
+    called: Sequence[str], spec: CellSpec, tensors: Tensors, both: bool
+) -> Iterator[Described]:
+    """The layers of slimrnn for PyTorch, by their names."""
+    for place, name in enumerate(called):
+        directions = []
+        for suffix in ("", "_reverse")[: 1 + both]:
+            settings = {"return_sequences": True, "go_backwards": bool(suffix)}
+            own = {
+                weight: tensors[f"{weight}_l{place}{suffix}"]
+                for weight in spec.variant.shapes(1, 1)
+            }
+            cell = RecurrentWeights(spec, own)
+            directions.append(Described("RNN", name + suffix, settings, cell=cell))
+        yield (
+            Described("Bidirectional", name, inner=tuple(directions))
+            if both
+            else directions[0]
+        )
+
+
+_INPUTS, _AFFINE, _HAS = ("ih", "hh"), ("weight", "bias"), ("scale", "center")
 
 
 def _of(name: str, tensors: Tensors, own: str) -> Array:
@@ -135,41 +158,16 @@ def _linear(name: str, tensors: Tensors) -> Iterator[Described]:
     yield Described("Dense", name, use_bias, weights, features=len(weights[0]))
 
 
-def _conv1d(
-    name: str, tensors: Tensors, padding: tuple[int, int] = (0, 0), **settings: Any
-) -> Iterator[Described]:
-    weight = tensors["weight"]  # (n, m / groups, taps)
-    weights = [np.ascontiguousarray(weight.transpose(2, 1, 0))]
-    weights += [tensors["bias"]] if "bias" in tensors else []
-    settings |= {"use_bias": "bias" in tensors}
-    features = weight.shape[1] * settings.get("groups", 1)
-    if any(padding):
-        zeros = {"padding": padding}
-        called = f"{name}_padding"
-        yield Described("ZeroPadding1D", called, zeros, features=features)
-    yield Described("Conv1D", name, settings, weights, features=features)
-
-
 def _embedding(name: str, tensors: Tensors) -> Iterator[Described]:
     yield Described("Embedding", name, weights=[_of(name, tensors, "weight")])
 
 
 def _norm(kind: str, *names: str) -> Callable[..., Iterator[Described]]:
-    def described(
-        name: str, tensors: Tensors, epsilon: float = 1e-5, features: int | None = None
-    ) -> Iterator[Described]:
-        settings = {"scale": "weight" in tensors, "center": "bias" in tensors}
+    def described(name: str, tensors: Tensors) -> Iterator[Described]:
+        about = {key: own in tensors for key, own in zip(_HAS, _AFFINE, strict=True)}
         weights = [tensors[own] for own in names if own in tensors]
-        about = {**settings, "epsilon": epsilon}
-        wide = len(weights[0]) if weights else features
-        yield Described(kind, name, about, weights, features=wide)
-
-    return described
-
-
-def _pool(kind: str) -> Callable[..., Iterator[Described]]:
-    def described(name: str, tensors: Tensors, **settings: Any) -> Iterator[Described]:
-        yield Described(kind, name, settings)
+        settings = {**about, "epsilon": 1e-5}  # PyTorch's, unless a module says more
+        yield Described(kind, name, settings, weights, features=len(weights[0]))
 
     return described
 
@@ -177,11 +175,8 @@ def _pool(kind: str) -> Callable[..., Iterator[Described]]:
 _LAYERS: dict[str, Callable[..., Iterator[Described]]] = {
     **dict.fromkeys(TORCH, _recurrent),
     "Linear": _linear,
-    "Conv1d": _conv1d,
     "Embedding": _embedding,
     "LayerNorm": _norm("LayerNormalization", *_AFFINE),
     "BatchNorm1d": _norm("BatchNormalization", *_AFFINE, "running_mean", "running_var"),
-    "MaxPool1d": _pool("MaxPooling1D"),
-    "AvgPool1d": _pool("AveragePooling1D"),
 }
 KINDS = tuple(_LAYERS)

@@ -1,90 +1,107 @@
 """The reader of PyTorch modules in memory.
 
-A module says which modules it has, and not what its ``forward`` does with them. So what
-forwards usually do is tried on some numbers, and read is what answers as the module.
+What a ``forward`` does, ``torch.export`` finds out, with all the numbers that do not
+depend on the input computed. The graph is gone through as one of ONNX is, whose
+operators PyTorch's are told as.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+import copy
+import operator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice, product
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from slimrnn.errors import InputError
 from slimrnn.ir import torch_layers
-from slimrnn.ir.chain import model_of
 from slimrnn.ir.described import Described
+from slimrnn.ir.flow import FEATURES, Axis, Flow, State, ends
 from slimrnn.ir.model import Model
-from slimrnn.ir.torch_settings import OF_WINDOW, SETTINGS, steps
+from slimrnn.ir.onnx_recurrent import check_steps, initial_states
+from slimrnn.ir.torch_operators import OPERATORS
+from slimrnn.ir.traced import first_that_is_read, model_of_graph, source
 from slimrnn.utils.optional import require
+from slimrnn.variants import CellSpec
 
 Module = Any  # torch.nn.Module
 Tensor = Any
 
-#: activations by their classes; Hardsigmoid is Keras 3's
-_FUNCTIONS = {
-    **{"Tanh": "tanh", "Sigmoid": "sigmoid", "ReLU": "relu", "Softmax": "softmax"},
-    "Hardsigmoid": "hard_sigmoid",
-}
-_PASSIVE = ("Dropout", "Identity")
-#: what a forward may call where no module of an activation stands
-_BETWEEN = ("linear", "relu", "tanh", "sigmoid", "softmax")
-_MOST_TRIED = 5000
-_BATCH, _TIME = 2, 6  # of what is tried
-_CLOSE = 1e-5
-#: (time, batch, m) with the axis of time as the last one, and back
-_TIME_FIRST = ((1, 2, 0), (2, 0, 1))
+#: operators of recurrent modules, and what the arguments are
+_RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
+#: operators that give zeros of a shape, whatever the tensor that they get
+_ZEROS = ("new_zeros", "zeros_like")
+#: settings of operators that change no number
+_PASSIVE = ("dtype", "device", "layout", "pin_memory", "memory_format", "copy")
+_BATCH = 3
+#: steps of what is tried, in turn: more than a small window has, and a large one
+_STEPS = (67, 1009)
 
 
 @dataclass(frozen=True)
-class Leaf:
-    """A module without modules in it."""
+class Recurrent:
+    """A recurrent module of PyTorch, or a slim one.
+
+    Attributes:
+        name: of the module.
+        module: it.
+    """
 
     name: str
     module: Module
-    kind: str
-
-    @property
-    def is_recurrent(self) -> bool:
-        """Whether it goes over steps."""
-        return self.kind in torch_layers.TORCH
 
     @property
     def layer_names(self) -> list[str]:
         """What the layers that it is are called."""
-        depth = self.module.num_layers if self.is_recurrent else 1
-        return torch_layers.names(self.name, depth)
+        return torch_layers.names(self._called, self.module.num_layers)
 
-    def layers(self, last: bool) -> Iterator[Described]:
-        """What it is as data; ``last``: whether the last step alone is passed on."""
-        tensors = {k: v.detach().cpu().numpy() for k, v in self._tensors()}
-        about = SETTINGS.get(self.kind)
-        settings = about(self.name, self.module) if about else {}
-        if self.is_recurrent:
-            settings["last"] = last
-        yield from torch_layers.layers(self.name, self.kind, tensors, **settings)
+    @property
+    def _called(self) -> str:
+        return layer_name(self.name) or type(self.module).__name__.lower()
 
-    def _tensors(self) -> Iterator[tuple[str, Tensor]]:
-        for name, tensor in self.module.state_dict().items():
-            if name != "num_batches_tracked":
-                yield name, tensor.float()
+    def layers(self) -> list[Described]:
+        """What it is as data, with all steps."""
+        tensors = {name: _array(t) for name, t in self.module.state_dict().items()}
+        spec = getattr(self.module, "cell", None)
+        if isinstance(spec, CellSpec):
+            both = self.module.bidirectional
+            return [*torch_layers.slim_layers(self.layer_names, spec, tensors, both)]
+        activation = getattr(self.module, "nonlinearity", "tanh")
+        kind = type(self.module).__name__
+        return [
+            *torch_layers.layers(self._called, kind, tensors, activation=activation)
+        ]
 
 
-def from_module(module: Module) -> Model:
+def layer_name(module: str) -> str:
+    """What the layer of a module in a module is called."""
+    return module.replace(".", "_")  # Keras on PyTorch takes no dots
+
+
+def recurrent_modules(module: Module) -> Iterator[Recurrent]:
+    """The recurrent modules in a module, which may be one."""
+    for name, found in module.named_modules():
+        if type(found).__name__ in torch_layers.TORCH or _is_slim(found):
+            yield Recurrent(name, found)
+
+
+def from_module(module: Module, **settings: Any) -> Model:
     """A PyTorch module as data.
 
     Args:
-        module: a layer, ``nn.Sequential``, or a module of LSTM, GRU, RNN, Linear,
-            Conv1d, MaxPool1d, AvgPool1d (which its forward gives the axis of time as
-            the last one), Embedding, BatchNorm1d, LayerNorm and activations, which its
-            forward calls in the order in which they were made: with all steps or the
-            last one, tanh, relu, sigmoid or softmax between them, its input added to
-            the output or not.
-            Its forward is called, in evaluation mode.
+        module: whose forward takes one tensor, (B, T, m), (T, B, m), (B, m, T) in front
+            of a convolution, or indices; and puts it through LSTM, GRU, RNN or slim
+            layers, Linear, Conv1d, pools, Embedding, BatchNorm1d, LayerNorm,
+            activations, and what turns axes round, one after the other. The last step,
+            the last states or a pool may be taken, constants added and multiplied, and
+            the input added. It is called, in evaluation mode.
+        settings: of :func:`slimrnn.ir.chain.model_of`.
+
+    Raises:
+        InputError: an operator that cannot be read, branches, several inputs.
 
     Example:
         >>> import torch
@@ -92,174 +109,279 @@ def from_module(module: Module) -> Model:
         4
     """
     torch = require("torch", "PyTorch", "torch")
-    name, was_training = type(module).__name__, module.training
-    found = list(leaves(module))
-    computing = [leaf for leaf in found if leaf.kind not in _FUNCTIONS]
-    if not computing:
+    name = type(module).__name__
+    tensors = [*module.parameters()]
+    if not tensors:
         raise InputError(f"The module {name} has no layer that computes something.")
-    guess = _Guesses(torch, found)
-    try:
-        module.eval()
-        with torch.no_grad():
-            asked = guess.input(computing[0])
-            expected = _first(_called(name, module, asked))
-            read = guess.like(asked, expected)
-    finally:
-        module.train(was_training)
-    if read is None:
-        raise InputError(
-            f"The forward of {name} does something else than its modules in the order "
-            f"in which they were made; build it as an nn.Sequential, or read its "
-            f"state_dict and say its layers."
+    found = {each.name: each for each in recurrent_modules(module)}
+    traced = _with_torchs_own(torch, module, found).eval()
+    sizes = {size for tensor in tensors for size in tensor.shape}
+
+    def read(place: int) -> Model:
+        x = _asked(torch, traced, sizes, place)
+        program = _exported(torch, name, traced, x)
+        words = not x.is_floating_point()
+        given = source(tuple(x.shape), None if words else place)
+        reading = _Reading(torch, program, given, found)
+        translated = ["its forward as torch.export finds it"]
+        return model_of_graph(
+            *(name, given, reading.outputs(), "PyTorch module", translated),
+            fixed=False,
+            **settings,
         )
-    front, *others = read
-    front = replace(front, features=front.features or asked.shape[-1])
-    return model_of(name, [front, *others], origin="PyTorch module")
+
+    with torch.no_grad():
+        return first_that_is_read(read)
 
 
-def leaves(module: Module, name: str = "") -> Iterator[Leaf]:
-    """The modules without modules in them, in the order in which they were made."""
-    kind = type(module).__name__
-    if not type(module).__module__.startswith("torch.nn."):
-        kind = f"{kind}, a class of your own"
-    children = list(module.named_children())
-    if kind in (*torch_layers.KINDS, *_FUNCTIONS):
-        yield Leaf(name or kind.lower(), module, kind)
-    elif not children and not list(module.parameters()) and kind in _PASSIVE:
-        return
-    elif not children:
-        allowed = (*torch_layers.KINDS, *_FUNCTIONS, *_PASSIVE)
-        raise InputError(
-            f"The module {name or 'given'} ({kind}) cannot be read; allowed: "
-            f"{', '.join(allowed)}."
+def _is_slim(module: Module) -> bool:
+    return isinstance(getattr(module, "cell", None), CellSpec)
+
+
+def _array(tensor: Tensor) -> Any:
+    """In NumPy, which has no bfloat16."""
+    kept = tensor.detach().cpu()
+    return (kept.float() if kept.is_floating_point() else kept).numpy()
+
+
+def _with_torchs_own(torch: Any, module: Module, found: dict[str, Recurrent]) -> Module:
+    """A copy in which a slim layer stands as PyTorch's own of its sizes.
+
+    So it is one operator of the graph, whichever engine computes it.
+    """
+    made = copy.deepcopy(module)
+    for name, each in found.items():
+        old = each.module
+        if not _is_slim(old):
+            continue
+        kind = torch.nn.LSTM if len(old.cell.family.states) > 1 else torch.nn.GRU
+        first = next(old.parameters())
+        new = kind(
+            *(old.input_size, old.hidden_size, old.num_layers, True, old.batch_first),
+            bidirectional=old.bidirectional,
+            device=first.device,
+            dtype=first.dtype,
         )
-    for inner, child in children:
-        yield from leaves(child, f"{name}.{inner}" if name else inner)
+        if not name:
+            return new
+        parent, _, own = name.rpartition(".")
+        setattr(made.get_submodule(parent), own, new)
+    return made
 
 
-def _called(name: str, module: Module, x: Tensor) -> Any:
+def _asked(torch: Any, module: Module, taken: set[int], place: int) -> Tensor:
+    """Some input that the module takes, whose sizes are none of its own.
+
+    Raises:
+        InputError: none is found.
+    """
+    weight = next(module.parameters())
+    words = any(isinstance(each, torch.nn.Embedding) for each in module.modules())
+    widths = dict.fromkeys(filter(None, map(_features, module.modules())))
+    refused: list[str] = []
+    for steps, width in product(_STEPS, [*([None] * words), *widths]):
+        shape = tuple(_unlike(size, taken) for size in (_BATCH, steps))
+        kind = torch.long
+        if width is not None:
+            shape = (*shape, width) if place == -1 else (shape[0], width, shape[1])
+            kind = weight.dtype
+        x = torch.zeros(shape, dtype=kind, device=weight.device)
+        try:
+            module(x)
+        except (RuntimeError, TypeError, ValueError, LookupError) as error:
+            refused.append(f"{shape} ({str(error).strip().partition(chr(10))[0]})")
+        else:
+            return x
+    what = refused[0] if refused else "sequences"
+    raise InputError(
+        f"The module {type(module).__name__} does not take {what}; allowed is one "
+        f"that takes any number of steps."
+    )
+
+
+def _unlike(size: int, taken: set[int]) -> int:
+    while size in taken:
+        size += 2
+    return size
+
+
+def _features(module: Module) -> int | None:
+    """How many features a module takes, if it has weights that say so."""
+    for own in ("input_size", "in_features", "in_channels", "num_features"):
+        if isinstance(found := getattr(module, own, None), int):
+            return found
+    shape = getattr(module, "normalized_shape", None)
+    return shape[-1] if shape else None
+
+
+def _exported(torch: Any, name: str, module: Module, x: Tensor) -> Any:
     try:
-        return module(x)
-    except (RuntimeError, TypeError, ValueError, LookupError) as error:
-        first = str(error).strip().partition("\n")[0]
+        return torch.export.export(module, (x,), strict=False)
+    except Exception as error:  # whatever a stranger's forward does
+        why = str(error).strip().partition("\n")[0]
         raise InputError(
-            f"The module {name} does not take {tuple(x.shape)} ({first})."
+            f"torch.export cannot follow the forward of {name} ({why}); export it to "
+            f"ONNX, or read its state_dict and say its layers."
         ) from error
 
 
-def _first(outputs: Any) -> Tensor:
-    """The output, of a module that hands out states too."""
-    while isinstance(outputs, (tuple, list)) and outputs:
-        outputs = outputs[0]
-    return outputs
+class _Reading:
+    """An exported program, being gone through."""
 
-
-class _Guesses:
-    """What a forward may do with its modules."""
-
-    def __init__(self, torch: Any, leaves: list[Leaf]):
-        self.torch, self.leaves = torch, leaves
-        recurrent = [leaf.module for leaf in leaves if leaf.is_recurrent]
-        first = {module.batch_first for module in recurrent} or {True}
-        if len(first) > 1:
-            raise InputError(
-                "Its modules have batch_first=True and False; allowed is one of them."
-            )
-        self.batch_first = first == {True}
-        # What a module gives after these functions, which many guesses have in common.
-        self._computed: dict[tuple[bool, tuple[str, ...]], Tensor] = {}
-
-    def input(self, first: Leaf) -> Tensor:
-        """Some numbers, or indices, for the first module."""
-        time = _TIME * math.prod(steps(leaf.kind, leaf.module) for leaf in self.leaves)
-        shape = (_BATCH, time) if self.batch_first else (time, _BATCH)
-        rng = np.random.default_rng(0)
-        if first.kind == "Embedding":
-            indices = rng.integers(0, first.module.num_embeddings, shape)
-            return self.torch.as_tensor(indices)
-        weighed = [leaf.module for leaf in self.leaves if [*leaf.module.parameters()]]
-        if not weighed:
-            raise InputError(
-                f"The module {first.name} has no weights that say how many features "
-                f"it gets; allowed is one in front of a module that has."
-            )
-        weight = next(weighed[0].parameters())
-        wide = getattr(weighed[0], "in_channels", weight.shape[-1])
-        x = rng.normal(size=(*shape, wide)).astype("float32")
-        return self.torch.as_tensor(x).to(weight)
-
-    def like(self, x: Tensor, expected: Tensor) -> list[Described] | None:
-        """The layers of the first guess that answers as expected."""
-        for functions, last, skips in self._all():
-            try:
-                y = self._run(x, functions, last)
-                y = y + x[..., : y.shape[-1]] if skips else y
-            except (RuntimeError, IndexError):  # shapes that do not fit
-                continue
-            if y.shape == expected.shape and (y - expected).abs().max() < _CLOSE:
-                return list(self._layers(functions, last, skips))
-        return None
-
-    def _all(self) -> Iterator[tuple[tuple[str, ...], bool, bool]]:
-        """Functions after each module, whether the last step is kept, and a skip."""
-        options = []
-        for leaf, behind in zip(self.leaves, [*self.leaves[1:], None], strict=True):
-            follows = behind is not None and behind.kind in _FUNCTIONS
-            given = leaf.kind in _FUNCTIONS or leaf.kind == "Embedding"
-            options.append(("linear",) if follows or given else _BETWEEN)
-        tried = product(product((False, True), repeat=2), product(*options))
-        for (last, skips), functions in islice(tried, _MOST_TRIED):
-            yield functions, last, skips
-
-    @property
-    def _last(self) -> Leaf | None:
-        """The module whose last step may be taken."""
-        return next((leaf for leaf in self.leaves[::-1] if leaf.is_recurrent), None)
-
-    def _run(self, x: Tensor, functions: tuple[str, ...], last: bool) -> Tensor:
-        for k, (leaf, function) in enumerate(zip(self.leaves, functions, strict=True)):
-            done = last, functions[:k]
-            if done not in self._computed:
-                own = _FUNCTIONS.get(leaf.kind)
-                x = self._function(own, x) if own else self._called(leaf, x)
-                if last and leaf is self._last:
-                    x = x[:, -1] if self.batch_first else x[-1]
-                self._computed[done] = x
-            x = self._function(function, self._computed[done])
-        return x
-
-    def _called(self, leaf: Leaf, x: Tensor) -> Tensor:
-        """A module's output; one of a window gets the axis of time as the last one."""
-        if leaf.kind not in OF_WINDOW:
-            return _first(leaf.module(x))
-        there, back = ((0, 2, 1), (0, 2, 1)) if self.batch_first else _TIME_FIRST
-        return leaf.module(x.permute(there)).permute(back)
-
-    def _function(self, name: str, x: Tensor) -> Tensor:
-        known: dict[str, Callable[[Tensor], Tensor]] = {
-            "linear": lambda x: x,
-            "softmax": lambda x: self.torch.softmax(x, -1),
-            "hard_sigmoid": self.torch.nn.functional.hardsigmoid,
+    def __init__(
+        self, torch: Any, program: Any, given: Flow, found: dict[str, Recurrent]
+    ):
+        self.torch, self.program, self.recurrent = torch, program, found
+        about = program.graph_signature
+        tensors = {**program.state_dict, **program.constants}
+        known = {
+            **about.inputs_to_parameters,
+            **about.inputs_to_buffers,
+            **about.inputs_to_lifted_tensor_constants,
         }
-        return (known.get(name) or getattr(self.torch, name))(x)
+        self.values: dict[Any, Any] = {}
+        for node in program.graph.nodes:
+            if node.op == "placeholder":
+                own = known.get(node.name)
+                self.values[node] = given if own is None else tensors[own].detach()
 
-    def _layers(
-        self, functions: tuple[str, ...], last: bool, skips: bool
-    ) -> Iterator[Described]:
-        for leaf, function in zip(self.leaves, functions, strict=True):
-            own = _FUNCTIONS.get(leaf.kind, function)
-            if leaf.kind not in _FUNCTIONS:
-                yield from leaf.layers(last and leaf is self._last)
-            if own != "linear":
-                name = leaf.name if own != function else f"{leaf.name}_{own}"
-                yield Described("Activation", name, {"activation": own})
-        if skips:
-            columns = self.leaves[-1]
-            yield Described("Add", "skip", {"columns": _outputs(columns)})
+    def outputs(self) -> Any:
+        """What its outputs have become."""
+        for node in self.program.graph.nodes:
+            if node.op == "call_function":
+                self.values[node] = self._taken(node)
+                self._check(node)
+            elif node.op == "output":
+                return self._value(node.args[0])
+        raise InputError("The graph has no output.")
+
+    def _value(self, argument: Any) -> Any:
+        """An argument of a node, with what nodes have become."""
+        if isinstance(argument, (list, tuple)):
+            return [self._value(each) for each in argument]
+        if isinstance(argument, self.torch.fx.Node):
+            return self.values[argument]
+        return argument
+
+    def _taken(self, node: Any) -> Any:
+        """What an operator's output is."""
+        given = [self._value(argument) for argument in node.args]
+        settings = {key: self._value(value) for key, value in node.kwargs.items()}
+        unknown = [*_unknown([*given, *settings.values()])]
+        if node.target is operator.getitem:
+            return given[0][given[1]]
+        if not unknown:
+            return node.target(*given, **settings)
+        kind = node.target._schema.name.rpartition("::")[2].rstrip("_")
+        if kind in _ZEROS:
+            return self.torch.zeros(node.meta["val"].shape)
+        if not any(isinstance(value, Flow) for value in unknown):
+            return State(node.name)
+        name = self._module(node)
+        if kind in _RECURRENT:
+            return self._recurrent(name, *given)
+        if kind not in OPERATORS:
+            raise InputError(
+                f"The operator {node.name} ({kind}) cannot be read; allowed: "
+                f"{', '.join([*_RECURRENT, *OPERATORS])}."
+            )
+        own = {key: v for key, v in settings.items() if key not in _PASSIVE}
+        arrays = [self._in_numpy(value) for value in given]
+        about = {"name": layer_name(name) or node.name}
+        return OPERATORS[kind](about, *arrays, **own)
+
+    def _in_numpy(self, value: Any) -> Any:
+        if isinstance(value, self.torch.Tensor):
+            return _array(value)
+        if isinstance(value, list) and any(isinstance(v, Flow) for v in value):
+            return [self._in_numpy(each) for each in value]
+        return value
+
+    def _module(self, node: Any) -> str:
+        """The module that an operator is of; empty where that has modules in it."""
+        stack = node.meta.get("nn_module_stack") or {}
+        name, kind = [*stack.values()][-1] if stack else ("", "")
+        kind = kind if isinstance(kind, str) else kind.__module__
+        return name if kind.startswith("torch.nn.") else ""
+
+    def _check(self, node: Any) -> None:
+        """Holds what is known of an output against what PyTorch says."""
+        found = self.values[node]
+        if isinstance(found, Flow):
+            sizes, wanted = tuple(found.shape), tuple(node.meta["val"].shape)
+            if sizes != wanted:
+                raise InputError(
+                    f"The operator {node.name} gives {wanted}, and was read as {sizes}."
+                )
+
+    def _recurrent(
+        self, name: str, x: Flow, states: Any, parameters: Any, *settings: Any
+    ) -> tuple[Any, ...]:
+        """The outputs, the last h, and the last c of a recurrent module."""
+        if name not in self.recurrent:
+            raise InputError(
+                f"The forward computes a recurrent layer with tensors that are no "
+                f"module's; allowed are those of {', '.join(torch_layers.TORCH)}."
+            )
+        *_, batch_first = settings
+        flow = _swapped(x) if batch_first else x
+        check_steps(name, flow)
+        each = self.recurrent[name]
+        given = [
+            _array(s) if isinstance(s, self.torch.Tensor) else s
+            for s in (states if isinstance(states, list) else [states])
+        ]
+        parts: list[Flow] = []
+        for layer in each.layers():
+            flow = self._through(flow, layer, given, parts)
+        outputs = _swapped(flow) if batch_first else flow
+        return outputs, ends(each.layer_names[-1], parts), State(f"{name}'s last c")
+
+    def _through(
+        self, x: Flow, layer: Described, states: list[Any], parts: list[Flow]
+    ) -> Flow:
+        """All steps after one layer; adds the last ones of its directions."""
+        time, batch, _ = x.axes
+        directions, width = [], 0
+        for way in layer.inner or (layer,):
+            assert way.cell is not None
+            names = ("h", "c")[: len(states)]
+            initial = _initial(way.name, names, states, len(parts))
+            settings = {**way.settings, "initial": initial}
+            directions.append(replace(way, settings=settings))
+            last = replace(way, settings={**settings, "return_sequences": False})
+            end = batch, Axis(FEATURES, way.cell.units)
+            parts.append(Flow(end, (*x.layers, last), time=time.name))
+            width += way.cell.units
+        inner = tuple(directions)
+        found = replace(layer, inner=inner) if layer.inner else inner[0]
+        axes = time, batch, Axis(FEATURES, width)
+        return Flow(axes, (*x.layers, found), time=time.name)
 
 
-def _outputs(leaf: Leaf) -> int | None:
-    """How many numbers a module gives; None where it gives what it gets."""
-    return getattr(leaf.module, "out_features", None) or getattr(
-        leaf.module, "hidden_size", None
+def _initial(
+    name: str, names: tuple[str, ...], states: list[Any], place: int
+) -> dict[str, Any] | None:
+    """The first states of a direction, the same for each sequence."""
+    own = [s[place : place + 1] if isinstance(s, np.ndarray) else s for s in states]
+    for state in own:
+        if isinstance(state, np.ndarray) and (state != state[:, :1]).any():
+            raise InputError(f"The layer {name} has first states by sequence.")
+    return initial_states(
+        name, names, tuple(s[:, :1] if isinstance(s, np.ndarray) else s for s in own)
     )
+
+
+def _swapped(x: Flow) -> Flow:
+    """(sequences, steps, features) as (steps, sequences, features), and back."""
+    one, other, *rest = x.axes
+    return x.with_axes((other, one, *rest))
+
+
+def _unknown(values: Any) -> Iterator[Any]:
+    """What depends on the input."""
+    for value in values:
+        if isinstance(value, (Flow, State)):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from _unknown(value)

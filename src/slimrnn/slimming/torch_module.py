@@ -14,7 +14,7 @@ from slimrnn.errors import InputError
 from slimrnn.ir import layers as ir
 from slimrnn.ir.from_keras import from_keras
 from slimrnn.ir.to_keras import to_keras
-from slimrnn.ir.torch_module import Leaf, from_module, leaves
+from slimrnn.ir.torch_module import from_module, layer_name, recurrent_modules
 from slimrnn.slimming.conversion import fitted, trained_constants, why_not
 from slimrnn.variants import FAMILIES, Variant
 
@@ -38,7 +38,7 @@ def slim_module(
             a layer of PyTorch has the same constants at any depth.
         train: a Keras model and constants -> the slimmed Keras model.
     """
-    model = from_module(module)
+    model = from_module(module, folded=False)  # its modules have weights of their own
     sources = [layer.cell for layer in model.recurrent()]
     trained = [source.variant for source in sources]
     reasons = [why_not(source, fitted(variant, source)) for source in trained]
@@ -51,16 +51,15 @@ def slim_module(
         gate_constants = trained_constants(sources, variant)
     slimmed = from_keras(train(to_keras(model), gate_constants))
     known, made = {layer.name: layer for layer in slimmed.layers}, copy.deepcopy(module)
-    for leaf in list(leaves(made)):
-        own = [known[name] for name in leaf.layer_names if name in known]
-        if leaf.is_recurrent:
-            layer = _recurrent(leaf.module, own)
-            if leaf.module is made:
-                return layer
-            parent, _, name = leaf.name.rpartition(".")
-            setattr(made.get_submodule(parent), name, layer)
-        elif own and type(own[0]) in _TENSORS:
-            _give(leaf, _TENSORS[type(own[0])](own[0]))
+    for name, own in made.named_modules():
+        if (layer := known.get(layer_name(name))) is not None:
+            _give(own, layer)
+    for old in list(recurrent_modules(made)):
+        slim = _recurrent(old.module, [known[name] for name in old.layer_names])
+        if old.module is made:
+            return slim
+        parent, _, name = old.name.rpartition(".")
+        setattr(made.get_submodule(parent), name, slim)
     return made
 
 
@@ -84,10 +83,13 @@ def _recurrent(old: Any, own: Sequence[ir.Layer]) -> Module:
     return layer.train(old.training)
 
 
-def _give(leaf: Leaf, tensors: dict[str, Array | None]) -> None:
-    for name, array in tensors.items():
-        if array is not None:
-            _copy(getattr(leaf.module, name), array)
+def _give(module: Module, layer: ir.Layer) -> None:
+    """A module the weights of its layer."""
+    tensors = _TENSORS.get(type(layer))
+    for name, array in (tensors(layer) if tensors else {}).items():
+        parameter = getattr(module, name)
+        if array is not None and parameter is not None:
+            _copy(parameter, array)
 
 
 @torch.no_grad()
@@ -100,4 +102,5 @@ _TENSORS: dict[type[ir.Layer], Callable[[Any], dict[str, Array | None]]] = {
     ir.Dense: lambda own: {"weight": own.kernel.T, "bias": own.bias},
     ir.Conv1D: lambda own: {"weight": own.kernel.transpose(2, 1, 0), "bias": own.bias},
     ir.Embedding: lambda own: {"weight": own.table},
+    ir.LayerNormalization: lambda own: {"weight": own.scale, "bias": own.offset},
 }

@@ -1,0 +1,245 @@
+"""What is known of a tensor of somebody's graph before the graph runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from slimrnn.errors import InputError
+from slimrnn.ir.described import LAST, Described
+
+Array = np.ndarray
+Size = int | str  # a text: known only when the graph runs
+FEATURES, DIRECTIONS, ONE = "features", "directions", "one"
+#: the last states of more than a layer; one of them has to be taken
+LAYERS = "layers"
+#: an operator that the IR lacks, and which can be told as another at the end
+LOG_SOFTMAX = "LogSoftmax"
+#: what does the same with each step, so that the last one can be taken before it
+_OF_EACH = (
+    *("Dense", "Activation", "Rescaling"),
+    *("BatchNormalization", "LayerNormalization"),
+)
+
+
+class Axis(NamedTuple):
+    """An axis of a tensor: of the model's input, or one of those above."""
+
+    name: str
+    size: Size
+
+
+@dataclass(frozen=True)
+class Filled:
+    """An array of any shape that is this one, broadcast; 0 where it is None."""
+
+    values: Array | None = None
+
+
+@dataclass(frozen=True)
+class State:
+    """A state of a recurrent layer that a layer gives, or what is computed of one.
+
+    Attributes:
+        name: of it.
+        is_input: whether it is an input of the model, which begins as zeros.
+    """
+
+    name: str
+    is_input: bool = False
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Which steps are masked: those of a value, before the layer of a number."""
+
+    place: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What has become of the model's input.
+
+    Attributes:
+        axes: in the order in which they lie.
+        layers: that it went through.
+        columns: how many of the input's first features it is; None: all.
+        time: the name of the axis of the steps, once a recurrent layer went over it.
+        in_order: whether the last layer went backwards and its outputs were put into
+            the order of its inputs.
+        mask: that a recurrent layer got.
+        parts: what lies along the axis of the directions, or of the layers.
+    """
+
+    axes: tuple[Axis, ...]
+    layers: tuple[Described, ...] = ()
+    columns: int | None = None
+    time: str = ""
+    in_order: bool = False
+    mask: Mask | None = None
+    parts: tuple[Flow, ...] = ()
+
+    @property
+    def shape(self) -> Array:
+        """The sizes."""
+        return np.array([axis.size for axis in self.axes], object)
+
+    @property
+    def width(self) -> Size:
+        """How many features it has."""
+        return self.axes[-1].size
+
+    def with_axes(self, axes: Any) -> Flow:
+        """The same numbers, lying otherwise."""
+        return replace(self, axes=tuple(axes))
+
+    def through(self, layer: Described, width: Size | None = None) -> Flow:
+        """After a layer, over the features of each step.
+
+        Raises:
+            InputError: the features do not lie last, where it needs them all.
+        """
+        if self.axes[-1].name != FEATURES:
+            if width is None and layer.kind == "Activation":  # each number by itself
+                return replace(self, layers=(*self.layers, layer))
+            raise InputError(f"The operator {layer} is not over the features.")
+        last = Axis(FEATURES, self.width if width is None else width)
+        return replace(self, axes=(*self.axes[:-1], last), layers=(*self.layers, layer))
+
+    def last_step(self) -> Flow:
+        """The last step alone, whose axis stays.
+
+        Raises:
+            InputError: it is no longer the last one.
+        """
+        over = (k for k, x in enumerate(self.layers) if x.kind not in _OF_EACH)
+        place = max(over, default=None)
+        if place is None or self.in_order:
+            of = self.layers[-1] if self.layers else "its input"
+            raise InputError(
+                f"The graph takes the last step of {of}; allowed is that of a "
+                f"recurrent layer that goes forwards."
+            )
+        layers, found = list(self.layers), self.layers[place]
+        if "return_sequences" in found.settings and not found.get("go_backwards"):
+            settings = {**found.settings, "return_sequences": False}
+            layers[place] = replace(found, settings=settings)
+        else:
+            layers.append(Described(LAST, f"{layers[-1].name}_last"))
+        return replace(self, layers=tuple(layers))
+
+    def reshaped(self, sizes: list[Size]) -> Flow:
+        """In another shape, where that only joins axes or takes them apart.
+
+        Raises:
+            InputError: any other shape.
+        """
+        sizes = [
+            self.axes[k].size if size == 0 else size for k, size in enumerate(sizes)
+        ]
+        for axes in self._views():
+            kept = [axis for axis in axes if axis.size != 1 or axis.name == FEATURES]
+            wanted = [size for size in sizes if size != 1]
+            if kept and kept[-1].size == 1:  # one feature
+                wanted.append(1)
+            fits = len(kept) == len(wanted) and all(
+                size in (-1, axis.size) or "*" in str(axis.size)
+                for size, axis in zip(wanted, kept, strict=True)
+            )
+            if fits:
+                return self.with_axes(_with_ones(kept, sizes))
+        raise InputError(
+            f"The graph gives {', '.join(str(a.size) for a in self.axes)} numbers the "
+            f"shape {', '.join(map(str, sizes))}; allowed is joining the directions, "
+            f"the steps, or the sequences with their steps."
+        )
+
+    def _views(self) -> list[tuple[Axis, ...]]:
+        """The axes, and with two neighbours joined, and with joined ones apart."""
+        axes = tuple(a for a in self.axes if a.size != 1 or a.name == FEATURES)
+        found = [axes]
+        for k, (one, other) in enumerate(pairwise(axes)):
+            joined = Axis(f"{one.name}*{other.name}", _times(one.size, other.size))
+            if (one.name, other.name) == (DIRECTIONS, FEATURES):
+                joined = Axis(FEATURES, joined.size)
+            found.append((*axes[:k], joined, *axes[k + 2 :]))
+        for k, axis in enumerate(axes):
+            if "*" in axis.name:
+                names, parts = axis.name.split("*"), str(axis.size).split("*")
+                if len(parts) == len(names):
+                    apart = [Axis(*pair) for pair in zip(names, parts, strict=True)]
+                    known = [
+                        Axis(a.name, int(a.size) if str(a.size).isdecimal() else a.size)
+                        for a in apart
+                    ]
+                    found.append((*axes[:k], *known, *axes[k + 1 :]))
+        return found
+
+
+def _times(one: Size, other: Size) -> Size:
+    if isinstance(one, int) and isinstance(other, int):
+        return one * other
+    return f"{one}*{other}"
+
+
+def _with_ones(axes: list[Axis], sizes: list[Size]) -> list[Axis]:
+    """The axes, and those of size 1 where a shape has them."""
+    left, found = list(axes), []
+    for size in sizes:
+        if size == 1 and not (left and left[0].size == 1):
+            found.append(Axis(ONE, 1))
+        else:
+            found.append(left.pop(0))
+    return found
+
+
+def ends(name: str, parts: Sequence[Flow]) -> Flow:
+    """The last steps of a layer's directions, or of several layers, along an axis.
+
+    Args:
+        name: of the layer with two directions, where they are that.
+        parts: sequences and features each.
+    """
+    *others, last = parts
+    axis, layers = Axis(DIRECTIONS, len(parts)), last.layers
+    if len(parts) == 2 and _why_no_pair(*parts) == "":
+        layers = paired(name, "concat", *parts).layers
+    elif others:
+        axis = Axis(LAYERS, len(parts))
+    found = (axis, *last.axes)
+    return replace(last, axes=found, layers=layers, parts=tuple(parts))
+
+
+def paired(name: str, merge: str, one: Flow, other: Flow) -> Flow:
+    """Two layers over the same steps as the directions of one.
+
+    Raises:
+        InputError: they are others.
+    """
+    if why := _why_no_pair(one, other):
+        raise InputError(f"The operator {name} joins {why}.")
+    widths = [x.axes[-1].size for x in (one, other)]
+    width = sum(map(int, widths)) if merge == "concat" else widths[0]
+    inner = one.layers[-1], other.layers[-1]
+    both = Described("Bidirectional", name, {"merge_mode": merge}, inner=inner)
+    return replace(one, layers=one.layers[:-1], in_order=False).through(both, width)
+
+
+def _why_no_pair(one: Flow, other: Flow) -> str:
+    if not one.layers or not other.layers:
+        return "the model's input to a layer"
+    *before, forward = one.layers
+    *same, backward = other.layers
+    ways = [layer.get("go_backwards") for layer in (forward, backward)]
+    fits = all(a is b for a, b in zip(before, same, strict=False))
+    if ways == [False, True] and fits and len(before) == len(same):
+        return ""
+    return (
+        f"{forward.name} and {backward.name}; allowed are two recurrent layers over "
+        f"the same steps, forwards and backwards"
+    )

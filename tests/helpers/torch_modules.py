@@ -1,0 +1,175 @@
+"""PyTorch modules as people write them; without torch, an empty table."""
+
+from torch_nets import Net, nn, torch
+
+FIRST = {"batch_first": True}
+M, N = 3, 4  # features and units
+
+
+def _flat(x):
+    return x.transpose(0, 1).reshape(len(x[0]), -1)
+
+
+def _joined(h):
+    return torch.cat((h[-2, :, :], h[-1, :, :]), dim=1)
+
+
+def _scaled(self, x):
+    return 3 * self.lin(self.rnn((x - self.mean) / self.deviation)[0][:, -1]) + 1
+
+
+def _normalized(net):
+    for name in ("mean", "deviation"):
+        net.register_buffer(name, torch.rand(M) + 0.5)
+    return net
+
+
+def _states_of_zeros(self, x):
+    zeros = torch.zeros(2, x.size(0), N)
+    return self.lin(self.rnn(x, (zeros, zeros))[0][:, -1, :])
+
+
+def _own_states(net):
+    net.h = nn.Parameter(torch.randn(1, 1, N))
+    return net
+
+
+def _from_its_own(self, x):
+    return self.lin(self.rnn(x, self.h.expand(1, len(x), N))[0])
+
+
+def _spotter(self, x):
+    x = self.pool(torch.relu(self.norm(self.conv(x.permute(0, 2, 1))))).permute(0, 2, 1)
+    return torch.sigmoid(self.lin(self.rnn(x)[1][0].squeeze(0)))
+
+
+def _causal(self, x):
+    padded = nn.functional.pad(x.transpose(1, 2), (2, 0))
+    return self.lin(self.rnn(torch.relu(self.conv(padded).transpose(1, 2)))[0])
+
+
+def _of(forward, kind=None, /, units=N, **more):
+    """A recurrent layer and a Linear after it."""
+    options = {
+        key: more.pop(key) for key in ("bidirectional", "num_layers") if key in more
+    }
+    rnn = (kind or nn.LSTM)(more.pop("features", M), N, **options, **FIRST)
+    return Net(forward, rnn=rnn, lin=nn.Linear(units, 2), **more)
+
+
+_BOTH = {"bidirectional": True, "units": 2 * N}
+#: modules; each gets (B, T, M), but those of words, which get indices below 9
+MODULES = (
+    {}
+    if nn is None
+    else {
+        "states of zeros": lambda: _of(_states_of_zeros, num_layers=2),
+        "states of its own": lambda: _own_states(
+            _of(
+                lambda self, x: self.lin(self.rnn(x, self.h.expand(1, len(x), N))[0]),
+                nn.GRU,
+            )
+        ),
+        "the last step of both directions": lambda: _of(
+            lambda self, x: self.lin(self.rnn(x)[0][:, -1]), **_BOTH
+        ),
+        "the last states of both directions": lambda: _of(
+            lambda self, x: torch.softmax(self.lin(_joined(self.rnn(x)[1])), 1),
+            nn.GRU,
+            **_BOTH,
+        ),
+        "the last states of two layers of both": lambda: _of(
+            lambda self, x: self.lin(torch.cat([*self.rnn(x)[1][0][2:]], 1)),
+            num_layers=2,
+            **_BOTH,
+        ),
+        "the last states, side by side": lambda: _of(
+            lambda self, x: self.lin(_flat(self.rnn(x)[1][0])), **_BOTH
+        ),
+        "the last state backwards": lambda: _of(
+            lambda self, x: self.lin(self.rnn(x)[1][-1]), nn.GRU, bidirectional=True
+        ),
+        "the last state of the second layer": lambda: _of(
+            lambda self, x: self.lin(self.rnn(x)[1][-1]), nn.GRU, num_layers=2
+        ),
+        "the mean of words": lambda: _of(
+            lambda self, x: torch.sigmoid(self.lin(self.rnn(self.words(x))[0].mean(1))),
+            words=nn.Embedding(9, M, padding_idx=0),
+            num_layers=2,
+            **_BOTH,
+        ),
+        "the most of all steps": lambda: _of(
+            lambda self, x: self.lin(self.rnn(x)[0].max(dim=1)[0]), nn.GRU
+        ),
+        "a pool of all steps": lambda: _of(
+            lambda self, x: self.lin(
+                self.pool(self.rnn(x)[0].transpose(1, 2)).squeeze(-1)
+            ),
+            pool=nn.AdaptiveAvgPool1d(1),
+        ),
+        "the input added before the head": lambda: Net(
+            lambda self, x: self.lin(self.rnn(x)[0] + x),
+            rnn=nn.LSTM(M, M, **FIRST),
+            lin=nn.Linear(M, 2),
+        ),
+        "scaled by buffers": lambda: _normalized(_of(_scaled)),
+        "a keyword spotter": lambda: _of(
+            _spotter,
+            features=6,
+            conv=nn.Conv1d(M, 6, 3, padding=1),
+            norm=nn.BatchNorm1d(6),
+            pool=nn.MaxPool1d(2),
+        ),
+        "features first": lambda: _of(
+            lambda self, x: self.lin(self.rnn(self.conv(x).transpose(1, 2))[0]),
+            nn.GRU,
+            features=6,
+            conv=nn.Conv1d(M, 6, 3),
+        ),
+        "a convolution with weight norm": lambda: _of(
+            _causal,
+            nn.GRU,
+            features=6,
+            conv=nn.utils.parametrizations.weight_norm(nn.Conv1d(M, 6, 3)),
+        ),
+        "a stack in a loop": lambda: Net(
+            lambda self, x: _through(self.stack, x),
+            stack=nn.ModuleList(
+                nn.LSTM(M if k == 0 else N, N, **FIRST) for k in range(3)
+            ),
+        ),
+        "with its state": lambda: Net(
+            _with_state,
+            rnn=nn.RNN(M, N, nonlinearity="relu", **FIRST),
+            lin=nn.Linear(N, 2),
+        ),
+        "halves": lambda: _of(
+            lambda self, x: self.lin(
+                torch.cat(self.rnn(x)[1][0].chunk(2), -1).squeeze(0)
+            ),
+            **_BOTH,
+        ),
+    }
+)
+
+
+def _with_state(self, x):
+    y, h = self.rnn(x)
+    return self.lin(y), h
+
+
+def _through(stack, x):
+    for layer in stack:
+        x, _ = layer(x)
+    return x
+
+
+def made(name):
+    """A module of the table, with statistics that are not those of the start."""
+    torch.manual_seed(0)
+    module = MODULES[name]()
+    for norm in module.modules():
+        if isinstance(norm, nn.BatchNorm1d):
+            norm.running_mean.normal_()
+            norm.running_var.uniform_(0.5, 2)
+    return module.eval()
