@@ -144,9 +144,7 @@ MODULES = (
             lin=nn.Linear(N, 2),
         ),
         "halves": lambda: _of(
-            lambda self, x: self.lin(
-                torch.cat(self.rnn(x)[1][0].chunk(2), -1).squeeze(0)
-            ),
+            lambda self, x: self.lin(torch.cat(self.rnn(x)[1][0].chunk(2), -1)[0]),
             **_BOTH,
         ),
     }

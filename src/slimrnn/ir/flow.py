@@ -98,6 +98,16 @@ class Flow:
         """The same numbers, lying otherwise."""
         return replace(self, axes=tuple(axes))
 
+    def after(self, *layers: Described, axes: Any = None, time: str = "") -> Flow:
+        """After layers that see more than the features of a step."""
+        return replace(
+            self,
+            axes=self.axes if axes is None else tuple(axes),
+            layers=(*self.layers, *layers),
+            time=time or self.time,
+            parts=(),
+        )
+
     def through(self, layer: Described, width: Size | None = None) -> Flow:
         """After a layer, over the features of each step.
 
@@ -106,10 +116,10 @@ class Flow:
         """
         if self.axes[-1].name != FEATURES:
             if width is None and layer.kind == "Activation":  # each number by itself
-                return replace(self, layers=(*self.layers, layer))
+                return self.after(layer)
             raise InputError(f"The operator {layer} is not over the features.")
         last = Axis(FEATURES, self.width if width is None else width)
-        return replace(self, axes=(*self.axes[:-1], last), layers=(*self.layers, layer))
+        return self.after(layer, axes=(*self.axes[:-1], last))
 
     def last_step(self) -> Flow:
         """The last step alone, whose axis stays.

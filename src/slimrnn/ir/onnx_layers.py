@@ -59,7 +59,7 @@ def _conv(about: About, x: Flow, kernel: Array, bias: Array | None = None) -> Fl
     span = dilation * (kernel.shape[2] - 1) + 1
     features, time = Axis(FEATURES, len(kernel)), x.axes[2]
     axes = (x.axes[0], features, _windows(time, span, strides, pads))
-    return replace(x, axes=axes, layers=(*x.layers, *layers), time=time.name)
+    return x.after(*layers, axes=axes, time=time.name)
 
 
 def _windows(time: Axis, span: int, strides: int, pads: tuple[int, ...]) -> Axis:
@@ -91,7 +91,7 @@ def _pooling(kind: str) -> Callable[..., Flow]:
         settings = {"pool_size": taps, "strides": strides, "pads": pads}
         axes = (*x.axes[:2], _windows(x.axes[2], taps, strides, pads))
         layer = Described(kind, name, settings)
-        return replace(x, axes=axes, layers=(*x.layers, layer), time=x.axes[2].name)
+        return x.after(layer, axes=axes, time=x.axes[2].name)
 
     return read
 
@@ -108,7 +108,7 @@ def _global_pooling(kind: str) -> Callable[..., Flow]:
         kept = [Axis(ONE, 1)] * int(about.get("keepdims", 1))
         layer = Described(kind, about["name"])
         found = [*x.axes[:place], *kept, *x.axes[place + 1 :]]
-        return replace(x, axes=tuple(found), layers=(*x.layers, layer))
+        return x.after(layer, axes=found)
 
     return read
 
@@ -202,7 +202,7 @@ def _pad(about: About, x: Flow, pads: Any = None, value: Any = None, axes: Any =
         size = size + before + after if isinstance(size, int) else size
         axes[place] = axes[place]._replace(size=size)
         layer = Described("ZeroPadding1D", name, {"padding": (before, after)})
-        x = replace(x, layers=(*x.layers, layer), time=axes[place].name)
+        x = x.after(layer, time=axes[place].name)
     return x.with_axes(axes)
 
 
@@ -213,7 +213,7 @@ def _batch_norm(about: About, x: Flow, *arrays: Array) -> tuple[Flow, ...]:
         )
     settings = {"epsilon": about.get("epsilon", 1e-5)}
     layer = Described("BatchNormalization", about["name"], settings, arrays)
-    return (replace(x, layers=(*x.layers, layer)),)
+    return (x.after(layer),)
 
 
 def _function(name: str) -> Callable[..., Flow]:
