@@ -9,7 +9,7 @@ import pytest
 from commands import Commands
 from deploy_problems import layers, model_of
 from h5_files import LSTM, WEIGHTS, saved
-from json_models import aida_x, guitarml, nam, rtneural, state_dict
+from json_models import aida_x, guitarml, nam, rtneural, safetensors, state_dict
 from mutations import MUTATIONS, as_json, reconfigured
 from slimrnn import SlimLSTM, deploy
 
@@ -95,6 +95,7 @@ KINDS = {
     "Keras, .h5": ("a.h5", h5, SHOW, 15),
     "PyTorch, .pth": ("c.pth", torch(old=False), SIZE, 33),
     "PyTorch before 1.6, .pth": ("d.pth", torch(old=True), SIZE, 33),
+    "safetensors": ("d.safetensors", safetensors, SIZE, 33),
     "norms and pools, .keras": ("k.keras", lambda path: pooled().save(path), SHOW, 20),
     "weights alone, .h5": ("k.weights.h5", weights_alone, WEIGHTS_ALONE, 15),
     "their architecture, .json": ("k.json", weights_alone, WEIGHTS_ALONE, 15),

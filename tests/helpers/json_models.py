@@ -1,4 +1,8 @@
-"""Small models as the JSON of audio plug-ins has them."""
+"""Small models as the JSON of audio plug-ins has them, and others with a JSON head."""
+
+import json
+
+import numpy as np
 
 from h5_files import WEIGHTS
 from ir_models import normal
@@ -47,3 +51,20 @@ def nam():
     config = {"input_size": 1, "hidden_size": 2, "num_layers": 1}
     weights = normal(8 * 3 + 8 + 4 + 3).tolist()
     return {"architecture": "LSTM", "config": config, "weights": weights}
+
+
+def safetensors(path, tensors=None):
+    """A file of that format, whose head is JSON."""
+    names = {"float32": "F32", "int64": "I64"}
+    about, content = {}, b""
+    for name, array in sorted((state_dict() if tensors is None else tensors).items()):
+        end = len(content) + array.nbytes
+        about[name] = {
+            "dtype": names[str(array.dtype)],
+            "shape": array.shape,
+            "data_offsets": [len(content), end],
+        }
+        content += np.ascontiguousarray(array).tobytes()
+    head = json.dumps(about).encode()
+    path.write_bytes(len(head).to_bytes(8, "little") + head + content)
+    return path

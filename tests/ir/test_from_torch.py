@@ -1,11 +1,13 @@
 """PyTorch's modules in memory and in files: what they answer, the model answers."""
 
+from argparse import Namespace
 from functools import partial
 
 import numpy as np
 import pytest
 
 from ir_models import normal
+from json_models import safetensors
 from slimrnn import ir
 from slimrnn.deploy.program import program, simulator
 from slimrnn.errors import InputError
@@ -63,6 +65,32 @@ def pools(padding):
         rnn=nn.GRU(4, 4, **FIRST),
         average=nn.AvgPool1d(3, 2, padding, count_include_pad=not padding),
     )
+
+
+def checkpoint(state, folder):
+    """With what training keeps beside the weights, from before torch 1.6."""
+    beside = {"epoch": 3, "loss": np.float64(0.5), "options": Namespace(units=4)}
+    torch.save(
+        {**beside, "state_dict": state},
+        folder / "m.ckpt",
+        _use_new_zipfile_serialization=False,
+    )
+    return folder / "m.ckpt"
+
+
+def whole(state, folder):
+    torch.save(state, folder / "m.pth")
+    return folder / "m.pth"
+
+
+#: ways to keep a state_dict
+KEPT = {
+    "state_dict": whole,
+    "checkpoint": checkpoint,
+    "safetensors": lambda state, folder: safetensors(
+        folder / "m.safetensors", {k: v.numpy() for k, v in state.items()}
+    ),
+}
 
 
 MODULES = {
@@ -181,7 +209,7 @@ def test_time_first():
     np.testing.assert_allclose(found, expected.numpy(), atol=2e-6)
 
 
-@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize("kind", KEPT)
 @pytest.mark.parametrize(
     ("name", "spelled"),
     [
@@ -197,12 +225,9 @@ def test_time_first():
         ("the most of all steps", "gru,max,linear"),
     ],
 )
-def test_a_state_dict(name, spelled, old, tmp_path):
+def test_a_state_dict(name, spelled, kind, tmp_path):
     module = MODULES[name]() if name in MODULES else torch_modules.made(name)
-    state = module.state_dict()
-    state = {"epoch": 3, "state_dict": state} if old else state
-    path = tmp_path / "m.pth"
-    torch.save(state, path, _use_new_zipfile_serialization=not old)
+    path = KEPT[kind](module.state_dict(), tmp_path)
     expected, found = answers(module, ir.read(path, torch=spelled))
     np.testing.assert_allclose(found, expected, atol=2e-6)
 

@@ -94,6 +94,13 @@ FORMATS = (
         ("torch",),
     ),
     Format(
+        "safetensors",
+        ".safetensors",
+        "from_torch.from_safe",
+        lambda path, first: first[5:10] in (b'\0\0\0{"', b"\0\0\0{}"),
+        ("torch",),
+    ),
+    Format(
         "ONNX",
         ".onnx",
         "from_onnx.from_onnx",

@@ -1,19 +1,20 @@
 """The reader of PyTorch: modules in memory, and state_dicts in files.
 
-A state_dict has names and shapes, in the order in which its modules were made. What
-they do not say, a text does: ``"lstm:3x64x2,last,linear,relu,linear"``, in the order
-of the computation. Modules take the next tensors; of ``KIND:AxBx...`` the numbers are
-checked (features, units and layers; of linear, features and outputs). After LSTM, GRU
-or RNN, ``last`` hands on its output at the last step, ``ends`` the last states of both
-directions, ``mean`` and ``max`` those of all steps; tanh, relu, sigmoid, softmax or
-hard_sigmoid are computed. A module that the text leaves out at its end may be a single
-Linear.
+A state_dict has names and shapes, in the order in which its modules were made (in that
+of their names in safetensors; then the sizes say it). What they do not say, a text does:
+``"lstm:3x64x2,last,linear,relu,linear"``, in the order of the computation. Modules take
+the next tensors of their kind; of ``KIND:AxBx...`` the numbers are checked (features,
+units and layers; of linear, features and outputs). After LSTM, GRU or RNN, ``last``
+hands on its output at the last step, ``ends`` the last states of both directions,
+``mean`` and ``max`` those of all steps; tanh, relu, sigmoid, softmax or hard_sigmoid are
+computed. A module that the text leaves out at its end may be a single Linear.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import pairwise, permutations
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from slimrnn.ir.chain import model_of
 from slimrnn.ir.described import LAST, Described
 from slimrnn.ir.layers import ACTIVATIONS
 from slimrnn.ir.model import Model
-from slimrnn.ir.torch_file import tensors_of
+from slimrnn.ir.torch_file import safe_tensors_of, tensors_of
 
 Array = np.ndarray
 #: the words of the text for modules
@@ -48,6 +49,12 @@ def from_file(path: Path, torch: str = "") -> Model:
     return replace(model, origin="PyTorch state_dict")
 
 
+def from_safe(path: Path, torch: str = "") -> Model:
+    """The model of a state_dict in a file of safetensors; see :func:`from_file`."""
+    model = from_tensors(safe_tensors_of(path), path.stem, torch)
+    return replace(model, origin="safetensors")
+
+
 def from_tensors(tensors: Mapping[str, Array], name: str, torch: str = "") -> Model:
     """The model of a state_dict; see :func:`from_file`.
 
@@ -57,13 +64,30 @@ def from_tensors(tensors: Mapping[str, Array], name: str, torch: str = "") -> Mo
         >>> from_tensors(dict(zip(names, zeros)), "small", "lstm:3x4,last").outputs
         4
     """
-    modules = torch_layers.groups(_plain(tensors))
+    modules = _in_order(torch_layers.groups(_plain(tensors)))
     words = [word.strip() for word in torch.split(",")] if torch else []
     found = list(_spelled(modules, words) if words else _guessed(modules))
     kinds = ", ".join(f"{name or 'the tensors'} as {kind}" for name, kind, _ in found)
     how = "as --torch says" if words else "with an output for each step"
     layers = [layer for *_, its in found for layer in its]
     return model_of(name, layers, translated=f"{kinds}, {how}")
+
+
+#: modules whose orders are tried
+_MOST = 6
+
+
+def _in_order(modules: dict[str, dict[str, Array]]) -> dict[str, dict[str, Array]]:
+    """The modules so that each takes what the one before gives, where sizes say so.
+
+    A state_dict has them in the order in which they were made, and safetensors in that
+    of their names.
+    """
+    sizes = {name: torch_layers.in_and_out(name, own) for name, own in modules.items()}
+    for order in permutations(modules) if len(modules) <= _MOST else ():
+        if all(sizes[a][1] == sizes[b][0] for a, b in pairwise(order)):
+            return {name: modules[name] for name in order}
+    return modules
 
 
 #: a module's name, its kind, and its layers
@@ -127,11 +151,9 @@ def _spelled(
     for place, word in enumerate(words):
         what, _, sizes = word.partition(":")
         if what in _WORDS:
-            if not left:
-                raise InputError(f"The state_dict has no tensors left for {word}.")
-            name = next(iter(left))
-            own, kind = left.pop(name), _WORDS[what]
-            _check_kind(name, own, kind, sizes, word)
+            kind = _WORDS[what]
+            name = _next(left, kind, sizes, word)
+            own = left.pop(name)
             ends = {"ends": True} if words[place + 1 : place + 2] == ["ends"] else {}
             yield name, kind, torch_layers.layers(name, kind, own, **ends)
         elif what in ACTIVATIONS:
@@ -157,21 +179,29 @@ def _spelled(
 _CELLS = tuple(kind.lower() for kind in torch_layers.TORCH)
 
 
-def _check_kind(
-    name: str, own: Mapping[str, Array], kind: str, sizes: str, word: str
-) -> None:
-    """Refuse a word that the tensors do not fit."""
+def _next(
+    left: Mapping[str, dict[str, Array]], kind: str, sizes: str, word: str
+) -> str:
+    """The first module that a word fits."""
+    reasons = {name: _why_not(name, own, kind, sizes) for name, own in left.items()}
+    for name, why in reasons.items():
+        if not why:
+            return name
+    why = next(iter(reasons.values()), "")
+    raise InputError(
+        f"--torch has {word}, and {why}."
+        if why
+        else f"The state_dict has no tensors left for {word}."
+    )
+
+
+def _why_not(name: str, own: Mapping[str, Array], kind: str, sizes: str) -> str:
+    """Why a module is not of a kind and of sizes; empty where it is."""
     found = torch_layers.kind_of(name, own)
-    one = {found, "Embedding"} if found == "Linear" else {found}
-    if kind not in one:
-        raise InputError(
-            f"--torch has {word}, and the module {name} there is of {found}."
-        )
-    if not sizes:
-        return
+    known = {found, "Embedding"} if set(own) == {"weight"} else {found}
+    if kind not in known:
+        return f"the module {name} there is of {found}"
     have = torch_layers.sizes(own, kind)
-    if sizes not in ("x".join(map(str, have[:k])) for k in (2, 3)):
-        raise InputError(
-            f"--torch has {word}, and the module {name} there is of "
-            f"{'x'.join(map(str, have))}."
-        )
+    if sizes and sizes not in ("x".join(map(str, have[:k])) for k in (2, 3)):
+        return f"the module {name} there is of {'x'.join(map(str, have))}"
+    return ""

@@ -115,7 +115,7 @@ def _gather(about: About, x: Any, index: Any) -> Flow:
     place = about.get("axis", 0) % len(x.axes)
     axis, axes = x.axes[place], x.axes
     ones = [Axis(ONE, 1)] * np.ndim(index)
-    if axis.name in (DIRECTIONS, LAYERS) and np.size(index) == 1:
+    if x.parts and axis.name in (DIRECTIONS, LAYERS) and np.size(index) == 1:
         part, left = x.parts[int(index)], axes[place + 1 :]
         return part.with_axes([*axes[:place], *ones, *left])
     if np.size(index) != 1 or int(index) not in (-1, _before(axis.size)):

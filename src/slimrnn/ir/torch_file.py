@@ -1,12 +1,14 @@
 """The tensors of a file of ``torch.save``, read without torch and without a pickle.
 
 A pickle is a program. This one is followed by an allow-list: it can make a dict, and
-say where tensors lie in the file; anything else is refused by its name.
+say where tensors lie in the file; anything else is refused by its name. A file of
+safetensors has a text that says it.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import math
 import pickle
 import struct
@@ -30,6 +32,7 @@ _TYPES = {
     **{"CharStorage": "i1", "ByteStorage": "u1", "BoolStorage": "?"},
     "BFloat16Storage": "<u2",  # the upper half of a float32
 }
+MOST_BYTES = 1 << 31  # of a file of safetensors
 #: under which a file of more than the weights has them
 _INSIDE = ("state_dict", "model_state_dict", "model", "net", "weights")
 
@@ -65,6 +68,42 @@ def tensors_of(path: Path) -> dict[str, Array]:
         claimed = sum(_bytes(name, tensor) for name, tensor in state.items())
         foreign.check_claim("Its tensors", claimed, size)
         return {name: _read(name, tensor, piece) for name, tensor in state.items()}
+
+
+#: of safetensors: what its types are called there
+_SAFE = {
+    **{"F64": "DoubleStorage", "F32": "FloatStorage", "F16": "HalfStorage"},
+    **{"BF16": "BFloat16Storage", "I64": "LongStorage", "I32": "IntStorage"},
+    **{"I16": "ShortStorage", "I8": "CharStorage", "U8": "ByteStorage"},
+    "BOOL": "BoolStorage",
+}
+
+
+def safe_tensors_of(path: Path) -> dict[str, Array]:
+    """The tensors of a file of safetensors, by name."""
+    with foreign.reading(path, "safetensors"):
+        foreign.size_of(path, MOST_BYTES)
+        content = path.read_bytes()
+        begin = 8 + int.from_bytes(content[:8], "little")
+        if begin > min(len(content), foreign.TEXT_BYTES):
+            raise InputError("Its header is longer than it may be.")
+        header = json.loads(content[8:begin])
+        header.pop("__metadata__", None)
+        pieces, tensors = {}, {}
+        for name, about in header.items():
+            start, end = (begin + int(offset) for offset in about["data_offsets"])
+            dtype, shape = _TYPES[_SAFE[about["dtype"]]], tuple(about["shape"])
+            storage = _Storage(dtype, name, math.prod(shape))
+            if end - start != storage.count * np.dtype(dtype).itemsize or start < begin:
+                raise InputError(f"The tensor {name} lies where it has no room.")
+            pieces[name] = content[start:end]
+            strides = tuple(math.prod(shape[k + 1 :]) for k in range(len(shape)))
+            tensors[name] = _Tensor(storage, 0, shape, strides)
+            _bytes(name, tensors[name])
+        return {
+            name: _read(name, tensor, lambda storage: pieces[storage.key])
+            for name, tensor in tensors.items()
+        }
 
 
 Piece = Callable[[_Storage], bytes]
@@ -140,7 +179,26 @@ def _tensor(
     return _Tensor(storage, int(offset), tuple(shape), tuple(strides))
 
 
+class _Beside:
+    """What lies beside the weights in a checkpoint, such as a loss: not kept.
+
+    Whatever it is made of is no more than an argument here.
+    """
+
+    def __init__(self, *given: Any):
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
 _ALLOWED: dict[tuple[str, str], Any] = {
+    ("numpy.core.multiarray", "scalar"): _Beside,
+    ("numpy._core.multiarray", "scalar"): _Beside,
+    ("numpy", "dtype"): _Beside,
+    ("_codecs", "encode"): _Beside,
+    ("argparse", "Namespace"): _Beside,
+    ("torch", "device"): _Beside,
     ("collections", "OrderedDict"): OrderedDict,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch._utils", "_rebuild_parameter"): lambda data, *_: data,

@@ -65,6 +65,17 @@ def sizes(tensors: Tensors, kind: str) -> tuple[int, ...]:
     return shape if kind == "Embedding" else shape[::-1]
 
 
+def in_and_out(name: str, tensors: Tensors) -> tuple[int, int]:
+    """How many numbers a module takes, and gives."""
+    kind = kind_of(name, tensors)
+    if kind in TORCH:
+        features, units, _ = sizes(tensors, kind)
+        both = any(own.endswith("_reverse") for own in tensors)
+        return features, units * (1 + both)
+    shape = next(iter(tensors.values())).shape
+    return (shape[-1], shape[0]) if kind == "Linear" else (shape[0], shape[0])
+
+
 def layers(
     name: str, kind: str, tensors: Tensors, **settings: Any
 ) -> Iterator[Described]:

@@ -14,7 +14,8 @@ from slimrnn.errors import InputError
 from slimrnn.ir import layers as ir
 from slimrnn.ir.from_keras import from_keras
 from slimrnn.ir.to_keras import to_keras
-from slimrnn.ir.torch_module import from_module, layer_name, recurrent_modules
+from slimrnn.ir.torch_graph import layer_name
+from slimrnn.ir.torch_module import from_module, recurrent_modules
 from slimrnn.slimming.conversion import fitted, trained_constants, why_not
 from slimrnn.variants import FAMILIES, Variant
 
