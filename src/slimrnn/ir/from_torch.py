@@ -1,13 +1,13 @@
 """The reader of PyTorch: modules in memory, and state_dicts in files.
 
 A state_dict has names and shapes, in the order in which its modules were made (in that
-of their names in safetensors; then the sizes say it). What they do not say, a text does:
+of their names in safetensors; then sizes say it). What they do not say, a text does:
 ``"lstm:3x64x2,last,linear,relu,linear"``, in the order of the computation. Modules take
 the next tensors of their kind; of ``KIND:AxBx...`` the numbers are checked (features,
 units and layers; of linear, features and outputs). After LSTM, GRU or RNN, ``last``
 hands on its output at the last step, ``ends`` the last states of both directions,
-``mean`` and ``max`` those of all steps; tanh, relu, sigmoid, softmax or hard_sigmoid are
-computed. A module that the text leaves out at its end may be a single Linear.
+``mean`` and ``max`` those of all steps; tanh, relu, sigmoid, softmax or hard_sigmoid
+are computed. A module that the text leaves out at its end may be a single Linear.
 """
 
 from __future__ import annotations
