@@ -57,6 +57,7 @@ def from_module(module: Module, **settings: Any) -> Model:
         4
     """
     torch = require("torch", "PyTorch", "torch")
+    module = getattr(module, "_orig_mod", module)  # of torch.compile
     name = type(module).__name__
     tensors = [*module.parameters()]
     if not tensors:
