@@ -68,6 +68,7 @@ MODULES = {
         lambda: Net(_lstm(features=2), normalized(nn.Linear(FEATURES, 2))),
         "LSTM",
     ),
+    "a class called LSTM": (lambda: type("LSTM", (Net,), {})(_lstm()), "LSTM"),
     "slim already": (lambda: Net(_lstm(slim.SlimLSTM, variant="LSTM")), "LSTM"),
 }
 SLIMMER = {"LSTM": ("LSTM3", "LSTM6"), "GRU": ("GRU3", "MGU2", "MGU3")}

@@ -32,7 +32,9 @@ _STEPS = (67, 1009)
 def recurrent_modules(module: Module) -> Iterator[RecurrentModule]:
     """The recurrent modules in a module, which may be one."""
     for name, found in module.named_modules():
-        if type(found).__name__ in torch_layers.TORCH or _is_slim(found):
+        kind = type(found)  # whose name a class of one's own may have
+        own = kind.__module__.startswith("torch.nn.")
+        if (own and kind.__name__ in torch_layers.TORCH) or _is_slim(found):
             yield RecurrentModule(name, found)
 
 
