@@ -8,7 +8,7 @@ function sortBy(head) {
   for (const other of head.parentNode.cells) other.ariaSort = null;
   head.ariaSort = sign > 0 ? "ascending" : "descending";
   const valueOf = (line) => line.cells[head.cellIndex].dataset.value ?? "";
-  const compare = (a, b) => (a === "") - (b === "") || sign * (a - b || a.localeCompare(b, "en-u-kn"));
+  const compare = (a, b) => !a - !b || sign * (a - b || a.localeCompare(b, "en-u-kn"));
   const lines = all("tr[data-row]").sort((a, b) => compare(valueOf(a), valueOf(b)));
   root.querySelector("tbody").append(...lines);
 }
