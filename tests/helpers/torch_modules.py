@@ -1,5 +1,7 @@
 """PyTorch modules as people write them; without torch, an empty table."""
 
+import numpy as np
+
 from torch_nets import Net, nn, torch
 
 FIRST = {"batch_first": True}
@@ -8,6 +10,22 @@ M, N = 3, 4  # features and units
 
 def _flat(x):
     return x.transpose(0, 1).reshape(len(x[0]), -1)
+
+
+def _as_rows(self, x):
+    rows = self.rnn(x)[0].contiguous().view(-1, N)
+    return torch.sigmoid(self.lin(rows)).view(x.size(0), x.size(1), 2)
+
+
+def _alone(self, x):
+    """As tutorials have it, with a state that stays."""
+    y, self.state = self.rnn(x.view(len(x), 1, -1), self.state)
+    return self.lin(y.view(len(x), -1))[-1]
+
+
+def _keeps_its_state(net):
+    net.state = torch.zeros(1, 1, N), torch.zeros(1, 1, N)
+    return net
 
 
 def _joined(h):
@@ -143,6 +161,13 @@ MODULES = (
             rnn=nn.RNN(M, N, nonlinearity="relu", **FIRST),
             lin=nn.Linear(N, 2),
         ),
+        "steps as rows": lambda: _of(_as_rows),
+        "numbers": lambda: _of(
+            lambda self, x: self.lin(self.rnn(x.unsqueeze(-1))[0]), features=1
+        ),
+        "numbers of one sequence": lambda: _keeps_its_state(
+            Net(_alone, rnn=nn.LSTM(1, N), lin=nn.Linear(N, 2))
+        ),
         "halves": lambda: _of(
             lambda self, x: self.lin(torch.cat(self.rnn(x)[1][0].chunk(2), -1)[0]),
             **_BOTH,
@@ -171,3 +196,22 @@ def made(name):
             norm.running_mean.normal_()
             norm.running_var.uniform_(0.5, 2)
     return module.eval()
+
+
+def answers(module, x):
+    """What a module answers, whatever shape it takes (B, T, m) in."""
+    with torch.no_grad():
+        if hasattr(module, "state"):  # one sequence after the other, each from zeros
+            return np.stack([_answer(_keeps_its_state(module), row) for row in x])
+        return _answer(module, x)
+
+
+def _answer(module, x):
+    shapes = x, x.swapaxes(-1, -2), x[..., 0]
+    for given in shapes:
+        try:
+            y = module(torch.as_tensor(given.copy()))
+        except (RuntimeError, ValueError):
+            continue
+        return (y[0] if isinstance(y, tuple) else y).numpy()
+    raise AssertionError("It takes none of these shapes.")

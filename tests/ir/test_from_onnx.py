@@ -405,9 +405,11 @@ def test_what_pytorch_exports(what, fixed, tmp_path):
 @pytest.mark.filterwarnings("ignore")
 def test_modules_as_people_export_them(what, tmp_path):
     module, path = torch_modules.made(what), tmp_path / "m.onnx"
-    words, turned = "words" in what, what == "features first"
+    if what.startswith("numbers"):
+        pytest.skip("in ONNX, an input of (B, T) is taken as indices")
+    turned = what == "features first"
     x = normal(BATCH, TIME, torch_modules.M)
-    if words:
+    if "words" in what:
         x = np.random.default_rng(0).integers(0, 9, (BATCH, TIME))
     given = x.swapaxes(1, 2) if turned else x
     exported(module, given, path, not turned)

@@ -153,16 +153,10 @@ class Flow:
             self.axes[k].size if size == 0 else size for k, size in enumerate(sizes)
         ]
         for axes in self._views():
-            kept = [axis for axis in axes if axis.size != 1 or axis.name == FEATURES]
-            wanted = [size for size in sizes if size != 1]
-            if kept and kept[-1].size == 1:  # one feature
-                wanted.append(1)
-            fits = len(kept) == len(wanted) and all(
-                size in (-1, axis.size) or "*" in str(axis.size)
-                for size, axis in zip(wanted, kept, strict=True)
-            )
-            if fits:
-                return self.with_axes(_with_ones(kept, sizes))
+            without = [axis for axis in axes if axis.size != 1]  # one feature, dropped
+            for kept in (axes, without):
+                if (found := _fitted(kept, sizes)) is not None:
+                    return self.with_axes(found)
         raise InputError(
             f"The graph gives {', '.join(str(a.size) for a in self.axes)} numbers the "
             f"shape {', '.join(map(str, sizes))}; allowed is joining the directions, "
@@ -173,6 +167,8 @@ class Flow:
         """The axes, and with two neighbours joined, and with joined ones apart."""
         axes = tuple(a for a in self.axes if a.size != 1 or a.name == FEATURES)
         found = [axes]
+        if not self.layers and FEATURES not in [axis.name for axis in axes]:
+            found.append((*axes, Axis(FEATURES, 1)))  # numbers, each of a step
         for k, (one, other) in enumerate(pairwise(axes)):
             joined = Axis(f"{one.name}*{other.name}", _times(one.size, other.size))
             if (one.name, other.name) == (DIRECTIONS, FEATURES):
@@ -180,7 +176,8 @@ class Flow:
             found.append((*axes[:k], joined, *axes[k + 2 :]))
         for k, axis in enumerate(axes):
             if "*" in axis.name:
-                names, parts = axis.name.split("*"), str(axis.size).split("*")
+                names = axis.name.split("*")
+                parts = getattr(axis.size, "parts", str(axis.size).split("*"))
                 if len(parts) == len(names):
                     apart = [Axis(*pair) for pair in zip(names, parts, strict=True)]
                     known = [
@@ -191,21 +188,32 @@ class Flow:
         return found
 
 
+class _Product(int):
+    """The size of joined axes, which knows theirs."""
+
+    parts: tuple[Size, ...]
+
+
 def _times(one: Size, other: Size) -> Size:
     if isinstance(one, int) and isinstance(other, int):
-        return one * other
+        found = _Product(one * other)
+        found.parts = *getattr(one, "parts", (one,)), *getattr(other, "parts", (other,))
+        return found
     return f"{one}*{other}"
 
 
-def _with_ones(axes: list[Axis], sizes: list[Size]) -> list[Axis]:
-    """The axes, and those of size 1 where a shape has them."""
+def _fitted(axes: Sequence[Axis], sizes: Sequence[Size]) -> list[Axis] | None:
+    """The axes in a shape, and those of size 1 that it has; None where they differ."""
     left, found = list(axes), []
-    for size in sizes:
-        if size == 1 and not (left and left[0].size == 1):
+    for size in reversed(sizes):
+        last = left[-1].size if left else None
+        if left and (size in (-1, last) or (size != 1 and "*" in str(last))):
+            found.append(left.pop())
+        elif size == 1:
             found.append(Axis(ONE, 1))
         else:
-            found.append(left.pop(0))
-    return found
+            return None
+    return None if left else found[::-1]
 
 
 def ends(name: str, parts: Sequence[Flow]) -> Flow:

@@ -27,6 +27,8 @@ from slimrnn.utils import foreign
 from slimrnn.utils.optional import require
 
 _FLOAT, *_ = _FLOATS = (1, 10, 11, 16)  # of the format's numbers for types
+#: where the features may lie: last, or in front of the steps, as convolutions have them
+_PLACES = (-1, 1)
 MOST_BYTES = 1 << 31  # of a file, as the format has it
 
 
@@ -44,8 +46,12 @@ def from_onnx(path: Path) -> Model:
         proto = onnx.load_model_from_string(path.read_bytes())
         _load_beside(onnx, proto.graph, path)
         return first_that_is_read(
-            lambda place: _Reading(onnx, proto, place).model(path.stem)
+            partial(_model, onnx, proto, place, path.stem) for place in _PLACES
         )
+
+
+def _model(onnx: Any, proto: Any, place: int, name: str) -> Model:
+    return _Reading(onnx, proto, place).model(name)
 
 
 def _load_beside(onnx: Any, graph: Any, path: Path) -> None:

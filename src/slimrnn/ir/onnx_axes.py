@@ -34,8 +34,10 @@ def _squeeze(about: About, x: Flow, axes: Any = None) -> Flow:
 def _unsqueeze(about: About, x: Flow, axes: Any = None) -> Flow:
     found = list(x.axes)
     given = about.get("axes", axes)
+    numbers = not x.layers and FEATURES not in [axis.name for axis in found]
     for place in _places(given, len(x.axes) + len(given)):
-        found.insert(place, Axis(ONE, 1))
+        is_feature = numbers and place == len(found)  # of each number, a step
+        found.insert(place, Axis(FEATURES if is_feature else ONE, 1))
     return x.with_axes(found)
 
 

@@ -17,6 +17,14 @@ class Body(NamedTuple):
     arrays: dict[str, Array]
 
 
+def _joined(about: dict[str, Any], *parts: Any) -> Array:
+    """Side by side; sizes that are not known are texts, beside which numbers stay."""
+    arrays = [np.asarray(part) for part in parts]
+    if any(array.dtype.kind in "OU" for array in arrays):
+        arrays = [array.astype(object) for array in arrays]
+    return np.concatenate(arrays, about["axis"])
+
+
 def _gathered(x: Array, index: Array, axis: int) -> Array:
     return np.take(x, np.asarray(index, int), axis)
 
@@ -45,9 +53,7 @@ FOLDED: dict[str, Callable[..., Any]] = {
     "Mul": lambda about, x, y: x * y,
     "Div": lambda about, x, y: x // y if x.dtype.kind in "iO" else x / y,
     "Cast": lambda about, x: x,
-    "Concat": lambda about, *parts: np.concatenate(
-        [np.asarray(part) for part in parts], about["axis"]
-    ),
+    "Concat": _joined,
     "ConstantOfShape": _filled,
     "Equal": lambda about, x, y: np.asarray(x == y),
     "Where": lambda about, chosen, x, y: np.where(chosen, x, y),

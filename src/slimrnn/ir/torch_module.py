@@ -10,11 +10,12 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Iterator
-from itertools import product
+from functools import partial
 from typing import Any
 
 from slimrnn.errors import InputError
 from slimrnn.ir import torch_layers
+from slimrnn.ir.flow import Flow
 from slimrnn.ir.model import Model
 from slimrnn.ir.torch_graph import Reading, RecurrentModule
 from slimrnn.ir.traced import first_that_is_read, model_of_graph, source
@@ -43,11 +44,11 @@ def from_module(module: Module, **settings: Any) -> Model:
 
     Args:
         module: whose forward takes one tensor, (B, T, m), (T, B, m), (B, m, T) in front
-            of a convolution, or indices; and puts it through LSTM, GRU, RNN or slim
-            layers, Linear, Conv1d, pools, Embedding, BatchNorm1d, LayerNorm,
-            activations, and what turns axes round, one after the other. The last step,
-            the last states or a pool may be taken, constants added and multiplied, and
-            the input added. It is called, in evaluation mode.
+            of a convolution, (B, T) of indices or numbers, or one sequence; and puts it
+            through LSTM, GRU, RNN or slim layers, Linear, Conv1d, pools, Embedding,
+            BatchNorm1d, LayerNorm, activations, and what turns axes round, one after
+            the other. The last step, the last states or a pool may be taken, constants
+            added and multiplied, and the input added. It is called, in evaluation mode.
         settings: of :func:`slimrnn.ir.chain.model_of`.
 
     Raises:
@@ -61,19 +62,13 @@ def from_module(module: Module, **settings: Any) -> Model:
     torch = require("torch", "PyTorch", "torch")
     module = getattr(module, "_orig_mod", module)  # of torch.compile
     name = type(module).__name__
-    tensors = [*module.parameters()]
-    if not tensors:
+    if not [*module.parameters()]:
         raise InputError(f"The module {name} has no layer that computes something.")
     found = {each.name: each for each in recurrent_modules(module)}
     traced = _with_torchs_own(torch, module, found).eval()
-    sizes = {size for tensor in tensors for size in tensor.shape}
 
-    def read(place: int) -> Model:
-        x = _asked(torch, traced, sizes, place)
-        program = _exported(torch, name, traced, x)
-        words = not x.is_floating_point()
-        given = source(tuple(x.shape), None if words else place)
-        reading = Reading(torch, program, given, found)
+    def read(x: Tensor, given: Flow) -> Model:
+        reading = Reading(torch, _exported(torch, name, traced, x), given, found)
         translated = ["its forward as torch.export finds it"]
         return model_of_graph(
             *(name, given, reading.outputs(), "PyTorch module", translated),
@@ -82,7 +77,8 @@ def from_module(module: Module, **settings: Any) -> Model:
         )
 
     with torch.no_grad():
-        return first_that_is_read(read)
+        asked = _asked(torch, traced)
+        return first_that_is_read(partial(read, *each) for each in asked)
 
 
 def _is_slim(module: Module) -> bool:
@@ -123,34 +119,49 @@ def _with_torchs_own(
     return made
 
 
-def _asked(torch: Any, module: Module, taken: set[int], place: int) -> Tensor:
-    """Some input that the module takes, whose sizes are none of its own.
+def _asked(torch: Any, module: Module) -> Iterator[tuple[Tensor, Flow]]:
+    """Inputs that the module takes, whose sizes are none of its own.
 
     Raises:
         InputError: none is found.
     """
-    weight = next(module.parameters())
-    words = any(isinstance(each, torch.nn.Embedding) for each in module.modules())
+    weight, refused = next(module.parameters()), []
+    for shape, features in _shapes(torch, module):
+        words = features is None and len(shape) == 2
+        for dtype in (torch.long, weight.dtype)[0 if words else 1 :]:
+            x = torch.zeros(shape, dtype=dtype, device=weight.device)
+            try:
+                copy.deepcopy(module)(x)  # which may keep a state
+            except (RuntimeError, TypeError, ValueError, LookupError) as error:
+                why = str(error).strip().partition("\n")[0]
+                refused.append(f"{shape} ({why})")
+            else:
+                refused.append("")
+                yield x, source(shape, features)
+    if all(refused):
+        raise InputError(
+            f"The module {type(module).__name__} does not take "
+            f"{refused[0] if refused else 'sequences'}; allowed is one that takes any "
+            f"number of steps."
+        )
+
+
+def _shapes(torch: Any, module: Module) -> Iterator[tuple[tuple[int, ...], int | None]]:
+    """Shapes of inputs, and where the features lie, the usual ones first."""
+    taken = {size for tensor in module.parameters() for size in tensor.shape}
+    batch = _unlike(_BATCH, taken)
     widths = dict.fromkeys(filter(None, map(_features, module.modules())))
-    refused: list[str] = []
-    for steps, width in product(_STEPS, [*([None] * words), *widths]):
-        shape = tuple(_unlike(size, taken) for size in (_BATCH, steps))
-        kind = torch.long
-        if width is not None:
-            shape = (*shape, width) if place == -1 else (shape[0], width, shape[1])
-            kind = weight.dtype
-        x = torch.zeros(shape, dtype=kind, device=weight.device)
-        try:
-            module(x)
-        except (RuntimeError, TypeError, ValueError, LookupError) as error:
-            refused.append(f"{shape} ({str(error).strip().partition(chr(10))[0]})")
-        else:
-            return x
-    what = refused[0] if refused else "sequences"
-    raise InputError(
-        f"The module {type(module).__name__} does not take {what}; allowed is one "
-        f"that takes any number of steps."
-    )
+    words = any(isinstance(each, torch.nn.Embedding) for each in module.modules())
+    for steps in (_unlike(size, taken) for size in _STEPS):
+        if words:
+            yield (batch, steps), None
+        for m in widths:
+            yield (batch, steps, m), -1
+        for m in widths:
+            yield (batch, m, steps), 1
+            yield (steps, m), -1
+        yield (batch, steps), None
+        yield (steps,), None
 
 
 def _unlike(size: int, taken: set[int]) -> int:
@@ -172,7 +183,7 @@ def _exported(torch: Any, name: str, module: Module, x: Tensor) -> Any:
     try:
         with warnings.catch_warnings():  # of what it thinks of the forward
             warnings.simplefilter("ignore")
-            return torch.export.export(module, (x,), strict=False)
+            return torch.export.export(copy.deepcopy(module), (x,), strict=False)
     except Exception as error:  # whatever a stranger's forward does
         why = str(error).strip().partition("\n")[0]
         raise InputError(

@@ -12,39 +12,36 @@ from slimrnn.ir.described import Described
 from slimrnn.ir.flow import FEATURES, LOG_SOFTMAX, Axis, Flow, Size
 from slimrnn.ir.model import Model
 
-#: where the features of an input may lie: last, or before the steps, as a convolution
-#: of PyTorch has them
-PLACES = (-1, 1)
-
 
 def source(sizes: Sequence[Size], features: int | None) -> Flow:
-    """The model's input.
+    """The model's input: sequences, or a single one, which has an axis less.
 
     Args:
         sizes: of its axes.
-        features: which of them they are; None: it is indices.
+        features: which of them they are; None: it is indices, or one number a step.
     """
-    if len(sizes) not in (2, 3):
+    if not 0 < len(sizes) < 4:
         raise InputError(
             f"The graph's input has {len(sizes)} axes; allowed are sequences, steps "
             f"and features, or sequences and steps of indices."
         )
-    axes = [Axis(str(k), size) for k, size in enumerate(sizes)]
+    first = len(sizes) + (features is None) < 3
+    axes = [Axis(str(k), size) for k, size in enumerate(sizes, start=first)]
     if features is not None:
         axes[features] = Axis(FEATURES, sizes[features])
     return Flow(tuple(axes))
 
 
-def first_that_is_read(read: Callable[[int], Model]) -> Model:
-    """What a reader makes of a graph by the first place of the features that fits it.
+def first_that_is_read(attempts: Iterable[Callable[[], Model]]) -> Model:
+    """What a reader makes of a graph by the first input that fits it.
 
     Raises:
-        InputError: none does; what the usual place led to.
+        InputError: none does; what the usual one led to.
     """
     first: InputError | None = None
-    for place in PLACES:
+    for read in attempts:
         try:
-            return read(place)
+            return read()
         except InputError as error:
             first = first or error
     assert first is not None
@@ -84,9 +81,8 @@ def model_of_graph(
         )
     if len(values) > 1:
         told.append("its first output alone")
-    names = [axis.name for axis in given.axes]
-    if flow.time in names and names.index(flow.time) != 1:
-        told.append(f"steps, the axis {names.index(flow.time)} there, are the axis 1")
+    if flow.time in ("0", "2"):
+        told.append(f"steps, the axis {flow.time} there, are the axis 1")
     check_order(flow)
     flow = _without_log(flow, told)
     sizes = {axis.name: axis.size for axis in given.axes}
