@@ -209,6 +209,7 @@ def test_time_first():
     ("name", "spelled"),
     [
         ("GRU, bias True, both True", ""),
+        ("each step normalized", ""),
         ("LSTM, bias False, both False", "lstm:3x4x2"),
         (
             "a classifier of words",

@@ -72,7 +72,7 @@ def in_and_out(name: str, tensors: Tensors) -> tuple[int, int]:
         features, units, _ = sizes(tensors, kind)
         both = any(own.endswith("_reverse") for own in tensors)
         return features, units * (1 + both)
-    shape = next(iter(tensors.values())).shape
+    shape = tensors.get("weight", tensors.get("running_mean", np.zeros(0))).shape
     return (shape[-1], shape[0]) if kind == "Linear" else (shape[0], shape[0])
 
 
