@@ -132,6 +132,11 @@ MODULES = {
         norm=nn.LayerNorm(4),
         lin=nn.Linear(4, 1),
     ),
+    "words as wide as the layer": lambda: Net(
+        lambda self, x: self.rnn(self.words(x))[0],
+        words=nn.Embedding(9, 4),
+        rnn=nn.LSTM(4, 4, **FIRST),
+    ),
     "a number before": lambda: Net(
         lambda self, x: self.lin(self.rec(2 * x)[0]),
         rec=nn.GRU(2, 4, **FIRST),
@@ -210,6 +215,7 @@ def test_time_first():
     [
         ("GRU, bias True, both True", ""),
         ("each step normalized", ""),
+        ("words as wide as the layer", ""),
         ("LSTM, bias False, both False", "lstm:3x4x2"),
         (
             "a classifier of words",
@@ -224,6 +230,10 @@ def test_time_first():
 def test_a_state_dict(name, spelled, kind, tmp_path):
     module = MODULES[name]() if name in MODULES else torch_modules.made(name)
     path = KEPT[kind](module.state_dict(), tmp_path)
+    if name.startswith("words as wide") and kind == "safetensors":
+        with pytest.raises(InputError, match="several orders, such as rnn, words and"):
+            ir.read(path)
+        spelled = "embedding,lstm"
     expected, found = answers(module, ir.read(path, torch=spelled))
     np.testing.assert_allclose(found, expected, atol=2e-6)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import pairwise, permutations
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -51,12 +51,17 @@ def from_file(path: Path, torch: str = "") -> Model:
 
 def from_safe(path: Path, torch: str = "") -> Model:
     """The model of a state_dict in a file of safetensors; see :func:`from_file`."""
-    model = from_tensors(safe_tensors_of(path), path.stem, torch)
+    model = from_tensors(safe_tensors_of(path), path.stem, torch, ordered=False)
     return replace(model, origin="safetensors")
 
 
-def from_tensors(tensors: Mapping[str, Array], name: str, torch: str = "") -> Model:
+def from_tensors(
+    tensors: Mapping[str, Array], name: str, torch: str = "", ordered: bool = True
+) -> Model:
     """The model of a state_dict; see :func:`from_file`.
+
+    ``ordered``: whether the modules stand as they were made, which decides where sizes
+    leave several orders.
 
     Example:
         >>> zeros = np.zeros((16, 3), "f4"), np.zeros((16, 4), "f4")
@@ -64,7 +69,9 @@ def from_tensors(tensors: Mapping[str, Array], name: str, torch: str = "") -> Mo
         >>> from_tensors(dict(zip(names, zeros)), "small", "lstm:3x4,last").outputs
         4
     """
-    modules = _in_order(torch_layers.groups(_plain(tensors)))
+    modules = torch_layers.groups(_plain(tensors))
+    if not torch:
+        modules = _in_order(modules, ordered)
     words = [word.strip() for word in torch.split(",")] if torch else []
     found = list(_spelled(modules, words) if words else _guessed(modules))
     kinds = ", ".join(f"{name or 'the tensors'} as {kind}" for name, kind, _ in found)
@@ -77,17 +84,28 @@ def from_tensors(tensors: Mapping[str, Array], name: str, torch: str = "") -> Mo
 _MOST = 6
 
 
-def _in_order(modules: dict[str, dict[str, Array]]) -> dict[str, dict[str, Array]]:
+def _in_order(
+    modules: dict[str, dict[str, Array]], ordered: bool
+) -> dict[str, dict[str, Array]]:
     """The modules so that each takes what the one before gives, where sizes say so.
 
     A state_dict has them in the order in which they were made, and safetensors in that
     of their names.
     """
     sizes = {name: torch_layers.in_and_out(name, own) for name, own in modules.items()}
+    fitting = []
     for order in permutations(modules) if len(modules) <= _MOST else ():
-        if all(sizes[a][1] == sizes[b][0] for a, b in pairwise(order)):
-            return {name: modules[name] for name in order}
-    return modules
+        given: list[tuple[int, ...]] = [sizes[name][1:] for name in order]
+        if set(modules[order[0]]) == {"weight"}:  # an Embedding gives its columns
+            given[0] = sizes[order[0]]
+        if all(sizes[b][0] in g for g, b in zip(given, order[1:], strict=False)):
+            fitting.append(order)
+    if len(fitting) > 1 and not ordered:
+        raise InputError(
+            f"The sizes leave several orders, such as {', '.join(fitting[0])} and "
+            f"{', '.join(fitting[1])}; say it, such as --torch embedding,lstm,linear."
+        )
+    return {name: modules[name] for name in fitting[0]} if fitting else modules
 
 
 #: a module's name, its kind, and its layers

@@ -102,7 +102,7 @@ def _global_pooling(kind: str) -> Callable[..., Flow]:
     def read(about: About, x: Flow, axes: Any = None) -> Flow:
         over = about.get("axes", [2] if axes is None else axes)
         place = int(over[0]) % len(x.axes)
-        of_steps = len(x.axes) == 3 and x.axes[place].name in (x.time or "1", "1")
+        of_steps = len(x.axes) == 3 and x.axes[place].name == (x.time or "1")
         if len(over) != 1 or not of_steps or x.in_order:
             raise InputError(f"The operator {about['name']} is not over the steps.")
         kept = [Axis(ONE, 1)] * int(about.get("keepdims", 1))

@@ -104,44 +104,50 @@ def _recurrent(
         tensors = {f"{own}_l0": array for own, array in tensors.items()}
     *_, depth = sizes(tensors, kind)
     both = any(own.endswith("_reverse") for own in tensors)
-    for place, called in enumerate(names(name, depth)):
-        end = not (ends and place == depth - 1)
-        directions = []
-        for suffix in ("", "_reverse")[: 1 + both]:
-            settings = {"return_sequences": end, "go_backwards": bool(suffix)}
-            cell = torch_cell(
-                called,
-                kind,
-                [_of(name, tensors, f"weight_{w}_l{place}{suffix}") for w in _INPUTS],
-                _biases(name, tensors, f"l{place}{suffix}"),
-                activation,
-            )
-            directions.append(Described("RNN", called + suffix, settings, cell=cell))
-        if both:
-            yield Described("Bidirectional", called, inner=tuple(directions))
-        else:
-            yield directions[0]
+
+    def cell(place: int, suffix: str) -> RecurrentWeights:
+        return torch_cell(
+            name,
+            kind,
+            [_of(name, tensors, f"weight_{w}_l{place}{suffix}") for w in _INPUTS],
+            _biases(name, tensors, f"l{place}{suffix}"),
+            activation,
+        )
+
+    yield from _stacked(names(name, depth), both, cell, ends)
 
 
 def slim_layers(
     called: Sequence[str], spec: CellSpec, tensors: Tensors, both: bool
 ) -> Iterator[Described]:
     """The layers of slimrnn for PyTorch, by their names."""
+
+    def cell(place: int, suffix: str) -> RecurrentWeights:
+        weights = spec.variant.shapes(1, 1)
+        own = {weight: tensors[f"{weight}_l{place}{suffix}"] for weight in weights}
+        return RecurrentWeights(spec, own)
+
+    yield from _stacked(called, both, cell)
+
+
+def _stacked(
+    called: Sequence[str],
+    both: bool,
+    cell: Callable[[int, str], RecurrentWeights],
+    ends: bool = False,
+) -> Iterator[Described]:
+    """Layers one on the other; of the last one, all steps or the ends."""
     for place, name in enumerate(called):
+        steps = not (ends and place == len(called) - 1)
         directions = []
         for suffix in ("", "_reverse")[: 1 + both]:
-            settings = {"return_sequences": True, "go_backwards": bool(suffix)}
-            own = {
-                weight: tensors[f"{weight}_l{place}{suffix}"]
-                for weight in spec.variant.shapes(1, 1)
-            }
-            cell = RecurrentWeights(spec, own)
-            directions.append(Described("RNN", name + suffix, settings, cell=cell))
-        yield (
-            Described("Bidirectional", name, inner=tuple(directions))
-            if both
-            else directions[0]
-        )
+            settings = {"return_sequences": steps, "go_backwards": bool(suffix)}
+            of_it = cell(place, suffix)
+            directions.append(Described("RNN", name + suffix, settings, cell=of_it))
+        if both:
+            yield Described("Bidirectional", name, inner=tuple(directions))
+        else:
+            yield directions[0]
 
 
 _INPUTS, _AFFINE, _HAS = ("ih", "hh"), ("weight", "bias"), ("scale", "center")
