@@ -130,23 +130,4 @@ static void multiply(int rows, ptrdiff_t K, operand a, panels b, const float *st
   }
 }
 
-/* The same for one row of a and packed panels, without a call for each of them: a small
- * cell's step took a fifth longer with it. */
-static void multiply_row(ptrdiff_t K, const float *a, const panels *b, const float *start,
-                         float *c) {
-  const float *panel = b->at;
-  for (int v = 0, width; v < b->vectors; v += width) {
-    width = panel_width(*b, v);
-    const operand row = {a, 0, 1};
-    const target to = {c + v * VL, 0};
-    switch (width) {
-#define CASE(W) \
-  case W: tile(1, W, K, row, panel, W * VL, start + v * VL, 0, to); break;
-      CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
-#undef CASE
-    }
-    panel += K * width * VL;
-  }
-}
-
 #endif

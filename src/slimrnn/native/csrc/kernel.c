@@ -1,10 +1,9 @@
-/* The kernels, compiled once for each instruction set; SLIM_ISA names it. */
+/* The kernels, compiled once for each instruction set, which SLIM_ISA names; backward,
+ * which takes as long to compile, in a file of their own. */
 #include "kernel.h"
 
-#include "sequence_backward.h"
+#include "sequence_forward.h"
 
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
 #define TEXT_(a) #a
 #define TEXT(a) TEXT_(a)
 
@@ -96,13 +95,13 @@ static void pointwise(const float *scale, const float *offset, const float *x,
   }
 }
 
-const slim_kernels JOIN(slim_kernels_, SLIM_ISA) = {
+const slim_kernels SLIM_OF_ISA(slim_kernels) = {
     .name = TEXT(SLIM_ISA),
     .plan_size = plan_size,
     .plan = new_plan,
     .scratch_size = scratch_size,
     .forward = forward_part,
-    .backward = backward_part,
+    .backward = SLIM_OF_ISA(slim_backward),
     .stream_steps = stream_steps,
     .dense_size = dense_size,
     .dense_pack = dense_pack,

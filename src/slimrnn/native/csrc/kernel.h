@@ -51,6 +51,20 @@ enum { SLIM_VALUES = 1, SLIM_STEPS = 2 };
 /* What a plan is for. */
 enum { SLIM_FORWARD, SLIM_BACKWARD, SLIM_STREAM };
 
+/* `after` and `before`: dh and dc, (R, padded) each, after the part's steps, where it
+ * ends before the sequence does, and before them, if wanted. No sums: these alone. */
+typedef void slim_backward_function(const slim_plan *, const slim_backward_args *,
+                                    slim_part, const float *tape, const float *after,
+                                    float *before, float *scratch, slim_sums *);
+
+#ifdef SLIM_ISA
+/* What several files of one build share. */
+#define SLIM_JOIN_(a, b) a##_##b
+#define SLIM_JOIN(a, b) SLIM_JOIN_(a, b)
+#define SLIM_OF_ISA(name) SLIM_JOIN(name, SLIM_ISA)
+slim_backward_function SLIM_OF_ISA(slim_backward);
+#endif
+
 /* One build of the kernels. */
 typedef struct {
   const char *name;
@@ -66,11 +80,7 @@ typedef struct {
    * both; only values can be of some steps. */
   void (*forward)(const slim_plan *, const slim_forward_args *, slim_part, int does,
                   float *tape, float *scratch);
-  /* `after` and `before`: dh and dc, (R, padded) each, after the part's steps, where it
-   * ends before the sequence does, and before them, if wanted. No sums: these alone. */
-  void (*backward)(const slim_plan *, const slim_backward_args *, slim_part,
-                   const float *tape, const float *after, float *before, float *scratch,
-                   slim_sums *);
+  slim_backward_function *backward;
   /* Some steps of a stream, states in place; x has rows `row` floats apart; out: h after
    * each step, (steps, rows, padded); scratch: a state a step for each HEAVY gate, and
    * one more. */

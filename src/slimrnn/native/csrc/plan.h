@@ -71,7 +71,7 @@ ALWAYS_INLINE float *take(arena *a, size_t count) {
 }
 
 /* `count` floats padded with zeros. */
-static const float *pad(arena *a, const float *from, int count, int padded) {
+static inline const float *pad(arena *a, const float *from, int count, int padded) {
   float *to = take(a, padded);
   if (to) {
     memset(to, 0, padded * sizeof *to);
@@ -82,8 +82,9 @@ static const float *pad(arena *a, const float *from, int count, int padded) {
 
 /* Matrices side by side, each (rows, columns) with the element (k, j) at from + k * step
  * + j * next, and `padded` columns wide; in panels. */
-static panels pack_all(arena *a, int count, const float *const *from, ptrdiff_t step,
-                       ptrdiff_t next, int rows, int columns, int padded, int width) {
+static inline panels pack_all(arena *a, int count, const float *const *from,
+                              ptrdiff_t step, ptrdiff_t next, int rows, int columns,
+                              int padded, int width) {
   const int vectors = count * padded / VL;
   float *to = take(a, (size_t)rows * vectors * VL);
   const panels packed = panels_of(to, vectors, width, 0);
@@ -101,15 +102,15 @@ static panels pack_all(arena *a, int count, const float *const *from, ptrdiff_t 
   return packed;
 }
 
-static panels pack(arena *a, const float *from, ptrdiff_t step, ptrdiff_t next, int rows,
-                   int columns, int width) {
+static inline panels pack(arena *a, const float *from, ptrdiff_t step, ptrdiff_t next,
+                          int rows, int columns, int width) {
   const int padded = (int)round_up(columns, VL);
   return pack_all(a, 1, &from, step, next, rows, columns, padded, width);
 }
 
 /* A gate's value where it is the same at each step. */
-static const float *static_value(arena *a, const slim_gate *gate, const gate_plan *g,
-                                 int padded) {
+static inline const float *static_value(arena *a, const slim_gate *gate,
+                                        const gate_plan *g, int padded) {
   float *to = take(a, padded);
   if (to)
     for (int j = 0; j < padded; j += VL)
@@ -119,7 +120,7 @@ static const float *static_value(arena *a, const slim_gate *gate, const gate_pla
 }
 
 /* A gate that shares the candidate's sums: the candidate's bias is in them. */
-static void share(arena *a, gate_plan *g, const gate_plan *candidate, int padded) {
+static inline void share(arena *a, gate_plan *g, const gate_plan *candidate, int padded) {
   float *to = take(a, padded);
   if (to)
     for (int j = 0; j < padded; j++)
@@ -130,7 +131,7 @@ static void share(arena *a, gate_plan *g, const gate_plan *candidate, int padded
 
 /* What the gates are, which the cell alone tells. Those whose products with h can be one
  * have the first slots. */
-static void classify(plan *p) {
+static inline void classify(plan *p) {
   const slim_cell *cell = p->cell;
   for (int k = 0; k < cell->gates; k++) {
     const slim_gate *gate = &cell->gate[k];
@@ -165,9 +166,9 @@ static void classify(plan *p) {
 
 /* Fills the plan from the arena. `rows` is the number of batch rows that the kernels
  * take at once in a step, `all_rows` that of several steps. */
-static void make_plan(plan *p, arena *a, const slim_cell *cell,
-                      const float *const weights[SLIM_WEIGHTS], int rows,
-                      int all_rows, int use) {
+static inline void make_plan(plan *p, arena *a, const slim_cell *cell,
+                             const float *const weights[SLIM_WEIGHTS], int rows,
+                             int all_rows, int use) {
   const int m = cell->features, n = cell->units;
   const int width = tile_width(rows), all_width = tile_width(all_rows);
   const int backward = use == SLIM_BACKWARD;

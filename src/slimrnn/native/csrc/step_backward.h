@@ -62,23 +62,23 @@ ALWAYS_INLINE void gate_back(const int Q, const plan *p, const back_step *b, int
   const gate_plan *g = &p->gate[k];
   if (!g->trained) return;
   lanes d;
-  EACH d.v[q] = dvalue.v[q] * slope(function, y.v[q]);
-  if (g->bias) EACH c->bias += d.v[q];
+  EACH(d.v[q] = dvalue.v[q] * slope(function, y.v[q]));
+  if (g->bias) EACH(c->bias += d.v[q]);
   if (shared && g->sums != k) {
-    EACH shared->v[q] += d.v[q];
+    EACH(shared->v[q] += d.v[q]);
     return;
   }
-  if (shared && k == p->cell->candidate) EACH d.v[q] += shared->v[q];
+  if (shared && k == p->cell->candidate) EACH(d.v[q] += shared->v[q]);
   if (g->kind == HEAVY) store_rows(Q, b->dz[k] + w.at, p->padded, d);
   if (g->vector) {
     vec u = load(g->vector + w.j);
-    EACH c->vector += d.v[q] * read.v[q];
-    EACH dread->v[q] += d.v[q] * u;
+    EACH(c->vector += d.v[q] * read.v[q]);
+    EACH(dread->v[q] += d.v[q] * u);
   }
 }
 
 ALWAYS_INLINE lanes times(const int Q, lanes a, lanes b) {
-  EACH a.v[q] *= b.v[q];
+  EACH(a.v[q] *= b.v[q]);
   return a;
 }
 
@@ -93,15 +93,15 @@ ALWAYS_INLINE void tie_back(const int Q, const plan *p, lanes i, lanes f, lanes 
   if (p->scaled) {
     column_sums *c = &sums[p->cell->tied];
     const lanes value = complement(Q, p, from);
-    EACH c->vector += d.v[q] * value.v[q];
-    EACH c->bias += d.v[q];
-    EACH d.v[q] *= p->zeta;
+    EACH(c->vector += d.v[q] * value.v[q]);
+    EACH(c->bias += d.v[q]);
+    EACH(d.v[q] *= p->zeta);
   }
   if (ratio != 1.0f) {
-    EACH part.v[q] = reciprocal(1.0f - from.v[q] + ratio * from.v[q]);
-    EACH d.v[q] *= ratio * part.v[q] * part.v[q];
+    EACH(part.v[q] = reciprocal(1.0f - from.v[q] + ratio * from.v[q]));
+    EACH(d.v[q] *= ratio * part.v[q] * part.v[q]);
   }
-  EACH to->v[q] -= d.v[q];
+  EACH(to->v[q] -= d.v[q]);
 }
 
 /* The gradient of h after the step. */
@@ -109,7 +109,7 @@ ALWAYS_INLINE lanes whole_dh(const int Q, const plan *p, const back_step *b, pla
   lanes dh = load_rows(Q, b->dh + w.at, p->padded);
   if (b->dy) {
     lanes dy = load_rows(Q, b->dy + w.at, p->padded);
-    EACH dh.v[q] += dy.v[q];
+    EACH(dh.v[q] += dy.v[q]);
   }
   return dh;
 }
@@ -162,7 +162,7 @@ ALWAYS_INLINE void lstm_rows_back(const int Q, const plan *p, const back_step *b
   lanes active = active_c(Q, p, s, by, w);
   lanes dc = load_rows(Q, b->dc + w.at, row), dseen = spread(Q, all(0)), shared = dseen;
   tie(Q, p, &i, &f);
-  EACH dc.v[q] += o.v[q] * dh.v[q] * slope(by.state, active.v[q]);
+  EACH(dc.v[q] += o.v[q] * dh.v[q] * slope(by.state, active.v[q]));
   lanes di = times(Q, dc, g), df = times(Q, dc, old), dO = times(Q, dh, active);
   tie_back(Q, p, i, f, &di, &df, sums);
   gate_back(Q, p, b, I, by.gates, w, di, i, seen, &dseen, &shared, &sums[I]);
@@ -227,7 +227,7 @@ ALWAYS_INLINE void scan_rows_back(const int Q, const plan *p, const several_back
     w.z = start_z + t * s->rows * p->pitch;
     if (b->dy) {
       const lanes dy = load_rows(Q, b->dy + w.at, w.step);
-      EACH dh.v[q] += dy.v[q];
+      EACH(dh.v[q] += dy.v[q]);
     }
     store_rows(Q, b->dhs + w.at, w.step, dh);
     if (p->has_c) store_rows(Q, b->dcs + w.at, w.step, dc);
@@ -238,12 +238,12 @@ ALWAYS_INLINE void scan_rows_back(const int Q, const plan *p, const several_back
       const lanes o = gate_again(Q, p, s, cell->output, by.gates, w, none);
       const lanes active = active_c(Q, p, s, by, w);
       tie(Q, p, &i, &f);
-      EACH dc.v[q] += o.v[q] * dh.v[q] * slope(by.state, active.v[q]);
+      EACH(dc.v[q] += o.v[q] * dh.v[q] * slope(by.state, active.v[q]));
       dc = times(Q, dc, f);
       dh = none;
     } else {
       const lanes update = gate_again(Q, p, s, cell->update, by.gates, w, none);
-      EACH dh.v[q] *= cell->keeps ? update.v[q] : 1.0f - update.v[q];
+      EACH(dh.v[q] *= cell->keeps ? update.v[q] : 1.0f - update.v[q]);
     }
   }
   store_rows(Q, b->dh + start, w.step, dh);
@@ -271,13 +271,13 @@ ALWAYS_INLINE void candidate_back(const int Q, const plan *p, const back_step *b
   lanes reset = gate_again(Q, p, s, cell->reset, by.gates, w, seen);
   lanes update = gate_again(Q, p, s, cell->update, by.gates, w, seen);
   lanes read = times(Q, reset, seen), dread = spread(Q, all(0)), dnew, dold, change;
-  EACH {
+  EACH({
     vec old = cell->keeps ? update.v[q] : 1.0f - update.v[q];
     vec difference = cell->keeps ? h.v[q] - g.v[q] : g.v[q] - h.v[q];
     dold.v[q] = dh.v[q] * old;
     dnew.v[q] = dh.v[q] * (1.0f - old);
     change.v[q] = dh.v[q] * difference;
-  }
+  });
   gate_back(Q, p, b, G, by.candidate, w, dnew, g, read, &dread, NULL, sums);
   if (cell->product >= 0) dread = load_rows(Q, b->dz[G] + w.at, row);
   store_rows(Q, s->read + w.at, row, read);
@@ -334,14 +334,14 @@ ALWAYS_INLINE void gates_back(const int Q, const plan *p, const back_step *b,
     gate_back(Q, p, b, N, SLIM_LINEAR, w, dproduct, product, seen, &dseen, NULL, &sums[N]);
   }
   if (R == U)
-    EACH dupdate.v[q] += dreset.v[q];
+    EACH(dupdate.v[q] += dreset.v[q]);
   else
     gate_back(Q, p, b, R, by.gates, w, dreset, reset, seen, &dseen, NULL, &sums[R]);
   lanes update = gate_again(Q, p, s, U, by.gates, w, seen);
   gate_back(Q, p, b, U, by.gates, w, dupdate, update, seen, &dseen, NULL, &sums[U]);
   if (b->direct == b->dseen) {
     lanes direct = load_rows(Q, b->direct + w.at, row);
-    EACH dseen.v[q] += direct.v[q];
+    EACH(dseen.v[q] += direct.v[q]);
   }
   store_rows(Q, b->dseen + w.at, row, dseen);
 }

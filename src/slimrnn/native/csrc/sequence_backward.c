@@ -1,9 +1,6 @@
 /* A sequence of steps, backward: the loop carries dh and dc only; the gradients of the
  * matrices are products over a chunk of steps at a time. */
-#ifndef SLIM_BACKWARD_H
-#define SLIM_BACKWARD_H
-
-#include "sequence_forward.h"
+#include "sequence.h"
 #include "step_backward.h"
 
 /* The gradients of the matrices and of x, over a chunk of steps. `seen`: what the
@@ -120,9 +117,9 @@ static const float *seen_of(const plan *p, const scratch *s, const several_back 
   return s->seens;
 }
 
-static void backward_part(const plan *p, const slim_backward_args *a, slim_part part,
-                          const float *tape, const float *after, float *before,
-                          float *memory, slim_sums *sums) {
+void SLIM_OF_ISA(slim_backward)(const plan *p, const slim_backward_args *a,
+                                slim_part part, const float *tape, const float *after,
+                                float *before, float *memory, slim_sums *sums) {
   const int rows = part.rows;
   const int64_t first = part.first;
   const size_t state = (size_t)rows * p->padded;
@@ -170,5 +167,3 @@ static void backward_part(const plan *p, const slim_backward_args *a, slim_part 
   scatter_rows(p, s.dh, first, rows, a->dstates[0]);
   if (p->has_c) scatter_rows(p, s.dc, first, rows, a->dstates[1]);
 }
-
-#endif
