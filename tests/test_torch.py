@@ -1,6 +1,8 @@
 """The layers for PyTorch: those of torch.nn, and the oracle for all variants."""
 
+import copy
 import itertools
+import pickle
 import subprocess
 import sys
 
@@ -12,7 +14,9 @@ from slimrnn import InputError, reference
 
 torch = pytest.importorskip("torch")
 ours = pytest.importorskip("slimrnn.torch")
-nn = torch.nn
+from torch._subclasses import FakeTensorMode  # noqa: E402
+
+nn, forward_ad = torch.nn, torch.autograd.forward_ad
 pack_sequence = nn.utils.rnn.pack_sequence
 pad_packed_sequence = nn.utils.rnn.pad_packed_sequence
 
@@ -158,13 +162,76 @@ def test_gradients_of_each_sample_by_torch_func():
             assert_near([found[name][i]], [each.grad], 1e-5)
 
 
-def test_forward_mode_by_torch_func():
+def by_torch_func(layer, x, v):
+    return torch.func.jvp(lambda x: layer(x)[0], (x,), (v,))[1]
+
+
+def by_forward_ad(layer, x, v):
+    with forward_ad.dual_level():
+        return forward_ad.unpack_dual(layer(forward_ad.make_dual(x, v))[0]).tangent
+
+
+@pytest.mark.parametrize("forward", [by_torch_func, by_forward_ad])
+def test_forward_mode(forward):
     layer = ours.SlimLSTM(M, N, variant="LSTM5", batch_first=True)
     x, v = draw(B, T, M), draw(B, T, M)
-    _, found = torch.func.jvp(lambda x: layer(x)[0], (x,), (v,))
+    found = forward(layer, x, v)
     double, x, v = layer.double(), x.double(), v.double()
     apart = double(x + 1e-5 * v)[0] - double(x - 1e-5 * v)[0]
     assert_near([found.double()], [apart.detach() / 2e-5], 1e-5)
+
+
+@pytest.mark.parametrize("name", ["LSTM", "LSTM6", "GRU3", "MGU2"])
+def test_gradients_of_gradients(name):
+    """As of a penalty on the gradient by x; the doubles are torch's own."""
+    layer = LAYERS[ROWS[name].family](M, N, 2, variant=name, bidirectional=True)
+    found = []
+    for each in (layer, copy.deepcopy(layer).double()):
+        x = draw(T, B, M, dtype=each.kernel_l0.dtype).requires_grad_()
+        y, last = each(x)
+        loss = (y**2).sum() + sum((state**3).sum() for state in last)
+        (dx,) = torch.autograd.grad(loss, x, create_graph=True)
+        (dx**2).sum().backward()
+        gradients = [each.grad.double() for each in (x, *each.parameters())]
+        found.append([dx.detach().double(), *gradients])
+    assert_near(*found, 1e-4)
+
+
+def traced(layer, x, path):
+    torch.jit.save(torch.jit.trace(layer, x), path)
+    return torch.jit.load(path)(x)[0].detach().numpy()
+
+
+def exported_by(dynamo):
+    def exported(layer, x, path):
+        runtime = pytest.importorskip("onnxruntime")
+        if dynamo:
+            pytest.importorskip("onnxscript")
+        torch.onnx.export(layer, (x,), path, dynamo=dynamo)
+        session = runtime.InferenceSession(path)
+        return session.run(None, {session.get_inputs()[0].name: x.numpy()})[0]
+
+    return exported
+
+
+@pytest.mark.filterwarnings("ignore")  # both of the older ways are deprecated
+@pytest.mark.parametrize("way", [traced, exported_by(False), exported_by(True)])
+def test_a_graph_of_torch_s_has_the_layer_in_it(way, tmp_path):
+    layer = ours.SlimLSTM(M, N, variant="LSTM6", batch_first=True).eval()
+    x = draw(B, T, M)
+    assert (
+        abs(way(layer, x, str(tmp_path / "it")) - layer(x)[0].detach().numpy()).max()
+        < 1e-6
+    )
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_it_is_built_where_torch_is_told_to(device):
+    with torch.device(device):
+        layer = ours.SlimMGU(M, N)
+    assert {each.device.type for each in layer.parameters()} == {device}
+    with FakeTensorMode():  # which has no numbers at all
+        assert ours.SlimLSTM(M, N)(torch.ones(T, B, M))[0].shape == (T, B, N)
 
 
 def test_it_is_saved_compiled_and_exported(tmp_path):
@@ -175,6 +242,8 @@ def test_it_is_saved_compiled_and_exported(tmp_path):
     x = draw(B, T, M)
     wanted = layer(x)[0]
     assert torch.equal(again(x)[0], wanted)
+    whole = pickle.loads(pickle.dumps(layer))  # as a new process is given it
+    assert torch.equal(whole(x)[0], wanted)
     exported = torch.export.export(layer, (x,)).module()
     assert_near([exported(x)[0]], [wanted], 1e-6)
     torch.compiler.reset()  # what other tests compiled counts against a limit
@@ -211,6 +280,12 @@ WRONG = {
     "proj size": lambda: ours.SlimLSTM(3, 4, proj_size=2),
     r"must be torch\.float32, .*; received torch\.float64": lambda: ours.SlimLSTM(3, 4)(
         torch.ones(5, 2, 3).double()
+    ),
+    "input must be a tensor.*received ndarray": lambda: ours.SlimLSTM(3, 4)(
+        np.ones((5, 2, 3), "float32")
+    ),
+    r"initial states \(h, c\).*received int, int": lambda: ours.SlimLSTM(3, 4)(
+        torch.ones(5, 2, 3), [1, 2]
     ),
     r"received the shape \(3,\)": lambda: ours.SlimLSTM(3, 4)(torch.ones(3)),
 }

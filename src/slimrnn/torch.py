@@ -2,17 +2,21 @@
 
 They are called as those are and return what those return; no Keras is imported. On the
 CPU, float32 goes through the library in C; on any other device, in any other type,
-within ``torch.func`` and without the library, torch computes step by step.
+without the library, and where torch has to see operations of its own, it computes step
+by step: ``torch.func``, forward mode, the gradient of a gradient, ``torch.jit.trace``,
+``torch.onnx.export``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from slimrnn import variants
@@ -133,6 +137,7 @@ class _SlimLayer(nn.Module):
             "bias": nn.init.zeros_,
         }
         for _, suffix in self._places():
+            order = torch.randperm(n, device="cpu")  # of the units' time scales
             paced = self._paced()
             gains = self._scales.gains(self.cell, paced) if self._scales else {}
             for name, weight in self._weights(suffix).items():
@@ -143,18 +148,17 @@ class _SlimLayer(nn.Module):
                 for gate, block in zip(gates, weight.split(n, -1), strict=True):
                     begin[name](block)
                     if name == "bias" and gate in paced:
-                        block.copy_(torch.as_tensor(paced[gate]))
+                        block.copy_(torch.as_tensor(paced[gate])[order])
                     elif name == "recurrent_kernel" and gate in gains:
-                        block.mul_(torch.as_tensor(gains[gate]))
+                        block.mul_(torch.as_tensor(gains[gate])[order])
 
     def _paced(self) -> dict[str, Any]:
-        """The biases that the time scales set, or else that forget little."""
+        """The biases that time scales set, short ones first, or that forget little."""
         forget = self.cell.family.forget
         inverse = self.cell.recurrent_activation.inverse
         if self._scales is None or inverse is None:
             return {forget: np.ones(self.hidden_size)} if forget else {}
-        order = torch.randperm(self.hidden_size).numpy()
-        return self._scales.biases(self.family, inverse, order)
+        return self._scales.biases(self.family, inverse, np.arange(self.hidden_size))
 
     def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
         """As of ``torch.nn.LSTM`` or ``torch.nn.GRU``: see the class."""
@@ -164,10 +168,10 @@ class _SlimLayer(nn.Module):
             mask = steps < lengths.to(x.device)[:, None]
             outputs, last = self._stacked(x, self._states(hx, x, True), mask)
             return _packed_like(outputs, lengths, input), self._returned(last)
-        if input.dim() not in (2, 3):
+        if not isinstance(input, Tensor) or input.dim() not in (2, 3):
             raise InputError(
-                f"The input must be (steps, features), or that and a batch; received "
-                f"the shape {tuple(input.shape)}."
+                f"The input must be a tensor (steps, features), or that and a batch; "
+                f"received {_brief(input)}."
             )
         batched = input.dim() == 3
         x = input if batched else input[None]
@@ -185,15 +189,14 @@ class _SlimLayer(nn.Module):
         if hx is None:
             return [x.new_zeros(shape) for _ in names]
         given = list(hx) if len(names) > 1 else [hx]
-        given = [state if batched else state[:, None] for state in given]
-        found = [tuple(state.shape) for state in given]
-        if found != [shape] * len(names):
-            wanted = shape if batched else (shape[0], shape[2])
+        wanted = shape if batched else (shape[0], shape[2])
+        fit = [isinstance(each, Tensor) and each.shape == wanted for each in given]
+        if fit != [True] * len(names):
             raise InputError(
                 f"The initial states ({', '.join(names)}) must have the shape {wanted} "
-                f"each; received {', '.join(map(str, found))}."
+                f"each; received {', '.join(map(_brief, given))}."
             )
-        return given
+        return [state if batched else state[:, None] for state in given]
 
     def _returned(self, last: list[Tensor]) -> Any:
         return tuple(last) if len(last) > 1 else last[0]
@@ -273,6 +276,13 @@ class _SlimLayer(nn.Module):
         return ", ".join([*words, f"variant={self.cell.variant.name!r}"])
 
 
+def _brief(given: Any) -> str:
+    """What a message says of what should be a tensor."""
+    if isinstance(given, Tensor):
+        return f"the shape {tuple(given.shape)}"
+    return type(given).__name__
+
+
 def _packed_like(
     outputs: Tensor, lengths: Tensor, given: PackedSequence
 ) -> PackedSequence:
@@ -321,13 +331,26 @@ def run(
                 f"received {dtype}."
             )
     single = set(dtypes.values()) == {torch.float32}
-    # torch.func's grad, vmap, jvp look into operations, which C does not let them.
-    transformed = torch._C._are_functorch_transforms_active()
-    if of_cpu and single and not transformed and not library.find()[1]:
+    if of_cpu and single and not _looks_into() and not library.find()[1]:
         from slimrnn.native.torch import run as native_run
 
-        outputs, last = native_run(cell, arrays, True)
+        outputs, last = native_run(cell, arrays, True, partial(_by_torch, cell))
         return outputs, last
+    return _by_torch(cell, x, states, weights, mask)
+
+
+def _looks_into() -> bool:
+    """Whether torch looks into operations, which C does not let it."""
+    return (
+        torch._C._are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
+        or torch.jit.is_tracing()
+        or torch.onnx.is_in_onnx_export()
+    )
+
+
+def _by_torch(cell, x, states, weights, mask):
+    """The same, step by step in torch's own operations."""
     if mask is not None:  # nothing of a masked step may count, not even a NaN
         x = torch.where(mask[..., None], x, torch.zeros_like(x))
     step, outputs = Step(cell, weights, _Ops, _OWN), []

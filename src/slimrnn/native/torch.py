@@ -27,8 +27,12 @@ def _describe(cell, features: int, units: int) -> tuple[int, ...]:
     return library.describe(cell, features, units)
 
 
-def run(cell, arrays, return_sequences):
-    """See ``slimrnn.engines.native.run``; arrays: by name, checked."""
+def run(cell, arrays, return_sequences, again=None):
+    """See ``slimrnn.engines.native.run``; arrays: by name, checked.
+
+    ``again(x, states, weights, mask)`` computes all steps' h and the last states in
+    torch's own operations, for the gradient of a gradient; without, it is refused.
+    """
     numbers = _describe(cell, arrays["x"].shape[-1], arrays["initial h"].shape[-1])
     given = {name: array.contiguous() for name, array in arrays.items()}
     x, mask = given.pop("x"), given.pop("mask", None)
@@ -41,7 +45,7 @@ def run(cell, arrays, return_sequences):
     if torch.compiler.is_compiling() or any(type(t) not in _REAL for t in tensors):
         outputs, last, _ = _forward(x, packed, states, *rest)
     else:
-        outputs, last, _ = _Eager.apply(x, len(packed), *rest, *packed, *states)
+        outputs, last, _ = _Eager.apply(x, again, len(packed), *rest, *packed, *states)
     return outputs if return_sequences else None, list(last.unbind(0))
 
 
@@ -165,11 +169,14 @@ def _save(ctx, inputs, output):
     ctx.cell, ctx.sequences, ctx.counts = cell, sequences, (len(weights), len(states))
 
 
-def _differentiate(backward, ctx, doutputs, dlast, _):
+def _saved(ctx):
     x, *rest = ctx.saved_tensors
     count, states = ctx.counts
-    weights, states = rest[:count], rest[count : count + states]
-    mask, recurrent_mask, tape = rest[-3:]
+    return x, rest[:count], rest[count : count + states], *rest[-3:]
+
+
+def _differentiate(backward, ctx, doutputs, dlast, _):
+    x, weights, states, mask, recurrent_mask, tape = _saved(ctx)
     of_x = ctx.needs_input_grad[0]
     dx, *found = backward(
         x,
@@ -183,7 +190,7 @@ def _differentiate(backward, ctx, doutputs, dlast, _):
         ctx.cell,
         of_x,
     )
-    dweights, dstates = found[:count], found[count:]
+    dweights, dstates = found[: len(weights)], found[len(weights) :]
     return dx if of_x else None, dweights, dstates, None, None, None, None, None
 
 
@@ -194,16 +201,46 @@ class _Eager(torch.autograd.Function):
     """The two without a dispatcher; the tensors that are lists there come last."""
 
     @staticmethod
-    def forward(ctx, x, count, mask, recurrent_mask, cell, sequences, keep, *tensors):
+    def forward(
+        ctx, x, again, count, mask, recurrent_mask, cell, sequences, keep, *tensors
+    ):
         lists = list(tensors[:count]), list(tensors[count:])
         inputs = (x, *lists, mask, recurrent_mask, cell, sequences, keep)
         output = _run_forward(*inputs)
         _save(ctx, inputs, output)
+        ctx.again = again
         return output
 
     @staticmethod
     def backward(ctx, *grads):
-        # Where a gradient of the gradient may follow, the operation refuses it.
-        backward = _backward if torch.is_grad_enabled() else _run_backward
-        dx, dweights, dstates, *_ = _differentiate(backward, ctx, *grads)
-        return dx, None, None, None, None, None, None, *dweights, *dstates
+        # Where a gradient of the gradient may follow, the operation would refuse it.
+        twice = torch.is_grad_enabled()
+        if twice and ctx.again:
+            dx, *found = _differentiate_again(ctx, *grads)
+        else:
+            backward = _backward if twice else _run_backward
+            dx, dweights, dstates, *_ = _differentiate(backward, ctx, *grads)
+            found = [*dweights, *dstates]
+        return dx, None, None, None, None, None, None, None, *found
+
+
+def _differentiate_again(ctx, doutputs, dlast, _):
+    """The gradients of x, of each weight and of each state, as torch computes them."""
+    x, weights, states, mask, *_ = _saved(ctx)
+    cell = library.from_numbers(tuple(ctx.cell))
+    named = _by_name(cell, x, weights, states, None, None)
+    packed = {name: array for name, array in named.items() if name in WEIGHTS}
+    with torch.enable_grad():
+        outputs, last = ctx.again(x, states, packed, mask)
+        pairs = (outputs, doutputs), (torch.stack(last), dlast)
+    given = [(y, dy) for y, dy in pairs if dy is not None]
+    inputs = [x, *weights, *states]
+    found = torch.autograd.grad(
+        [y for y, _ in given],
+        [each for each in inputs if each.requires_grad],
+        [dy for _, dy in given],
+        create_graph=True,
+        allow_unused=True,
+    )
+    rest = iter(found)
+    return [next(rest) if each.requires_grad else None for each in inputs]

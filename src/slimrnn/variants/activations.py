@@ -11,7 +11,7 @@ A function is written for any namespace with NumPy's names, ``numpy`` or
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import import_module
 from math import inf
 from typing import Any
@@ -56,6 +56,12 @@ class Activation:
 
     def __str__(self) -> str:
         return self.name
+
+    def __reduce__(self) -> tuple[Callable, tuple]:
+        # By its name where the table has it: functions without one cannot be pickled.
+        if ACTIVATIONS.get(self.name) is self:
+            return get, (self.name,)
+        return type(self), tuple(getattr(self, each.name) for each in fields(self))
 
     @property
     def is_gate(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from slimrnn.errors import InputError
@@ -180,7 +181,14 @@ class Variant:
 
     def blocks(self, weight: str) -> tuple[str, ...]:
         """The gates that have a block of this weight, in the order of packing."""
-        return tuple(name for name, gate in self.items() if weight in gate.terms)
+        return self._blocks.get(weight, ())
+
+    @cached_property
+    def _blocks(self) -> dict[str, tuple[str, ...]]:
+        return {
+            weight: tuple(name for name, gate in self.items() if weight in gate.terms)
+            for weight in WEIGHTS
+        }
 
     def shapes(self, features: int, units: int) -> dict[str, tuple[int, ...]]:
         """The shape of each weight that the variant has, by name.
