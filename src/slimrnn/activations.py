@@ -12,6 +12,7 @@ import keras
 from keras import ops
 
 from slimrnn.variants.activations import ACTIVATIONS, HARD_SIGMOIDS, Activation
+from slimrnn.variants.activations import OF_LAYERS as _OF_LAYERS
 
 
 @keras.saving.register_keras_serializable(package="slimrnn")
@@ -29,6 +30,21 @@ def hard_sigmoid_keras2(x):
     return ops.clip(HARD_SIGMOIDS["hard_sigmoid_keras2"] * x + 0.5, 0.0, 1.0)
 
 
+@keras.saving.register_keras_serializable(package="slimrnn")
+def gelu_tanh(x):
+    """GELU by its approximation; ``keras.activations.gelu`` is the function itself.
+
+    Example:
+        >>> float(gelu_tanh(1.0))
+        0.8411920070648193
+    """
+    return keras.activations.gelu(x, approximate=True)
+
+
+#: name -> Keras's function, of those that layers beside the cells have
+OF_LAYERS: dict[str, Callable] = {
+    name: getattr(keras.activations, name, gelu_tanh) for name in _OF_LAYERS
+}
 #: name -> Keras's function
 FUNCTIONS: dict[str, Callable] = {
     name: getattr(keras.activations, name, hard_sigmoid_keras2) for name in ACTIVATIONS

@@ -202,8 +202,12 @@ REFUSED = {
         "merge_mode='concat'",
     ),
     "softmax inside": (
-        lambda: model_of(layers.LSTM(3), layers.Activation("softmax")),
-        "after a Dense",
+        lambda: model_of(layers.LSTM(3), layers.Activation("softmax"), layers.Dense(2)),
+        "no softmax but at the end",
+    ),
+    "an activation of the input": (
+        lambda: model_of(layers.ReLU(), layers.LSTM(3)),
+        "after a layer with weights or states; it stands at the front",
     ),
     "softmax in the middle": (
         lambda: model_of(layers.LSTM(3), layers.Dense(4, "softmax"), layers.Dense(2)),

@@ -13,6 +13,7 @@ from problems import ROWS
 from products import each_once
 from slimrnn.deploy import EXPORTERS
 from slimrnn.deploy.graph.litert import to_litert
+from slimrnn.variants.activations import OF_LAYERS
 
 pytestmark = pytest.mark.backend_free
 
@@ -58,9 +59,11 @@ def test_as_keras(name, mode, tmp_path):
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(("activation", "recurrent"), each_once(FUNCTIONS, FUNCTIONS))
+@pytest.mark.parametrize(
+    ("activation", "recurrent"), each_once([*FUNCTIONS, *OF_LAYERS], FUNCTIONS)
+)
 def test_activations(activation, recurrent, mode, tmp_path):
-    fused = activation in FUSED[0] and recurrent in FUSED[1]
+    fused = activation in (*FUSED[0], *OF_LAYERS) and recurrent in FUSED[1]
     case = of_functions(activation, recurrent, *(() if fused else ("lstm",)))
     path = tmp_path / "model.tflite"
     assert_exported(case, mode, to_litert, run, path, SIZES[mode])

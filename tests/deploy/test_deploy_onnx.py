@@ -23,6 +23,7 @@ from products import each_once
 from slimrnn.deploy import EXPORTERS
 from slimrnn.deploy.graph.onnx import to_onnx
 from slimrnn.variants import CANDIDATE, CellSpec
+from slimrnn.variants.activations import OF_LAYERS
 
 pytestmark = pytest.mark.backend_free
 
@@ -63,7 +64,9 @@ def test_as_keras(name, mode, tmp_path):
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(("activation", "recurrent"), each_once(FUNCTIONS, FUNCTIONS))
+@pytest.mark.parametrize(
+    ("activation", "recurrent"), each_once([*FUNCTIONS, *OF_LAYERS], FUNCTIONS)
+)
 def test_activations(activation, recurrent, mode, tmp_path):
     case = of_functions(activation, recurrent)
     assert_exported(case, mode, to_onnx, run, tmp_path / "model.onnx", SIZES)

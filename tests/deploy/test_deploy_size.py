@@ -9,6 +9,7 @@ from benchmarks.firmware.emulator import Firmware, Model
 
 import slimrnn
 from deploy_problems import (
+    FUNCTIONS,
     MODELS,
     compile_c,
     data_for,
@@ -73,6 +74,11 @@ AROUND = {
     "normalization": layers.LayerNormalization(),
     "average": layers.AveragePooling1D(3, strides=1),
     "largest": layers.MaxPooling1D(3, strides=1),
+    **{
+        f"dense_{name}": layers.Dense(24, function)
+        for name, function in FUNCTIONS.items()
+        if name not in ("relu", "softmax")
+    },
 }
 
 

@@ -10,11 +10,13 @@ from problems import ROWS, SIZES, WITHOUT_H, problem
 from products import some
 from slimrnn import SlimMGU, native, reference
 from slimrnn.activations import FUNCTIONS, describe
+from slimrnn.activations import OF_LAYERS as LAYER_FUNCTIONS
 from slimrnn.engines import ENGINES, choose, ops
 from slimrnn.engines.ops import function as on_tensor
 from slimrnn.errors import InputError
 from slimrnn.native import library
 from slimrnn.variants import ACTIVATIONS, CellSpec, get
+from slimrnn.variants.activations import OF_LAYERS
 
 BACKEND = keras.backend.backend()
 RUN = {engine.name: engine.run for engine in ENGINES}
@@ -220,6 +222,20 @@ def test_the_activations_facts(name):
     assert fact.low <= y.min() <= y.max() <= fact.high
     inside = derivative > 0
     np.testing.assert_allclose(fact.inverse(y[inside]), x[inside], atol=1e-9)
+
+
+@pytest.mark.parametrize("name", OF_LAYERS)
+def test_the_facts_of_what_layers_have(name):
+    """In Keras what NumPy computes; the bounds fit, and are reached."""
+    fact, x = OF_LAYERS[name], np.linspace(-30, 30, 6001)
+    y = fact.function(x)
+    given = keras.ops.convert_to_tensor(x.astype("float32"))
+    for found in (on_tensor(fact, given), LAYER_FUNCTIONS[name](given)):
+        found = keras.ops.convert_to_numpy(found)
+        np.testing.assert_allclose(found, y, 3e-7, atol=4e-6)
+    assert fact.low <= y.min() < fact.low + 0.04
+    assert y.max() <= fact.high
+    assert y.max() > min(fact.high, 29) - 0.04
 
 
 @pytest.mark.parametrize(

@@ -188,6 +188,17 @@ MODELS = {
         layers.Rescaling(2.0, -0.5),
         layers.Dense(3),
     ),
+    "PReLU": lambda: model_of(
+        layers.Dense(4),
+        layers.PReLU(shared_axes=[1]),
+        slimrnn.SlimLSTM(6, "LSTM6", return_sequences=True),
+        layers.LeakyReLU(2.5),
+        layers.Conv1D(4, 2),
+        layers.ELU(0.5),
+        slimrnn.SlimGRU(5, "GRU3"),
+        layers.Dense(4, layers.LeakyReLU(0.1)),
+        layers.PReLU(),
+    ),
     "Masking": lambda: model_of(
         layers.Masking(-1.0), slimrnn.SlimLSTM(4, "LSTM11"), layers.Dense(2)
     ),

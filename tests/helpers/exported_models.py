@@ -14,7 +14,7 @@ import pytest
 import slimrnn
 from layer_problems import assert_same, normal, randomised
 from problems import ROWS
-from slimrnn.activations import FUNCTIONS
+from slimrnn.activations import FUNCTIONS, OF_LAYERS
 from slimrnn.errors import InputError
 from slimrnn.ir.from_keras import from_keras
 
@@ -128,14 +128,14 @@ def of_row(row):
 @functools.cache
 def of_functions(activation, recurrent_activation, *refused):
     """Static and moving gates with these activations, and a head."""
-    used = [FUNCTIONS[name] for name in (activation, recurrent_activation)]
     names = ("activation", "recurrent_activation")
-    options = dict(zip(names, used, strict=True))
+    given = zip(names, (activation, recurrent_activation), strict=True)
+    options = {key: FUNCTIONS[name] for key, name in given if name in FUNCTIONS}
     return Case(
         lambda: [
             SlimLSTM(UNITS, "LSTM3", **options, **ALL),
             SlimLSTM(UNITS, "LSTM4", **options, **ALL),
-            Dense(3, activation=used[0]),
+            Dense(3, activation={**FUNCTIONS, **OF_LAYERS}[activation]),
         ],
         refused=refused,
     )
@@ -324,6 +324,14 @@ CASES = {
         lambda: [
             keras.Sequential([SlimLSTM(UNITS, "LSTM5", **ALL, name="a")]),
             keras.Sequential([SlimLSTM(UNITS, "LSTM5", **ALL, name="a")]),
+        ]
+    ),
+    "PReLU": Case(
+        lambda: [
+            layers.PReLU(shared_axes=[1]),
+            SlimLSTM(UNITS, **ALL),
+            layers.LeakyReLU(0.2),
+            Dense(3, activation=layers.ELU(0.5)),
         ]
     ),
     "flat": Case(lambda: [SlimLSTM(3, **ALL), layers.Flatten()], "five steps"),

@@ -75,6 +75,48 @@ def _of(forward, kind=None, /, units=N, **more):
     return Net(forward, rnn=rnn, lin=nn.Linear(units, 2), **more)
 
 
+#: with their parameters, as nn has them
+_ACTIVATIONS = (
+    {}
+    if nn is None
+    else {
+        "LeakyReLU": lambda: nn.LeakyReLU(0.2),
+        "PReLU": nn.PReLU,
+        "PReLU of each": lambda: nn.PReLU(6),
+        "ELU": lambda: nn.ELU(0.5),
+        "CELU": lambda: nn.CELU(0.7),
+        "GELU by tanh": lambda: nn.GELU("tanh"),
+        "Hardtanh": lambda: nn.Hardtanh(-2.0, 0.5),
+        "Softplus": lambda: nn.Softplus(2.0),
+        **{
+            kind.__name__: kind
+            for kind in (
+                *(nn.SELU, nn.GELU, nn.SiLU, nn.Mish, nn.Softsign),
+                *(nn.ReLU6, nn.Hardswish, nn.Hardsigmoid),
+            )
+        },
+    }
+)
+
+
+def _activated(self, x):
+    x = self.before(self.conv(x.transpose(1, 2))).transpose(1, 2)
+    return self.lin(self.behind(self.rnn(x)[0][:, -1]))
+
+
+def _around(made):
+    """An activation of features that lie in the middle, and of those of a step."""
+    return _of(
+        _activated,
+        nn.GRU,
+        features=6,
+        units=6,
+        conv=nn.Conv1d(M, 6, 3),
+        before=made(),
+        behind=nn.Sequential(nn.Linear(N, 6), made()),
+    )
+
+
 _BOTH = {"bidirectional": True, "units": 2 * N}
 #: modules; each gets (B, T, M), but those of words, which get indices below 9
 MODULES = (
@@ -168,6 +210,10 @@ MODULES = (
         "numbers of one sequence": lambda: _keeps_its_state(
             Net(_alone, rnn=nn.LSTM(1, N), lin=nn.Linear(N, 2))
         ),
+        **{
+            f"{name} around": lambda name=name, made=made: _around(made)
+            for name, made in _ACTIVATIONS.items()
+        },
         "halves": lambda: _of(
             lambda self, x: self.lin(torch.cat(self.rnn(x)[1][0].chunk(2), -1)[0]),
             **_BOTH,

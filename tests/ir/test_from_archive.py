@@ -99,6 +99,18 @@ MODELS = {
         layers.ReLU(),
         layers.Softmax(),
     ),
+    "slopes": lambda: chain(
+        layers.Conv1D(3, 2, activation="swish"),
+        layers.PReLU(shared_axes=[1]),
+        layers.LSTM(3),
+        layers.Dense(4, "leaky_relu"),
+        layers.Dense(4, activation=layers.LeakyReLU(0.1)),
+        layers.PReLU(),
+        layers.Dense(4, slimrnn.activations.gelu_tanh),
+        layers.ELU(0.5),
+        layers.ReLU(negative_slope=0.2),
+        layers.ReLU(6.0),
+    ),
     "adapted": adapted,
     "words": lambda: chain(
         layers.Embedding(9, 3, mask_zero=True),
@@ -173,6 +185,10 @@ REFUSED = {
     "a Lambda": (
         lambda entries: entries[2].update(class_name="Lambda"),
         r"\(Lambda\) cannot be read",
+    ),
+    "a slope in a cell": (
+        lambda entries: entries[1]["config"].update(activation="leaky_relu"),
+        "the activation leaky_relu; allowed: tanh",
     ),
     "an activation of one's own": (
         lambda entries: entries[1]["config"].update(

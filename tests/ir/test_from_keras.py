@@ -214,8 +214,8 @@ REFUSED = {
     "not built": (lambda: slimrnn.SlimLSTM(3), "no weights yet"),
     "not built inside": (lambda: keras.Sequential([layers.LSTM(3)]), "no weights yet"),
     "an activation": (
-        lambda: model_of(layers.LSTM(3), layers.Dense(2, "gelu")),
-        "gelu.*allowed: tanh.*softmax",
+        lambda: model_of(layers.LSTM(3), layers.Dense(2, "log_sigmoid")),
+        "log_sigmoid.*allowed: tanh.*softmax",
     ),
     "an activation of a cell": (
         lambda: built(layers.LSTM(3, activation="softmax")),

@@ -126,6 +126,13 @@ MODULES = {
         b=nn.Linear(3, 2),
         s=nn.Softmax(dim=1),
     ),
+    "slopes": lambda: Net(
+        lambda self, x: torch.relu(self.b(self.f(self.a(self.rnn(x)[0][:, -1])))),
+        rnn=nn.LSTM(3, 4, **FIRST),
+        a=nn.Linear(4, 6),
+        f=nn.PReLU(6),
+        b=nn.Linear(6, 2),
+    ),
     "each step normalized": lambda: Net(
         lambda self, x: self.lin(self.norm(self.rnn(x)[0])),
         rnn=nn.LSTM(3, 4, **FIRST),
@@ -215,6 +222,7 @@ def test_time_first():
     [
         ("GRU, bias True, both True", ""),
         ("each step normalized", ""),
+        ("slopes", "lstm,last,linear,prelu,linear,leaky_relu:0"),
         ("words as wide as the layer", ""),
         ("LSTM, bias False, both False", "lstm:3x4x2"),
         (
@@ -308,6 +316,7 @@ SPELLED = {
     "lstm:3x5": "has lstm:3x5, and the module rnn there is of 3x4x1",
     "gru": "has gru, and the module rnn there is of LSTM",
     "lstm,last,dropout": "has 'dropout'; allowed: lstm, gru",
+    "lstm,last,linear,leaky_relu:a,linear": "leaky_relu:a; after leaky_relu: stands",
     "last": "last, mean, max, ends after lstm",
     "lstm,linear,linear,linear": "no tensors left for linear",
     "": "does not say what stands between two Linear",

@@ -79,8 +79,8 @@ REFUSED = {
         r"bias in float32 of the shape \(2\); received float32 \(3,\)",
     ),
     "an infinite number": (lambda: replace(dense(3, 2), kernel=FULL), "not finite"),
-    "an activation": (lambda: replace(dense(3, 2), activation="gelu"), "gelu; allowed"),
-    "an activation alone": (lambda: Activation("f", 3, "gelu"), "gelu; allowed: tanh"),
+    "an activation": (lambda: replace(dense(3, 2), activation="gel"), "gel; allowed"),
+    "an activation alone": (lambda: Activation("f", 3, "gel"), "gel; allowed: tanh"),
     "no width": (lambda: Activation("f", 0, "tanh"), "1 or more; received 0"),
     "a masked value": (lambda: masking(3, value=1e39), "not finite"),
     "one of two affine arrays": (

@@ -10,7 +10,6 @@ import slimrnn.ir
 import slimrnn.stream
 from slimrnn.ir.layers import (
     KINDS,
-    Activation,
     Affine,
     Bidirectional,
     Conv1D,
@@ -43,7 +42,7 @@ WITHOUT = {
     "slimrnn.deploy.program.inputs._MASKS": {*KINDS} - {Embedding, Masking},
     # no other kind stands behind a cell in a model that a run builds
     "slimrnn.ir.resize._RESIZE": {*KINDS} - {Recurrent, Dense},
-    "slimrnn.deploy.size._COUNTS": {Masking, Activation, Skip, Bidirectional},
+    "slimrnn.deploy.size._COUNTS": {Masking, Skip, Bidirectional},
 }
 
 

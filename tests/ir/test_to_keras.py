@@ -27,6 +27,7 @@ from slimrnn.ir.layers import (
     Embedding,
     LocalPool,
     Pool,
+    PReLU,
     Recurrent,
     Skip,
 )
@@ -111,6 +112,9 @@ def models(draw):
     if how and count and last and not isinstance(layers[-1], Recurrent):
         layers.append(Pool("pool", width, how))
         last = False
+    if draw(st.booleans()):
+        slopes = draw(st.sampled_from([np.full(width, 0.5, "f4"), normal(width)]))
+        layers.append(PReLU("slopes", slopes))
     if draw(st.booleans()) or not layers:
         layers.append(Activation("function", width, draw(FUNCTION)))
     if draw(st.booleans()):

@@ -118,14 +118,15 @@ static void stream(bytes *b) {
     const int is_pool = l->kind == SLIM_LAYER_AVERAGE || l->kind == SLIM_LAYER_LARGEST;
     const int is_convolution = l->kind == SLIM_LAYER_CONVOLUTION;
     const int is_wide = l->kind == SLIM_LAYER_POINTWISE ||
-                        l->kind == SLIM_LAYER_MASKING || is_pool;
+                        l->kind == SLIM_LAYER_MASKING ||
+                        l->kind == SLIM_LAYER_PRELU || is_pool;
     if (is_convolution) {
       l->taps = byte(b) < 240 ? 1 + (int32_t)below(b, 4) : size32(b);
       l->dilation = byte(b) < 240 ? 1 + (int32_t)below(b, 4) : size32(b);
       l->strides = byte(b) < 240 ? 1 + (int32_t)below(b, 4) : size32(b);
     }
     l->outputs = inputs = is_wide && byte(b) < 250 ? inputs : size32(b);
-    l->activation = below(b, SLIM_SOFTMAX + 1);
+    l->activation = below(b, SLIM_FUNCTIONS + 1);
     l->mask_zero = below(b, 2);
     if (byte(b) > 250) l->inputs = size32(b);
     cells[k] = random_cell(b);
@@ -138,6 +139,7 @@ static void stream(bytes *b) {
     for (int w = 0; w < SLIM_WEIGHTS; w++) {
       const int64_t wanted = is_cell  ? slim_elements(&cells[k], 1, 1, SLIM_WEIGHT + w)
                              : l->kind == SLIM_LAYER_MASKING ? w == 0
+                             : l->kind == SLIM_LAYER_PRELU   ? (w ? 0 : l->inputs)
                              : is_wide ? (w < 2 && l->mask_zero ? l->inputs : 0)
                              : w == 0  ? matrix
                              : w == 1 && (is_convolution || l->kind == SLIM_LAYER_DENSE)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import slimrnn
+from deploy_problems import FUNCTIONS
 from layer_problems import normal, randomised
 from problems import ROWS
 from products import each_once
@@ -76,14 +77,12 @@ def test_recurrent_layers(kind):
 
 
 @pytest.mark.backend_free
-@pytest.mark.parametrize(
-    "activation", [None, "tanh", "sigmoid", "relu", "linear", "softmax", "hard_sigmoid"]
-)
+@pytest.mark.parametrize("activation", [None, *FUNCTIONS])
 @pytest.mark.parametrize("units", [1, 17])
 @pytest.mark.parametrize("how", ["argument", "Activation", "no bias"])
 @pytest.mark.filterwarnings("ignore:You are using a softmax over axis")
 def test_dense(activation, units, how):
-    behind = how == "Activation"
+    behind, activation = how == "Activation", FUNCTIONS.get(activation)
     head = [
         layers.Dense(
             units, activation=None if behind else activation, use_bias=how != "no bias"

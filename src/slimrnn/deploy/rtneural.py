@@ -32,6 +32,7 @@ from slimrnn.ir.layers import (
     LocalPool,
     Masking,
     Pool,
+    PReLU,
     Recurrent,
     Skip,
 )
@@ -184,7 +185,7 @@ def _refused(layer: Layer) -> dict[str, Any]:
 
 _WRITERS: dict[type, Callable[[Any], dict[str, Any]]] = {
     **dict.fromkeys((Embedding, Masking, Bidirectional, Pool), _refused),
-    **dict.fromkeys((LayerNormalization, LocalPool), _refused),
+    **dict.fromkeys((LayerNormalization, LocalPool, PReLU), _refused),
     Affine: _affine,
     Dense: _dense,
     Conv1D: _convolution,

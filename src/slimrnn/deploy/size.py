@@ -20,6 +20,7 @@ from slimrnn.deploy.program.program import Lowered
 from slimrnn.errors import InputError
 from slimrnn.ir import read
 from slimrnn.ir.layers import (
+    Activation,
     Affine,
     Conv1D,
     Dense,
@@ -27,6 +28,7 @@ from slimrnn.ir.layers import (
     LayerNormalization,
     LocalPool,
     Pool,
+    PReLU,
     Recurrent,
 )
 from slimrnn.ir.model import Model
@@ -155,7 +157,7 @@ def _static_counts(source: Source) -> Counter[str]:
     parts = source.layout.parts
     dense = sum(isinstance(part.lowered.layer, (Dense, Conv1D)) for part in parts)
     said["products"] += 2 * max(dense - 1, 0)  # a product and a loop of each
-    said["softmax"] = int("slim_softmax" in source.layout.used)
+    said.update(source.layout.used & set(source.arithmetic.code))
     return said
 
 
@@ -210,6 +212,13 @@ _COUNTS: dict[type, Callable[[Lowered, Arithmetic], Mapping[str, int]]] = {
     Affine: lambda affine, _: {
         "operations": 2 * affine.inputs,
         "numbers": 4 * affine.inputs,
+    },
+    Activation: lambda layer, _: {
+        f"slim_{getattr(layer.layer, 'activation', '')}": layer.inputs
+    },
+    PReLU: lambda layer, _: {
+        **{"slim_relu": layer.inputs, "operations": 3 * layer.inputs},
+        "numbers": 3 * layer.inputs,
     },
     Embedding: lambda table, arithmetic: {"set": table.outputs * arithmetic.scaled},
 }

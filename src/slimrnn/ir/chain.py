@@ -36,7 +36,8 @@ def model_of(
     """The layers as a model."""
     chain = SoFar(steps, folded)
     for layer in layers:
-        _take(chain, layer)
+        for part in layer.parts():
+            _take(chain, part)
     return Model(name, tuple(chain.layers), steps, chain.flatten, **others)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,16 @@ Array = np.ndarray
 LAST = "GetItem"
 
 
+#: the kinds that do the same with each number by itself
+_OF_NUMBERS = ("Activation", "ReLU", "LeakyReLU", "ELU", "Formula")
+#: the kinds whose activation comes last of all that they do
+_WITH_FUNCTION = ("Dense", "Activation", "Conv1D", "Convolution1D")
+#: activations of Keras with a parameter, as layers
+_FUNCTIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "leaky_relu": ("LeakyReLU", {"negative_slope": 0.2})
+}
+
+
 @dataclass(frozen=True)
 class Described:
     """A layer, in the words of Keras 3.
@@ -25,7 +35,7 @@ class Described:
         kind: Keras's class; that of a cell for a ``keras.layers.RNN``.
         name: the layer's.
         settings: Keras's arguments; those left out have Keras's defaults. Activations
-            are names.
+            are names, or layers.
         weights: in Keras's order.
         inner: the layers that a wrapper has: of TimeDistributed, of Bidirectional.
         cell: of a recurrent layer, where the reader knows it already.
@@ -44,6 +54,26 @@ class Described:
 
     def __str__(self) -> str:
         return f"{self.name} ({self.kind})"
+
+    @property
+    def is_of_numbers(self) -> bool:
+        """Whether it does the same with each number by itself."""
+        given = [self.get(key, 0) for key in ("scale", "offset")]
+        alike = all(np.size(numbers) == 1 for numbers in given)
+        return self.kind in _OF_NUMBERS or (self.kind == "Rescaling" and alike)
+
+    def parts(self) -> tuple[Described, ...]:
+        """The layer, and what its activation is where that is a layer of its own."""
+        given = self.get("activation")
+        if self.kind not in _WITH_FUNCTION:
+            return (self,)
+        if isinstance(given, str) and given in _FUNCTIONS:
+            kind, settings = _FUNCTIONS[given]
+            given = Described(kind, f"{self.name}_{given}", settings)
+        if not isinstance(given, Described):
+            return (self,)
+        settings = {**self.settings, "activation": "linear"}
+        return replace(self, settings=settings), given
 
     def get(self, setting: str, usual: Any = None) -> Any:
         """A setting, or Keras's default."""

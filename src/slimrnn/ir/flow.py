@@ -21,7 +21,8 @@ LAYERS = "layers"
 LOG_SOFTMAX = "LogSoftmax"
 #: what does the same with each step, so that the last one can be taken before it
 _OF_EACH = (
-    *("Dense", "Activation", "Rescaling"),
+    *("Dense", "Activation", "Rescaling", "Formula"),
+    *("PReLU", "LeakyReLU", "ELU"),
     *("BatchNormalization", "LayerNormalization"),
 )
 
@@ -115,7 +116,7 @@ class Flow:
             InputError: the features do not lie last, where it needs them all.
         """
         if self.axes[-1].name != FEATURES:
-            if width is None and layer.kind == "Activation":  # each number by itself
+            if width is None and layer.is_of_numbers:
                 return self.after(layer)
             raise InputError(f"The operator {layer} is not over the features.")
         last = Axis(FEATURES, self.width if width is None else width)

@@ -6,8 +6,9 @@ of their names in safetensors; then sizes say it). What they do not say, a text 
 the next tensors of their kind; of ``KIND:AxBx...`` the numbers are checked (features,
 units and layers; of linear, features and outputs). After LSTM, GRU or RNN, ``last``
 hands on its output at the last step, ``ends`` the last states of both directions,
-``mean`` and ``max`` those of all steps; tanh, relu, sigmoid, softmax or hard_sigmoid
-are computed. A module that the text leaves out at its end may be a single Linear.
+``mean`` and ``max`` those of all steps; tanh, relu, gelu and other activations are
+computed, and ``leaky_relu:0.2``. A module that the text leaves out at its end may be a
+single Linear.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ Array = np.ndarray
 _WORDS = {
     **{kind.lower(): kind for kind in torch_layers.TORCH},
     **{"linear": "Linear", "embedding": "Embedding", "batchnorm": "BatchNorm1d"},
-    "layernorm": "LayerNorm",
+    **{"layernorm": "LayerNorm", "prelu": "PReLU"},
 }
 #: words after a recurrent module: Keras's layers; ends are a setting of the module
 _AFTER = {
@@ -177,13 +178,16 @@ def _spelled(
         elif what in ACTIVATIONS:
             layer = Described("Activation", f"{what}_{place}", {"activation": what})
             yield layer.name, what, [layer]
+        elif what == "leaky_relu":
+            settings = {"negative_slope": _slope(word, sizes)}
+            yield what, word, [Described("LeakyReLU", f"{what}_{place}", settings)]
         elif what in _AFTER and place and words[place - 1].split(":")[0] in _CELLS:
             if _AFTER[what]:
                 yield what, what, [Described(_AFTER[what], f"{what}_{place}")]
         else:
             raise InputError(
                 f"--torch has {word!r}; allowed: {', '.join([*_WORDS, *ACTIVATIONS])}, "
-                f"and {', '.join(_AFTER)} after {', '.join(_CELLS)}."
+                f"leaky_relu, and {', '.join(_AFTER)} after {', '.join(_CELLS)}."
             )
     for name, own in left.items():
         if len(left) > 1 or torch_layers.kind_of(name, own) != "Linear":
@@ -192,6 +196,16 @@ def _spelled(
                 f"last Linear."
             )
         yield name, "Linear", torch_layers.layers(name, "Linear", own)
+
+
+def _slope(word: str, given: str) -> float:
+    """Of ``leaky_relu:0.2``; PyTorch's own where it is not said."""
+    try:
+        return float(given or 0.01)
+    except ValueError as error:
+        raise InputError(
+            f"--torch has {word}; after leaky_relu: stands its slope, such as 0.2."
+        ) from error
 
 
 _CELLS = tuple(kind.lower() for kind in torch_layers.TORCH)

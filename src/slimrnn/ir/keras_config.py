@@ -33,6 +33,10 @@ _WORDS = {
     **{"subsample_length": "strides", "stride": "strides"},
 }
 _KERAS_2 = "hard_sigmoid_keras2"
+#: other names of activations
+_NAMES = {"swish": "silu", "hard_swish": "hard_silu"}
+#: layers without weights that can be an activation
+_LAYERS_OF_NUMBERS = ("ReLU", "LeakyReLU", "ELU")
 
 
 class Reading:
@@ -149,9 +153,11 @@ class Reading:
         if given in _FLOATS:
             self._note(f"{given} as float32")
 
-    def _activation(self, given: Any) -> str:
+    def _activation(self, given: Any) -> str | Described:
         name = str(given)
         if isinstance(given, Mapping):  # Keras 3 says a function by a class
+            if _kind(given) in _LAYERS_OF_NUMBERS:
+                return self.layer(given, [])
             name = str(given.get("config") or given.get("class_name"))
             if _is_own(given):
                 name = f"{name}, a function of your own"
@@ -159,7 +165,7 @@ class Reading:
         if name == "hard_sigmoid" and self.major < 3:
             self._note("Keras 1 and 2's hard_sigmoid, clip(0.2 x + 0.5, 0, 1)")
             return _KERAS_2
-        return name
+        return _NAMES.get(name, name)
 
     def _note(self, what: str) -> None:
         self.translated[what] = None

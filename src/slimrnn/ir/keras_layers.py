@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 import slim22
-from slimrnn.activations import NAMES
+from slimrnn.activations import NAMES, OF_LAYERS
 from slimrnn.errors import InputError
 from slimrnn.ir.cells import cell_of, keras_cell
 from slimrnn.ir.data import one_of
@@ -41,7 +41,12 @@ RECURRENT: tuple[type, ...] = (
 )
 
 #: the activations of any other layer, by function
-ACTIVATIONS: Mapping[Any, str] = {**NAMES, keras.activations.softmax: "softmax"}
+ACTIVATIONS: Mapping[Any, str] = {
+    **NAMES,
+    keras.activations.softmax: "softmax",
+    keras.activations.leaky_relu: "leaky_relu",
+    **{function: name for name, function in OF_LAYERS.items()},
+}
 
 
 def described(layer: Any) -> Described:
@@ -55,7 +60,12 @@ def described(layer: Any) -> Described:
     except NotImplementedError:
         settings = {}
     if hasattr(layer, "activation"):
-        settings["activation"] = activation(layer.activation, ACTIVATIONS)
+        function = layer.activation
+        settings["activation"] = (
+            described(function)
+            if isinstance(function, keras.layers.Layer)
+            else activation(function, ACTIVATIONS)
+        )
     more = _MORE.get(type(layer), _weights)(layer)
     return Described(
         f"{kind}, a class of your own" if own else kind,

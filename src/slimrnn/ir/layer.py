@@ -10,13 +10,15 @@ import numpy as np
 from slimrnn.ir.data import Data, arrays
 from slimrnn.utils import checks
 from slimrnn.variants import ACTIVATIONS as CELL_ACTIVATIONS
+from slimrnn.variants.activations import OF_LAYERS
 
 if TYPE_CHECKING:
     from slimrnn.ir.over_time import Recurrent
 
 Array = np.ndarray
 
-ACTIVATIONS = (*CELL_ACTIVATIONS, "softmax")
+#: in the order of slimrnn.h
+ACTIVATIONS = (*CELL_ACTIVATIONS, "softmax", *OF_LAYERS)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -20,13 +20,14 @@ from slimrnn.ir.step_layers import (
     Embedding,
     LayerNormalization,
     Masking,
+    PReLU,
     Skip,
 )
 
 #: all kinds; each table by kind has them all
 KINDS: tuple[type[Layer], ...] = (
-    *(Embedding, Masking, Affine, LayerNormalization, Dense, Activation, Skip),
-    *(Conv1D, LocalPool, Recurrent, Bidirectional, Pool),
+    *(Embedding, Masking, Affine, LayerNormalization, Dense, Activation, PReLU),
+    *(Skip, Conv1D, LocalPool, Recurrent, Bidirectional, Pool),
 )
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "LayerNormalization",
     "LocalPool",
     "Masking",
+    "PReLU",
     "Pool",
     "Recurrent",
     "Skip",

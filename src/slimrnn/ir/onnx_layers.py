@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from slimrnn.errors import InputError
+from slimrnn.ir import spelled
 from slimrnn.ir.described import Described
 from slimrnn.ir.flow import FEATURES, LOG_SOFTMAX, ONE, Array, Axis, Flow, ends, paired
 from slimrnn.ir.onnx_recurrent import About, named_function
+from slimrnn.variants.activations import SELU_ALPHA, SELU_SCALE, erf
 
 
 def _dense(about: About, x: Flow, kernel: Array, bias: Any = None) -> Flow:
@@ -135,17 +137,28 @@ def _with_constant(about: About, one: Any, other: Any) -> tuple[Flow, Array, boo
     return x, constant, first
 
 
+def _both(about: About, function: Any, one: Flow, other: Flow) -> Flow:
+    found = spelled.joined(about, function, one, other)
+    if found is None:
+        raise InputError(f"The operator {about['name']} is over two ways of layers.")
+    return found
+
+
 def _rescaled(about: About, x: Flow, scale: Any, offset: Any) -> Flow:
     settings = {"scale": np.float32(scale), "offset": np.float32(offset)}
     return x.through(Described("Rescaling", about["name"], settings))
 
 
 def _subtract(about: About, one: Any, other: Any) -> Flow:
+    if isinstance(one, Flow) and isinstance(other, Flow):
+        return _both(about, np.subtract, one, other)
     x, constant, first = _with_constant(about, one, other)
     return _rescaled(about, x, *((1, -constant) if first else (-1, constant)))
 
 
 def _divide(about: About, one: Any, other: Any) -> Flow:
+    if isinstance(one, Flow) and isinstance(other, Flow):
+        return _both(about, np.divide, one, other)
     x, constant, first = _with_constant(about, one, other)
     if not first:
         raise InputError(f"The operator {about['name']} divides by its input.")
@@ -154,6 +167,8 @@ def _divide(about: About, one: Any, other: Any) -> Flow:
 
 def _add(about: About, one: Any, other: Any) -> Flow:
     if isinstance(one, Flow) and isinstance(other, Flow):
+        if found := spelled.joined(about, np.add, one, other):
+            return found
         for x, y in ((one, other), (other, one)):
             if not y.layers:
                 settings = {"columns": y.columns}
@@ -165,7 +180,8 @@ def _add(about: About, one: Any, other: Any) -> Flow:
 
 def _mul(about: About, one: Any, other: Any) -> Flow:
     if isinstance(one, Flow) and isinstance(other, Flow):
-        return paired(about["name"], "mul", one, other)
+        found = spelled.joined(about, np.multiply, one, other)
+        return found or paired(about["name"], "mul", one, other)
     x, constant, _ = _with_constant(about, one, other)
     return _rescaled(about, x, constant, 0)
 
@@ -224,6 +240,86 @@ def _function(name: str) -> Callable[..., Flow]:
     return read
 
 
+def _with_setting(kind: str, setting: str, usual: float) -> Callable[..., Flow]:
+    """A layer of Keras whose parameter ONNX calls alpha."""
+
+    def read(about: About, x: Flow) -> Flow:
+        settings = {setting: about.get("alpha", usual)}
+        return x.through(Described(kind, about["name"], settings))
+
+    return read
+
+
+def _celu(about: About, x: Flow) -> Flow:
+    alpha = np.asarray(about.get("alpha", 1))
+    return _mul(about, _function("elu")(about, _divide(about, x, alpha)), alpha)
+
+
+def _selu(about: About, x: Flow) -> Flow:
+    own = about.get("alpha", SELU_ALPHA), about.get("gamma", SELU_SCALE)
+    if not np.allclose(own, (SELU_ALPHA, SELU_SCALE)):
+        raise InputError(f"The operator {about['name']} (Selu) has alpha, gamma={own}.")
+    return _function("selu")(about, x)
+
+
+def _swish(about: About, x: Flow) -> Flow:
+    if about.get("alpha", 1) != 1:
+        raise InputError(f"The operator {about['name']} has alpha={about['alpha']}.")
+    return _function("silu")(about, x)
+
+
+def _gelu(about: About, x: Flow) -> Flow:
+    name = "gelu_tanh" if about.get("approximate", "none") == "tanh" else "gelu"
+    return _function(name)(about, x)
+
+
+def _prelu(about: About, x: Flow, slope: Array) -> Flow:
+    """Its slopes lie as the features do."""
+    if not isinstance(slope, np.ndarray):
+        raise InputError(f"The operator {about['name']} has no slopes in the file.")
+    if slope.size == 1:
+        settings = {"negative_slope": float(slope.item())}
+        return x.through(Described("LeakyReLU", about["name"], settings))
+    shape = (1,) * (len(x.axes) - slope.ndim) + slope.shape
+    wide = [axis.name for axis, size in zip(x.axes, shape, strict=True) if size > 1]
+    if wide != [FEATURES]:
+        raise InputError(f"The operator {about['name']} is not over the features.")
+    return x.after(Described("PReLU", about["name"], weights=[slope.ravel()]))
+
+
+def _clip(about: About, x: Flow, least: Any = None, most: Any = None) -> Flow:
+    """Clip as one of the functions with these bounds, or the line between two."""
+    given = [about.get("min", least), about.get("max", most)]
+    low, high = (None if bound is None else float(bound) for bound in given)
+    known: dict[Any, str] = {(0, 6): "relu6", (-1, 1): "hard_tanh", (0, None): "relu"}
+    if (low, high) in known:
+        return _function(known[low, high])(about, x)
+    if low is None or high is None or not -_MOST < low < high < _MOST:
+        raise InputError(
+            f"The operator {about['name']} clips at {low} and {high}; allowed are two "
+            f"bounds, or 0 alone."
+        )
+    middle, half = np.asarray((low + high) / 2), np.asarray((high - low) / 2)
+    inner = _divide(about, _subtract(about, x, middle), half)
+    inner = _function("hard_tanh")(about, inner)
+    return _add(about, _mul(about, inner, half), middle)
+
+
+#: no bound is as large
+_MOST = 1e30
+
+
+def _power(about: About, x: Flow, exponent: Any) -> Flow:
+    number = np.ravel(exponent)
+    if isinstance(exponent, Flow) or number.size != 1:
+        raise InputError(f"The operator {about['name']} has no number as exponent.")
+    return spelled.applied(about, x, lambda t: t ** float(number[0]))
+
+
+def _spelled(function: Callable[[Array], Array]) -> Callable[..., Flow]:
+    return lambda about, x: spelled.applied(about, x, function)
+
+
 def _softmax(about: About, x: Flow) -> Flow:
     if about.get("axis", -1) % len(x.axes) != len(x.axes) - 1:
         raise InputError(f"The operator {about['name']} is not over the features.")
@@ -266,6 +362,24 @@ LAYERS: dict[str, Callable[..., Any]] = {
     "Sigmoid": _function("sigmoid"),
     "Relu": _function("relu"),
     "HardSigmoid": _hard_sigmoid,
+    "LeakyRelu": _with_setting("LeakyReLU", "negative_slope", 0.01),
+    "PRelu": _prelu,
+    "Elu": _with_setting("ELU", "alpha", 1),
+    "Celu": _celu,
+    "Selu": _selu,
+    "Softplus": _function("softplus"),
+    "Softsign": _function("softsign"),
+    "Gelu": _gelu,
+    "Swish": _swish,
+    "HardSwish": _function("hard_silu"),
+    "Mish": _function("mish"),
+    "Clip": _clip,
+    "Neg": lambda about, x: _mul(about, x, np.asarray(-1)),
+    "Abs": _spelled(np.abs),
+    "Exp": _spelled(np.exp),
+    "Log": _spelled(np.log),
+    "Erf": _spelled(erf),
+    "Pow": _power,
     "Softmax": _softmax,
     "LogSoftmax": _log_softmax,
     "Concat": _concat,

@@ -65,6 +65,23 @@ class Activation(AsWide):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class PReLU(Layer):
+    """``y = x`` where x is positive, else ``slope * x``: LeakyReLU too.
+
+    ``slope``: (n,).
+    """
+
+    slope: Array
+
+    def __post_init__(self) -> None:
+        self._hold(slope=frozen(f"The layer {self}", "slope", self.slope, (None,)))
+
+    @property
+    def inputs(self) -> int:
+        return len(self.slope)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Scaled(Layer):
     """A layer with a ``scale`` and an ``offset`` for each number, both (m,)."""
 

@@ -15,6 +15,7 @@ from slimrnn.ir.layers import (
     Embedding,
     LayerNormalization,
     Masking,
+    PReLU,
     Skip,
 )
 from slimrnn.ir.so_far import SoFar, check_size, function_of
@@ -107,7 +108,10 @@ def distributed(chain: SoFar, layer: Described) -> None:
     (inner,) = layer.inner
     if inner.kind != "Dense":
         raise InputError(f"{layer} is over {inner}; allowed is TimeDistributed(Dense).")
-    dense(chain, inner)
+    layer, *others = inner.parts()
+    dense(chain, layer)
+    for other in others:
+        READERS[other.kind](chain, other)
 
 
 def activation(chain: SoFar, layer: Described) -> None:
@@ -122,13 +126,45 @@ def softmax(chain: SoFar, layer: Described) -> None:
 
 
 def relu(chain: SoFar, layer: Described) -> None:
-    others = ("max_value", "negative_slope", "threshold")
-    changed = [f"{k}={layer.get(k)}" for k in others if layer.get(k)]
-    if changed:
+    most, slope = layer.get("max_value"), layer.get("negative_slope")
+    if layer.get("threshold") or most not in (None, 6) or (slope and most):
+        others = ("max_value", "negative_slope", "threshold")
+        changed = ", ".join(f"{k}={layer.get(k)}" for k in others if layer.get(k))
         raise InputError(
-            f"The layer {layer} has {', '.join(changed)}; allowed is ReLU alone."
+            f"The layer {layer} has {changed}; allowed are ReLU alone, max_value=6, "
+            f"or negative_slope."
         )
-    chain.layers.append(Activation(layer.name, chain.width(layer), "relu"))
+    if slope:
+        leaky_relu(chain, layer)
+        return
+    name = "relu6" if most else "relu"
+    chain.layers.append(Activation(layer.name, chain.width(layer), name))
+
+
+def leaky_relu(chain: SoFar, layer: Described) -> None:
+    """Keras 2 says alpha."""
+    slope = np.float32(layer.get("negative_slope", layer.get("alpha", 0.3)))
+    chain.layers.append(PReLU(layer.name, np.resize(slope, chain.width(layer))))
+
+
+def prelu(chain: SoFar, layer: Described) -> None:
+    (slope,), width = layer.arrays("alpha"), chain.width(layer)
+    rows = slope.reshape(-1, slope.shape[-1])
+    if rows.shape[1] not in (1, width) or (rows != rows[0]).any():
+        raise InputError(
+            f"The layer {layer} has slopes of the shape {slope.shape}; allowed: one "
+            f"for each of the {width} features, or one for all (shared_axes=[1])."
+        )
+    chain.layers.append(PReLU(layer.name, np.resize(rows[0], width)))
+
+
+def elu(chain: SoFar, layer: Described) -> None:
+    """What is negative is ``alpha`` times that of alpha = 1."""
+    alpha, width = np.float32(layer.get("alpha", 1)), chain.width(layer)
+    chain.layers.append(Activation(layer.name, width, "elu"))
+    if alpha != 1:
+        slopes = np.resize(alpha, width)
+        chain.layers.append(PReLU(f"{layer.name}_alpha", slopes))
 
 
 def flattened(chain: SoFar, layer: Described) -> None:
@@ -159,6 +195,9 @@ READERS: dict[str, Callable[[SoFar, Described], None]] = {
     "Dense": dense,
     "Activation": activation,
     "ReLU": relu,
+    "LeakyReLU": leaky_relu,
+    "PReLU": prelu,
+    "ELU": elu,
     "Softmax": softmax,
     "Flatten": flattened,
     "Add": skip,

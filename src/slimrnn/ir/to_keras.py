@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -33,8 +34,10 @@ def to_keras(model: Model) -> keras.Model:
         InputError: a layer has initial states, or steps around it as Keras has not.
     """
     _check_pools(model)
+    model = replace(model, layers=tuple(_with_own_names(model.layers)))
     shape = (model.steps,) if model.takes_indices else (model.steps, model.inputs)
     made = [_LAYERS[type(layer)](layer) for layer in model.layers]
+    made = [*_with_axes(model, made)]
     last = [keras.layers.Flatten()] if model.flatten else []
     inside = [keras.Input(shape), *(layer for layer, _ in made), *last]
     if any(isinstance(layer, ir.Skip) or _is_last(layer) for layer in model.layers):
@@ -44,6 +47,29 @@ def to_keras(model: Model) -> keras.Model:
     for layer, weights in made:
         layer.set_weights(weights)
     return built
+
+
+def _with_own_names(layers: Iterable[ir.Layer]) -> Iterator[ir.Layer]:
+    """The layers, of which one that stands in several places has several names."""
+    taken: set[str] = set()
+    for layer in layers:
+        name, k = layer.name, 1
+        while name in taken:
+            k += 1
+            name = f"{layer.name}_{k}"
+        taken.add(name)
+        yield layer if k == 1 else replace(layer, name=name)
+
+
+def _with_axes(model: Model, made: Iterable[Made]) -> Iterator[Made]:
+    """The layers, of which a PReLU shares its slopes among the steps."""
+    steps = True
+    for layer, (found, weights) in zip(model.layers, made, strict=True):
+        steps = steps and layer.return_sequences
+        if isinstance(found, keras.layers.PReLU):
+            weights = [weights[0][None]] if steps else weights
+            found.shared_axes = [1] if steps else None
+        yield found, weights
 
 
 def _check_pools(model: Model) -> None:
@@ -98,6 +124,13 @@ def _embedding(layer: ir.Embedding) -> Made:
         name=layer.name,
     )
     return made, [layer.table]
+
+
+def _prelu(layer: ir.PReLU) -> Made:
+    slope = float(layer.slope[0])
+    if slope >= 0 and (layer.slope == slope).all():
+        return keras.layers.LeakyReLU(slope, name=layer.name), []
+    return keras.layers.PReLU("zeros", name=layer.name), [layer.slope]
 
 
 def _affine(layer: ir.Affine) -> Made:
@@ -210,6 +243,7 @@ _LAYERS: dict[type, Callable[[Any], Made]] = {
         keras.layers.Activation(_FUNCTIONS[layer.activation], name=layer.name),
         [],
     ),
+    ir.PReLU: _prelu,
     ir.Skip: lambda layer: (keras.layers.Add(name=layer.name), []),
     ir.Pool: lambda layer: (_POOLS[layer.how](name=layer.name), []),
     ir.LocalPool: _local_pool,

@@ -42,6 +42,8 @@ def kind_of(name: str, tensors: Tensors) -> str:
             return kind
     elif "running_mean" in tensors:
         return "BatchNorm1d"
+    elif set(tensors) == {"weight"} and tensors["weight"].ndim == 1:
+        return "PReLU"
     elif set(tensors) == {"weight", "bias"} and tensors["weight"].ndim == 1:
         return "LayerNorm"
     elif "weight" in tensors and tensors["weight"].ndim == 2:
@@ -49,7 +51,7 @@ def kind_of(name: str, tensors: Tensors) -> str:
     shapes = ", ".join(f"{own} {array.shape}" for own, array in tensors.items())
     raise InputError(
         f"The module {name} has the tensors {shapes}; allowed are those of LSTM, GRU, "
-        f"RNN, Linear, Embedding, LayerNorm and BatchNorm1d."
+        f"RNN, Linear, Embedding, LayerNorm, PReLU and BatchNorm1d."
     )
 
 
@@ -153,11 +155,11 @@ def _stacked(
 _INPUTS, _AFFINE, _HAS = ("ih", "hh"), ("weight", "bias"), ("scale", "center")
 
 
-def _of(name: str, tensors: Tensors, own: str) -> Array:
+def _of(name: str, tensors: Tensors, own: str, rank: int = 2) -> Array:
     if own not in tensors:
         raise InputError(f"The module {name} lacks {own}.")
     array = tensors[own]
-    if array.ndim != (2 if own.startswith("weight") else 1):
+    if array.ndim != (rank if own.startswith("weight") else 1):
         raise InputError(f"The module {name} has {own} of the shape {array.shape}.")
     return array
 
@@ -179,6 +181,10 @@ def _embedding(name: str, tensors: Tensors) -> Iterator[Described]:
     yield Described("Embedding", name, weights=[_of(name, tensors, "weight")])
 
 
+def _prelu(name: str, tensors: Tensors) -> Iterator[Described]:
+    yield Described("PReLU", name, weights=[_of(name, tensors, "weight", 1)])
+
+
 def _norm(kind: str, *names: str) -> Callable[..., Iterator[Described]]:
     def described(name: str, tensors: Tensors) -> Iterator[Described]:
         about = {key: own in tensors for key, own in zip(_HAS, _AFFINE, strict=True)}
@@ -193,6 +199,7 @@ _LAYERS: dict[str, Callable[..., Iterator[Described]]] = {
     **dict.fromkeys(TORCH, _recurrent),
     "Linear": _linear,
     "Embedding": _embedding,
+    "PReLU": _prelu,
     "LayerNorm": _norm("LayerNormalization", *_AFFINE),
     "BatchNorm1d": _norm("BatchNormalization", *_AFFINE, "running_mean", "running_var"),
 }

@@ -168,6 +168,43 @@ def _log_softmax(about: About, x: Flow, axis: int, *more: Any) -> Flow:
     return LAYERS["LogSoftmax"]({**about, "axis": axis}, x)
 
 
+def _with_alpha(kind: str, usual: float) -> Callable[..., Flow]:
+    return lambda about, x, alpha=usual: LAYERS[kind]({**about, "alpha": alpha}, x)
+
+
+def _elu(
+    about: About, x: Flow, alpha: float = 1, scale: float = 1, steepness: float = 1
+) -> Flow:
+    if (scale, steepness) != (1, 1):
+        raise InputError(f"The operator {about['name']} has scales; allowed is ELU.")
+    return _with_alpha("Elu", 1)(about, x, alpha)
+
+
+def _scaled(about: About, x: Flow, factor: float) -> Flow:
+    return x if factor == 1 else LAYERS["Mul"](about, x, np.asarray(factor))
+
+
+def _softplus(about: About, x: Flow, beta: float = 1, threshold: float = 20) -> Flow:
+    found = LAYERS["Softplus"](about, _scaled(about, x, beta))
+    return _scaled(about, found, 1 / beta)
+
+
+def _gelu(about: About, x: Flow, approximate: str = "none") -> Flow:
+    return LAYERS["Gelu"]({**about, "approximate": approximate}, x)
+
+
+def _prelu(about: About, x: Flow, slope: Array) -> Flow:
+    """Its features are the axis 1, or the only one."""
+    shape = (-1, *(1,) * (len(x.axes) - 2))
+    return LAYERS["PRelu"](about, x, slope.reshape(shape))
+
+
+def _clamp(
+    about: About, x: Flow, low: float | None = None, high: float | None = None
+) -> Flow:
+    return LAYERS["Clip"](about, x, low, high)
+
+
 def _hard_sigmoid(about: About, x: Flow) -> Flow:
     return LAYERS["HardSigmoid"]({**about, "alpha": 1 / 6}, x)
 
@@ -291,6 +328,21 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "softmax": _softmax,
     "log_softmax": _log_softmax,
     "hardsigmoid": _hard_sigmoid,
+    "leaky_relu": _with_alpha("LeakyRelu", 0.01),
+    "prelu": _prelu,
+    "elu": _elu,
+    "celu": _with_alpha("Celu", 1),
+    "selu": LAYERS["Selu"],
+    "softplus": _softplus,
+    "gelu": _gelu,
+    "silu": LAYERS["Swish"],
+    "hardswish": LAYERS["HardSwish"],
+    "mish": LAYERS["Mish"],
+    "hardtanh": lambda about, x, low=-1, high=1: _clamp(about, x, low, high),
+    "relu6": lambda about, x: _clamp(about, x, 0, 6),
+    "clamp": _clamp,
+    "pow": LAYERS["Pow"],
+    **{kind.lower(): LAYERS[kind] for kind in ("Abs", "Exp", "Log", "Erf")},
     "add": _summed("Add"),
     "sub": _summed("Sub"),
     "mul": LAYERS["Mul"],
@@ -307,7 +359,8 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "unbind": _unbind,
     "split": _split,
     "chunk": _chunk,
-    **dict.fromkeys(("transpose", "t"), _transpose),
+    **dict.fromkeys(("transpose", "t", "swapaxes", "swapdims"), _transpose),
+    "mT": lambda about, x: _transpose(about, x, -2, -1),
     "permute": _permute,
     "squeeze": _squeeze,
     "unsqueeze": _unsqueeze,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from slimrnn.errors import InputError
+from slimrnn.ir import spelled
 from slimrnn.ir.chain import model_of
 from slimrnn.ir.described import Described
 from slimrnn.ir.flow import FEATURES, LOG_SOFTMAX, Axis, Flow, Size
@@ -125,7 +126,7 @@ def _is_state_of(other: Flow, flow: Flow) -> bool:
 
 
 def _layers(flow: Flow, features: int | None) -> list[Described]:
-    first, *rest = flow.layers
+    first, *rest = spelled.named(flow.layers)
     found = [replace(first, features=features), *rest]
     if flow.mask and flow.mask.place == 0 and first.kind == "Embedding":
         found[0] = replace(found[0], settings={"mask_zero": True})

@@ -19,7 +19,7 @@ Array = np.ndarray
 
 #: slim_layer's kinds, in the order of slimrnn.h
 EMBEDDING, CELL, DENSE, POINTWISE, MASKING, SKIP, CONVOLUTION = range(7)
-AVERAGE, LARGEST, NORMALIZATION, WINDOW_AVERAGE, WINDOW_LARGEST = range(7, 12)
+AVERAGE, LARGEST, NORMALIZATION, WINDOW_AVERAGE, WINDOW_LARGEST, PRELU = range(7, 13)
 
 #: by number, as slimrnn.h has them
 _NUMBERS = {name: k for k, name in enumerate(ir.ACTIVATIONS)}
@@ -93,6 +93,10 @@ def _activation(layer: ir.Activation) -> Part:
     return Part(POINTWISE, layer.inputs, layer.outputs, (), layer.activation)
 
 
+def _prelu(layer: ir.PReLU) -> Part:
+    return Part(PRELU, layer.inputs, layer.outputs, (layer.slope,))
+
+
 def _skip(layer: ir.Skip) -> Part:
     return Part(SKIP, layer.inputs, layer.outputs, (layer.scale,))
 
@@ -161,6 +165,7 @@ _PARTS: dict[type, Callable[[Any], Part]] = {
     ir.Masking: _masking,
     ir.Affine: _affine,
     ir.Activation: _activation,
+    ir.PReLU: _prelu,
     ir.Skip: _skip,
     ir.Dense: _dense,
     ir.Conv1D: _convolution,

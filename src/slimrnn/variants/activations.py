@@ -10,6 +10,7 @@ A function is written for any namespace with NumPy's names, ``numpy`` or
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from importlib import import_module
@@ -113,7 +114,7 @@ LINEAR = Activation(
     "linear", lambda x, xp=np: x, lambda y, xp=np: xp.ones_like(y), inverse=lambda y: y
 )
 
-#: name -> facts, in the order of slimrnn.h
+#: name -> facts: of cells and of layers, in the order of slimrnn.h
 ACTIVATIONS: dict[str, Activation] = {
     known.name: known
     for known in (
@@ -122,6 +123,58 @@ ACTIVATIONS: dict[str, Activation] = {
         RELU,
         LINEAR,
         *(_hard_sigmoid(name, slope) for name, slope in HARD_SIGMOIDS.items()),
+    )
+}
+
+#: of SELU: the factor of what is positive, and of exp(x) - 1 beside it
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+#: of the approximation of GELU by a sigmoid: 2 sqrt(2 / pi), and the part of the cube
+GELU_STEEPNESS, GELU_CUBE = 1.5957691216057308, 0.044715
+
+
+def _elu(x: Any, xp: Any = np) -> Any:
+    return xp.maximum(x, 0) + xp.expm1(xp.minimum(x, 0))
+
+
+def erf(x: Any, xp: Any = np) -> Any:
+    """The error function, which NumPy lacks."""
+    return xp.erf(x) if hasattr(xp, "erf") else np.vectorize(math.erf, "d")(x)
+
+
+def _softplus(x: Any, xp: Any = np) -> Any:
+    return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
+
+
+def _gelu_tanh(x: Any, xp: Any = np) -> Any:
+    return x * SIGMOID.function(GELU_STEEPNESS * (x + GELU_CUBE * x * x * x), xp)
+
+
+def _selu(x: Any, xp: Any = np) -> Any:
+    falls = SELU_ALPHA * xp.expm1(xp.minimum(x, 0))
+    return SELU_SCALE * (xp.maximum(x, 0) + falls)
+
+
+#: name -> facts: of layers beside the cells alone, in the order of slimrnn.h
+OF_LAYERS: dict[str, Activation] = {
+    known.name: known
+    for known in (
+        Activation("relu6", lambda x, xp=np: xp.clip(x, 0, 6), low=0, high=6),
+        Activation("hard_tanh", lambda x, xp=np: xp.clip(x, -1, 1), low=-1, high=1),
+        Activation("softsign", lambda x, xp=np: x / (1 + xp.abs(x)), low=-1, high=1),
+        Activation("elu", _elu, low=-1),
+        Activation("selu", _selu, low=-SELU_SCALE * SELU_ALPHA),
+        Activation("softplus", _softplus, low=0),
+        Activation(
+            "gelu", lambda x, xp=np: x * (1 + erf(x * 0.5**0.5, xp)) / 2, low=-0.17
+        ),
+        Activation("gelu_tanh", _gelu_tanh, low=-0.1701),
+        Activation("silu", lambda x, xp=np: x * SIGMOID.function(x, xp), low=-0.2785),
+        Activation(
+            "hard_silu",
+            lambda x, xp=np: x * ACTIVATIONS["hard_sigmoid"].function(x, xp),
+            low=-0.375,
+        ),
+        Activation("mish", lambda x, xp=np: x * xp.tanh(_softplus(x, xp)), low=-0.3089),
     )
 }
 

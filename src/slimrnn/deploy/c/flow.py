@@ -10,6 +10,7 @@ import numpy as np
 from slimrnn.deploy.c.arrays import NUMPY
 from slimrnn.deploy.c.layout import Part
 from slimrnn.deploy.program.c_expression import Text, number
+from slimrnn.deploy.program.formulas import shifted
 from slimrnn.deploy.program.program import Program
 from slimrnn.deploy.program.simulator import MOST_AVERAGED
 from slimrnn.ir.layers import (
@@ -22,6 +23,7 @@ from slimrnn.ir.layers import (
     LocalPool,
     Masking,
     Pool,
+    PReLU,
     Recurrent,
     Skip,
 )
@@ -152,14 +154,32 @@ class Flow:
         numbers = Text(f"{self.value}[j]"), Text(f"{part.name}_scale[j]"), Text(given)
         formulas = self.arithmetic.formulas(lambda *_: None)
         value = formulas.skipped(*numbers, part.lowered)
-        cast = f"(int16_t)({value})" if self.arithmetic.scaled else str(value)
-        self._each(to, self.width, cast)
+        self._each(to, self.width, self._stored(value))
         self.value = to
 
     def keep(self, part: Part) -> None:
         """Have the input for a Skip, which is computed after the step."""
         count = part.lowered.outputs
         self._each(f"state->{part.name}_x", count, f"{self.value}[j]")
+
+    def _prelu(self, layer: PReLU, part: Part, to: str) -> None:
+        to = to or self.vector(part.name, self.width)
+        formulas = self.arithmetic.formulas(lambda name, x: Text(f"{name}({x})"))
+        value, slope = Text(f"{self.value}[j]"), Text(f"{part.name}_slope[j]")
+        value = formulas.leaked(value, slope, part.lowered)
+        self._each(to, self.width, self._stored(value))
+        self.value = to
+
+    def _stored(self, value: Any) -> str:
+        """A number for a vector."""
+        return f"(int16_t)({value})" if self.arithmetic.scaled else str(value)
+
+    def _called(self, function: str, value: Any, part: Part) -> str:
+        name = f"slim_{function}"
+        of_bits = self.arithmetic.functions[name].of_bits
+        return (
+            f"{name}({value}, {part.lowered.bits})" if of_bits else f"{name}({value})"
+        )
 
     def _activation(self, layer: Activation, part: Part, to: str) -> None:
         to = to or self.vector("activation", self.width)
@@ -168,7 +188,10 @@ class Flow:
                 self.copy(to)
             self.lines.append(f"slim_softmax({to}, {self.width});")
         else:
-            self._each(to, self.width, f"slim_{layer.activation}({self.value}[j])")
+            value = shifted(Text(f"{self.value}[j]"), part.lowered.lost)
+            value = self._called(layer.activation, value, part)
+            cast = "(int16_t)" if self.arithmetic.scaled else ""
+            self._each(to, self.width, f"{cast}{value}")
         self.value = to
 
     def dense(self, layer: Dense, part: Part, to: str) -> None:
@@ -190,7 +213,7 @@ class Flow:
         if function == "softmax" and not scaled:
             self.lines.append(f"slim_softmax({to}, {rows});")
         elif function not in ("linear", "softmax"):
-            value = f"slim_{function}({value})"
+            value = self._called(function, value, part)
         if scaled:
             self._each(to, rows, f"(int16_t){value}")
         elif "(" in value:
@@ -328,5 +351,6 @@ _TAKE: dict[type, Callable[[Flow, Any, Part, str], None]] = {
     LocalPool: Flow._local_pool,
     Pool: Flow._pool,
     Activation: Flow._activation,
+    PReLU: Flow._prelu,
     Recurrent: Flow._recurrent,
 }

@@ -14,7 +14,6 @@ from slimrnn.deploy.c.arrays import NUMPY
 from slimrnn.deploy.c.cell import Routine, Writer, laid_out, state_type
 from slimrnn.deploy.program.arithmetic import Arithmetic
 from slimrnn.deploy.program.c_expression import KEYWORDS
-from slimrnn.deploy.program.functions import TANH_TABLE
 from slimrnn.deploy.program.program import Lowered, Program
 from slimrnn.deploy.program.step import MATRICES, Structure
 from slimrnn.ir.layers import (
@@ -25,6 +24,7 @@ from slimrnn.ir.layers import (
     LayerNormalization,
     LocalPool,
     Pool,
+    PReLU,
     Recurrent,
     Skip,
 )
@@ -64,9 +64,15 @@ class Layout:
         return self.program.arithmetic
 
     @property
-    def has_tanh_table(self) -> bool:
-        """Whether tanh is looked up."""
-        return self.arithmetic.scaled and "slim_tanh" in self.used
+    def function_tables(self) -> dict[str, np.ndarray]:
+        """What the functions that it has look up, by name."""
+        known = self.arithmetic.functions
+        return {
+            name: table
+            for used in known
+            if used in self.used
+            for name, table in known[used].tables.items()
+        }
 
     @property
     def table_bytes(self) -> int:
@@ -76,8 +82,8 @@ class Layout:
             for part in self.parts
             for table in (*part.tables.values(), *part.lowered.initial.values())
         ]
-        shared = TANH_TABLE.nbytes if self.has_tanh_table else 0
-        return sum(table.nbytes for table in tables) + shared
+        tables += self.function_tables.values()
+        return sum(table.nbytes for table in tables)
 
     @property
     def state_bytes(self) -> int:
@@ -165,6 +171,7 @@ _CALLS: dict[type, Callable[[Any, Arithmetic], set[str]]] = {
     Dense: _dense_calls,
     Conv1D: _dense_calls,
     Activation: _activation_calls,
+    PReLU: lambda *_: {"slim_relu"},
     LayerNormalization: lambda *_: {"slim_normalize"},
 }
 

@@ -13,7 +13,6 @@ from slimrnn.deploy.c.arrays import c_type, folded, table, wrapped
 from slimrnn.deploy.c.cell import state_type
 from slimrnn.deploy.c.layout import Layout
 from slimrnn.deploy.program.c_expression import number, remark
-from slimrnn.deploy.program.functions import TANH_TABLE
 from slimrnn.deploy.program.program import Lowered, Program
 from slimrnn.deploy.program.step import Structure
 from slimrnn.ir.layers import Embedding
@@ -207,8 +206,10 @@ void {self.name}_quantize(const float *x, int8_t *q);
         if "widen" in used or self.quantizes:
             yield templates.WIDEN
         yield arithmetic.product.source
-        if self.layout.has_tanh_table:
-            yield table("int16_t", "tanh_table", TANH_TABLE, "tanh, as Q15")
+        for name, values in self.layout.function_tables.items():
+            said = "as Q15" if name == "tanh_table" else "less max(x, 0), as Q14"
+            what = f"{name.removesuffix('_table')}, {said}"
+            yield table("int16_t", name, values, what)
         for name, function in arithmetic.functions.items():
             if name in used:
                 yield function.source

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from slimrnn.ir.layers import Conv1D, LayerNormalization, LocalPool
+from slimrnn.ir.layers import Conv1D, LayerNormalization, LocalPool, PReLU
 from slimrnn.ir.over_time import OfWindow
 
 Array = np.ndarray
@@ -59,7 +59,7 @@ class Node:
 class Graph(ABC):
     """What the formats share, and the operators that each of them has to offer."""
 
-    #: the format's names of add, subtract, multiply, divide, equal, where
+    #: the format's names of add, subtract, multiply, divide, equal, where, and others
     elementwise_operators: ClassVar[Mapping[str, str]]
 
     def __init__(self, scope: str = "") -> None:
@@ -111,6 +111,10 @@ class Graph(ABC):
     @abstractmethod
     def normalized(self, x: Node, layer: LayerNormalization) -> Node:
         """A LayerNormalization over the last axis."""
+
+    @abstractmethod
+    def prelu(self, x: Node, layer: PReLU) -> Node:
+        """A PReLU over the last axis."""
 
     @abstractmethod
     def over_time(self, how: str, x: Node) -> Node:

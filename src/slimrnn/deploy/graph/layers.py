@@ -27,6 +27,7 @@ from slimrnn.ir.layers import (
     LocalPool,
     Masking,
     Pool,
+    PReLU,
     Recurrent,
     Skip,
 )
@@ -129,6 +130,7 @@ _WRITERS: dict[type, Callable[[Any, Node, Node], Node]] = {
     Dense: _dense,
     Skip: _skip,
     Activation: lambda layer, x, _: x.graph.activation(layer.activation, x),
+    PReLU: lambda layer, x, _: x.graph.prelu(x, layer),
 }
 
 

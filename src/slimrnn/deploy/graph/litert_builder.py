@@ -15,17 +15,26 @@ from typing import Any, ClassVar
 import numpy as np
 
 from slimrnn.deploy.graph.builder import Array, Graph, Node, Shape, steps_out
+from slimrnn.deploy.graph.functions import composed
 from slimrnn.errors import InputError
-from slimrnn.ir.layers import Conv1D, LayerNormalization, LocalPool
+from slimrnn.ir.layers import Conv1D, LayerNormalization, LocalPool, PReLU
 from slimrnn.utils.optional import require
-from slimrnn.variants.activations import HARD_SIGMOIDS
 
 PACKAGE, EXTRA = "ai-edge-litert", "slimrnn[litert]"
 SIGNATURE = "serving_default"
 _IDENTIFIER, _SCHEMA_VERSION = b"TFL3", 3
 #: the version of an operator, where it is not the first; here: without bias, any rank
 _VERSIONS = {"FULLY_CONNECTED": 6}
-_ACTIVATIONS = {"tanh": "TANH", "sigmoid": "LOGISTIC", "relu": "RELU"}
+#: name -> the operator, where it takes no options
+_ACTIVATIONS = {
+    "tanh": "TANH",
+    "sigmoid": "LOGISTIC",
+    "relu": "RELU",
+    "relu6": "RELU6",
+    "hard_tanh": "RELU_N1_TO_1",
+    "elu": "ELU",
+    "hard_silu": "HARD_SWISH",
+}
 #: up to here there was a byte for an operator's number
 _LAST_IN_A_BYTE = 127
 
@@ -42,6 +51,9 @@ class LiteRTGraph(Graph):
         "maximum": "MAXIMUM",
         "equal": "EQUAL",
         "where": "SELECT_V2",
+        "abs": "ABS",
+        "exp": "EXP",
+        "log": "LOG",
     }
 
     def __init__(self) -> None:
@@ -98,10 +110,11 @@ class LiteRTGraph(Graph):
         if name == "softmax":
             options = "SoftmaxOptions"
             return self.operator("SOFTMAX", [x], x.shape, options=options, beta=1.0)
-        if name in HARD_SIGMOIDS:
-            line = x * HARD_SIGMOIDS[name] + self.constant(0.5)
-            positive = self.elementwise("maximum", line, 0.0)
-            return self.elementwise("minimum", positive, 1.0)
+        if name == "gelu":
+            about = {"options": "GeluOptions", "approximate": False}
+            return self.operator("GELU", [x], x.shape, **about)
+        if name not in _ACTIVATIONS:
+            return composed(name, x)
         return self.operator(_ACTIVATIONS[name], [x], x.shape)
 
     def product(self, x: Node, matrix: Array, bias: Array | None, name: str) -> Node:
@@ -187,6 +200,11 @@ class LiteRTGraph(Graph):
         root = self.operator("RSQRT", [variance], variance.shape)
         scaled = centred * root * self.constant(layer.scale, "scale")
         return scaled + self.constant(layer.offset, "offset")
+
+    def prelu(self, x: Node, layer: PReLU) -> Node:
+        """The operator PRELU."""
+        slope = self.constant(layer.slope, "slope")
+        return self.operator("PRELU", [x, slope], x.shape)
 
     def over_time(self, how: str, x: Node) -> Node:
         shape = (x.shape[0], x.width)

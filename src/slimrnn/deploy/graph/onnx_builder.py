@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from slimrnn.deploy.graph.builder import Array, Graph, Node, Shape, steps_out
-from slimrnn.ir.layers import Conv1D, LayerNormalization, LocalPool
+from slimrnn.deploy.graph.functions import composed
+from slimrnn.ir.layers import Conv1D, LayerNormalization, LocalPool, PReLU
 from slimrnn.ir.over_time import OfWindow
 from slimrnn.utils.optional import require
 from slimrnn.variants.activations import HARD_SIGMOIDS
@@ -19,6 +20,11 @@ ACTIVATIONS: dict[str, tuple[str, dict[str, float]]] = {
     "sigmoid": ("Sigmoid", {}),
     "relu": ("Relu", {}),
     "softmax": ("Softmax", {}),
+    "softsign": ("Softsign", {}),
+    "elu": ("Elu", {}),
+    "selu": ("Selu", {}),
+    "softplus": ("Softplus", {}),
+    "hard_silu": ("HardSwish", {}),
     **{
         name: ("HardSigmoid", {"alpha": slope, "beta": 0.5})
         for name, slope in HARD_SIGMOIDS.items()
@@ -38,6 +44,7 @@ class OnnxGraph(Graph):
         "maximum": "Max",
         "equal": "Equal",
         "where": "Where",
+        "erf": "Erf",
     }
 
     def __init__(self, scope: str = "") -> None:
@@ -78,6 +85,8 @@ class OnnxGraph(Graph):
     def activation(self, name: str, x: Node) -> Node:
         if name == "linear":
             return x
+        if name not in ACTIVATIONS:
+            return composed(name, x)
         kind, attributes = ACTIVATIONS[name]
         return self.operator(kind, [x], x.shape, **attributes)
 
@@ -123,6 +132,11 @@ class OnnxGraph(Graph):
         weights.append(self.constant(layer.offset, "offset"))
         about = {"axis": -1, "epsilon": layer.epsilon}
         return self.operator("LayerNormalization", [x, *weights], x.shape, **about)
+
+    def prelu(self, x: Node, layer: PReLU) -> Node:
+        """The operator PRelu."""
+        slope = self.constant(layer.slope, "slope")
+        return self.operator("PRelu", [x, slope], x.shape)
 
     def over_time(self, how: str, x: Node) -> Node:
         shape = (x.shape[0], x.width)

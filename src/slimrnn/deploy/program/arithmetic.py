@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slimrnn.deploy.program import formulas, functions, products
+from slimrnn.deploy.program import formulas, functions, layer_functions, products
 from slimrnn.deploy.program.functions import Function
 
 Array = np.ndarray
@@ -75,7 +75,7 @@ class Arithmetic:
 FLOAT32 = Arithmetic(
     "float32",
     formulas.Float32,
-    functions.FLOAT32,
+    {**functions.FLOAT32, **layer_functions.FLOAT32},
     products.FLOAT32,
     np.dtype("float32"),
     *("float",) * 5,
@@ -86,6 +86,9 @@ FLOAT32 = Arithmetic(
             **{"macs": 194, "macs alone": 194, "blocks": 62.7, "operations": 102},
             **{"slim_tanh": 1924, "slim_sigmoid": 2220, "slim_": 400},
             **{"divisions": 500, "slim_normalize": 688, "normalized": 1790},
+            **{"slim_elu": 1200, "slim_selu": 1330, "slim_softplus": 3950},
+            **{"slim_gelu": 4250, "slim_gelu_tanh": 3310, "slim_silu": 2770},
+            **{"slim_mish": 3040},
         },
         "cortex-m4": {
             **{"macs": 3.73, "macs alone": 6.57, "blocks": 21.8, "alone": 14.2},
@@ -93,18 +96,22 @@ FLOAT32 = Arithmetic(
             **{"operations": 1.16, "slim_tanh": 29.0, "slim_sigmoid": 30.6},
             **{"slim_": 10, "call": 2, "slim_normalize": 20.0, "normalized": 35},
             **{"pools": 45, "pooled": 3.0},
+            **{"slim_elu": 24, "slim_selu": 26, "slim_softplus": 66},
+            **{"slim_gelu": 68, "slim_gelu_tanh": 54, "slim_silu": 47},
+            **{"slim_mish": 51},
         },
     },
     code={
         **{"file": 776, "products": 21.4, "operations": 10.1, "slim_": 9.2},
-        **{"softmax": 268},
+        **{"slim_exp": 230, "slim_softmax": 38, "slim_gated": 70},
+        **{"slim_softplus": 220, "slim_gelu": 180, "slim_mish": 90},
     },
     frame=80,
 )
 INT8 = Arithmetic(
     "int8",
     formulas.Int8,
-    functions.INT8,
+    {**functions.INT8, **layer_functions.INT8},
     products.INT8,
     np.dtype("int64"),
     *("int8_t", "int8_t", "int16_t", "int32_t", "int16_t"),
@@ -116,17 +123,19 @@ INT8 = Arithmetic(
             **{"set": 3.8, "numbers": 3.15, "operations": 2.39, "call": 146},
             **{"slim_tanh": 15.4, "slim_": 22.3, "divisions": 95},
             **{"slim_normalize": 184, "normalized": 340},
+            **{"slim_softsign": 115, **dict.fromkeys(layer_functions.RESTING, 35)},
         },
         "cortex-m4": {
             **{"macs": 1.62, "macs alone": 6.63, "blocks": 49.7, "products": 43.4},
             **{"set": 3.79, "numbers": 1.89, "operations": 0.74},
             **{"slim_tanh": 10.7, "slim_": 12.5, "slim_normalize": 39.7},
             **{"normalized": 160, "pools": 53, "pooled": 1.3},
+            **dict.fromkeys(layer_functions.RESTING, 22),
         },
     },
     code={
         **{"file": 712, "products": 22.8, "numbers": 13.6, "operations": 1.9},
-        **{"slim_": 40.8},
+        **{"slim_": 40.8, "slim_rest": 50},
     },
     frame=136,
 )

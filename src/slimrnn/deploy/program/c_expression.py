@@ -48,6 +48,9 @@ class Text:
         right = written(other)
         return Text(f"{self._in(_SUM)} + {right._in(_PRODUCT)}", _SUM)
 
+    def __sub__(self, other: Any) -> Text:
+        return other.__rsub__(self)
+
     def __rsub__(self, other: Any) -> Text:
         return Text(f"{written(other)._in(_SUM)} - {self._in(_PRODUCT)}", _SUM)
 

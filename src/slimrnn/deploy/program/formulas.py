@@ -59,6 +59,11 @@ class Float32:
         """``y + scale * x``."""
         return y + scale * x
 
+    def leaked(self, x: Any, slope: Any, lowered: Any) -> Any:
+        """``x`` where it is positive, else ``slope * x``."""
+        above = self.call("slim_relu", x)
+        return above + slope * (x - above)
+
     def between(self, gate: Any, first: Any, second: Any) -> Any:
         """``gate * first + (1 - gate) * second``."""
         if _is(gate, 1):
@@ -118,6 +123,12 @@ class Int8:
     def skipped(self, y: Any, scale: Any, x: Any, lowered: Any) -> Any:
         """``y + scale * x``, brought to the same fraction bits, which hold the sum."""
         return shifted(y, lowered.lost) + shifted(scale * x, lowered.shift)
+
+    def leaked(self, x: Any, slope: Any, lowered: Any) -> Any:
+        """``x`` where it is positive, else ``slope * x``."""
+        above = self.call("slim_relu", x)
+        below = shifted(slope * (x - above), lowered.shift)
+        return shifted(above, lowered.lost) + below
 
     def reset(self, gate: Any, total: Any) -> Any:
         """``gate * (U h + b)``, the sum being kept within +-16."""

@@ -5,8 +5,8 @@ Both do the same operations in the same order, so that they agree to the last bi
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -48,12 +48,16 @@ class Function:
     Attributes:
         source: in C; ``TABLE`` stands for the macro that places tables.
         simulator: the same on arrays.
-        needs: the functions that the source calls.
+        needs: the functions that the source calls, and those that they call.
+        tables: that the source reads, by name.
+        of_bits: whether it is given the fraction bits of its integer, too.
     """
 
     source: str
     simulator: Callable[..., Array]
     needs: tuple[str, ...] = ()
+    tables: Mapping[str, Array] = field(default_factory=dict)
+    of_bits: bool = False
 
 
 def _tanh(x: Array) -> Array:
@@ -148,7 +152,7 @@ def _hard_source(name: str, slope: np.float32) -> str:
 """
 
 
-def _softmax_source() -> str:
+def _exp_source() -> str:
     terms = "".join(f"    p = p * r + {number(v)};\n" for v in _EXP[1:])
     return f"""/* exp(x) for x <= 0: 2^k exp(r), r by a polynomial, 2^k by its bits. */
 static float slim_exp(float x)
@@ -164,14 +168,16 @@ static float slim_exp(float x)
     }} power = {{(uint32_t)(k + 127) << 23}};
     return (p * r * r + r + 1.0f) * power.value;
 }}
+"""
 
-static void slim_softmax(float *y, int n)
-{{
+
+_SOFTMAX = """static void slim_softmax(float *y, int n)
+{
     float highest = y[0], total = 0.0f;
     for (int j = 1; j < n; j++) if (y[j] > highest) highest = y[j];
     for (int j = 0; j < n; j++) total += y[j] = slim_exp(y[j] - highest);
     for (int j = 0; j < n; j++) y[j] = y[j] / total;
-}}
+}
 """
 
 
@@ -232,7 +238,8 @@ FLOAT32: dict[str, Function] = {
 """,
         _relu,
     ),
-    "slim_softmax": Function(_softmax_source(), _softmax),
+    "slim_exp": Function(_exp_source(), _exp),
+    "slim_softmax": Function(_SOFTMAX, _softmax, ("slim_exp",)),
     "slim_normalize": Function(_NORMALIZE, _normalize),
 }
 
@@ -385,6 +392,7 @@ static int32_t slim_tanh(int32_t v)
 """,
         _tanh_int,
         ("saturate",),
+        {"tanh_table": TANH_TABLE},
     ),
     "slim_sigmoid": Function(
         """/* sigmoid(v) = (1 + tanh(v / 2)) / 2 */

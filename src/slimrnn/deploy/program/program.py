@@ -25,6 +25,7 @@ from slimrnn.ir.layers import (
     LocalPool,
     Masking,
     Pool,
+    PReLU,
     Recurrent,
     Skip,
 )
@@ -44,16 +45,18 @@ class Lowered:
         layer: of the model; a softmax that integers leave out is ``"linear"``.
         tables: by name. Matrices are (rows, columns), the blocks of a recurrent
             layer's gates below one another: an Embedding's ``table``, an Affine's
-            ``scale`` and ``offset``, ``kernel`` and ``recurrent_kernel``, for integers
-            ``kernel_scale`` and ``recurrent_kernel_scale`` (rows,),
+            ``scale`` and ``offset``, a PReLU's ``slope``, ``kernel`` and
+            ``recurrent_kernel``, for integers ``kernel_scale`` and
+            ``recurrent_kernel_scale`` (rows,),
             ``recurrent_vector``, ``bias``, ``gate`` (the values of gates that are the
             same at each step).
         bits: of integers, the fraction bits of a Dense's output, and of the state c.
         saturates: of integers, whether c can reach the end of its range.
         wide: of integers, whether c has 32 bits; else 16.
         directions: of a Bidirectional, its two layers.
-        lost: of integers, by how many fraction bits a Skip's output is shorter than its
-            input; ``shift``: by how many its products are longer than its output.
+        lost: of integers, by how many fraction bits the output of a Skip or a PReLU is
+            shorter than its input, and what an Activation looks at; ``shift``: by how
+            many their products are longer than their output.
         epsilon: of a LayerNormalization; of integers, in squares of a unit of its
             input, times 256.
         initial: (n,) of each state that does not begin as 0, by name.
@@ -205,6 +208,7 @@ _LOWER: dict[type, Callable[[Any], Lowered]] = {
         layer, scaled_tables(layer), epsilon=layer.epsilon
     ),
     Skip: lambda layer: Lowered(layer, {"scale": layer.scale}),
+    PReLU: lambda layer: Lowered(layer, {"slope": layer.slope}),
     Dense: lambda layer: Lowered(layer, dense_tables(layer)),
     Conv1D: lambda layer: Lowered(layer, dense_tables(layer)),
     Activation: Lowered,

@@ -20,8 +20,9 @@ from slimrnn.deploy.program import program as programs
 from slimrnn.deploy.program.arithmetic import INT8
 from slimrnn.deploy.program.functions import WIDE
 from slimrnn.deploy.program.joined import joined
+from slimrnn.deploy.program.layer_functions import MOST_BITS
 from slimrnn.deploy.program.program import Lowered, Program
-from slimrnn.deploy.program.state_format import BOUNDED, StateFormat, state_format
+from slimrnn.deploy.program.state_format import StateFormat, state_format
 from slimrnn.deploy.program.step import MATRICES, ONE_BITS, SUM_BITS
 from slimrnn.errors import InputError
 from slimrnn.ir.layers import (
@@ -31,14 +32,17 @@ from slimrnn.ir.layers import (
     Conv1D,
     Dense,
     Embedding,
+    Layer,
     LayerNormalization,
     LocalPool,
     Masking,
     Pool,
+    PReLU,
     Recurrent,
     Skip,
 )
 from slimrnn.ir.model import Model
+from slimrnn.variants.activations import ACTIVATIONS, OF_LAYERS
 
 Array = np.ndarray
 
@@ -112,10 +116,52 @@ class _Quantizer:
         """The caller leaves those steps out."""
 
     def activation(self, layer: Activation) -> None:
-        raise InputError(
-            f"int8 takes an Activation after a Dense without activation only; "
-            f"{layer.name} stands elsewhere."
+        if layer.activation == "softmax":
+            self._check_softmax(layer)
+            return
+        self._check_fraction(layer)
+        taken, bits = _format(layer.activation, self.reach)
+        if layer.activation == "relu":
+            taken = bits = self.bits
+        self._check_reach(layer, self.reach, bits)
+        self.layers.append(Lowered(layer, {}, bits, lost=self.bits - taken))
+        self._fraction(bits)
+
+    def _check_fraction(self, layer: Activation | PReLU) -> None:
+        if self.scale != 2.0**-self.bits:
+            raise InputError(
+                f"int8 takes {layer} after a layer with weights or states; it stands "
+                f"at the front."
+            )
+
+    def _check_reach(self, layer: Layer, reach: float, bits: int) -> None:
+        if bits < 0:
+            raise InputError(
+                f"int8: the outputs of {layer.name} can reach {reach:.0f}, and 16 bits "
+                f"hold {_INT16}; scale its weights down."
+            )
+
+    def _check_softmax(self, layer: Activation | Dense | Conv1D) -> None:
+        if not self.is_last:
+            raise InputError(
+                f"int8 has no softmax but at the end, where it is left out; "
+                f"{layer.name} is not at the end."
+            )
+
+    def prelu(self, layer: PReLU) -> None:
+        """The fraction bits that hold the result, and the slope in 16 bits."""
+        self._check_fraction(layer)
+        largest = float(abs(layer.slope).max())
+        reach = self.reach * max(1.0, largest)
+        bits = min(self.bits, _bits_of(reach))
+        of_slope = min(ONE_BITS, _bits_of(max(largest, 2.0**-SUM_BITS)))
+        lost = self.bits - bits
+        self._check_reach(layer, reach, min(bits, of_slope, 30 - of_slope - lost))
+        slope = self._fixed(layer.name, "slope", layer.slope, of_slope)
+        self.layers.append(
+            Lowered(layer, {"slope": slope}, bits, lost=lost, shift=of_slope + lost)
         )
+        self._fraction(bits)
 
     def _vector(self, scale: float, units: int) -> None:
         self.scale, self.units, self.reach = scale, units, scale * units
@@ -176,33 +222,22 @@ class _Quantizer:
         self._fraction(bits)
 
     def dense(self, layer: Dense | Conv1D) -> None:
-        if layer.activation == "softmax" and not self.is_last:
-            raise InputError(
-                f"int8 has no softmax but at the end, where it is left out; "
-                f"{layer.name} is not at the end."
-            )
+        if layer.activation == "softmax":
+            self._check_softmax(layer)
         floats = programs.dense_tables(layer)
         kernel = floats["kernel"].astype(float)
         bias = np.zeros(layer.outputs) if layer.bias is None else layer.bias
         function = "linear" if layer.activation == "softmax" else layer.activation
         reach = float((abs(kernel).sum(-1) * self.reach + abs(bias)).max())
         reach = max(reach, 2.0**-SUM_BITS)  # all weights may be 0
-        bits = SUM_BITS
-        if function in ("linear", "relu"):
-            bits = min(ONE_BITS, _bits_of(reach))
-        elif function not in BOUNDED:
-            raise InputError(f"int8 has no {function}; {layer.name} has it.")
-        if bits < 0:
-            raise InputError(
-                f"int8: the outputs of {layer.name} can reach {reach:.0f}, and 16 bits "
-                f"hold {_INT16}; scale its weights down."
-            )
+        bits, output_bits = _format(function, reach)
+        self._check_reach(layer, reach, bits)
         tables = self._matrix(layer.name, "kernel", kernel, bits)
         if layer.bias is not None:
             tables["bias"] = self._fixed(layer.name, "bias", layer.bias, bits)
-        bits = bits if function in ("linear", "relu") else ONE_BITS
-        self.layers.append(Lowered(replace(layer, activation=function), tables, bits))
-        self._fraction(bits)
+        made = replace(layer, activation=function)
+        self.layers.append(Lowered(made, tables, output_bits))
+        self._fraction(output_bits)
 
     def _fraction(self, bits: int) -> None:
         """What comes out of the layer has so many fraction bits."""
@@ -300,6 +335,17 @@ class _Quantizer:
         return rounded.astype("int16")
 
 
+def _format(name: str, reach: float) -> tuple[int, int]:
+    """The fraction bits of what an activation gets, up to a reach, and gives."""
+    known = (ACTIVATIONS | OF_LAYERS)[name]
+    if not math.isinf(known.high):
+        return SUM_BITS, ONE_BITS if known.high == 1 else SUM_BITS
+    most = MOST_BITS if name in OF_LAYERS else ONE_BITS
+    ends = abs(known.function(np.array([-reach, reach])))
+    bits = min(most, _bits_of(max(reach, float(ends.max()))))
+    return bits, bits
+
+
 def _bits_of(reach: float) -> int:
     """The fraction bits with which 16 bits hold so large a number, and some more."""
     return math.floor(math.log2((_INT16 - 7) / (reach * 1.01)))
@@ -322,6 +368,7 @@ _QUANTIZE: dict[type, Callable[[_Quantizer, Any], None]] = {
     LocalPool: _Quantizer.pool,
     Pool: _Quantizer.pool,
     Activation: _Quantizer.activation,
+    PReLU: _Quantizer.prelu,
     Recurrent: _Quantizer.recurrent,
     Bidirectional: _Quantizer.bidirectional,
 }

@@ -13,6 +13,7 @@ import numpy as np
 
 from slimrnn.deploy.program import inputs
 from slimrnn.deploy.program.backend import Simulator
+from slimrnn.deploy.program.formulas import shifted
 from slimrnn.deploy.program.program import Lowered, Program
 from slimrnn.deploy.program.step import emit_step
 from slimrnn.ir.layers import (
@@ -26,6 +27,7 @@ from slimrnn.ir.layers import (
     LocalPool,
     Masking,
     Pool,
+    PReLU,
     Recurrent,
     Skip,
 )
@@ -109,7 +111,12 @@ class _Run:
     def activation(
         self, layer: Activation, lowered: Lowered, x: Array, _: Any
     ) -> Array:
-        return self._activated(layer.activation, x)
+        x = shifted(x, lowered.lost) if self.arithmetic.scaled else x
+        return self._activated(layer.activation, x, lowered)
+
+    def prelu(self, layer: PReLU, lowered: Lowered, x: Array, _: Any) -> Array:
+        slope = lowered.tables["slope"].astype(self.dtype)
+        return self.formulas.leaked(x, slope, lowered)
 
     def skip(self, layer: Skip, lowered: Lowered, x: Array, _: Any) -> Array:
         given, scale = self.given[..., : layer.outputs], lowered.tables["scale"]
@@ -129,7 +136,8 @@ class _Run:
         sums = sums + tables.get("bias", np.zeros(1)).astype(self.dtype)
         product = self.arithmetic.product.simulator
         sums = product(sums, tables["kernel"], tables.get("kernel_scale"), flat)
-        return self._activated(layer.activation, sums.reshape(*x.shape[:-1], -1))
+        sums = sums.reshape(*x.shape[:-1], -1)
+        return self._activated(layer.activation, sums, lowered)
 
     def pool(
         self, layer: Pool, lowered: Lowered, x: Array, mask: Array | None
@@ -186,10 +194,12 @@ class _Run:
             second = second[:, ::-1]
         return _MERGED[layer.merge](first, second)
 
-    def _activated(self, function: str, values: Array) -> Array:
-        return (
-            values if function == "linear" else self._call(f"slim_{function}", values)
-        )
+    def _activated(self, function: str, values: Array, lowered: Lowered) -> Array:
+        if function == "linear":
+            return values
+        known = self.arithmetic.functions[f"slim_{function}"]
+        bits = (lowered.bits,) * known.of_bits
+        return known.simulator(values, *bits)
 
     def _gives_each(self, lowered: Lowered) -> bool:
         return self.each and lowered is self.program.last
@@ -232,6 +242,7 @@ _RUN: dict[type, Callable[..., Array]] = {
     Affine: _Run.affine,
     LayerNormalization: _Run.normalization,
     Activation: _Run.activation,
+    PReLU: _Run.prelu,
     Skip: _Run.skip,
     Dense: _Run.dense,
     Conv1D: _Run.convolution,

@@ -1,6 +1,7 @@
 /* The kernels, compiled once for each instruction set, which SLIM_ISA names; backward,
  * which takes as long to compile, in a file of their own. */
 #include "kernel.h"
+#include "functions.h"
 
 #include "sequence_forward.h"
 
@@ -74,7 +75,7 @@ static void activate_row(int32_t activation, float *y, int n) {
   if (activation == SLIM_SOFTMAX)
     softmax(y, n);
   else if (activation != SLIM_LINEAR)
-    for (int j = 0; j < n; j += VL) store(y + j, activate_one(activation, load(y + j)));
+    for (int j = 0; j < n; j += VL) store(y + j, function_of(activation, load(y + j)));
 }
 
 static void dense(const float *memory, const float *x, ptrdiff_t row, float *y,

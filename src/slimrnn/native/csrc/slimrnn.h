@@ -170,15 +170,30 @@ enum {
   SLIM_LAYER_NORMALIZATION,  /* scale * (x - mean) / sqrt(variance + a number) + offset */
   SLIM_LAYER_WINDOW_AVERAGE, /* of each number in so many steps, the last one this */
   SLIM_LAYER_WINDOW_LARGEST, /* likewise */
+  SLIM_LAYER_PRELU,          /* x where it is positive, else slope * x */
   SLIM_LAYERS
 };
-enum { SLIM_SOFTMAX = SLIM_ACTIVATIONS };
+/* The functions that layers beside the cells have, too. */
+enum {
+  SLIM_SOFTMAX = SLIM_ACTIVATIONS,
+  SLIM_RELU6,
+  SLIM_HARD_TANH, /* clip(x, -1, 1) */
+  SLIM_SOFTSIGN,
+  SLIM_ELU,
+  SLIM_SELU,
+  SLIM_SOFTPLUS,
+  SLIM_GELU,
+  SLIM_GELU_TANH, /* its approximation */
+  SLIM_SILU,
+  SLIM_HARD_SILU,
+  SLIM_MISH,
+  SLIM_FUNCTIONS
+};
 
 typedef struct {
   int32_t kind;
   int32_t inputs, outputs; /* features; an embedding's inputs: how many rows it has */
-  int32_t activation;      /* of a dense or pointwise layer: SLIM_TANH ... or
-                              SLIM_SOFTMAX */
+  int32_t activation;      /* of a dense or pointwise layer: below SLIM_FUNCTIONS */
   int32_t mask_zero;       /* an embedding's index 0 keeps the states of that row */
   int32_t taps, dilation, strides; /* of a convolution or a window: how many steps, how
                                       far apart, and how often something comes out */
@@ -187,8 +202,8 @@ typedef struct {
                                         (outputs) or NULL; embedding: (inputs,
                                         outputs); pointwise: scale and offset,
                                         (inputs) each, or neither; masking: the
-                                        value; skip: scale, (inputs); normalization:
-                                        scale, offset, the number; convolution: as
+                                        value; skip: scale, (inputs); prelu: slope,
+                                        (inputs); normalization: scale, offset, the number; convolution: as
                                         dense, of taps * inputs. Copied are a dense
                                         layer's, a convolution's and a cell's */
   slim_buffer states[SLIM_STATES]; /* of a cell: (B, slim_padded(n)), read and written by

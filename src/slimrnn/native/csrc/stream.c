@@ -49,7 +49,8 @@ static int is_good(const slim_layer *layers, int k, int batch) {
   if (l->kind == SLIM_LAYER_CELL) return is_good_cell(l, batch);
   if (l->kind == SLIM_LAYER_EMBEDDING)
     return k == 0 && holds(l->weights[0], l->inputs, l->outputs);
-  if (l->inputs > SLIM_MOST_WIDE || l->activation < 0 || l->activation > SLIM_SOFTMAX)
+  if (l->inputs > SLIM_MOST_WIDE || l->activation < 0 ||
+      l->activation >= SLIM_FUNCTIONS)
     return 0;
   if (l->kind == SLIM_LAYER_DENSE)
     return holds(l->weights[0], l->inputs, l->outputs) &&
@@ -63,6 +64,7 @@ static int is_good(const slim_layer *layers, int k, int batch) {
     return may_hold(l->weights[0], l->inputs) && may_hold(l->weights[1], l->inputs) &&
            !l->weights[0].at == !l->weights[1].at;
   if (l->kind == SLIM_LAYER_SKIP) return is_good_skip(layers, k);
+  if (l->kind == SLIM_LAYER_PRELU) return holds(l->weights[0], 1, l->inputs);
   if (l->kind == SLIM_LAYER_WINDOW_AVERAGE || l->kind == SLIM_LAYER_WINDOW_LARGEST)
     return is_good_window(l, batch);
   if (l->kind == SLIM_LAYER_NORMALIZATION)
@@ -184,6 +186,7 @@ static void take(slim_stream *s, const part *p, block *b, const float *input) {
     case SLIM_LAYER_EMBEDDING: slim_embed(s, p, b); break;
     case SLIM_LAYER_MASKING: slim_mask(s, p, b); break;
     case SLIM_LAYER_SKIP: slim_skip(s, p, b, input); break;
+    case SLIM_LAYER_PRELU: slim_prelu(s, p, b); break;
     case SLIM_LAYER_AVERAGE:
     case SLIM_LAYER_LARGEST: slim_pool(s, p, b); break;
     case SLIM_LAYER_NORMALIZATION: slim_normalize(s, p, b); break;

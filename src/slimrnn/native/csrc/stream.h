@@ -48,6 +48,7 @@ static inline int64_t span_of(const slim_layer *l) {
 void slim_embed(slim_stream *, const part *, block *);
 void slim_mask(slim_stream *, const part *, block *);
 void slim_skip(const slim_stream *, const part *, const block *, const float *input);
+void slim_prelu(const slim_stream *, const part *, const block *);
 void slim_pool(const slim_stream *, const part *, const block *);
 void slim_normalize(const slim_stream *, const part *, const block *);
 

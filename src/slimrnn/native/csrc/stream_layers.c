@@ -43,6 +43,15 @@ void slim_skip(const slim_stream *s, const part *p, const block *b,
   }
 }
 
+/* out = x where it is positive, else slope * x */
+void slim_prelu(const slim_stream *s, const part *p, const block *b) {
+  const int n = p->layer.inputs;
+  const float *slope = p->layer.weights[0].at, *x = b->x;
+  float *out = p->out;
+  for (int r = 0; r < b->count * s->batch; r++, x += b->row, out += p->row)
+    for (int j = 0; j < n; j++) out[j] = x[j] > 0 ? x[j] : slope[j] * x[j];
+}
+
 /* The average, or the largest, of the steps so far: 0 where there is none. */
 void slim_pool(const slim_stream *s, const part *p, const block *b) {
   const int n = p->layer.inputs, averages = p->layer.kind == SLIM_LAYER_AVERAGE;
