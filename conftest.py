@@ -1,5 +1,7 @@
 """Before any test imports Keras: the backend is the one installed, as for a user."""
 
+import contextlib
+import functools
 import gc
 import importlib.util
 import os
@@ -21,6 +23,17 @@ def known_to_xla(flag: str) -> bool:
     )
 
 
+def share_the_context_of_programs():
+    """JAX makes a context of MLIR for each program: a quarter of a small one's time.
+
+    Where JAX has it elsewhere (it is private), the tests only take longer.
+    """
+    with contextlib.suppress(ImportError, AttributeError):
+        from jax._src.interpreters import mlir
+
+        mlir.make_ir_context = functools.cache(mlir.make_ir_context)
+
+
 # JAX compiles many small programs: fast rather than well, and in one process what need
 # not be compiled in another.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
@@ -38,6 +51,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 gc.set_threshold(50_000)
 
 backend = backends.start().backend
+if backend == "jax":
+    share_the_context_of_programs()
 
 # What another backend needs cannot be imported, not even for its doctests.
 collect_ignore = [
