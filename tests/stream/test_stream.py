@@ -212,7 +212,7 @@ def test_measuring_leaves_the_states_alone():
 
 def test_garbage_is_freed():
     stream = stream_of(layer_of("LSTM6", 4, 5))
-    handle = weakref.ref(stream._handle)
+    handle = weakref.ref(stream._step.handle)
     del stream
     gc.collect()
     assert handle() is None

@@ -10,7 +10,7 @@ from slimrnn.errors import InputError
 from slimrnn.native import library
 from streams import WORDS, assert_state, layer_of, stream_of
 
-pytestmark = pytest.mark.usefixtures("eager")
+pytestmark = pytest.mark.usefixtures("eager", "caller")
 layers = keras.layers
 
 
@@ -23,6 +23,13 @@ CONVERTED = {
     "swapped bytes": lambda x: x.astype(">f4"),
     "tensor": keras.ops.convert_to_tensor,
     "read-only": lambda x: np.broadcast_to(x[:1], x.shape),
+    "by columns": np.asfortranarray,
+    "a subclass": lambda x: x.view(np.recarray),
+    "with metadata": lambda x: x.astype(np.dtype("f4", metadata={"unit": "V"})),
+    "not aligned": lambda x: np.frombuffer(b"0" + x.tobytes(), "f4", x.size, 1).reshape(
+        x.shape
+    ),
+    "memoryview": memoryview,
 }
 
 

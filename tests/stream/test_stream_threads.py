@@ -11,6 +11,7 @@ from slimrnn import InputError, Stream, native
 
 pytestmark = [
     pytest.mark.backend_free,
+    pytest.mark.usefixtures("caller"),
     pytest.mark.skipif(bool(native.reason()), reason=native.reason()),
 ]
 STEPS = 200

@@ -28,6 +28,13 @@ from slimrnn.native.structures import BUFFERS, Buffer, Cell, Layer, Sequence
 from slimrnn.variants import ACTIVATIONS, CellSpec
 from slimrnn.variants.gates import CANDIDATE, WEIGHTS
 
+try:
+    from slimrnn.native import _stream
+except ImportError:  # built without Python's headers, or not for this Python
+    _stream = None  # type: ignore[assignment]
+
+#: a step of a stream without ctypes, as csrc/stream_python.c says; None: not built
+Step: type[_stream.Step] | None = _stream.Step if _stream else None
 _ACTIVATIONS = tuple(ACTIVATIONS)  # in the order of slimrnn.h
 _NO_MEMORY, BUSY, WAITS = 5, -2, -4  # likewise
 #: why a library that was found is not used
@@ -95,7 +102,8 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
         return None, f"the native library cannot be loaded: {error}"
     except AttributeError:
         return None, STALE
-    if sources() not in ("", library.slim_build().decode()):
+    build = library.slim_build().decode()
+    if sources() not in ("", build) or (_stream and build != _stream.BUILD):
         return None, STALE
     return library, ""
 

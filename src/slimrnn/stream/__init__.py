@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,17 +11,15 @@ from slimrnn.errors import InputError
 from slimrnn.ir import read
 from slimrnn.native import library
 from slimrnn.stream.block import Block
-from slimrnn.stream.layers import EMBEDDING, Part, part_of
+from slimrnn.stream.layers import Part, part_of
+from slimrnn.stream.step import State, Step, unusable
 from slimrnn.utils.checks import whole
 
 __all__ = ["Stream"]
 
 Array = np.ndarray
-State = list[dict[str, Array]]
 
 MOST_STREAMS = 2**31 - 1  # that a C int holds
-#: a step over this many weights takes some 10 µs: then other threads may run
-_LONG = 250_000
 _BLOCK = 2**18  # numbers of x or y that C takes at once
 
 
@@ -78,20 +74,6 @@ class Stream:
         native = library.get()
         self.batch_size: int = batch_size
         self._parts = parts
-        first, last = parts[0], parts[-1]
-        self._rows = first.inputs if first.kind == EMBEDDING else 0
-        shape = (batch_size,) if self._rows else (batch_size, first.inputs)
-        x = np.zeros(shape, "int32" if self._rows else "float32")
-        y = np.zeros((batch_size, last.outputs), "float32")
-        self._dtype = x.dtype
-        #: what a shape of x is written to, and what is returned
-        self._views: dict[tuple[int, ...], tuple[Array, Array]] = {shape: (x, y)}
-        if batch_size == 1:
-            self._views[shape[1:]] = (x.reshape(shape[1:]), y[0])
-            if x.size == 1:
-                self._views[()] = (x.reshape(()), y[0])
-        self._steps = max(1, _BLOCK // max(x.size, y.size))
-        self._blocks: dict[tuple[int, ...], Block] = {}  # the last one
         memory = [
             {
                 name: np.zeros((batch_size, native.slim_padded(width)), "float32")
@@ -106,9 +88,13 @@ class Stream:
         ]
         self._initial = [part.initial or {} for part in parts if part.states]
         self.reset()
-        self._handle: _Handle | None = _Handle.new(parts, memory, x, y)
-        long = sum(part.work for part in parts) > _LONG
-        self._run: Callable = (native if long else library.quick()).slim_stream_step
+        self._step = step = Step(parts, memory, batch_size)
+        self._compiled = step.compiled()
+        self._take: Callable = self._compiled.step if self._compiled else step.take
+        if type(self).step is Stream.step:  # no subclass has its own
+            self.__dict__["step"] = self._take  # without a frame of Python between
+        self._steps = max(1, _BLOCK // max(step.x.size, step.y.size))
+        self._blocks: dict[tuple[int, ...], Block] = {}  # the last one
 
     def step(self, x: Any) -> Array | None:
         """Take one step.
@@ -128,21 +114,7 @@ class Stream:
             InputError: a shape or a type that does not fit, an index that the
                 Embedding does not have (the states are as before), a closed stream.
         """
-        if type(x) is not Array or x.dtype is not self._dtype:
-            x = self._converted(x)
-        views = self._views.get(x.shape)
-        if views is None:
-            raise self._misshapen(x)
-        views[0][...] = x
-        row = self._run(self._handle)
-        if row > 0:
-            views[0].fill(0)  # what measure reads
-            raise self._outside(x.reshape(-1)[row - 1])
-        if row < 0:
-            if row == library.WAITS:
-                return None
-            raise _unusable(row)
-        return views[1].copy()
+        return self._take(x)
 
     def run(self, x: Any) -> Array:
         """Take a block of steps in one call: bit for bit what step after step gives.
@@ -168,13 +140,14 @@ class Stream:
             >>> if not library.find()[1]:
             ...     assert Stream(layer).run(np.ones((64, 3))).shape == (64, 4)
         """
-        if type(x) is not Array or x.dtype is not self._dtype:
-            x = self._converted(x)
-        views = self._views.get(x.shape[1:]) if x.ndim else None
+        step = self._step
+        if type(x) is not Array or x.dtype is not step.x.dtype:
+            x = step.converted(x)
+        views = step.views.get(x.shape[1:]) if x.ndim else None
         if views is None:
-            raise self._misshapen(x, "T, ")
-        if self._rows:
-            self._indices(x)
+            raise step.misshapen(x, "T, ")
+        if step.rows:
+            step.indices(x)
         of_y, steps = views[1].shape, self._steps
         if 0 < len(x) <= steps:
             return self._block(x, of_y)
@@ -187,10 +160,10 @@ class Stream:
         """A block that C takes at once."""
         # Taken out: another thread that comes meanwhile must not write into it.
         block = self._blocks.pop(x.shape, None) or Block(x, of_y)
-        code, y = block.run(self._handle, x)
+        code, y = block.run(self._step.handle, x)
         self._blocks = {x.shape: block}
         if code < 0:
-            raise _unusable(code)
+            raise unusable(code)
         return y
 
     def prewarm(self, steps: int) -> None:
@@ -202,9 +175,9 @@ class Stream:
             InputError: steps is not a whole number from 1 on, or the stream is closed.
         """
         whole("steps", steps, least=1, most=MOST_STREAMS)
-        shape, most = next(iter(self._views)), self._steps
+        x, most = self._step.x, self._steps
         for first in range(0, steps, most):
-            self.run(np.zeros((min(most, steps - first), *shape), self._dtype))
+            self.run(np.zeros((min(most, steps - first), *x.shape), x.dtype))
 
     @property
     def state(self) -> State:
@@ -259,9 +232,9 @@ class Stream:
         """
         whole("steps", steps, least=1, most=MOST_STREAMS)
         kept = self.state
-        seconds = library.get().slim_stream_measure(self._handle, steps)
+        seconds = library.get().slim_stream_measure(self._step.handle, steps)
         if seconds < 0:
-            raise _unusable(seconds)
+            raise unusable(seconds)
         self.state = kept
         return seconds
 
@@ -271,8 +244,8 @@ class Stream:
         Raises:
             InputError: the stream is closed.
         """
-        if self._handle is None:
-            raise _unusable(0)
+        if self._step.handle is None:
+            raise unusable(0)
         new = object.__new__(type(self))
         new._begin(self._parts, self.batch_size)
         for mine, other in zip(new._buffers(), self._buffers(), strict=True):
@@ -291,69 +264,25 @@ class Stream:
         )
 
     def __repr__(self) -> str:
-        first, last = self._parts[0], self._parts[-1]
-        taken = (
-            f"an index below {self._rows}" if self._rows else f"{first.inputs} numbers"
-        )
+        first, last, rows = self._parts[0], self._parts[-1], self._step.rows
+        taken = f"an index below {rows}" if rows else f"{first.inputs} numbers"
+        closed = ", closed" if self._step.handle is None else ""
         states = [f"{k} {a.shape}" for each in self._state for k, a in each.items()]
         return (
             f"<Stream: {taken} in, {last.outputs} out, batch_size={self.batch_size}, "
-            f"states {', '.join(states) or 'none'}{', closed' * (not self._handle)}>"
+            f"states {', '.join(states) or 'none'}{closed}>"
         )
 
     def _buffers(self) -> list[Array]:
         """All arrays that a step reads or writes."""
-        x_and_y = next(iter(self._views.values()))
-        return [*x_and_y, *(a for each in self._state for a in each.values())]
+        states = (a for each in self._state for a in each.values())
+        return [self._step.x, self._step.y, *states]
 
     def close(self) -> None:
         """Give the memory back now, and not when the stream is garbage."""
-        self._handle = None  # C refuses NULL; a step that runs has the old one
-
-    def _converted(self, x: Any) -> Array:
-        """The array of the right type that x is, or can be."""
-        if self._rows and type(x) is int and 0 <= x < self._rows:
-            return np.array(x, self._dtype)
-        try:
-            array = np.asarray(x)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise InputError(
-                f"x must be an array; received {type(x).__name__} ({error})."
-            ) from error
-        if self._rows:
-            return self._indices(array)
-        if not np.can_cast(array.dtype, self._dtype, "same_kind"):
-            raise InputError(
-                f"x must be float32, or real numbers to be converted; received "
-                f"{array.dtype}."
-            )
-        return array.astype(self._dtype)
-
-    def _indices(self, array: Array) -> Array:
-        """The indices, none of them outside the embedding, as int32."""
-        if array.dtype.kind not in "iu":
-            raise InputError(
-                f"x must be whole numbers, the indices of an Embedding; received "
-                f"{array.dtype}. Convert them with x.astype('int32')."
-            )
-        outside = array[(array < 0) | (array >= self._rows)]
-        if outside.size:
-            raise self._outside(outside[0])
-        return array.astype(self._dtype)
-
-    def _outside(self, index: int) -> InputError:
-        return InputError(
-            f"x has the index {index}, which the Embedding does not have; allowed: 0 "
-            f"to {self._rows - 1}. No state has changed."
-        )
-
-    def _misshapen(self, x: Array, steps: str = "") -> InputError:
-        what = "indices" if self._rows else "features"
-        allowed = " or ".join(f"({steps}{str(shape)[1:]}" for shape in self._views)
-        return InputError(
-            f"x must have the shape {allowed} ({what}, batch_size={self.batch_size}); "
-            f"received {x.shape}."
-        )
+        self._step.handle = None  # C refuses NULL; a step that runs has the old one
+        if self._compiled:
+            self._compiled.close()
 
     def _checked(self, given: Any) -> State:
         """States like this stream's, as float32."""
@@ -368,34 +297,6 @@ class Stream:
             _like(mine, new, f"state[{k}]")
             for k, (mine, new) in enumerate(zip(self._state, given, strict=True))
         ]
-
-
-class _Handle(ctypes.c_void_p):
-    """The stream in C, freed with the last reference to it.
-
-    A call holds one, so that closing a stream while a step runs is safe.
-    """
-
-    arrays: tuple  # what C reads and writes, alive as long as it may
-
-    @classmethod
-    def new(cls, parts: list[Part], memory: State, x: Array, y: Array) -> _Handle:
-        """The parts as a stream that reads x and writes y."""
-        native = library.get()
-        layers = (library.Layer * len(parts))()
-        for layer, part, states in zip(layers, parts, memory, strict=True):
-            part.describe(layer, states)
-        handle = cls()
-        new = native.slim_stream_new(
-            *(layers, len(parts), len(x)),
-            *(library.buffer(x, x.dtype.name), library.buffer(y)),
-            ctypes.byref(handle),
-        )
-        library.check(new)
-        handle.arrays = (parts, memory, x, y)
-        # At the end of the process the memory goes anyway.
-        weakref.finalize(handle, native.slim_stream_free, handle.value).atexit = False
-        return handle
 
 
 def _like(mine: dict[str, Array], given: Any, what: str) -> dict[str, Array]:
@@ -416,12 +317,3 @@ def _like(mine: dict[str, Array], given: Any, what: str) -> dict[str, Array]:
                 f"{new[name].shape}."
             )
     return new
-
-
-def _unusable(code: float) -> InputError:
-    """What C says of a stream in which it cannot take a step."""
-    if code == library.BUSY:
-        return InputError(
-            "Another thread is in this stream; one stream serves one thread at a time."
-        )
-    return InputError("This stream is closed; make a new Stream.")
