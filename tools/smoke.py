@@ -22,6 +22,7 @@ def main(wanted: str) -> None:
     print(folder, engine, libraries)
     print(native.reason())
     assert engine == wanted, engine
+    assert wanted == "ops" or native.library.Step, "a stream's step is not in C"
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 #: what both wheels promise to run on: glibc 2.17, of 2012
 PLATFORM = "manylinux_2_17"
 COMPILERS = {"x86_64": "gcc", "aarch64": "aarch64-linux-gnu-gcc"}
+#: what a wheel may not lack, though an installation may: it needs Python's headers
+MODULE = "slimrnn/native/_stream.abi3.so"
 #: programs of the checks of tests/native that a wheel's library has to pass
 CHECK = ("check.c", "streams.c")
 SYSROOT = "/usr/aarch64-linux-gnu"
@@ -45,6 +47,7 @@ def wheel(source: Path, processor: str, out: Path) -> Path:
         f"-DCMAKE_C_COMPILER={COMPILERS[processor]}",
         f"-DCMAKE_C_FLAGS=-include{ROOT / 'tools' / 'glibc_2_17.h'}",
         "-DCMAKE_SHARED_LINKER_FLAGS=-s",
+        "-DCMAKE_MODULE_LINKER_FLAGS=-s",
     ]
     with tempfile.TemporaryDirectory() as folder:
         python(
@@ -74,6 +77,8 @@ def check(found: Path, processor: str) -> None:
     emulated = processor != os.uname().machine
     emulator = [f"qemu-{processor}", "-L", SYSROOT] if emulated else []
     with tempfile.TemporaryDirectory() as folder, ZipFile(found) as archive:
+        if MODULE not in archive.namelist():
+            raise SystemExit(f"{found.name} has no {MODULE}; install Python.h.")
         library = archive.extract("slimrnn/native/libslimrnn.so", folder)
         program = Path(folder, "check")
         sources = [native / name for name in CHECK]
