@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 BUILD: str
 
 class Step:
@@ -11,8 +13,9 @@ class Step:
         function: int,
         stream: int,
         owner: object,
-        x: Any,
-        results: tuple[Callable | None, Callable | None, Callable | None],
+        x: np.ndarray,
+        y: np.ndarray,
+        axes: tuple[int, int, int],
         otherwise: Callable,
         long: bool,
         /,

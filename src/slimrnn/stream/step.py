@@ -73,13 +73,14 @@ class Step:
         if library.Step is None or self.handle is None:
             return None
         function = ctypes.cast(library.get().slim_stream_step, ctypes.c_void_p)
-        copies = {len(shape): y.copy for shape, (_, y) in self.views.items()}
+        axes = {x.ndim: y.ndim for x, y in self.views.values()}
         return library.Step(
             function.value or 0,
             self.handle.value or 0,
             self.handle,
             self.x,
-            (copies.get(0), copies.get(1), copies.get(2)),
+            self.y,
+            (axes.get(0, 0), axes.get(1, 0), axes.get(2, 0)),
             self.take,
             self._long,
         )

@@ -2,12 +2,13 @@
  * CPython from 3.11 on loads. It is no part of the library and calls it by an address;
  * without it, the same is done through ctypes.
  *
- *   Step(function, stream, owner, x, results, otherwise, long)
+ *   Step(function, stream, owner, x, y, axes, otherwise, long)
  *     function   the address of slim_stream_step
  *     stream     the address of what it takes, valid as long as `owner` lives
- *     x          the array that it reads
- *     results    what gives the output, by the number of axes that x has: 0, 1, 2; None
- *                where no such x is taken
+ *     x, y       the arrays that it reads and writes: (B, m) float32 or (B,) int32, and
+ *                (B, n) float32, contiguous
+ *     axes       how many the output has where x has 0, 1, 2 of them, the last ones of
+ *                (B, m); 0: no such x is taken
  *     otherwise  takes any x, or refuses it in a sentence; it must not know the Step,
  *                which no garbage collector sees
  *     long       whether other threads of Python may run during a step
@@ -20,6 +21,7 @@
 #include <Python.h>
 #include <string.h>
 
+#include "numpy_abi.h"
 #include "slimrnn.h"
 
 typedef struct {
@@ -27,11 +29,14 @@ typedef struct {
   int (*function)(slim_stream *);
   slim_stream *stream;
   PyObject *owner; /* NULL: closed */
-  Py_buffer x;
-  PyObject *results[3];
+  numpy_array *x, *y;
+  size_t bytes_of_x, bytes_of_y;
+  int axes[3];
   PyObject *otherwise;
   int is_long;
 } Step;
+
+static numpy_new new_array; /* one for all interpreters, as NumPy is */
 
 /* The argument, borrowed. */
 static PyObject *argument(PyObject *const *given, Py_ssize_t count, PyObject *names) {
@@ -43,27 +48,26 @@ static PyObject *argument(PyObject *const *given, Py_ssize_t count, PyObject *na
   return NULL;
 }
 
-/* Copies x to where the step reads it. What gives the output, borrowed; NULL, with no
- * exception set: x is something else. */
-static PyObject *put(Step *self, PyObject *x) {
-  /* Of an ndarray itself: no code of Python runs from here on, so that `owner` stays. */
-  if (!self->owner || Py_TYPE(x) != Py_TYPE(self->x.obj)) return NULL;
-  Py_buffer given;
-  if (PyObject_GetBuffer(x, &given, PyBUF_RECORDS_RO)) { /* a dtype without a format */
-    PyErr_Clear();
-    return NULL;
-  }
-  const Py_buffer *own = &self->x;
-  PyObject *result = given.ndim < 3 ? self->results[given.ndim] : NULL;
-  /* Of as many numbers, only those of two axes can have another shape. */
-  if (result && given.len == own->len && !strcmp(given.format, own->format) &&
-      (given.ndim < 2 || given.shape[0] == own->shape[0]) &&
-      PyBuffer_IsContiguous(&given, 'C'))
-    memcpy(own->buf, given.buf, own->len);
-  else
-    result = NULL;
-  PyBuffer_Release(&given);
-  return result;
+/* Whether an object is an array that memcpy may read as x. */
+static int fits(const Step *self, PyObject *object) {
+  const numpy_array *own = self->x, *given = (numpy_array *)object;
+  const int wanted = NUMPY_C_CONTIGUOUS | NUMPY_ALIGNED;
+  if (Py_TYPE(object) != Py_TYPE((PyObject *)own) || given->dtype != own->dtype ||
+      (given->flags & wanted) != wanted || given->axes > 2 || !self->axes[given->axes])
+    return 0;
+  const Py_ssize_t *shape = own->shape + own->axes - given->axes;
+  for (int k = 0; k < given->axes; k++)
+    if (given->shape[k] != shape[k]) return 0;
+  return 1;
+}
+
+/* A new array: y, without the axis of the batch where there is one axis. */
+static PyObject *output(const Step *self, int axes) {
+  const numpy_array *y = self->y;
+  PyObject *given = new_array(Py_TYPE((PyObject *)y), axes, y->shape + 2 - axes,
+                              NUMPY_FLOAT32, NULL, NULL, 0, 0, NULL);
+  if (given) memcpy(((numpy_array *)given)->data, y->data, self->bytes_of_y);
+  return given;
 }
 
 static int take_long(Step *self) {
@@ -80,10 +84,11 @@ static PyObject *step(Step *self, PyObject *const *given, Py_ssize_t count,
                       PyObject *names) {
   PyObject *x = argument(given, count, names);
   if (!x) return NULL;
-  PyObject *result = put(self, x);
-  if (result) {
+  if (self->owner && fits(self, x)) {
+    const int axes = self->axes[((numpy_array *)x)->axes];
+    memcpy(self->x->data, ((numpy_array *)x)->data, self->bytes_of_x);
     const int code = self->is_long ? take_long(self) : self->function(self->stream);
-    if (!code) return PyObject_CallNoArgs(result);
+    if (!code) return output(self, axes);
     if (code == SLIM_WAITS) Py_RETURN_NONE;
   }
   return PyObject_CallFunctionObjArgs(self->otherwise, x, NULL);
@@ -97,36 +102,36 @@ static PyObject *close_step(Step *self, PyObject *none) {
 
 static void free_step(Step *self) {
   PyTypeObject *type = Py_TYPE((PyObject *)self);
-  PyBuffer_Release(&self->x);
   Py_XDECREF(self->owner);
-  for (int k = 0; k < 3; k++) Py_XDECREF(self->results[k]);
+  Py_XDECREF((PyObject *)self->x);
+  Py_XDECREF((PyObject *)self->y);
   Py_XDECREF(self->otherwise);
   PyObject_Free(self);
   Py_DECREF(type);
 }
 
 static PyObject *new_step(PyTypeObject *type, PyObject *arguments, PyObject *names) {
-  PyObject *function, *stream, *owner, *x, *results[3], *otherwise;
-  int is_long;
+  PyObject *function, *stream, *owner, *x, *y, *otherwise;
+  int axes[3], is_long;
   (void)names; /* it has none */
-  if (!PyArg_ParseTuple(arguments, "O!O!OO(OOO)Op:Step", &PyLong_Type, &function,
-                        &PyLong_Type, &stream, &owner, &x, &results[0], &results[1],
-                        &results[2], &otherwise, &is_long))
+  if (!PyArg_ParseTuple(arguments, "O!O!OOO(iii)Op:Step", &PyLong_Type, &function,
+                        &PyLong_Type, &stream, &owner, &x, &y, &axes[0], &axes[1],
+                        &axes[2], &otherwise, &is_long))
     return NULL;
   Step *self = (Step *)PyType_GenericAlloc(type, 0);
   if (!self) return NULL;
   self->function = (int (*)(slim_stream *))PyLong_AsVoidPtr(function);
   self->stream = PyLong_AsVoidPtr(stream);
   self->owner = Py_NewRef(owner);
-  for (int k = 0; k < 3; k++)
-    if (results[k] != Py_None) self->results[k] = Py_NewRef(results[k]);
+  self->x = (numpy_array *)Py_NewRef(x);
+  self->y = (numpy_array *)Py_NewRef(y);
+  self->bytes_of_x = self->bytes_of_y = sizeof(float);
+  for (int k = 0; k < self->x->axes; k++) self->bytes_of_x *= self->x->shape[k];
+  for (int k = 0; k < self->y->axes; k++) self->bytes_of_y *= self->y->shape[k];
+  memcpy(self->axes, axes, sizeof axes);
   self->otherwise = Py_NewRef(otherwise);
   self->is_long = is_long;
-  const int flags = PyBUF_WRITABLE | PyBUF_C_CONTIGUOUS | PyBUF_FORMAT;
-  if (PyErr_Occurred() || PyObject_GetBuffer(x, &self->x, flags)) {
-    Py_DECREF(self);
-    return NULL;
-  }
+  if (PyErr_Occurred()) Py_CLEAR(self); /* an address that is none */
   return (PyObject *)self;
 }
 
@@ -144,7 +149,29 @@ static PyType_Slot slots[] = {{Py_tp_new, new_step},
 static PyType_Spec spec = {"slimrnn.native._stream.Step", sizeof(Step), 0,
                            Py_TPFLAGS_DEFAULT, slots};
 
+/* NumPy's table of functions; NULL, with an exception set: there is none. */
+static void **numpy_table(void) {
+  PyObject *numpy = PyImport_ImportModule("numpy._core._multiarray_umath");
+  if (!numpy) { /* 1.x */
+    PyErr_Clear();
+    numpy = PyImport_ImportModule("numpy.core._multiarray_umath");
+  }
+  PyObject *capsule = numpy ? PyObject_GetAttrString(numpy, "_ARRAY_API") : NULL;
+  void **table = capsule ? PyCapsule_GetPointer(capsule, NULL) : NULL;
+  Py_XDECREF(capsule);
+  Py_XDECREF(numpy);
+  return table;
+}
+
 static int begin(PyObject *module) {
+  void **table = numpy_table();
+  if (!table) return -1;
+  const unsigned version = ((numpy_version)table[NUMPY_VERSION])();
+  if (version < NUMPY_FIRST || version > NUMPY_LAST) {
+    PyErr_Format(PyExc_ImportError, "NumPy has another ABI, of version %x", version);
+    return -1;
+  }
+  new_array = (numpy_new)table[NUMPY_NEW];
   PyObject *type = PyType_FromSpec(&spec);
   const int failed = !type || PyModule_AddObjectRef(module, "Step", type);
   Py_XDECREF(type);
