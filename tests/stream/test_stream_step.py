@@ -1,9 +1,14 @@
 """A step as Python calls it, with the module of C and without: what it holds."""
 
 import gc
+import re
+import shutil
+import subprocess
 import sys
+import sysconfig
 import tracemalloc
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -119,3 +124,40 @@ def test_steps_leave_nothing_behind(stream):
 def test_a_module_of_another_library_is_told(monkeypatch):
     monkeypatch.setattr(library._stream, "BUILD", "other sources")
     assert library._load() == (None, library.STALE)
+
+
+FIELDS = "data axes=nd shape=dimensions strides base dtype=descr flags"
+NUMBERS = (
+    "C_CONTIGUOUS=NPY_ARRAY_C_CONTIGUOUS ALIGNED=NPY_ARRAY_ALIGNED FLOAT32=NPY_FLOAT32"
+)
+PLACES = "VERSION=PyArray_GetNDArrayCVersion ARRAY=PyArray_Type NEW=PyArray_New"
+
+
+def pairs(text):
+    return [(a, b or a) for a, _, b in (pair.partition("=") for pair in text.split())]
+
+
+@by_the_module
+@pytest.mark.skipif(not shutil.which("gcc"), reason="there is no gcc")
+def test_the_layouts_are_those_of_the_installed_numpy(tmp_path):
+    headers = ("<stddef.h>", "<numpy/arrayobject.h>", '"numpy_abi.h"')
+    lines = [f"#include {header}" for header in headers]
+    equal = [
+        f"offsetof(numpy_array, {a}) == offsetof(PyArrayObject_fields, {b})"
+        for a, b in pairs(FIELDS)
+    ]
+    equal += [f"NUMPY_{a} == {b}" for a, b in pairs(NUMBERS)]
+    equal += ["sizeof(npy_intp) == sizeof(Py_ssize_t)", "NPY_VERSION == NUMPY_LAST"]
+    lines += [f'_Static_assert({each}, "");' for each in equal]
+    (tmp_path / "abi.c").write_text("\n".join(lines))
+    sources = Path(library.__file__).parent / "csrc"
+    folders = (sysconfig.get_path("include"), np.get_include(), sources)
+    includes = [f"-I{folder}" for folder in folders]
+    command = ["gcc", "-std=c11", "-fsyntax-only", *includes, tmp_path / "abi.c"]
+    subprocess.run(command, check=True)
+    ours = (sources / "numpy_abi.h").read_text()
+    table = Path(np.get_include(), "numpy", "__multiarray_api.h").read_text()
+    for name, function in pairs(PLACES):
+        place = re.search(rf"NUMPY_{name} = (\d+)", ours)[1]
+        found = rf"#define {function} [^#]*?PyArray_API\[{place}\]"
+        assert re.search(found, table), function

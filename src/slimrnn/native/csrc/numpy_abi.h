@@ -23,7 +23,7 @@ enum { NUMPY_C_CONTIGUOUS = 0x1, NUMPY_ALIGNED = 0x100 };
 enum { NUMPY_FLOAT32 = 11 }; /* number of a type */
 
 /* Places in the table, and what is there. */
-enum { NUMPY_VERSION = 0, NUMPY_NEW = 93 };
+enum { NUMPY_VERSION = 0, NUMPY_ARRAY = 2 /* its type */, NUMPY_NEW = 93 };
 enum { NUMPY_FIRST = 0x01000009, NUMPY_LAST = 0x02000000 }; /* versions */
 typedef unsigned (*numpy_version)(void);
 /* A new array of a type, its number of axes, shape, number of a type; then strides, data

@@ -36,7 +36,9 @@ typedef struct {
   int is_long;
 } Step;
 
-static numpy_new new_array; /* one for all interpreters, as NumPy is */
+/* NumPy's: one for all interpreters, as it is. */
+static PyTypeObject *array_type;
+static numpy_new new_array;
 
 /* The argument, borrowed. */
 static PyObject *argument(PyObject *const *given, Py_ssize_t count, PyObject *names) {
@@ -52,7 +54,7 @@ static PyObject *argument(PyObject *const *given, Py_ssize_t count, PyObject *na
 static int fits(const Step *self, PyObject *object) {
   const numpy_array *own = self->x, *given = (numpy_array *)object;
   const int wanted = NUMPY_C_CONTIGUOUS | NUMPY_ALIGNED;
-  if (Py_TYPE(object) != Py_TYPE((PyObject *)own) || given->dtype != own->dtype ||
+  if (Py_TYPE(object) != array_type || given->dtype != own->dtype ||
       (given->flags & wanted) != wanted || given->axes > 2 || !self->axes[given->axes])
     return 0;
   const Py_ssize_t *shape = own->shape + own->axes - given->axes;
@@ -64,8 +66,8 @@ static int fits(const Step *self, PyObject *object) {
 /* A new array: y, without the axis of the batch where there is one axis. */
 static PyObject *output(const Step *self, int axes) {
   const numpy_array *y = self->y;
-  PyObject *given = new_array(Py_TYPE((PyObject *)y), axes, y->shape + 2 - axes,
-                              NUMPY_FLOAT32, NULL, NULL, 0, 0, NULL);
+  PyObject *given = new_array(array_type, axes, y->shape + 2 - axes, NUMPY_FLOAT32,
+                              NULL, NULL, 0, 0, NULL);
   if (given) memcpy(((numpy_array *)given)->data, y->data, self->bytes_of_y);
   return given;
 }
@@ -114,9 +116,9 @@ static PyObject *new_step(PyTypeObject *type, PyObject *arguments, PyObject *nam
   PyObject *function, *stream, *owner, *x, *y, *otherwise;
   int axes[3], is_long;
   (void)names; /* it has none */
-  if (!PyArg_ParseTuple(arguments, "O!O!OOO(iii)Op:Step", &PyLong_Type, &function,
-                        &PyLong_Type, &stream, &owner, &x, &y, &axes[0], &axes[1],
-                        &axes[2], &otherwise, &is_long))
+  if (!PyArg_ParseTuple(arguments, "O!O!OO!O!(iii)Op:Step", &PyLong_Type, &function,
+                        &PyLong_Type, &stream, &owner, array_type, &x, array_type, &y,
+                        &axes[0], &axes[1], &axes[2], &otherwise, &is_long))
     return NULL;
   Step *self = (Step *)PyType_GenericAlloc(type, 0);
   if (!self) return NULL;
@@ -171,6 +173,7 @@ static int begin(PyObject *module) {
     PyErr_Format(PyExc_ImportError, "NumPy has another ABI, of version %x", version);
     return -1;
   }
+  array_type = table[NUMPY_ARRAY];
   new_array = (numpy_new)table[NUMPY_NEW];
   PyObject *type = PyType_FromSpec(&spec);
   const int failed = !type || PyModule_AddObjectRef(module, "Step", type);
