@@ -22,8 +22,10 @@ Function = Callable[[Array], Array]
 #: a layer that is an operator on each number by itself
 FORMULA = "Formula"
 _KNOWN = {**ACTIVATIONS, **OF_LAYERS}
-#: where functions are compared, and how nearly they must agree
-_TRIED, _NEAR = np.linspace(-7.3, 7.1, 113), 1e-5
+#: where functions are compared: near 0, and far off, so that a bound is seen; and how
+#: nearly they must agree
+_FAR = np.geomspace(8, 300, 24)
+_TRIED, _NEAR = np.concatenate([-_FAR[::-1], np.linspace(-7.3, 7.1, 113), _FAR]), 1e-5
 
 
 def applied(about: Any, x: Flow, function: Function) -> Flow:
