@@ -14,7 +14,6 @@ from slimrnn import InputError, reference
 
 torch = pytest.importorskip("torch")
 ours = pytest.importorskip("slimrnn.torch")
-from torch._subclasses import FakeTensorMode  # noqa: E402
 
 nn, forward_ad = torch.nn, torch.autograd.forward_ad
 pack_sequence = nn.utils.rnn.pack_sequence
@@ -230,7 +229,7 @@ def test_it_is_built_where_torch_is_told_to(device):
     with torch.device(device):
         layer = ours.SlimMGU(M, N)
     assert {each.device.type for each in layer.parameters()} == {device}
-    with FakeTensorMode():  # which has no numbers at all
+    with torch._subclasses.FakeTensorMode():  # which has no numbers at all
         assert ours.SlimLSTM(M, N)(torch.ones(T, B, M))[0].shape == (T, B, N)
 
 

@@ -31,7 +31,7 @@ _SCALE, _FALL = np.float32(SELU_SCALE), np.float32(SELU_SCALE * SELU_ALPHA)
 _STEEPNESS, _CUBE = np.float32(GELU_STEEPNESS), np.float32(GELU_CUBE)
 #: of atanh(s) / s - 1 in s², twice, from the highest power down, for |s| <= 1 / 3
 _LOG = tuple(np.float32(2 / k) for k in (11, 9, 7, 5, 3, 1))
-#: P(X > z) = exp(-z² / 2) p(t), t = 1 / (1 + z PLACE), to 1e-7 (Abramowitz, 26.2.17)
+#: P(X > z) = exp(-z² / 2) p(t), t = 1 / (1 + z PLACE), to 1e-7 (Abramowitz, 7.1.26)
 _PLACE = np.float32(0.3275911 / 2**0.5)
 _NORMAL = tuple(
     np.float32(a / 2)
