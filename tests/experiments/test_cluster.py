@@ -19,7 +19,8 @@ from slimrnn.experiments.sweep.worker import Job
 from slimrnn.utils import files
 from sweeps import by_key
 
-pytestmark = pytest.mark.backend_free
+# Ray takes longer to install than its tests do to run.
+pytestmark = [pytest.mark.backend_free, pytest.mark.exhaustive]
 
 BACKEND = keras.backend.backend()
 # Long enough for a machine to be killed while a trial runs.
@@ -109,7 +110,6 @@ def ended(pool):
     return found[0]
 
 
-@pytest.mark.exhaustive
 def test_a_machine_dies_and_no_trial_is_lost(tmp_path, machines, tasks):
     other = machines.add_node(num_cpus=1)
     pool = tasks()
@@ -135,7 +135,6 @@ def test_a_trial_that_hangs_is_ended(tmp_path, tasks):
     assert "0.2 s" in found.reason
 
 
-@pytest.mark.exhaustive
 def test_stopping_ends_what_runs(tmp_path, tasks):
     pool, path = tasks(workers=1), tmp_path / "run"
     pool.start("a", job(path))
@@ -176,7 +175,6 @@ def test_ray_is_not_installed(monkeypatch):
         Tasks("local")
 
 
-@pytest.mark.exhaustive
 def test_a_folder_still_in_use_is_not_the_trials_fault(tmp_path):
     """As after a cut network: the machine that was given up still trains."""
     pool = Processes()

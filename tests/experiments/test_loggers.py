@@ -24,6 +24,9 @@ pytestmark = pytest.mark.backend_free
 EPOCHS = 3
 KINDS = {"stopped": "LSTM6", "diverged": EXPLODING}
 INSTALLED = [name for name, x in LOGGERS.items() if importlib.util.find_spec(x.package)]
+# MLflow's libraries take longer to install than its tests do to run.
+large = pytest.mark.exhaustive
+EACH = [pytest.param(name, marks=large) if name == "mlflow" else name for name in LOGGERS]
 
 
 class Stop(keras.callbacks.Callback):
@@ -153,7 +156,7 @@ READ = {"tensorboard": of_tensorboard, "mlflow": of_mlflow, "wandb": of_wandb}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", LOGGERS)
+@pytest.mark.parametrize("name", EACH)
 def test_the_figures_are_those_of_the_run(name, kind, made, wandb):
     if name not in {*INSTALLED, "wandb"}:
         pytest.skip(f"{LOGGERS[name].package} is not installed")
@@ -170,8 +173,9 @@ def test_the_figures_are_those_of_the_run(name, kind, made, wandb):
     assert found == pytest.approx(expected, rel=1e-6, nan_ok=True)
 
 
-@pytest.mark.parametrize("name", INSTALLED)
+@pytest.mark.parametrize("name", [name for name in EACH if name != "wandb"])
 def test_in_a_fit_of_ones_own(name, tmp_path):
+    pytest.importorskip(LOGGERS[name].package)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     x, y = np.ones((4, 3)), np.ones((4, 1))
@@ -182,6 +186,7 @@ def test_in_a_fit_of_ones_own(name, tmp_path):
     assert found == pytest.approx(expected, rel=1e-6)
 
 
+@large
 def test_a_run_that_mlflow_no_longer_has(tmp_path):
     mlflow = pytest.importorskip("mlflow")
     folder = tmp_path / "elsewhere"
@@ -195,6 +200,7 @@ def test_a_run_that_mlflow_no_longer_has(tmp_path):
     assert run.data.metrics == {"loss": 0.5}
 
 
+@large
 def test_mlflow_that_takes_no_run(tmp_path, monkeypatch):
     mlflow = pytest.importorskip("mlflow")
 
