@@ -3,7 +3,9 @@
 Reads the folders of finished sweeps whose units were matched to budgets, one for each
 data set; prints the tables, and writes every run, the differences and the picture.
 A variant's learning rate, and which variant is taken, are chosen by the validation
-accuracy of the integers alone; what is shown is the test's.
+accuracy of the integers alone; what is shown is the test's. Of each pair, the slim
+one's instructions a step (Cortex-M4, int8) and its time of a step of a Stream (float32,
+here, both in turns) stand beside the full one's.
 """
 
 import csv
@@ -11,12 +13,15 @@ import re
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from benchmarks import script
+from slimrnn import Stream
 from slimrnn.cli import flags
 from slimrnn.errors import InputError
 from slimrnn.experiments.analysis.bootstrap import paired_differences
@@ -25,8 +30,10 @@ from slimrnn.experiments.analysis.grouping import data_name, variant_name
 from slimrnn.experiments.analysis.statistics import Difference
 from slimrnn.experiments.analysis.summary import metric_of, scores_of
 from slimrnn.experiments.report.figure import GRID, INK, MUTED, SCREEN
-from slimrnn.experiments.run import store
+from slimrnn.experiments.run import build, store
+from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Run
+from slimrnn.timing import Ratio, in_turns
 from slimrnn.utils import files
 
 #: that leave nothing out: what a slim variant is held against
@@ -95,6 +102,17 @@ def record(run: Run) -> tuple:
     )
 
 
+def stream_steps(pair: Sequence[Candidate], seconds: float = 0.5) -> Ratio:
+    """The time of the second one's step of a Stream, of the first one's."""
+    calls = {}
+    for each in pair:
+        settings = Settings.from_config(each.settings)
+        model = build.build(settings, build.load(settings))
+        sample = np.zeros(model.input_shape[-1], np.float32)
+        calls[each.variant] = partial(Stream(model).step, sample)
+    return in_turns(calls, seconds)[pair[1].variant].ratio
+
+
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown; the columns after the second are numbers."""
     lines = [heads, ["---" if i < 2 else "---:" for i in range(len(heads))], *rows]
@@ -126,33 +144,54 @@ def _text(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}".lstrip("0")
 
 
-def duels(found: Sequence[Cell]) -> Iterable[tuple]:
-    """(data, budget, full, its int8 test, slim, its, difference, low, high)."""
-    for cell in found:
-        full, slim = cell.best(True), cell.best(False)
-        between = cell.difference()
-        yield (
-            *(cell.data, cell.budget, full.variant, full.int8.mean),
-            *(slim.variant, slim.int8.mean),
-            *((between.mean, between.low, between.high) if between else [None] * 3),
-        )
+@dataclass(frozen=True)
+class Duel:
+    """The best full one of a cell, the best slim one, and what lies between them.
+
+    Attributes:
+        instructions: a step of the slim one, of the full one's (Cortex-M4, int8).
+        stream: the same of the time of a step of a Stream.
+    """
+
+    cell: Cell
+    full: Candidate
+    slim: Candidate
+    between: Difference | None
+    instructions: float
+    stream: float
+
+    @classmethod
+    def of(cls, cell: Cell) -> "Duel":
+        """That of a cell; times both."""
+        pair = full, slim = cell.best(True), cell.best(False)
+        instructions = slim.costs["instructions"] / full.costs["instructions"]
+        between, stream = cell.difference(), stream_steps(pair).median
+        return cls(cell, full, slim, between, instructions, stream)
+
+    def line(self) -> tuple[str, ...]:
+        """Of the table."""
+        names = (f"{x.variant} {_text(x.int8.mean)}" for x in (self.full, self.slim))
+        known = self.between
+        between = known and f"{known.mean:+.3f} ({known.low:+.3f} to {known.high:+.3f})"
+        costs = f"{self.instructions:.2f}", f"{self.stream:.2f}"
+        return self.cell.budget, self.cell.data, *names, between or "-", *costs
 
 
 def duel_table(found: Sequence[Cell]) -> str:
     """Best full against best slim; the last line of a budget is the mean."""
     lines = []
-    all_rows = list(duels(found))
+    duels = [Duel.of(cell) for cell in found]
     for budget in dict.fromkeys(cell.budget for cell in found):
-        rows = [row for row in all_rows if row[1] == budget]
-        for data, _, full, full_test, slim, slim_test, mean, low, high in rows:
-            left = f"{full} {_text(full_test)}", f"{slim} {_text(slim_test)}"
-            between = f"{mean:+.3f} ({low:+.3f} to {high:+.3f})" if low else "-"
-            lines.append((budget, data, *left, between))
-        known = [row[6] for row in rows if row[6] is not None]
+        own = [duel for duel in duels if duel.cell.budget == budget]
+        lines += [duel.line() for duel in own]
+        known = [duel.between.mean for duel in own if duel.between]
         if known:
-            lines.append((budget, "**mean**", "", "", f"{statistics.mean(known):+.3f}"))
+            mean = f"{statistics.mean(known):+.3f}"
+            costs = ([getattr(d, k) for d in own] for k in ("instructions", "stream"))
+            means = (f"{statistics.geometric_mean(values):.2f}" for values in costs)
+            lines.append((budget, "**mean**", "", "", mean, *means))
     heads = ["flash", "data", "best full", "best slim", "difference, 95 % interval"]
-    return table(heads, lines)
+    return table([*heads, "instructions", "Stream"], lines)
 
 
 def sizes(found: Sequence[Cell], runs: Sequence[Run]) -> str:

@@ -26,7 +26,9 @@ KINDS = {"stopped": "LSTM6", "diverged": EXPLODING}
 INSTALLED = [name for name, x in LOGGERS.items() if importlib.util.find_spec(x.package)]
 # MLflow's libraries take longer to install than its tests do to run.
 large = pytest.mark.exhaustive
-EACH = [pytest.param(name, marks=large) if name == "mlflow" else name for name in LOGGERS]
+EACH = [
+    pytest.param(name, marks=large) if name == "mlflow" else name for name in LOGGERS
+]
 
 
 class Stop(keras.callbacks.Callback):
