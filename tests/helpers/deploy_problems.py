@@ -82,6 +82,13 @@ MODELS = {
         layers.Flatten(),
         steps=TIME,
     ),
+    "a row of all steps": lambda: model_of(
+        slimrnn.SlimLSTM(5, "LSTM6", return_sequences=True),
+        layers.Flatten(),
+        layers.Dense(4, "relu"),
+        layers.Dense(2),
+        steps=TIME,
+    ),
     "Normalization": lambda: model_of(
         layers.Rescaling(0.5, offset=0.1),
         layers.Normalization(

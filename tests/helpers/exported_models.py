@@ -335,6 +335,17 @@ CASES = {
         ]
     ),
     "flat": Case(lambda: [SlimLSTM(3, **ALL), layers.Flatten()], "five steps"),
+    "flat, and a Dense": Case(
+        lambda: [
+            SlimLSTM(3, **ALL),
+            layers.Flatten(),
+            layers.Dropout(0.5),
+            Dense(4, activation="relu"),
+            Dense(2),
+        ],
+        "five steps",
+        ("step",),
+    ),
 }
 
 

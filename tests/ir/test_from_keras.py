@@ -6,6 +6,8 @@ import pytest
 
 import slimrnn
 from deploy_problems import WORDS, model_of
+from layer_problems import assert_same, normal
+from slimrnn.deploy.program import program, simulator
 from slimrnn.errors import InputError
 from slimrnn.ir.from_keras import from_keras
 from slimrnn.ir.layers import (
@@ -64,6 +66,25 @@ def test_an_embedding_and_both_directions():
     assert found.takes_indices
     assert found.outputs == 8
     assert "Bidirectional" in found.why_no_stream()
+
+
+LAST_STEPS = {
+    "x[:, -1]": ({"return_sequences": True}, lambda y: y[:, -1]),
+    "x[:, -1, :]": ({"return_sequences": True}, lambda y: y[:, -1, :]),
+    "x[..., -1, :]": ({"return_sequences": True}, lambda y: y[..., -1, :]),
+    "the last h": ({"return_state": True}, lambda y: y[1]),
+}
+
+
+@pytest.mark.parametrize("how", LAST_STEPS)
+def test_the_last_step(how):
+    settings, last = LAST_STEPS[how]
+    inputs = keras.Input((7, 3))
+    hidden = last(layers.LSTM(2, **settings)(inputs))
+    model = keras.Model(inputs, layers.Dense(4)(hidden))
+    found, x = from_keras(model), normal(2, 7, 3)
+    assert [type(layer) for layer in found.layers] == [Recurrent, Dense]
+    assert_same(simulator.run(program.float32(found), x), model.predict(x, verbose=0))
 
 
 @pytest.mark.backend_free
@@ -229,10 +250,10 @@ REFUSED = {
         lambda: model_of(
             layers.LSTM(3, return_sequences=True),
             layers.Flatten(),
-            layers.Dense(2),
+            layers.LayerNormalization(),
             steps=4,
         ),
-        "after Flatten",
+        "after Flatten; allowed there is a Dense",
     ),
     "softmax over steps": (
         lambda: model_of(layers.LSTM(3), layers.Softmax(axis=0)),

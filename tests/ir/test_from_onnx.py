@@ -366,6 +366,18 @@ EXPORTED = {
         norm=nn.LayerNorm(N),
         lin=nn.Linear(N, 1),
     ),
+    "a row of all steps": lambda: Net(
+        lambda self, x: self.lin(torch.relu(self.rnn(x)[0]).flatten(1)),
+        rnn=nn.LSTM(M, N, bidirectional=True, **FIRST),
+        lin=nn.Linear(TIME * 2 * N, 2),
+    ),
+    "a row of all features": lambda: Net(
+        lambda self, x: self.lin(
+            self.rnn(x)[0].transpose(1, 2).reshape(x.shape[0], -1)
+        ),
+        rnn=nn.GRU(M, N, **FIRST),
+        lin=nn.Linear(TIME * N, 2),
+    ),
     "a norm": lambda: Net(
         lambda self, x: self.lin(self.norm(self.rnn(x)[0][:, -1])),
         rnn=nn.RNN(M, N, **FIRST),

@@ -14,7 +14,7 @@ from slimrnn.ir import over_time_readers, step_readers
 from slimrnn.ir.data import finite
 from slimrnn.ir.described import Described
 from slimrnn.ir.model import Model
-from slimrnn.ir.over_time_readers import CONVOLUTIONS
+from slimrnn.ir.over_time_readers import CONVOLUTIONS, of_all_steps
 from slimrnn.ir.so_far import SoFar
 
 #: layers that hand on what they get, except in training
@@ -53,12 +53,12 @@ def _take(chain: SoFar, layer: Described) -> None:
         chain.features = layer.features
     if layer.kind in PASSIVE:
         return
-    if chain.flatten:
+    if chain.flatten and layer.kind != "Dense":
         raise InputError(
-            f"The layer {layer} stands after Flatten; Flatten is allowed at the "
-            f"end only."
+            f"The layer {layer} stands after Flatten; allowed there is a Dense, or "
+            f"nothing more."
         )
-    read = _READERS.get(layer.kind)
+    read = of_all_steps if chain.flatten else _READERS.get(layer.kind)
     if read is None:
         raise InputError(
             f"The layer {layer} cannot be read; allowed: {', '.join(_READERS)}, "

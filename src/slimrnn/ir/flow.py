@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -122,6 +122,19 @@ class Flow:
         last = Axis(FEATURES, self.width if width is None else width)
         return self.after(layer, axes=(*self.axes[:-1], last))
 
+    def joined(self) -> tuple[int, bool] | None:
+        """Of all features of all steps in a row: the features, and if they lie inside.
+
+        None where it is no such row.
+        """
+        axis = self.axes[-1]
+        names = axis.name.split("*")
+        if not self.time or sorted(names) != sorted([self.time, FEATURES]):
+            return None
+        width = dict(zip(names, _parts(axis.size), strict=False)).get(FEATURES)
+        known = isinstance(width, int) or str(width).isdecimal()
+        return (int(width), names[0] == self.time) if width and known else None
+
     def last_step(self) -> Flow:
         """The last step alone, whose axis stays.
 
@@ -153,10 +166,10 @@ class Flow:
         sizes = [
             self.axes[k].size if size == 0 else size for k, size in enumerate(sizes)
         ]
-        for axes in self._views():
+        for loose, axes in product((False, True), self._views()):
             without = [axis for axis in axes if axis.size != 1]  # one feature, dropped
             for kept in (axes, without):
-                if (found := _fitted(kept, sizes)) is not None:
+                if (found := _fitted(kept, sizes, loose)) is not None:
                     return self.with_axes(found)
         raise InputError(
             f"The graph gives {', '.join(str(a.size) for a in self.axes)} numbers the "
@@ -178,7 +191,7 @@ class Flow:
         for k, axis in enumerate(axes):
             if "*" in axis.name:
                 names = axis.name.split("*")
-                parts = getattr(axis.size, "parts", str(axis.size).split("*"))
+                parts = _parts(axis.size)
                 if len(parts) == len(names):
                     apart = [Axis(*pair) for pair in zip(names, parts, strict=True)]
                     known = [
@@ -195,6 +208,11 @@ class _Product(int):
     parts: tuple[Size, ...]
 
 
+def _parts(size: Size) -> Sequence[Size]:
+    """The sizes of joined axes."""
+    return getattr(size, "parts", str(size).split("*"))
+
+
 def _times(one: Size, other: Size) -> Size:
     if isinstance(one, int) and isinstance(other, int):
         found = _Product(one * other)
@@ -203,12 +221,20 @@ def _times(one: Size, other: Size) -> Size:
     return f"{one}*{other}"
 
 
-def _fitted(axes: Sequence[Axis], sizes: Sequence[Size]) -> list[Axis] | None:
-    """The axes in a shape, and those of size 1 that it has; None where they differ."""
+def _fitted(
+    axes: Sequence[Axis], sizes: Sequence[Size], loose: bool
+) -> list[Axis] | None:
+    """The axes in a shape, and those of size 1 that it has; None where they differ.
+
+    A number may be the size of an axis that only the graph knows, as that of a batch is
+    which an exporter wrote down; and if it is ``loose``, that of joined ones.
+    """
     left, found = list(axes), []
     for size in reversed(sizes):
         last = left[-1].size if left else None
-        if left and (size in (-1, last) or (size != 1 and "*" in str(last))):
+        joined = "*" in str(last)
+        unknown = isinstance(last, str) and (loose if joined else isinstance(size, int))
+        if left and (size in (-1, last) or (unknown and size != 1)):
             found.append(left.pop())
         elif size == 1:
             found.append(Axis(ONE, 1))

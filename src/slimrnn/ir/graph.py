@@ -68,7 +68,7 @@ def links(name: str, config: Mapping[str, Any]) -> list[Link]:
     found = _Walk(rest).back(outputs)
     known = [link.entry for link in found]
     cuts = [entry for entry in known if entry["class_name"] == LAST]
-    found = [] if any(_cut(entry) != [_WHOLE[1], -1] for entry in cuts) else found
+    found = [] if any(_cut(entry) not in _LAST_STEP for entry in cuts) else found
     known = [entry for entry in known if entry not in cuts]
     if not found or not _are_of_layers(masks, known) or not _are_plain(known, masks):
         raise InputError(
@@ -106,7 +106,7 @@ class _Walk:
         """The links, first to last; none where they are no chain."""
         if outputs and not isinstance(outputs[0], str):
             outputs = outputs[0] if len(outputs) == 1 else None
-        place, found = tuple(outputs or ())[:3], []
+        place, found = self._known(tuple(outputs)[:3]) if outputs else (), []
         while place in self.made and place not in self.used:
             entry, fed = self.made[place], self._fed(place)
             self.used.add(place)
@@ -124,7 +124,14 @@ class _Walk:
         return found[::-1] if self.used == {*self.made} and not place else []
 
     def _fed(self, place: Place) -> list[Place]:
-        return [tuple(one) for one in _fed(self.made[place], "args")]
+        return [self._known(tuple(one)) for one in _fed(self.made[place], "args")]
+
+    def _known(self, place: Place) -> Place:
+        """That of a layer's output, where it is asked for its last h instead."""
+        name, node, number = place
+        about = self.made.get((name, node, 0), {}).get("config", {})
+        is_output = about.get("return_state") and not about.get("return_sequences")
+        return (name, node, 0) if is_output and number == 1 else place
 
     def _side(self, place: Place) -> Side | None:
         """What a way from the model's input does, if it only scales and cuts."""
@@ -168,6 +175,8 @@ _WHOLE = (
     {"class_name": "__ellipsis__", "config": {}},
     {"class_name": "__slice__", "config": dict.fromkeys(("start", "stop", "step"))},
 )
+#: ``x[:, -1]``, and as a user who thinks of the features writes it
+_LAST_STEP = ([_WHOLE[1], -1], [_WHOLE[1], -1, _WHOLE[1]], [_WHOLE[0], -1, _WHOLE[1]])
 _SIDES: dict[str, Callable[[dict, Array | None, int | None], Side | None]] = {
     "Rescaling": _scaled,
     "GetItem": _first,

@@ -19,10 +19,24 @@ from slimrnn.variants.activations import SELU_ALPHA, SELU_SCALE, erf
 def _dense(about: About, x: Flow, kernel: Array, bias: Any = None) -> Flow:
     if not isinstance(kernel, np.ndarray) or kernel.ndim != 2:
         raise InputError(f"The operator {about['name']} has no matrix in the file.")
-    weights = [kernel] if bias is None else [kernel, np.resize(bias, kernel.shape[1])]
+    n = kernel.shape[1]
+    kernel = kernel if (joined := x.joined()) is None else _by_step(kernel, *joined)
+    weights = [kernel] if bias is None else [kernel, np.resize(bias, n)]
     settings = {"use_bias": bias is not None}
     layer = Described("Dense", about["name"], settings, weights)
-    return x.through(layer, kernel.shape[1])
+    if joined is None:
+        return x.through(layer, n)
+    flatten = Described("Flatten", f"{layer.name}_flatten")
+    return x.after(flatten, layer, axes=(*x.axes[:-1], Axis(FEATURES, n)))
+
+
+def _by_step(kernel: Array, width: int, steps_first: bool) -> Array:
+    """The rows of a matrix over all features of all steps, step by step."""
+    if steps_first or len(kernel) % width:
+        return kernel
+    return (
+        kernel.reshape(width, -1, kernel.shape[1]).swapaxes(0, 1).reshape(kernel.shape)
+    )
 
 
 def _gemm(about: About, x: Any, kernel: Any, bias: Any = None) -> Flow:

@@ -102,6 +102,24 @@ def convolution(chain: SoFar, layer: Described) -> None:
     _of_window(chain, layer, found)
 
 
+def of_all_steps(chain: SoFar, layer: Described) -> None:
+    """A Dense after Flatten: a convolution with one window, which has all steps."""
+    kernel, bias = layer.matrix()
+    check_size(layer, "units", kernel.shape[-1])
+    width = chain.width(layer)
+    steps, left = divmod(len(kernel), width)
+    if left or chain.steps not in (None, steps):
+        raise InputError(
+            f"The layer {layer} has weights for {len(kernel)} numbers; received "
+            f"{chain.steps or 'an unknown number of'} steps of {width} from Flatten."
+        )
+    taps = kernel.reshape(steps, width, -1)
+    chain.layers.append(Conv1D(layer.name, taps, bias, function_of(layer)))
+    chain.layers.append(Pool(f"{layer.name}_last", kernel.shape[-1], "last"))
+    chain.flatten = False
+    chain.after(False)
+
+
 def _padding(chain: SoFar, layer: Described, found: OfWindow) -> tuple[int, int]:
     """The steps of zeros that Keras puts before and after a sequence."""
     padding = layer.get("padding", "valid")
