@@ -192,6 +192,65 @@ def test_a_module(name):
     np.testing.assert_allclose(found, expected, atol=2e-6)
 
 
+def spotter_of_30(self, x):
+    x = self.pool(torch.relu(self.conv(x.transpose(1, 2)))).transpose(1, 2)
+    return self.head(self.rnn(x)[0])
+
+
+#: modules of so many steps, whose Linear has weights for the numbers of all
+FIXED = {
+    "flatten": (
+        20,
+        lambda: Net(
+            lambda self, x: self.lin(self.rnn(x)[0].flatten(1)),
+            rnn=nn.LSTM(3, 4, bidirectional=True, **FIRST),
+            lin=nn.Linear(20 * 8, 2),
+        ),
+    ),
+    "view": (
+        9,
+        lambda: Net(
+            lambda self, x: self.lin(self.rnn(x)[0].contiguous().view(-1, 36)),
+            rnn=nn.LSTM(3, 4, **FIRST),
+            lin=nn.Linear(36, 2),
+        ),
+    ),
+    "turned": (
+        120,
+        lambda: Net(
+            lambda self, x: self.lin(
+                self.rnn(x)[0].transpose(1, 2).reshape(len(x), -1)
+            ),
+            rnn=nn.GRU(3, 4, **FIRST),
+            lin=nn.Linear(480, 2),
+        ),
+    ),
+    "behind windows": (
+        30,
+        lambda: Net(
+            spotter_of_30,
+            conv=nn.Conv1d(3, 6, 3),
+            pool=nn.MaxPool1d(2),
+            rnn=nn.LSTM(6, 4, **FIRST),
+            head=nn.Sequential(
+                nn.Flatten(), nn.Linear(14 * 4, 5), nn.ReLU(), nn.Linear(5, 2)
+            ),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_a_module_of_so_many_steps(name):
+    torch.manual_seed(0)
+    steps, make = FIXED[name]
+    module = make().eval()
+    model, x = ir.read(module), normal(2, steps, 3)
+    assert model.steps == steps
+    found = simulator.run(program.float32(model), x)
+    np.testing.assert_allclose(found, torch_modules.answers(module, x), atol=2e-6)
+
+
 @pytest.mark.parametrize("kind", SLIM)
 @pytest.mark.parametrize("both", [False, True])
 def test_a_slim_layer(kind, both):

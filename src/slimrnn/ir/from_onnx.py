@@ -22,7 +22,7 @@ from slimrnn.ir.onnx_layers import LAYERS
 from slimrnn.ir.onnx_recurrent import KINDS, About, check_steps, recurrent
 from slimrnn.ir.onnx_scan import scan
 from slimrnn.ir.onnx_values import FOLDED, Body
-from slimrnn.ir.traced import first_that_is_read, model_of_graph, source
+from slimrnn.ir.traced import Final, first_that_is_read, model_of_graph, source
 from slimrnn.utils import foreign
 from slimrnn.utils.optional import require
 
@@ -134,7 +134,7 @@ class _Reading:
             found = given[0]
         elif any(isinstance(value, Flow) for value in given):
             if kind not in _OPERATORS:
-                raise InputError(
+                raise Final(
                     f"The operator {about['name']} ({kind}) cannot be read; allowed: "
                     f"{', '.join(_OPERATORS)}."
                 )

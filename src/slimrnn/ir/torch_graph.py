@@ -19,6 +19,7 @@ from slimrnn.ir.described import Described
 from slimrnn.ir.flow import FEATURES, Axis, Flow, State, ends
 from slimrnn.ir.onnx_recurrent import check_steps, initial_states
 from slimrnn.ir.torch_operators import OPERATORS
+from slimrnn.ir.traced import Final
 from slimrnn.variants import CellSpec
 
 Module = Any  # torch.nn.Module
@@ -134,7 +135,7 @@ class Reading:
         if kind in _RECURRENT:
             return self._recurrent(name, *given)
         if kind not in OPERATORS:
-            raise InputError(
+            raise Final(
                 f"The operator {node.name} ({kind}) cannot be read; allowed: "
                 f"{', '.join([*_RECURRENT, *OPERATORS])}."
             )

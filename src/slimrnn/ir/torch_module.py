@@ -14,20 +14,16 @@ from functools import partial
 from typing import Any
 
 from slimrnn.errors import InputError
-from slimrnn.ir import torch_layers
+from slimrnn.ir import torch_layers, torch_shapes
 from slimrnn.ir.flow import Flow
 from slimrnn.ir.model import Model
 from slimrnn.ir.torch_graph import Reading, RecurrentModule
-from slimrnn.ir.traced import first_that_is_read, model_of_graph, source
+from slimrnn.ir.traced import Final, first_that_is_read, model_of_graph
 from slimrnn.utils.optional import require
 from slimrnn.variants import CellSpec
 
 Module = Any  # torch.nn.Module
 Tensor = Any
-
-_BATCH = 3
-#: steps of what is tried, in turn: more than a small window has, and a large one
-_STEPS = (67, 1009)
 
 
 def recurrent_modules(module: Module) -> Iterator[RecurrentModule]:
@@ -48,7 +44,8 @@ def from_module(module: Module, **settings: Any) -> Model:
             through LSTM, GRU, RNN or slim layers, Linear, Conv1d, pools, Embedding,
             BatchNorm1d, LayerNorm, activations, and what turns axes round, one after
             the other. The last step, the last states or a pool may be taken, constants
-            added and multiplied, and the input added. It is called, in evaluation mode.
+            added and multiplied, and the input added. A Linear may take all features
+            of all steps, whose number it fixes then. It is called, in evaluation mode.
         settings: of :func:`slimrnn.ir.chain.model_of`.
 
     Raises:
@@ -67,18 +64,18 @@ def from_module(module: Module, **settings: Any) -> Model:
     found = {each.name: each for each in recurrent_modules(module)}
     traced = _with_torchs_own(torch, module, found).eval()
 
-    def read(x: Tensor, given: Flow) -> Model:
+    def read(x: Tensor, given: Flow, fixed: bool) -> Model:
         reading = Reading(torch, _exported(torch, name, traced, x), given, found)
         translated = ["its forward as torch.export finds it"]
         return model_of_graph(
             *(name, given, reading.outputs(), "PyTorch module", translated),
-            fixed=False,
+            fixed=fixed,
             **settings,
         )
 
     with torch.no_grad():
-        asked = _asked(torch, traced)
-        return first_that_is_read(partial(read, *each) for each in asked)
+        each = torch_shapes.asked(torch, traced)
+        return first_that_is_read(partial(read, *one) for one in each)
 
 
 def _is_slim(module: Module) -> bool:
@@ -119,66 +116,6 @@ def _with_torchs_own(
     return made
 
 
-def _asked(torch: Any, module: Module) -> Iterator[tuple[Tensor, Flow]]:
-    """Inputs that the module takes, whose sizes are none of its own.
-
-    Raises:
-        InputError: none is found.
-    """
-    weight, refused = next(module.parameters()), []
-    for shape, features in _shapes(torch, module):
-        words = features is None and len(shape) == 2
-        for dtype in (torch.long, weight.dtype)[0 if words else 1 :]:
-            x = torch.zeros(shape, dtype=dtype, device=weight.device)
-            try:
-                copy.deepcopy(module)(x)  # which may keep a state
-            except (RuntimeError, TypeError, ValueError, LookupError) as error:
-                why = str(error).strip().partition("\n")[0]
-                refused.append(f"{shape} ({why})")
-            else:
-                refused.append("")
-                yield x, source(shape, features)
-    if all(refused):
-        raise InputError(
-            f"The module {type(module).__name__} does not take "
-            f"{refused[0] if refused else 'sequences'}; allowed is one that takes any "
-            f"number of steps."
-        )
-
-
-def _shapes(torch: Any, module: Module) -> Iterator[tuple[tuple[int, ...], int | None]]:
-    """Shapes of inputs, and where the features lie, the usual ones first."""
-    taken = {size for tensor in module.parameters() for size in tensor.shape}
-    batch = _unlike(_BATCH, taken)
-    widths = dict.fromkeys(filter(None, map(_features, module.modules())))
-    words = any(isinstance(each, torch.nn.Embedding) for each in module.modules())
-    for steps in (_unlike(size, taken) for size in _STEPS):
-        if words:
-            yield (batch, steps), None
-        for m in widths:
-            yield (batch, steps, m), -1
-        for m in widths:
-            yield (batch, m, steps), 1
-            yield (steps, m), -1
-        yield (batch, steps), None
-        yield (steps,), None
-
-
-def _unlike(size: int, taken: set[int]) -> int:
-    while size in taken:
-        size += 2
-    return size
-
-
-def _features(module: Module) -> int | None:
-    """How many features a module takes, if it has weights that say so."""
-    for own in ("input_size", "in_features", "in_channels", "num_features"):
-        if isinstance(found := getattr(module, own, None), int):
-            return found
-    shape = getattr(module, "normalized_shape", None)
-    return shape[-1] if shape else None
-
-
 def _exported(torch: Any, name: str, module: Module, x: Tensor) -> Any:
     try:
         with warnings.catch_warnings():  # of what it thinks of the forward
@@ -186,7 +123,7 @@ def _exported(torch: Any, name: str, module: Module, x: Tensor) -> Any:
             return torch.export.export(copy.deepcopy(module), (x,), strict=False)
     except Exception as error:  # whatever a stranger's forward does
         why = str(error).strip().partition("\n")[0]
-        raise InputError(
+        raise Final(
             f"torch.export cannot follow the forward of {name} ({why}); export it to "
             f"ONNX, or read its state_dict and say its layers."
         ) from error

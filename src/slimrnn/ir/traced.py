@@ -33,6 +33,10 @@ def source(sizes: Sequence[Size], features: int | None) -> Flow:
     return Flow(tuple(axes))
 
 
+class Final(InputError):
+    """A refusal that no other input of the graph changes: of an operator."""
+
+
 def first_that_is_read(attempts: Iterable[Callable[[], Model]]) -> Model:
     """What a reader makes of a graph by the first input that fits it.
 
@@ -43,6 +47,8 @@ def first_that_is_read(attempts: Iterable[Callable[[], Model]]) -> Model:
     for read in attempts:
         try:
             return read()
+        except Final:
+            raise
         except InputError as error:
             first = first or error
     assert first is not None

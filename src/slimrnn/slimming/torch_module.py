@@ -52,9 +52,10 @@ def slim_module(
         gate_constants = trained_constants(sources, variant)
     slimmed = from_keras(train(to_keras(model), gate_constants))
     known, made = {layer.name: layer for layer in slimmed.layers}, copy.deepcopy(module)
+    before = {layer.name: layer for layer in model.layers}
     for name, own in made.named_modules():
         if (layer := known.get(layer_name(name))) is not None:
-            _give(own, layer)
+            _give(own, layer, before.get(layer.name))
     for old in list(recurrent_modules(made)):
         slim = _recurrent(old.module, [known[name] for name in old.layer_names])
         if old.module is made:
@@ -84,13 +85,28 @@ def _recurrent(old: Any, own: Sequence[ir.Layer]) -> Module:
     return layer.train(old.training)
 
 
-def _give(module: Module, layer: ir.Layer) -> None:
-    """A module the weights of its layer."""
+def _give(module: Module, layer: ir.Layer, before: ir.Layer | None) -> None:
+    """A module the weights of its layer, which was another one before."""
+    if isinstance(module, torch.nn.Linear) and isinstance(before, ir.Conv1D):
+        layer = _of_all_steps(module, layer, before)
     tensors = _TENSORS.get(type(layer))
     for name, array in (tensors(layer) if tensors else {}).items():
         parameter = getattr(module, name)
         if array is not None and parameter is not None:
             _copy(parameter, array)
+
+
+def _of_all_steps(module: Any, layer: Any, before: ir.Conv1D) -> ir.Dense:
+    """The Linear behind a flatten that was read as a convolution with one window.
+
+    Its numbers lie step by step, or feature by feature, as they did before.
+    """
+    taps, m, n = before.kernel.shape
+    by_step = np.array_equal(
+        before.kernel.reshape(taps * m, n).T, module.weight.detach().cpu().numpy()
+    )
+    kernel = layer.kernel if by_step else layer.kernel.swapaxes(0, 1)
+    return ir.Dense(layer.name, kernel.reshape(taps * m, n), layer.bias)
 
 
 @torch.no_grad()
