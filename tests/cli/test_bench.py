@@ -17,7 +17,7 @@ from benchmarks.processes import Failed, Process, Processes
 from benchmarks.works import Case, Shape, Work
 
 from bench_results import command, made, printed
-from processes import start
+from processes import children, is_alive, start
 from slimrnn import backends, native
 from slimrnn.cli import bench
 
@@ -75,14 +75,6 @@ def take(cases, peers, rounds=2, **options):
     assert [share for _, share in told] == sorted(share for _, share in told)
     found.quiet = watch.report()
     return found
-
-
-def is_alive(pid):
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 def test_real_peers_are_measured(tmp_path):
@@ -261,19 +253,6 @@ def test_ctrl_c_ends_all_and_writes_what_there_is(tmp_path):
     assert "Traceback" not in err
     assert not any(map(is_alive, workers))
     assert results.read(out / "bench.json").about["rounds"] == 100000
-
-
-def children(pid):
-    """The worker processes of a process."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            stat = (folder / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(stat[1]) == pid:
-            found.append(int(folder.name))
-    return found
 
 
 SCRIPTS = sorted(

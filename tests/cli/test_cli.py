@@ -10,25 +10,16 @@ import time
 import numpy as np
 import pytest
 
+import sweeps
 from made_data import few_digits
 from processes import start
 from slimrnn import backends, cli
 from slimrnn.cli.main import COMMANDS, parser
 from slimrnn.data import DATASETS
 from slimrnn.experiments.run.store import Run
-from slimrnn.experiments.sweep import scheduler
 from slimrnn.variants import TABLE
-from sweeps import pretend, study_of
 
 QUICK = ["--epochs", "1", "--units", "4", "--batch-size", "256", "--timing", "0.01"]
-
-
-@pytest.fixture
-def made_runs_of_a_sweep(here):
-    """A sweep in which nobody trained."""
-    study = study_of()
-    pretend(here / "sweep", study)
-    scheduler.save(here / "sweep", study, {"backend": "jax", "command": "sweep"})
 
 
 def run(capsys, *argv):
@@ -142,7 +133,8 @@ def test_train_writes_a_run(here, capsys):
 
 
 @pytest.mark.backend_free
-def test_a_report_again(here, capsys, made_runs_of_a_sweep):
+def test_a_report_again(here, capsys):
+    sweeps.saved(here / "sweep")
     code, out, err = run(capsys, "report", "sweep", "--figure-format", "svg,pdf")
     assert (code, err) == (0, "")
     for ending, begins in (("svg", b"<?xml"), ("pdf", b"%PDF")):

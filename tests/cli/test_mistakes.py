@@ -2,7 +2,6 @@
 
 import re
 
-import numpy as np
 import pytest
 from test_cli import process, run
 
@@ -72,6 +71,11 @@ MISTAKES = {
     "out is in use": (["compare", "--out", "full"], ["full", "not empty", "note"]),
     "out holds a run": (["train", "LSTM6", "--out", "run"], ["already holds a run"]),
     "out holds runs": (["compare", "--out", "runs"], ["already holds a run"]),
+    "a bad file": (["compare", "--data", "file"], ["file is no .npz file"]),
+    "settings of a resumed run": (
+        ["train", "--resume", "run", "--epochs", "9"],
+        ["keeps its settings", "received epochs"],
+    ),
     "out is not allowed": (["train", "LSTM6", "--out", "/proc/x/y"], ["/proc/x/y"]),
 }
 
@@ -92,44 +96,6 @@ def test_a_mistake_is_reported_in_a_sentence(here, capsys, mistake):
     for text in named:
         assert text in err
     assert sorted(here.rglob("*")) == before
-
-
-def good_file():
-    x, y = np.zeros((6, 2, 3)), np.arange(6) % 2
-    return {"x_train": x, "y_train": y, "x_test": x, "y_test": y}
-
-
-# What is wrong with a user's file, and what the sentence must name.
-BAD_FILES = {
-    "an array is missing": ({"y_test": None}, "y_test"),
-    "objects": ({"x_train": np.array([[1], [2, 3]], object)}, "x_train"),
-    "lengths disagree": ({"y_train": np.arange(5) % 2}, "5"),
-    "a negative label": ({"y_train": np.arange(6) - 1}, "-1"),
-    "an unseen class": ({"y_test": np.full(6, 7)}, "7"),
-    "not a number": ({"x_test": np.full((6, 2, 3), np.nan)}, "nan"),
-    "infinity": ({"x_test": np.full((6, 2, 3), np.inf)}, "inf"),
-    "offsets fall": (
-        {"x_train": np.zeros((6, 3)), "x_train_offsets": [0, 4, 3, 4, 5, 6, 6]},
-        "offsets",
-    ),
-}
-
-
-@pytest.mark.backend_free
-@pytest.mark.parametrize("mistake", BAD_FILES)
-def test_a_bad_file_is_reported_in_a_sentence(here, capsys, mistake):
-    changed, named = BAD_FILES[mistake]
-    arrays = good_file() | changed
-    if "x_train_offsets" in arrays:
-        offsets = np.arange(0, 7)
-        arrays |= {"x_test": np.zeros((6, 3)), "x_test_offsets": offsets}
-    present = {name: array for name, array in arrays.items() if array is not None}
-    np.savez("bad.npz", **present)
-    code, out, err = run(capsys, "compare", "--data", "bad.npz", "--out", "new")
-    assert (code, out) == (2, "")
-    assert re.fullmatch(r"slimrnn: .*bad\.npz.*\n", err), err
-    assert named in err
-    assert not (here / "new").exists()
 
 
 def test_a_mistake_has_no_traceback():

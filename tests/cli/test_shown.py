@@ -9,11 +9,10 @@ import sys
 import pytest
 
 import slimrnn
+import sweeps
 from deploy_problems import model_of_row
 from slimrnn import cli
 from slimrnn.cli.main import COMMANDS, JSON, parser
-from slimrnn.experiments.sweep import scheduler
-from sweeps import pretend, study_of
 
 pytestmark = pytest.mark.backend_free
 
@@ -26,12 +25,8 @@ ANSWERS = {
 
 
 @pytest.fixture
-def sweep(tmp_path, monkeypatch):
-    """A sweep in which nobody trained."""
-    monkeypatch.chdir(tmp_path)
-    study = study_of()
-    pretend(tmp_path / "sweep", study)
-    scheduler.save(tmp_path / "sweep", study, {"backend": "jax", "command": "sweep"})
+def sweep(here):
+    sweeps.saved(here / "sweep")
 
 
 @pytest.mark.parametrize("command", ANSWERS)

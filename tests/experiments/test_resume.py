@@ -5,7 +5,6 @@ import os
 import shutil
 import struct
 import subprocess
-import sys
 import zipfile
 from dataclasses import replace
 
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 
 from made_data import few_digits
+from processes import held
 from slimrnn import cli, data
 from slimrnn.errors import InputError
 from slimrnn.experiments.run import checkpoint, store
@@ -269,16 +269,7 @@ def test_another_native_library_is_reported(tmp_path, stopped, monkeypatch):
 @pytest.mark.backend_free
 def test_a_folder_in_use_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "LOCK_SECONDS", 0.1)
-    code = (
-        "import sys, pathlib, time\n"
-        "from slimrnn.utils import files\n"
-        "with files.locked(pathlib.Path(sys.argv[1])):\n"
-        "    print('held', flush=True)\n"
-        "    time.sleep(60)\n"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout.readline() == "held\n"
+    with held(tmp_path) as other:
         with (
             pytest.raises(InputError, match=f"in use by process {other.pid} on "),
             Record(tmp_path).open({}, {}),
@@ -328,30 +319,28 @@ def test_the_command_line_goes_on(tmp_path, folder, capsys, monkeypatch):
     assert (out / "report.html").exists()
 
 
+#: the folder's study.json, if it has one, and what is said
 REFUSED = {
-    "nothing there": ([], "holds no results"),
-    "settings given": (["--epochs", "9"], "keeps its settings; received epochs"),
-    "a damaged study": ([], "not valid JSON"),
-    "no study": ([], "has no study"),
-    "a foreign study": ([], "Unknown key of a study 'speed'"),
-    "a bad study": ([], "Unknown variant '../b'"),
-}
-STUDIES = {
-    "a damaged study": '{"study": {',
-    "no study": '{"speed": 1}',
-    "a foreign study": '{"study": {"speed": 1}}',
-    "a bad study": '{"study": {"settings": {"variant": "../b"}}}',
+    "nothing there": (None, "holds no results"),
+    "a damaged study": ('{"study": {', "study.json is not valid JSON"),
+    "no study": ('{"speed": 1}', "has no study"),
+    "a foreign study": ('{"study": {"speed": 1}}', "Unknown key of a study 'speed'"),
+    "a bad study": (
+        '{"study": {"settings": {"variant": "../b"}}}',
+        "Unknown variant '../b'",
+    ),
 }
 
 
 @pytest.mark.backend_free
+@pytest.mark.parametrize("command", ["train", "sweep"])
 @pytest.mark.parametrize("mistake", REFUSED)
-def test_what_cannot_be_resumed_is_reported(tmp_path, capsys, mistake):
-    flags, told = REFUSED[mistake]
-    if mistake in STUDIES:
-        (tmp_path / "study.json").write_text(STUDIES[mistake])
+def test_what_cannot_be_resumed_is_reported(tmp_path, capsys, mistake, command):
+    study, told = REFUSED[mistake]
+    if study is not None:
+        (tmp_path / "study.json").write_text(study)
     before = sorted(tmp_path.rglob("*"))
-    assert cli.main(["train", "--resume", str(tmp_path), *flags]) == 2
+    assert cli.main([command, "--resume", str(tmp_path)]) == 2
     err = capsys.readouterr().err
     assert told in err
     assert "Traceback" not in err

@@ -19,7 +19,7 @@ import pytest
 
 import drawn_weights
 from made_data import few_digits
-from processes import start
+from processes import children, start
 from products import some
 from slimrnn.experiments.run.store import Run
 from slimrnn.experiments.sweep import process_pool as pools
@@ -60,27 +60,13 @@ def whole(few, tmp_path_factory):
 
 
 def workers(process):
-    """The processes of a sweep's trials, by /proc."""
-    return [
-        int(path.name)
-        for path in Path("/proc").glob("[0-9]*")
-        if _parent(path) == process.pid
-        and b"slimrnn.experiments.sweep.worker" in _line(path)
-    ]
-
-
-def _parent(path):
-    try:
-        return int((path / "stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return None
-
-
-def _line(path):
-    try:
-        return (path / "cmdline").read_bytes()
-    except OSError:
-        return b""
+    """The processes of a sweep's trials."""
+    found = []
+    for pid in children(process.pid):
+        with contextlib.suppress(OSError):  # it has just ended by itself
+            line = Path(f"/proc/{pid}/cmdline").read_bytes()
+            found += [pid] * (b"slimrnn.experiments.sweep.worker" in line)
+    return found
 
 
 def _a_writer(folder, since):

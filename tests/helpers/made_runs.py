@@ -80,7 +80,6 @@ def sweep(names, rates, activations=("tanh", "relu"), seeds=(1, 2, 3)):
 FIVE = ("LSTM", "LSTM4", "LSTM5a", "LSTM6", "LSTM10")
 EVERY = tuple(variant.name for variant in variants())
 CUSTOM = {"name": HOSTILE, "family": "lstm", "gates": {}, "source": ""}
-OWN_DATA = {"dataset": None, "data": "mine.npz"}
 SITUATIONS = {
     "three seeds": several(FIVE),
     "one seed": several(FIVE, seeds=(1,)),

@@ -1,5 +1,6 @@
 """Ways to damage a file: at random from a seed, or in a way that is known to hurt."""
 
+import functools
 import io
 import json
 import zipfile
@@ -62,51 +63,61 @@ def nested(content, rng):
     return inside.getvalue()
 
 
-def repacked(content, rng):
+def of_zip(elsewhere):
+    """A way to damage the members of a zip; of other files there is another way."""
+
+    def decorated(damage):
+        @functools.wraps(damage)
+        def damaged(content, rng):
+            if not zipfile.is_zipfile(io.BytesIO(content)):
+                return elsewhere(content, rng)
+            members = unzipped(content)
+            return damage(members, str(rng.choice(list(members))), rng)
+
+        return damaged
+
+    return decorated
+
+
+@of_zip(elsewhere=swapped)
+def repacked(members, name, rng):
     """One member of a zip is damaged, and the zip is whole: no check sum tells."""
-    if not zipfile.is_zipfile(io.BytesIO(content)):
-        return swapped(content, rng)
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    name = rng.choice(list(members))
     ways = (cut, flipped, scribbled, renumbered, swapped, buried)
     if members[name]:
         members[name] = ways[rng.integers(len(ways))](members[name], rng)
     return zipped(members)
 
 
-def bomb(content, rng):
+@of_zip(elsewhere=buried)
+def bomb(members, name, rng):
     """A zip of which a member says that it has 4 GB."""
-    if not zipfile.is_zipfile(io.BytesIO(content)):
-        return buried(content, rng)
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-        member = archive.getinfo(rng.choice(list(members)))
     whole = bytearray(zipped(members))
-    name = member.filename.encode()
-    entry = whole.rfind(b"PK\x01\x02", 0, whole.rfind(name))
+    entry = whole.rfind(b"PK\x01\x02", 0, whole.rfind(name.encode()))
     whole[entry + 24 : entry + 28] = (2**32 - 2).to_bytes(4, "little")
     return bytes(whole)
 
 
-def declared(content, rng):
+@of_zip(elsewhere=renumbered)
+def declared(members, name, rng):
     """An array of NumPy, in a zip, whose header says that it has 10 GB and more."""
-    if not zipfile.is_zipfile(io.BytesIO(content)):
-        return renumbered(content, rng)
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
     head = io.BytesIO()
     shape = tuple(map(int, rng.choice([1, 8, 10**5, 10**9, 2**62], size=3)))
     about = {"descr": "<f4", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(head, about)
-    return zipped({**members, rng.choice(list(members)): head.getvalue() + bytes(1000)})
+    return zipped({**members, name: head.getvalue() + bytes(1000)})
+
+
+def unzipped(content):
+    """The members of a zip by name."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
 def zipped(members):
     whole = io.BytesIO()
     with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
-            archive.writestr(str(name), content)
+            archive.writestr(name, content)
     return whole.getvalue()
 
 
@@ -118,8 +129,7 @@ MUTATIONS = (
 
 def reconfigured(content, old, new):
     """A ``.keras`` file that says something else in its configuration."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
+    members = unzipped(content)
     changed = members["config.json"].decode().replace(old, new)
     return zipped({**members, "config.json": changed.encode()})
 

@@ -1,8 +1,20 @@
 """Commands in processes of their own."""
 
+import contextlib
 import os
 import signal
 import subprocess
+import sys
+from pathlib import Path
+
+_HOLDS = """
+import pathlib, sys
+from slimrnn.utils import files
+
+with files.locked(pathlib.Path(sys.argv[1]), name=sys.argv[2]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
 def start(command, **environment):
@@ -16,6 +28,34 @@ def start(command, **environment):
         text=True,
         preexec_fn=_heed_ctrl_c,
     )
+
+
+@contextlib.contextmanager
+def held(folder, name=""):
+    """The process that has a folder locked, until it is killed or this ends."""
+    command = [sys.executable, "-c", _HOLDS, str(folder), name]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+
+
+def children(pid):
+    """The processes that a process has started, by Linux's /proc."""
+    places = map(int, (path.name for path in Path("/proc").glob("[0-9]*")))
+    return [each for each in places if _stat(each)[1:2] == [str(pid)]]
+
+
+def is_alive(pid):
+    return _stat(pid)[:1] not in ([], ["Z"])
+
+
+def _stat(pid):
+    """A process's state, its parent, and more; empty where there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def two_devices():

@@ -40,6 +40,13 @@ def by_key(folder):
     return {run.path.name: figures(run) for run in scheduler.runs(folder)}
 
 
+def saved(folder):
+    """A folder of a sweep in which nobody trained, as the command leaves it."""
+    study = study_of()
+    pretend(folder, study)
+    scheduler.save(folder, study, {"backend": "jax", "command": "sweep"})
+
+
 class Pretending:
     """A pool in which trials end as a script says, with no process at all."""
 

@@ -124,12 +124,7 @@ MODULES = (
     if nn is None
     else {
         "states of zeros": lambda: _of(_states_of_zeros, num_layers=2),
-        "states of its own": lambda: _own_states(
-            _of(
-                lambda self, x: self.lin(self.rnn(x, self.h.expand(1, len(x), N))[0]),
-                nn.GRU,
-            )
-        ),
+        "states of its own": lambda: _own_states(_of(_from_its_own, nn.GRU)),
         "the last step of both directions": lambda: _of(
             lambda self, x: self.lin(self.rnn(x)[0][:, -1]), **_BOTH
         ),
