@@ -158,6 +158,81 @@ MODULES = {
 }
 
 
+def looped(forward, **modules):
+    """A forward that goes over the steps with cells."""
+    cells = {"a": nn.LSTMCell(3, 4), "b": nn.GRUCell(4, 4), "c": nn.RNNCell(3, 4)}
+    more = {"first": nn.Linear(3, 3), "lin": nn.Linear(4, 2), **modules}
+    return lambda: Net(forward, **cells, **more)
+
+
+def two_cells(self, x):
+    h, c, g, found = torch.zeros(len(x), 4), torch.zeros(len(x), 4), None, []
+    for t in range(x.size(1)):
+        h, c = self.a(x[:, t], (h, c))
+        g = self.b(torch.tanh(h), g)
+        found.append(self.lin(g))
+    return found
+
+
+def the_end(self, x):
+    h = None
+    for step in x.unbind(1):
+        h = self.c(torch.relu(self.first(step)), h)
+    return self.lin(h)
+
+
+def from_its_own(self, x):
+    h, found = self.own.expand(len(x), 4), []
+    for step in self.rnn(x)[0].transpose(0, 1):
+        h = self.b(step, h)
+        found.append(self.lin(h).unsqueeze(1))
+    return torch.cat(found, 1)
+
+
+def numbers(self, x):
+    """As PyTorch's example of a sine has it."""
+    h, c, found = torch.zeros(len(x), 4), torch.zeros(len(x), 4), []
+    for step in x.split(1, dim=1):
+        h, c = self.d(step, (h, c))
+        found.append(self.e(h))
+    return torch.cat(found, dim=1)
+
+
+def with_own(module):
+    module.own = nn.Parameter(torch.randn(4))
+    return module
+
+
+MODULES |= {
+    "a loop, all steps": looped(lambda self, x: torch.stack(two_cells(self, x), 1)),
+    "a loop, the last step": looped(lambda self, x: two_cells(self, x)[-1]),
+    "a loop with a layer before": looped(the_end),
+    "a loop behind a layer": lambda: with_own(
+        looped(from_its_own, rnn=nn.LSTM(3, 4, **FIRST))()
+    ),
+    "a loop over numbers": lambda: Net(numbers, d=nn.LSTMCell(1, 4), e=nn.Linear(4, 1)),
+}
+
+
+def steps_of(of, start=None):
+    """A loop over other steps, or from other states."""
+
+    def forward(self, x):
+        h = h0 = None
+        for t in of(x.size(1)):
+            h, h0 = self.b(self.up(x[:, t]), h), h
+        return self.lin(start(h, h0) if start else h)
+
+    return looped(forward, up=nn.Linear(3, 4))
+
+
+def the_first_again(self, x):
+    found, h = self.b(self.up(x[:, 0])), None
+    for t in range(1, x.size(1)):
+        h = self.b(self.up(x[:, t]), found)
+    return self.lin(h)
+
+
 SLIM = {
     layer.__name__: (layer, variant)
     for layer, variant in (
@@ -180,7 +255,8 @@ def answers(module, model):
     indices = np.random.default_rng(0).integers(0, 9, (3, 7))
     x = indices if model.takes_indices else normal(3, 7, model.inputs)
     expected = torch_modules.answers(module.eval(), x)
-    return expected, simulator.run(program.float32(model), x)
+    found = simulator.run(program.float32(model), x)
+    return expected, found.reshape(expected.shape) if model.flatten else found
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -347,7 +423,36 @@ REFUSED = {
     ),
     "a loop over cells": (
         lambda: Net(lambda self, x: self.cell(x[:, 0]), cell=nn.GRUCell(2, 4)),
-        "takes 0 of the axis 1; allowed is the last step",
+        r"gives the step 0 of \d+; allowed is the last one, or all",
+    ),
+    "steps left out": (steps_of(lambda count: range(0, count, 2)), "allowed is a loop"),
+    "steps backwards": (
+        steps_of(lambda count: reversed(range(count))),
+        "from the first one on; allowed is a loop over all of them",
+    ),
+    "a few steps": (steps_of(lambda count: range(5)), "the step 4 of"),
+    "two steps in one": (
+        steps_of(range, lambda h, before: h * before),
+        "joins what comes of different steps",
+    ),
+    "another state": (
+        looped(the_first_again, up=nn.Linear(3, 4)),
+        "cell b goes on from other states",
+    ),
+    "states of another layer": (
+        lambda: Net(
+            lambda self, x: self.cell(x[:, 0], self.rnn(x)[1][0]),
+            rnn=nn.GRU(3, 4, **FIRST),
+            cell=nn.GRUCell(3, 4),
+        ),
+        "first state that it computes",
+    ),
+    "a step of a layer": (
+        lambda: Net(
+            lambda self, x: torch.stack([self.rnn(x)[0][:, k] for k in range(5)], 1),
+            rnn=nn.GRU(3, 4, **FIRST),
+        ),
+        "joins steps, and not all",
     ),
     "a forward that asks its numbers": (
         lambda: Net(

@@ -75,6 +75,7 @@ class Flow:
             the order of its inputs.
         mask: that a recurrent layer got.
         parts: what lies along the axis of the directions, or of the layers.
+        step: which one of how many steps it is, in a loop; None: of all of them.
     """
 
     axes: tuple[Axis, ...]
@@ -84,6 +85,7 @@ class Flow:
     in_order: bool = False
     mask: Mask | None = None
     parts: tuple[Flow, ...] = ()
+    step: tuple[int, int] | None = None
 
     @property
     def shape(self) -> Array:

@@ -123,7 +123,8 @@ def _gather(about: About, x: Any, index: Any) -> Flow:
     if np.size(index) != 1 or int(index) not in (-1, _before(axis.size)):
         raise InputError(
             f"The operator {about['name']} (Gather) takes {index} of the axis "
-            f"{axis.name}; allowed is the last step."
+            f"{axis.name}; allowed is the last step. A loop over cells is read from a "
+            f"module of PyTorch in memory."
         )
     found = x if axis.size == 1 else _cut(x, place, -1, _END, 1)
     return found.with_axes([*axes[:place], *ones, *axes[place + 1 :]])

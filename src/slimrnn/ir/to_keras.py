@@ -62,13 +62,18 @@ def _with_own_names(layers: Iterable[ir.Layer]) -> Iterator[ir.Layer]:
 
 
 def _with_axes(model: Model, made: Iterable[Made]) -> Iterator[Made]:
-    """The layers, of which a PReLU shares its slopes among the steps."""
+    """The layers, of which a PReLU shares its slopes among the steps.
+
+    One slope for all features stays one when it is trained.
+    """
     steps = True
     for layer, (found, weights) in zip(model.layers, made, strict=True):
         steps = steps and layer.return_sequences
         if isinstance(found, keras.layers.PReLU):
-            weights = [weights[0][None]] if steps else weights
-            found.shared_axes = [1] if steps else None
+            (slope,), alike = weights, (weights[0] == weights[0][0]).all()
+            slope = slope[:1] if alike else slope
+            weights = [slope[None] if steps else slope]
+            found.shared_axes = [1] * steps + [1 + steps] * bool(alike)
         yield found, weights
 
 

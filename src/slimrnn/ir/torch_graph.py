@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from slimrnn.ir import torch_layers
 from slimrnn.ir.described import Described
 from slimrnn.ir.flow import FEATURES, Axis, Flow, State, ends
 from slimrnn.ir.onnx_recurrent import check_steps, initial_states
+from slimrnn.ir.torch_loop import CELLS, JOINING, Loop, same_step
 from slimrnn.ir.torch_operators import OPERATORS
 from slimrnn.ir.traced import Final
 from slimrnn.variants import CellSpec
@@ -62,7 +64,7 @@ class RecurrentModule:
             both = self.module.bidirectional
             return [*torch_layers.slim_layers(self.layer_names, spec, tensors, both)]
         activation = getattr(self.module, "nonlinearity", "tanh")
-        kind = type(self.module).__name__
+        kind = type(self.module).__name__.removesuffix("Cell")
         return [
             *torch_layers.layers(self._called, kind, tensors, activation=activation)
         ]
@@ -94,6 +96,7 @@ class Reading:
             **about.inputs_to_lifted_tensor_constants,
         }
         self.values: dict[Any, Any] = {}
+        self.loops: dict[str, Loop] = {}
         for node in program.graph.nodes:
             if node.op == "placeholder":
                 own = known.get(node.name)
@@ -132,6 +135,10 @@ class Reading:
         if not any(isinstance(value, Flow) for value in unknown):
             return State(node.name)
         name = self._module(node)
+        if kind in CELLS:
+            return self._cell(name, *given)
+        if kind not in JOINING:
+            same_step(node.name, [v for v in unknown if isinstance(v, Flow)])
         if kind in _RECURRENT:
             return self._recurrent(name, *given)
         if kind not in OPERATORS:
@@ -168,6 +175,30 @@ class Reading:
                     f"The operator {node.name} gives {wanted}, and was read as {sizes}."
                 )
 
+    def _cell(self, name: str, x: Flow, states: Any, *parameters: Any) -> Any:
+        """The states after a step of a cell: h, or h and c."""
+        if name not in self.recurrent or not isinstance(x, Flow):
+            raise InputError(
+                "The forward computes a cell of no module, or without the model's "
+                "input; allowed are LSTMCell, GRUCell and RNNCell over its steps."
+            )
+        several = isinstance(states, list)
+        given = states if several else [states]
+        if name not in self.loops:
+            self.loops[name] = Loop(name, partial(self._layer_of_cell, name))
+        found = self.loops[name].step(x, given)
+        return found if several else found[0]
+
+    def _layer_of_cell(self, name: str, states: list[Any]) -> Described:
+        """The layer that a cell is, from its first states."""
+        (layer,) = self.recurrent[name].layers()
+        given = [
+            _array(s)[None] if isinstance(s, self.torch.Tensor) else s for s in states
+        ]
+        initial = _initial(layer.name, ("h", "c")[: len(given)], given, 0)
+        settings = {**layer.settings, "return_sequences": True, "initial": initial}
+        return replace(layer, settings=settings)
+
     def _recurrent(
         self, name: str, x: Flow, states: Any, parameters: Any, *settings: Any
     ) -> tuple[Any, ...]:
@@ -177,6 +208,8 @@ class Reading:
                 f"The forward computes a recurrent layer with tensors that are no "
                 f"module's; allowed are those of {', '.join(torch_layers.TORCH)}."
             )
+        if x.step:
+            raise InputError(f"The layer {name} gets a step alone; allowed are all.")
         *_, batch_first = settings
         flow = _swapped(x) if batch_first else x
         check_steps(name, flow)

@@ -31,7 +31,8 @@ def recurrent_modules(module: Module) -> Iterator[RecurrentModule]:
     for name, found in module.named_modules():
         kind = type(found)  # whose name a class of one's own may have
         own = kind.__module__.startswith("torch.nn.")
-        if (own and kind.__name__ in torch_layers.TORCH) or _is_slim(found):
+        name_of_kind = kind.__name__.removesuffix("Cell")
+        if (own and name_of_kind in torch_layers.TORCH) or _is_slim(found):
             yield RecurrentModule(name, found)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from slimrnn.errors import InputError
+from slimrnn.ir import torch_loop
 from slimrnn.ir.flow import Array, Flow, State
 from slimrnn.ir.onnx_axes import AXES
 from slimrnn.ir.onnx_layers import LAYERS
@@ -218,7 +219,16 @@ def _summed(kind: str) -> Callable[..., Flow]:
     return read
 
 
+def _stack(about: About, parts: Sequence[Any], axis: int = 0) -> Flow:
+    found = torch_loop.joined(about, [_unsqueeze(about, x, axis) for x in parts], axis)
+    if found is None:
+        raise InputError(f"The operator {about['name']} stacks other than steps.")
+    return found
+
+
 def _cat(about: About, parts: Sequence[Any], axis: int = 0) -> Flow:
+    if (found := torch_loop.joined(about, parts, axis)) is not None:
+        return found
     return LAYERS["Concat"]({**about, "axis": axis}, *parts)
 
 
@@ -237,6 +247,9 @@ def _pad(
 
 
 def _select(about: About, x: Flow, axis: int, index: int) -> Flow:
+    if (step := torch_loop.taken(x, axis, index)) is not None:
+        without = [each for k, each in enumerate(step.axes) if k != axis % len(x.axes)]
+        return step.with_axes(without)
     return AXES["Gather"]({**about, "axis": axis}, x, np.asarray(index))
 
 
@@ -248,6 +261,10 @@ def _slice(
     end: int | None = None,
     step: int = 1,
 ) -> Flow:
+    if step == 1 and end is not None and end - (start or 0) == 1:
+        one = torch_loop.taken(x, axis, start or 0)
+        if one is not None:
+            return one
     bounds = [start or 0], [_END if end is None else end]
     return AXES["Slice"](about, x, *bounds, [axis], [step])
 
@@ -349,6 +366,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "div": LAYERS["Div"],
     "neg": lambda about, x: LAYERS["Mul"](about, x, np.asarray(-1)),
     "cat": _cat,
+    "stack": _stack,
     **dict.fromkeys(("pad", "constant_pad_nd"), _pad),
     "select": _select,
     "slice": _slice,

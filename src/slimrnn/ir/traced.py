@@ -91,6 +91,7 @@ def model_of_graph(
     if flow.time in ("0", "2"):
         told.append(f"steps, the axis {flow.time} there, are the axis 1")
     check_order(flow)
+    flow = _of_last_step(flow)
     flow = _without_log(flow, told)
     sizes = {axis.name: axis.size for axis in given.axes}
     steps, known = (sizes.get(key) for key in (flow.time, FEATURES))
@@ -103,6 +104,19 @@ def model_of_graph(
         translated="; ".join(told),
         **settings,
     )
+
+
+def _of_last_step(flow: Flow) -> Flow:
+    """What a loop gives of the last step."""
+    if flow.step is None:
+        return flow
+    index, count = flow.step
+    if index + 1 != count:
+        raise InputError(
+            f"The graph gives the step {index} of {count}; allowed is the last one, or "
+            f"all of them."
+        )
+    return flow.last_step()
 
 
 def _without_log(flow: Flow, told: list[str]) -> Flow:

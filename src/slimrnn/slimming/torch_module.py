@@ -39,6 +39,13 @@ def slim_module(
             a layer of PyTorch has the same constants at any depth.
         train: a Keras model and constants -> the slimmed Keras model.
     """
+    for each in recurrent_modules(module):
+        if isinstance(each.module, torch.nn.RNNCellBase):
+            raise InputError(
+                f"The module has a loop over the cell {each.name}, which no slim layer "
+                f"can take the place of; slim slimrnn.ir.to_keras(slimrnn.ir.read("
+                f"module)), or train it with a layer of all steps."
+            )
     model = from_module(module, folded=False)  # its modules have weights of their own
     sources = [layer.cell for layer in model.recurrent()]
     trained = [source.variant for source in sources]
@@ -93,7 +100,7 @@ def _give(module: Module, layer: ir.Layer, before: ir.Layer | None) -> None:
     for name, array in (tensors(layer) if tensors else {}).items():
         parameter = getattr(module, name)
         if array is not None and parameter is not None:
-            _copy(parameter, array)
+            _copy(parameter, array[: len(parameter)])  # one slope may be for all
 
 
 def _of_all_steps(module: Any, layer: Any, before: ir.Conv1D) -> ir.Dense:
@@ -120,4 +127,5 @@ _TENSORS: dict[type[ir.Layer], Callable[[Any], dict[str, Array | None]]] = {
     ir.Conv1D: lambda own: {"weight": own.kernel.transpose(2, 1, 0), "bias": own.bias},
     ir.Embedding: lambda own: {"weight": own.table},
     ir.LayerNormalization: lambda own: {"weight": own.scale, "bias": own.offset},
+    ir.PReLU: lambda own: {"weight": own.slope},
 }
