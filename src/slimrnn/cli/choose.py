@@ -21,7 +21,15 @@ from slimrnn.variants.files import load
 if TYPE_CHECKING:
     from slimrnn.experiments.sweep.study import Study
 
-BUDGETS = ("flash", "ram", "instructions", "latency", "macs", "parameters")
+#: what a budget may limit, and how
+BUDGETS = {
+    "flash": "bytes of flash, such as 4KB",
+    "ram": "bytes of RAM, such as 1KB",
+    "instructions": "a step, such as 6000 or 6000@cortex-m0",
+    "latency": "of a step, such as 5ms@cortex-m4:64MHz",
+    "macs": "multiply-adds a step, such as 2k",
+    "parameters": "of the layers, such as 5000 or LSTM",
+}
 #: settings that the budget, the search or the choice itself gives
 GIVEN = ("units", "match", "learning_rate", "time_scale", "seed", "int8", "keep")
 RATES = {"low": 0.001, "high": 0.03, "log": True}
@@ -46,12 +54,9 @@ def add(commands: Any) -> None:
         help=f"{SETTINGS['variant'].help} (default: all of the table)",
     )
     group = command.add_argument_group("budget, of int8")
-    for name in BUDGETS:
-        group.add_argument(
-            flags.spelled(name),
-            metavar="AMOUNT",
-            help=f"{_EXAMPLES[name]} (default: no limit)",
-        )
+    for name, what in BUDGETS.items():
+        text = f"{what} (default: no limit)"
+        group.add_argument(flags.spelled(name), metavar="AMOUNT", help=text)
     group = command.add_argument_group("search")
     what = "about how long all may take; each variant gets one point at least"
     flags.flag(group, "--minutes", "N", what, 10, applied=True)
@@ -66,26 +71,13 @@ def add(commands: Any) -> None:
     sweep.add_place(command)
 
 
-_EXAMPLES = {
-    "flash": "bytes of flash, such as 4KB",
-    "ram": "bytes of RAM, such as 1KB",
-    "instructions": "a step, such as 6000 or 6000@cortex-m0",
-    "latency": "of a step, such as 5ms@cortex-m4:64MHz",
-    "macs": "multiply-adds a step, such as 2k",
-    "parameters": "of the layers, such as 5000 or LSTM",
-}
-
-
 def run(args: argparse.Namespace) -> int:
     """Carries out `slimrnn choose`."""
     limits = {name: getattr(args, name) for name in BUDGETS}
     budget = "+".join(f"{k}={v}" for k, v in limits.items() if v is not None)
     settings = run_flags.given(args)
-    given = [
-        *settings,
-        *filter(limits.get, limits),
-        *(["variants"] * bool(args.variants)),
-    ]
+    given = [*settings, *filter(limits.get, limits)]
+    given += ["variants"] * bool(args.variants)
     if args.workers is None and args.ray is None:
         args.workers = cores()
     sweep.check(args)
@@ -111,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _study(args: argparse.Namespace, settings: Mapping[str, Any], budget: str) -> Study:
     """All variants that fit, and what is searched of each."""
-    from slimrnn.experiments.run.budget import Unfit, matched
+    from slimrnn.experiments.run.budget import Unfit, matched, none_fits
     from slimrnn.experiments.run.build import load as load_data
     from slimrnn.experiments.run.build import typical_length
     from slimrnn.experiments.run.settings import Settings
@@ -128,8 +120,7 @@ def _study(args: argparse.Namespace, settings: Mapping[str, Any], budget: str) -
         except Unfit as reason:
             unfit.append(reason)
     if not fitting:
-        least = min(unfit, key=lambda reason: reason.excess)
-        raise InputError(f"No variant fits. The smallest: {least}")
+        raise none_fits(unfit)
     length = typical_length(load_data(wanted))
     return Study(
         settings=common,

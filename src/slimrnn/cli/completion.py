@@ -9,9 +9,9 @@ Python::
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from typing import Any
 
+from slimrnn.cli.flags import actions
 from slimrnn.utils.optional import require
 
 SHELLS = ("bash", "zsh", "tcsh")
@@ -38,15 +38,6 @@ class Print(argparse.Action):
             complete(action, shtab)
         print(shtab.complete(top, shell))
         parser.exit()
-
-
-def actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """All of a parser and of its commands."""
-    for action in parser._actions:
-        yield action
-        if isinstance(action, argparse._SubParsersAction):
-            for command in action.choices.values():
-                yield from actions(command)
 
 
 def complete(action: Any, shtab: Any) -> None:

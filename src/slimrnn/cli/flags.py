@@ -33,13 +33,21 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{sentence}; `{self.prog} --help` shows what is allowed.")
 
 
-def _names(parser: argparse.ArgumentParser) -> Iterator[str]:
+def actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """All of a parser and of its commands."""
     for action in parser._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from actions(command)
+
+
+def _names(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """The commands and flags that there are."""
+    for action in actions(parser):
         yield from action.option_strings
         if isinstance(action, argparse._SubParsersAction):
-            for name, command in action.choices.items():
-                yield name
-                yield from _names(command)
+            yield from action.choices
 
 
 def number(text: str) -> int | float | str:

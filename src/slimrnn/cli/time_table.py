@@ -21,10 +21,9 @@ def tables(measured: Mapping[str, Times]) -> Iterator[Table | str]:
     for name, times in measured.items():
         yield f"[bold]Times{f' on {escape(name)}' if len(measured) > 1 else ''}[/]"
         yield table(times)
-        reference, *others = next(iter(times.works.values()))
-        yield escape(numbers.how_timed(reference if others else ""))
+        yield escape(numbers.how_timed(next(iter(times.works.values()))))
         if not times.quiet:
-            yield "[yellow]The machine was not quiet: some rounds took much longer.[/]"
+            yield f"[yellow]{numbers.NOT_QUIET}[/]"
 
 
 def table(times: Times) -> Table:

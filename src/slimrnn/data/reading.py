@@ -209,13 +209,9 @@ def _numeric(arrays: Arrays, names: list[str], where: str) -> None:
 
 
 def sequences(arrays: Arrays, name: str, where: str) -> Sequences:
-    """One array of sequences, (N, T, m), (N, T) or with its offsets, checked."""
+    """One array, (N, T, m), (N, T) or with its offsets, as frames or tokens."""
     _numeric(arrays, [name], where)
-    return _sequences(arrays[name], arrays.get(f"{name}_offsets"), f"{where}: {name}")
-
-
-def _sequences(x: np.ndarray, offsets: np.ndarray | None, where: str) -> Sequences:
-    """Return x as checked float32 frames or int32 tokens."""
+    x, offsets, where = arrays[name], arrays.get(f"{name}_offsets"), f"{where}: {name}"
     ranks = (2, 3) if offsets is None else (1, 2)
     if x.ndim not in ranks or 0 in x.shape:
         allowed = "(N, T, m) or (N, T)" if offsets is None else "(total, m) or (total,)"

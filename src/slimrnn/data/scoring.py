@@ -74,7 +74,7 @@ class Task:
         if "categorical" in named:
             return cls("classes", reason=f"the loss {named}")
         if "binary" in named or named == "bce":
-            border = 0 if _from_logits(loss) else 0.5
+            border = 0 if getattr(loss, "from_logits", False) else 0.5
             return cls("yes or no", border, f"the loss {named}")
         if "hinge" in named:
             return cls("yes or no", 0, f"the loss {named}")
@@ -211,7 +211,3 @@ def _name(loss: Any) -> str:
         return ""
     found = loss if isinstance(loss, str) else getattr(loss, "__name__", None)
     return (found or type(loss).__name__).replace("_", "").lower()
-
-
-def _from_logits(loss: Any) -> bool:
-    return bool(getattr(loss, "from_logits", False))

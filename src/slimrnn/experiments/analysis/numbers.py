@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from slimrnn.data.metrics import METRICS
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 DIGITS = 3  # of a mean, where nothing else is said
 NONE = "–"  # where there is no number
+NOT_QUIET = "The machine was not quiet: some rounds took much longer."
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 
@@ -86,10 +88,11 @@ def timed(time: Time) -> tuple[str, str, str]:
     return both, f"×{time.ratio.median:.2f}", f"{low:.2f} to {high:.2f}"
 
 
-def how_timed(reference: str) -> str:
-    """A sentence: what the times are; of one variant alone there is no reference."""
+def how_timed(variants: Iterable[str]) -> str:
+    """A sentence: what the times of these are, the first being the reference."""
     how = "Minimum / median of rounds"
-    if not reference:
+    reference, *others = variants
+    if not others:
         return f"{how}, after training."
     return (
         f"{how} in which each variant had its turn, after training; × the ratio to "

@@ -68,7 +68,8 @@ def _one_dataset(figure: SubFigure, runs: Sequence[Run], style: FigureStyle) -> 
         _draw(ax, panel, summary, looks, style.size)
     if shown:
         axes[-1].set_xlabel("epoch", color=MUTED)
-        axes[-1].xaxis.set_major_locator(_whole_numbers())
+        whole = MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10])
+        axes[-1].xaxis.set_major_locator(whole)
     else:
         axes[0].set_axis_off()
         axes[0].text(0.5, 0.5, "No run has finished an epoch.", ha="center")
@@ -119,10 +120,6 @@ def _band(ax: Axes, curve: curves.Curve, color: str) -> None:
         return
     look: dict[str, Any] = {"color": color, "alpha": 0.14, "linewidth": 0}
     ax.fill_between(curve.epochs, curve.lows, curve.highs, **look)
-
-
-def _whole_numbers() -> MaxNLocator:
-    return MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10])
 
 
 def _line(look: curves.Style, width: float) -> dict[str, Any]:

@@ -76,10 +76,10 @@ def section(
 
 def _times(times: Times) -> Markup:
     """What each variant takes, measured in turns."""
-    reference, *others = next(iter(times.works.values()))
-    said = numbers.how_timed(reference if others else "")
+    variants = next(iter(times.works.values()))
+    said = numbers.how_timed(variants)
     if not times.quiet:
-        said += " The machine was not quiet: some rounds took much longer."
+        said += f" {numbers.NOT_QUIET}"
     heads = [tag("th", title, scope="col") for title in ("variant", *times.works)]
     lines = [
         tag(
@@ -90,7 +90,7 @@ def _times(times: Times) -> Markup:
                 for of in times.works.values()
             ],
         )
-        for name in (reference, *others)
+        for name in variants
     ]
     shown = tag("table", tag("thead", tag("tr", heads)), tag("tbody", lines))
     return tag(

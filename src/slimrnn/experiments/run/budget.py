@@ -6,7 +6,7 @@ A budget is one limit, or several that hold together: ``flash=4KB+ram=1KB``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
 
@@ -95,6 +95,12 @@ class Unfit(InputError):
     def __init__(self, message: str, excess: float):
         super().__init__(message)
         self.excess = excess
+
+
+def none_fits(unfit: Iterable[Unfit]) -> InputError:
+    """The mistake of a budget within which none of the variants is."""
+    least = min(unfit, key=lambda reason: reason.excess)
+    return InputError(f"No variant fits. The smallest: {least}")
 
 
 @dataclass(frozen=True)

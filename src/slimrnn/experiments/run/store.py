@@ -33,10 +33,8 @@ FINAL = ("done", "diverged")  # how a run ends that is not to be resumed
 REFUSED = "int8_refused"  # in a result: why it has no scores in int8
 BASELINE_OF = "always"  # in a result: what an answer without training is worth
 LOCK_SECONDS = 5.0  # seconds for a process that was just killed to let go of its run
-
-
 #: what is text in a result; all else is a number
-_WORDS = ("status", "reason", "validation", "int8_refused")
+_WORDS = ("status", "reason", "validation", REFUSED)
 
 
 def _figure(value: Any) -> bool:
@@ -194,7 +192,8 @@ class Record:
 
     def save(self, model: Any) -> None:
         """Writes the model: all of it or nothing."""
-        save_model(model, self.path / MODEL)
+        with files.atomic_file(self.path / MODEL) as unfinished:
+            model.save(unfinished)
 
     def save_labels(self, labels: Sequence[str]) -> None:
         """Writes what the classes are called, where they are more than numbers."""
@@ -217,12 +216,6 @@ def labels(path: Path) -> list[str]:
     """What a run calls its classes; empty where they are numbers."""
     found = mapping(path / LABELS).get("classes")
     return list(map(str, found)) if isinstance(found, list) else []
-
-
-def save_model(model: Any, path: Path) -> None:
-    """Writes a Keras model: all of it or nothing."""
-    with files.atomic_file(path) as unfinished:
-        model.save(unfinished)
 
 
 def check_free(path: Path) -> None:
@@ -263,12 +256,8 @@ def _no_folder(path: Path, error: OSError | ValueError) -> InputError:
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    files.write(path, _bytes_of(content))
-
-
-def _bytes_of(content: Mapping[str, Any]) -> bytes:
     # A file's name may be no UTF-8; JSON can hold it escaped.
-    return text_of(content).encode(errors="backslashreplace")
+    files.write(path, text_of(content).encode(errors="backslashreplace"))
 
 
 def text_of(content: Mapping[str, Any]) -> str:

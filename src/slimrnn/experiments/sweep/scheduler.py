@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from slimrnn.errors import InputError
 from slimrnn.experiments.run import build, store
-from slimrnn.experiments.run.budget import Unfit
+from slimrnn.experiments.run.budget import Unfit, none_fits
 from slimrnn.experiments.run.settings import DEFAULTS, KEY, Settings
 from slimrnn.experiments.run.store import Record, Run
 from slimrnn.experiments.sweep.process_pool import Ended, Pool
@@ -305,8 +305,7 @@ def check(study: Study) -> None:
         except Unfit as reason:
             unfit.append(reason)
     if len(unfit) == len(combinations):
-        least = min(unfit, key=lambda reason: reason.excess)
-        raise InputError(f"No variant fits. The smallest: {least}")
+        raise none_fits(unfit)
     if unfit:
         raise InputError(f"{unfit[0]} Leave it out, or give a larger budget.")
 

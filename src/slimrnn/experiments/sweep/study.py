@@ -25,7 +25,7 @@ import itertools
 import math
 import os
 import tomllib
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,9 @@ class Study:
 
     def __post_init__(self) -> None:
         for place in ("settings", "grid", "search"):
-            object.__setattr__(self, place, _with_whole_paths(getattr(self, place)))
+            # A study is resumed from any folder.
+            whole_paths = _each(getattr(self, place), "data", _whole_path)
+            object.__setattr__(self, place, whole_paths)
         places = {"settings": self.settings, "grid": self.grid, "search": self.search}
         for place, names in places.items():
             for name in names:
@@ -245,15 +247,14 @@ class Study:
         return cls(**config)
 
 
-def _with_whole_paths(names: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same with the path of each file of data from the root on.
-
-    A study is resumed from any folder.
-    """
-    data = names.get("data")
-    if isinstance(data, list):
-        return {**names, "data": [_whole_path(file) for file in data]}
-    return {**names, "data": _whole_path(data)} if data else names
+def _each(
+    names: Mapping[str, Any], name: str, change: Callable[[Any], Any]
+) -> Mapping[str, Any]:
+    """The same with the value of a name, or each of a list of them, changed."""
+    given = names.get(name)
+    if isinstance(given, list):
+        return {**names, name: list(map(change, given))}
+    return {**names, name: change(given)} if given else names
 
 
 def _described(names: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -261,10 +262,7 @@ def _described(names: Mapping[str, Any]) -> Mapping[str, Any]:
 
     Processes of trials and resumed studies run nobody's file.
     """
-    given = names.get("variant")
-    if isinstance(given, list):
-        return {**names, "variant": list(map(described, given))}
-    return {**names, "variant": described(given)} if given else names
+    return _each(names, "variant", described)
 
 
 def _whole_path(file: Any) -> Any:
