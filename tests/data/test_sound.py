@@ -176,22 +176,10 @@ def test_a_sound_is_trained_scored_and_played(tmp_path, monkeypatch, capsys):
     """train and evaluate by the ratio; predict streams a file to a file."""
     made(tmp_path)
     monkeypatch.chdir(tmp_path)
-    of = ["--data", "in.wav", "--target", "out.wav", "--window", "60"]
-    of += ["--burn-in", "20"]
-    fit = ["--loss", "esr", "--epochs", "25", "--learning-rate", "0.05", "--int8"]
-    fit += [
-        "--units",
-        "4",
-        "--batch-size",
-        "4",
-        "--keep",
-        "best",
-        "--timing",
-        "0",
-        "--out",
-        "run",
-    ]
-    assert main(["train", "LSTM6", *of, *fit]) == 0
+    of = "--data in.wav --target out.wav --window 60 --burn-in 20"
+    fit = "--loss esr --epochs 25 --learning-rate 0.05 --int8 --units 4 --batch-size 4"
+    fit += " --keep best --timing 0 --out run"
+    assert main(["train", "LSTM6", *f"{of} {fit}".split()]) == 0
     run = Run.read(tmp_path / "run")
     assert run.result["test_esr"] < 1 == run.result["always silence"]
     assert run.test_scores().mean() == pytest.approx(run.result["test_esr"], rel=1e-4)
@@ -205,7 +193,7 @@ def test_a_sound_is_trained_scored_and_played(tmp_path, monkeypatch, capsys):
     scored = evaluate_int8(model, found)
     assert scored.esr["float32"] == pytest.approx(ratio, rel=1e-3)
     assert scored.count == found.test.targets.size
-    assert main(["evaluate", "run/model.keras", *of, "--int8"]) == 0
+    assert main(["evaluate", "run/model.keras", *of.split(), "--int8"]) == 0
     assert "error-to-signal ratio in int8" in capsys.readouterr().out
     play = ["predict", "run/model.keras", "--data", "in.wav", "--out", "played.wav"]
     assert main(play) == 0

@@ -218,25 +218,28 @@ def test_a_failure_is_written_down(tmp_path, few, trainer, monkeypatch):
     assert result["reason"] == "RuntimeError: out of order"
 
 
-def texts(lengths, words, random):
-    values = random.integers(3, words, size=sum(lengths)).astype("int32")
-    return values, np.concatenate([[0], np.cumsum(lengths)])
-
-
-def arrays(kind, random):
-    """A small data set of each kind: what the model must be able to take."""
+def write_data(folder, kind):
+    """A small data set of a kind, training and test alike: the setting of its file."""
+    random = np.random.default_rng(1)
     n, lengths = 32, random.integers(2, 9, size=32)
-    labels = np.arange(n) % 3
+    arrays = {"x": random.normal(size=(n, 6, 2)), "y": np.arange(n) % 3}
     if kind == "targets":
-        x, y = random.normal(size=(n, 6, 2)), random.normal(size=(n, 2))
-        return {"x": x, "y": y}
-    if kind == "tokens":
-        return {"x": random.integers(3, 30, size=(n, 6)), "y": labels}
-    if kind == "texts":
-        x, offsets = texts(lengths, 30, random)
-        return {"x": x, "x_offsets": offsets, "y": labels}
-    x = random.normal(size=(sum(lengths), 2))
-    return {"x": x, "x_offsets": np.append(0, np.cumsum(lengths)), "y": labels}
+        arrays["y"] = random.normal(size=(n, 2))
+    elif kind == "tokens":
+        arrays["x"] = random.integers(3, 30, size=(n, 6))
+    else:
+        steps, total = np.append(0, np.cumsum(lengths)), sum(lengths)
+        words, numbers = random.integers(3, 30, total), random.normal(size=(total, 2))
+        arrays |= {"x": words if kind == "texts" else numbers, "x_offsets": steps}
+    np.savez(
+        folder / "mine.npz",
+        **{
+            name.replace(name[0], f"{name[0]}_{part}", 1): value
+            for name, value in arrays.items()
+            for part in ("train", "test")
+        },
+    )
+    return {"data": str(folder / "mine.npz")}
 
 
 # kind of data: the layers of its model
@@ -250,21 +253,11 @@ MODELS = {
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_every_kind_of_data_is_trained_on(tmp_path, kind):
-    made = arrays(kind, np.random.default_rng(1))
-    both = {
-        name.replace("x", f"x_{part}", 1).replace("y", f"y_{part}", 1): value
-        for name, value in made.items()
-        for part in ("train", "test")
-    }
-    np.savez(tmp_path / "mine.npz", **both)
-    given = {"data": str(tmp_path / "mine.npz"), "batch_size": 24, "epochs": 1}
+    given = {**write_data(tmp_path, kind), "batch_size": 24, "epochs": 1}
     settings = quick(**given, validation=0.25)
     dataset = load(settings)
-    layers = build(settings, dataset).layers
-    names = [type(layer).__name__ for layer in layers]
-    assert [n for n in names if n != "NotEqual"] == [
-        n for n in MODELS[kind] if n != "NotEqual"
-    ]
+    names = [type(layer).__name__ for layer in build(settings, dataset).layers]
+    assert [n for n in names if n != "NotEqual"] == MODELS[kind]
     run = Trainer(dataset, Quiet()).run(settings, tmp_path / "run")
     assert status(run) == "done"
     metric = "mae" if kind == "targets" else "accuracy"
@@ -273,11 +266,9 @@ def test_every_kind_of_data_is_trained_on(tmp_path, kind):
 
 @pytest.mark.backend_free
 def test_an_embedding_is_frozen_unless_asked(tmp_path):
-    made = arrays("tokens", np.random.default_rng(1))
-    both = {f"{k}_{part}": v for k, v in made.items() for part in ("train", "test")}
-    np.savez(tmp_path / "mine.npz", **both)
+    data = write_data(tmp_path, "tokens")
     for trainable in (False, True):
-        settings = quick(data=str(tmp_path / "mine.npz"), trainable_embedding=trainable)
+        settings = quick(**data, trainable_embedding=trainable)
         model = build(settings, load(settings))
         assert bool(model.layers[1].trainable_variables) == trainable
         assert counts(model)["layer_parameters"] == get("LSTM6").parameters(32, 4)

@@ -19,6 +19,8 @@ from sweeps import study_of
 
 pytestmark = pytest.mark.backend_free
 
+OWN = "family = 'mgu'\n[gates]\nf = 0.5\nc = {x = 'full', h = 'full'}\n"
+
 
 def test_a_study_file_is_the_product_of_its_lists(tmp_path):
     file = tmp_path / "a.toml"
@@ -50,11 +52,11 @@ def test_a_trial_is_known_by_its_settings(tmp_path):
 
 def test_an_own_variant_is_kept_without_its_file(tmp_path):
     own, lab, file = tmp_path / "own.toml", tmp_path / "lab.py", tmp_path / "a.toml"
-    own.write_text("family = 'mgu'\n[gates]\nf = 0.5\nc = {x = 'full', h = 'full'}\n")
+    own.write_text(OWN)
     lab.write_text(
-        "from slimrnn import Variant, get\nLAB = get('LSTM6').without_bias()"
+        "from slimrnn import Variant, get\n"
+        "LAB = Variant('Lab', 'lstm', get('LSTM6').without_bias().gates)\n"
     )
-    lab.write_text(f"{lab.read_text()}\nLAB = Variant('Lab', 'lstm', LAB.gates)\n")
     file.write_text(f"[grid]\nvariant = ['LSTM', '{own}']\n")
     study = studies.read(file).changed({"variant": ["LSTM", str(own), f"{lab}:LAB"]})
     own.unlink()
@@ -118,34 +120,41 @@ COMMANDS = {
 }
 
 
-def test_train_takes_a_variant_of_ones_own(monkeypatch, tmp_path):
-    own, found = tmp_path / "own.toml", []
-    own.write_text("family = 'mgu'\n[gates]\nf = 0.5\nc = {x = 'full', h = 'full'}\n")
+@pytest.fixture
+def trials_of(monkeypatch):
+    """What a command line is about to train."""
+    found = []
 
     def carry_out(args, begin, *rest):
-        found.append(begin()[0])
+        found[:] = begin()[0].trials()
         return 0
 
+    def ask(*words):
+        assert cli.main([*map(str, words)]) == 0
+        return found
+
     monkeypatch.setattr("slimrnn.cli.trials.carry_out", carry_out)
-    assert cli.main(["train", str(own), "--seeds", "2"]) == 0
-    assert [x.name for x in found[0].trials()] == ["own", "own"]
+    return ask
+
+
+def test_train_takes_a_variant_of_ones_own(trials_of, tmp_path):
+    own = tmp_path / "own.toml"
+    own.write_text(OWN)
+    assert [x.name for x in trials_of("train", own, "--seeds", 2)] == ["own", "own"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_flags_mean_the_same_everywhere(command, monkeypatch, tmp_path):
-    found = []
-
-    def carry_out(args, begin, given, *rest):
-        found.append(begin()[0])
-        return 0
-
-    monkeypatch.setattr("slimrnn.cli.trials.carry_out", carry_out)
-    assert cli.main([*COMMANDS[command], *SAME]) == 0
-    trials = [(x.name, x.learning_rate, x.seed) for x in found[0].trials()]
-    assert trials == [
+def test_flags_mean_the_same_everywhere(command, trials_of):
+    found = trials_of(*COMMANDS[command], *SAME)
+    assert [(x.name, x.learning_rate, x.seed) for x in found] == [
         ("LSTM6", rate, seed) for rate in (0.01, 0.001) for seed in (1, 2)
     ]
-    assert {(x.units, x.epochs) for x in found[0].trials()} == {(4, 3)}
+    assert {(x.units, x.epochs) for x in found} == {(4, 3)}
+
+
+def test_all_that_is_given_with_set_counts(trials_of):
+    given = ["--set", "variant=LSTM,LSTM6", "--set", "seed=1,2", "units=4"]
+    assert len(trials_of("sweep", *given)) == 4
 
 
 BAD_TRIALS = [
@@ -187,17 +196,6 @@ def test_the_studies_of_the_library_are_whole(name, data_dir):
     for entry in study.published:
         found = [x for x in trials if all(x[k] == v for k, v in entry["where"].items())]
         assert len(found) == 1, entry
-
-
-def test_all_that_is_given_with_set_counts(tmp_path, monkeypatch):
-    seen = []
-    monkeypatch.setattr(
-        scheduler, "check", lambda study: seen.append(list(study.trials()))
-    )
-    monkeypatch.setattr(scheduler.Sweep, "run", lambda self: None)
-    given = ["--set", "variant=LSTM,LSTM6", "--set", "seed=1,2", "units=4"]
-    assert cli.main(["sweep", *given, "--out", str(tmp_path / "out")]) == 0
-    assert len(seen[0]) == 4
 
 
 def test_one_gate_constant_concerns_the_variants_that_have_it():

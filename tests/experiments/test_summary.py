@@ -90,13 +90,6 @@ def test_without_an_lstm_the_first_variant_is_the_reference():
     assert (ratios["score"], ratios["seconds_per_epoch"]) == (None, None)
 
 
-def test_regression_is_compared_by_its_mae(tmp_path):
-    runs = make_runs(tmp_path, SITUATIONS["regression"])
-    summary = summarize(runs)
-    assert summary.metric == "mae"
-    assert summary.rows[0].score.n == 3
-
-
 def test_the_runs_are_described_by_what_they_share(tmp_path):
     runs = make_runs(tmp_path, SITUATIONS["three seeds"])
     phrases = ["digits", "32 units", "tanh", "adam at 0.01", "batches of 32"]

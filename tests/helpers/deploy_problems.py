@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import slimrnn
+from layer_problems import normal
 from problems import ROWS
 from slimrnn.deploy.c.export import compile_model
 from slimrnn.deploy.c.project import project, source_of
@@ -27,10 +28,6 @@ STRICT = (
     *("-Wdouble-promotion", "-Werror"),
 )
 FUNCTIONS = {name: function for function, name in ACTIVATIONS.items()}
-
-
-def normal(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
 def model_of(

@@ -122,15 +122,15 @@ def _scores(args: argparse.Namespace, model: Model) -> Iterator[str]:
         )
 
 
-#: the flags that not all exporters have: what takes them, and the function's option
-_FLAGS: dict[str, tuple[Callable[[Exporter], bool], str]] = {
-    "mode": (lambda exporter: bool(exporter.modes), "mode"),
-    "dtype": (lambda exporter: len(exporter.dtypes) > 1, "dtype"),
+#: the flags that not all exporters have, and what takes them
+_FLAGS: dict[str, Callable[[Exporter], bool]] = {
+    "mode": lambda exporter: bool(exporter.modes),
+    "dtype": lambda exporter: len(exporter.dtypes) > 1,
 }
 
 
 def _options(args: argparse.Namespace, exporter: Exporter) -> Iterator[tuple[str, Any]]:
-    for flag, (takes, option) in _FLAGS.items():
+    for flag, takes in _FLAGS.items():
         given = getattr(args, flag)
         if given is None:
             continue
@@ -139,7 +139,7 @@ def _options(args: argparse.Namespace, exporter: Exporter) -> Iterator[tuple[str
             raise InputError(
                 f"--{flag} is for --to {' or '.join(names)}; received --to {args.to}."
             )
-        yield option, given
+        yield flag, given
     if run_flags.given(args, run_flags.DATA):
         if len(exporter.dtypes) == 1:
             raise InputError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from slimrnn.data.table import DATASETS
 from slimrnn.errors import InputError
@@ -142,7 +142,8 @@ class DataOptions:
         """The data."""
         from slimrnn.data.sources import load
 
-        return load(self.dataset, file=self.data, **self._rest())
+        given = {entry.name: getattr(self, entry.name) for entry in fields(DataOptions)}
+        return load(given.pop("dataset"), file=given.pop("data"), **given)
 
     def sequences(self, part: str) -> Sequences:
         """The sequences alone of a file, without targets.
@@ -157,10 +158,6 @@ class DataOptions:
         columns = ("features", "target", "group", "window", "stride")
         known = {name: getattr(self, name) for name in columns}
         return load_sequences(file=self.data, part=part, **known)
-
-    def _rest(self) -> dict[str, Any]:
-        names = [entry.name for entry in fields(DataOptions)]
-        return {name: getattr(self, name) for name in names[2:]}
 
     def check_source(self) -> None:
         """Refuse two sources of data, and none."""
