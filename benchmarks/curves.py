@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from benchmarks import script
 from slimrnn.cli import flags
 from slimrnn.errors import InputError
-from slimrnn.experiments.analysis.summary import status
+from slimrnn.experiments.analysis.outcomes import status
 from slimrnn.experiments.report.figure import GRID, INK, MUTED
 from slimrnn.experiments.sweep import published, scheduler
 from slimrnn.utils import files

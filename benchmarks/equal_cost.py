@@ -27,8 +27,8 @@ from slimrnn.errors import InputError
 from slimrnn.experiments.analysis.bootstrap import paired_differences
 from slimrnn.experiments.analysis.choice import Candidate, candidates
 from slimrnn.experiments.analysis.grouping import data_name, variant_name
+from slimrnn.experiments.analysis.outcomes import metric_of, scores_of
 from slimrnn.experiments.analysis.statistics import Difference
-from slimrnn.experiments.analysis.summary import metric_of, scores_of
 from slimrnn.experiments.report.figure import GRID, INK, MUTED, SCREEN
 from slimrnn.experiments.run import build, store
 from slimrnn.experiments.run.settings import Settings

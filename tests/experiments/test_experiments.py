@@ -13,7 +13,8 @@ from rich.console import Console
 from made_data import few_digits
 from slimrnn.cli.progress import EpochLines, FollowedLines
 from slimrnn.errors import InputError
-from slimrnn.experiments.analysis.summary import status, summarize
+from slimrnn.experiments.analysis.outcomes import status
+from slimrnn.experiments.analysis.summary import summarize
 from slimrnn.experiments.report.publish import publish
 from slimrnn.experiments.run.build import build, counts, load
 from slimrnn.experiments.run.settings import Settings

@@ -12,8 +12,9 @@ from slimrnn.experiments.analysis.grouping import (
     configurations,
     varied_settings,
 )
+from slimrnn.experiments.analysis.outcomes import describe, validation_note
 from slimrnn.experiments.analysis.statistics import Spread
-from slimrnn.experiments.analysis.summary import describe, summarize, validation_note
+from slimrnn.experiments.analysis.summary import summarize
 from slimrnn.experiments.run.store import Run
 
 pytestmark = pytest.mark.backend_free

@@ -21,15 +21,9 @@ from slimrnn.experiments.analysis.grouping import (
     title,
     variant_name,
 )
+from slimrnn.experiments.analysis.outcomes import metric_of, status, validation_note
 from slimrnn.experiments.analysis.statistics import Difference, Spread, finite, note
-from slimrnn.experiments.analysis.summary import (
-    Row,
-    Summary,
-    metric_of,
-    status,
-    summarize,
-    validation_note,
-)
+from slimrnn.experiments.analysis.summary import Row, Summary, summarize
 from slimrnn.experiments.run.store import RESULT, Run
 
 # Figures of the comparison and their heads.

@@ -17,7 +17,8 @@ from rich.text import Text
 
 from slimrnn.cli.console import plain, say
 from slimrnn.experiments.analysis.grouping import text
-from slimrnn.experiments.analysis.summary import finite, status, worth
+from slimrnn.experiments.analysis.outcomes import status, worth
+from slimrnn.experiments.analysis.statistics import finite
 from slimrnn.experiments.run import store
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Run

@@ -14,8 +14,8 @@ from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.choice import Candidate, candidates, verdict
 from slimrnn.experiments.analysis.grouping import plural, variant_name
+from slimrnn.experiments.analysis.outcomes import metric_of
 from slimrnn.experiments.analysis.statistics import Spread
-from slimrnn.experiments.analysis.summary import metric_of
 from slimrnn.experiments.report.style import FigureStyle
 from slimrnn.experiments.run.store import MODEL, REFUSED, Run
 from slimrnn.utils import files

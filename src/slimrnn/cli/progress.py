@@ -19,7 +19,7 @@ from rich.progress import (
 
 from slimrnn.backends import Choice
 from slimrnn.data.metrics import first_of
-from slimrnn.experiments.analysis.summary import describe
+from slimrnn.experiments.analysis.outcomes import describe
 from slimrnn.experiments.run import store
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Run

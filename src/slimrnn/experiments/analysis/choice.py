@@ -9,8 +9,9 @@ from typing import Any
 
 from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis.grouping import configurations, listed, variant_name
+from slimrnn.experiments.analysis.outcomes import merit, metric_of, scores_of
 from slimrnn.experiments.analysis.statistics import Spread
-from slimrnn.experiments.analysis.summary import COSTS, merit, metric_of, scores_of
+from slimrnn.experiments.analysis.summary import COSTS
 from slimrnn.experiments.run.store import Run
 
 #: a seed whose accuracy is so much below the best seed's has collapsed, or one with

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis import numbers
+from slimrnn.experiments.analysis.outcomes import ended_well, status
 from slimrnn.experiments.analysis.statistics import Spread, finite
-from slimrnn.experiments.analysis.summary import Summary, status
+from slimrnn.experiments.analysis.summary import Summary
 from slimrnn.experiments.run.store import Run
 
 SPLITS = {"": "training", "val_": "validation", "test_": "test"}
@@ -141,8 +142,7 @@ def panels(summary: Summary, metric: str) -> dict[str, Panel]:
 def _curves(summary: Summary, key: str) -> tuple[Curve, ...]:
     lines = []
     for number, row in enumerate(summary.rows):
-        done = [run for run in row.runs if status(run) == "done"]
-        lines.append(_curve(number, "done", done, key))
+        lines.append(_curve(number, "done", ended_well(row.runs), key))
         # A seed that did not end well would bend the mean where it stops.
         rest = (run for run in row.runs if status(run) != "done")
         lines.extend(_curve(number, status(run), [run], key) for run in rest)

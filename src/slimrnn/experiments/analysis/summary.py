@@ -9,25 +9,30 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from slimrnn.data.metrics import METRICS, first_of
+from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.grouping import (
     VARIANT,
     Value,
     configurations,
-    plural,
     settings,
-    shared,
     variant_name,
     varied_settings,
 )
-from slimrnn.experiments.analysis.statistics import Difference, Scores, Spread, finite
-from slimrnn.experiments.run.store import BASELINE_OF, Run
+from slimrnn.experiments.analysis.outcomes import (
+    STATUSES,
+    baselines_of,
+    ended_well,
+    metric_of,
+    scores_of,
+    status,
+)
+from slimrnn.experiments.analysis.statistics import Difference, Spread
+from slimrnn.experiments.run.store import Run
 from slimrnn.utils.markup import table
 from slimrnn.variants import BASELINE
 
@@ -35,8 +40,6 @@ RATIOS = (
     *("layer_parameters", "model_parameters", "score"),
     *("seconds_per_epoch", "prediction_seconds"),
 )
-STATUSES = ("done", "diverged", "interrupted", "failed")
-_TIE = 1e-7  # of a loss: less than any two accuracies lie apart
 #: what a run says of a microcontroller, of its int8 C
 COSTS = {
     "flash": "flash (bytes)",
@@ -44,14 +47,6 @@ COSTS = {
     "macs": "multiply-adds a step",
     "instructions": "instructions a step (Cortex-M4)",
 }
-
-_PHRASES = (
-    ("{units} units", ("units",)),
-    ("{match}", ("match",)),
-    ("{activation}", ("activation",)),
-    ("{optimizer} at {learning_rate:g}", ("optimizer", "learning_rate")),
-    ("batches of {batch_size}", ("batch_size",)),
-)
 
 
 @dataclass(frozen=True)
@@ -196,6 +191,7 @@ def summarize(runs: Sequence[Run]) -> Summary:
     among those with the most seeds that ended well. Test scores have no say in it.
 
     Example:
+        >>> from pathlib import Path
         >>> result = {"status": "done", "test_accuracy": 0.9, "layer_parameters": 40}
         >>> run = Run(Path("a"), {"variant": "LSTM6"}, {}, [], result)
         >>> summarize([run]).rows[0].score
@@ -226,113 +222,8 @@ def summarize(runs: Sequence[Run]) -> Summary:
     return Summary(tuple(rows), known, metric, reference, baselines_of(runs))
 
 
-def baselines_of(runs: Iterable[Run]) -> dict[str, float]:
-    """The test score of answers that need no training, as the runs know it.
-
-    Example:
-        >>> result = {"status": "done", "always the mean": 0.5}
-        >>> baselines_of([Run(Path("a"), {}, {}, [], result)])
-        {'always the mean': 0.5}
-    """
-    return {
-        name: score
-        for run in runs
-        for name, score in run.result.items()
-        if name.startswith(f"{BASELINE_OF} ") and finite(score) is not None
-    }
-
-
-def status(run: Run) -> str:
-    """How a run ended, one of STATUSES; one without a result was interrupted."""
-    ended = run.result.get("status")
-    return ended if ended in STATUSES else "interrupted"
-
-
-def metric_of(runs: Iterable[Run]) -> str:
-    """The first of METRICS that the runs have; by it they are compared."""
-    keys = {key for run in runs for line in run.metrics for key in line}
-    keys |= {key.removeprefix("test_") for run in runs for key in run.result}
-    return first_of(keys)
-
-
-def worth(figures: Mapping[str, Any], part: str = "val") -> float | None:
-    """The score of a run or an epoch, the higher the better; None where it is unknown.
-
-    Args:
-        figures: a line of `metrics.jsonl`, or a result.
-        part: such as ``"val"`` or ``"test_int8"``.
-
-    Example:
-        >>> worth({"val_mae": 0.25})
-        -0.25
-    """
-    for name, metric in METRICS.items():
-        score = finite(figures.get(f"{part}_{name}"))
-        if score is not None and name != "loss":
-            return metric.worth(score)
-    return None
-
-
-def merit(result: Mapping[str, Any], part: str = "val") -> float | None:
-    """What a search maximises: the worth of a run.
-
-    Of several that are worth the same, as where few sequences are held out, the least
-    validation loss decides.
-
-    Example:
-        >>> first = {"val_accuracy": 1.0, "val_loss": 0.1}
-        >>> merit(first) < merit(first | {"val_loss": 0.02}) <= 1.0
-        True
-    """
-    score = worth(result, part)
-    loss = finite(result.get("val_loss")) or 0.0
-    return None if score is None else score - _TIE * max(-1.0, min(loss, 10.0))
-
-
-def describe(runs: Sequence[Run]) -> list[str]:
-    """What the runs have in common, as phrases: the data, the layer, the training.
-
-    Example:
-        >>> config = {"variant": "LSTM", "dataset": "digits", "units": 64, "seed": 0}
-        >>> describe([Run(Path("a"), config, {}, [], {})])
-        ['digits', '64 units', '1 seed']
-    """
-    common = shared([run.config for run in runs])
-    file = Path(common.get("data") or "several data sets")
-    phrases = [
-        common.get("dataset") or file.name,
-        *(
-            pattern.format(**common)
-            for pattern, names in _PHRASES
-            if all(common.get(name) is not None for name in names)
-        ),
-    ]
-    if common.get("epochs"):
-        phrases.append(plural(common["epochs"], "epoch"))
-    seeds = {run.config.get("seed") for run in runs}
-    return [*phrases, plural(len(seeds), "seed")]
-
-
-def validation_note(runs: Sequence[Run]) -> str:
-    """A sentence: on which data validation was done; empty where the runs differ."""
-    common = shared([run.config for run in runs])
-    if common.get("validate_on_test"):
-        return (
-            "Validation was done on the test data, as the originals did: what is "
-            "chosen by it makes the test results look better than they are."
-        )
-    part = finite(common.get("validation"))
-    if part is None:
-        return ""
-    return f"Validation was done on {100 * part:.3g} % of the training data, split off."
-
-
-def _done(runs: Iterable[Run]) -> list[Run]:
-    return [run for run in runs if status(run) == "done"]
-
-
 def _measures(runs: Sequence[Run], metric: str) -> dict[str, Any]:
-    results = [run.result for run in _done(runs)]
+    results = [run.result for run in ended_well(runs)]
 
     def spread(name: str) -> Spread:
         return Spread.of(result.get(name) for result in results)
@@ -367,7 +258,7 @@ def _ranks(
     """
 
     def order(index: int) -> tuple[float, float, float]:
-        results = [run.result for run in _done(groups[index])]
+        results = [run.result for run in ended_well(groups[index])]
         test, score, loss = (
             Spread.of(result.get(name) for result in results)
             for name in (f"test_{metric}", f"val_{metric}", "val_loss")
@@ -395,20 +286,6 @@ def _differences(
     scores = [scores_of(group, metric) for group in groups]
     found = paired_differences(scores[base], scores)
     return [None if i == base else each for i, each in enumerate(found)]
-
-
-def scores_of(runs: Sequence[Run], metric: str) -> Scores:
-    """The test scores of a configuration's runs that ended well."""
-    by_seed, by_sequence = {}, {}
-    for run in _done(runs):
-        seed, score = run.config.get("seed"), finite(run.result.get(f"test_{metric}"))
-        if seed is None or score is None:
-            continue
-        by_seed[seed] = score
-        each = run.test_scores()
-        if metric != "loss" and each is not None:  # it holds no losses
-            by_sequence[seed] = each
-    return Scores(by_seed, by_sequence)
 
 
 def _ratios(

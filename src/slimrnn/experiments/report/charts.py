@@ -8,8 +8,9 @@ from typing import Any
 from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis import curves, numbers
 from slimrnn.experiments.analysis.grouping import VARIANT, Value, text, title
+from slimrnn.experiments.analysis.outcomes import STATUSES
 from slimrnn.experiments.analysis.statistics import Difference, Spread
-from slimrnn.experiments.analysis.summary import COSTS, STATUSES, Row, Summary
+from slimrnn.experiments.analysis.summary import COSTS, Row, Summary
 
 MANY_VALUES = 12  # of an axis: more are chosen by their range, not one by one
 

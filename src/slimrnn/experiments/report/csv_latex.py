@@ -15,14 +15,9 @@ from typing import Any
 from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.grouping import VARIANT, by_dataset, text, title
+from slimrnn.experiments.analysis.outcomes import STATUSES
 from slimrnn.experiments.analysis.statistics import Spread
-from slimrnn.experiments.analysis.summary import (
-    COSTS,
-    STATUSES,
-    Row,
-    Summary,
-    summarize,
-)
+from slimrnn.experiments.analysis.summary import COSTS, Row, Summary, summarize
 from slimrnn.experiments.run.store import Run
 from slimrnn.utils import files
 

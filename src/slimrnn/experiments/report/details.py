@@ -11,8 +11,9 @@ from slimrnn.data.metrics import METRICS
 from slimrnn.errors import InputError
 from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.grouping import ASIDE, plural, text, title
+from slimrnn.experiments.analysis.outcomes import status
 from slimrnn.experiments.analysis.statistics import Spread
-from slimrnn.experiments.analysis.summary import Row, Summary, status
+from slimrnn.experiments.analysis.summary import Row, Summary
 from slimrnn.experiments.report.charts import place, shown
 from slimrnn.experiments.report.table import badge, badges, star
 from slimrnn.experiments.run.settings import Settings

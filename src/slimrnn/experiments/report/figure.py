@@ -15,7 +15,8 @@ from matplotlib.ticker import MaxNLocator
 from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis import curves
 from slimrnn.experiments.analysis.grouping import by_dataset, shortened, text, title
-from slimrnn.experiments.analysis.summary import Row, Summary, describe, summarize
+from slimrnn.experiments.analysis.outcomes import describe
+from slimrnn.experiments.analysis.summary import Row, Summary, summarize
 from slimrnn.experiments.report.style import FigureStyle, Width
 from slimrnn.experiments.run.store import Run
 from slimrnn.utils import files

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis.choice import Candidate
-from slimrnn.experiments.analysis.summary import COSTS, metric_of
+from slimrnn.experiments.analysis.outcomes import metric_of
+from slimrnn.experiments.analysis.summary import COSTS
 from slimrnn.experiments.report.csv_latex import csv_of
 from slimrnn.experiments.report.figure import INK, MUTED, SCREEN
 from slimrnn.experiments.report.style import FigureStyle

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis import statistics
 from slimrnn.experiments.analysis.grouping import VARIANT, listed, plural, title
-from slimrnn.experiments.analysis.summary import Summary, describe, validation_note
+from slimrnn.experiments.analysis.outcomes import describe, validation_note
+from slimrnn.experiments.analysis.summary import Summary
 from slimrnn.experiments.report.charts import full_name
 from slimrnn.experiments.run.store import Run
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from slimrnn.experiments.analysis import curves, numbers
 from slimrnn.experiments.analysis.grouping import ASIDE, plural, shared, title
-from slimrnn.experiments.analysis.summary import Row, Summary, status
+from slimrnn.experiments.analysis.outcomes import status
+from slimrnn.experiments.analysis.summary import Row, Summary
 from slimrnn.experiments.report import notes
 from slimrnn.experiments.report.charts import costs, place, sensitive
 from slimrnn.experiments.report.controls import controls, curve_switches, legend, switch

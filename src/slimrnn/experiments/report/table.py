@@ -8,8 +8,9 @@ from typing import Any
 from slimrnn.data.metrics import METRICS
 from slimrnn.experiments.analysis import numbers
 from slimrnn.experiments.analysis.grouping import VARIANT, text, title
+from slimrnn.experiments.analysis.outcomes import STATUSES
 from slimrnn.experiments.analysis.statistics import Difference, Spread
-from slimrnn.experiments.analysis.summary import STATUSES, Row, Summary
+from slimrnn.experiments.analysis.summary import Row, Summary
 from slimrnn.experiments.report.charts import difference, place, shown
 from slimrnn.utils.markup import Markup, join, tag
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from slimrnn.experiments.analysis.summary import worth
+from slimrnn.experiments.analysis.outcomes import worth
 from slimrnn.experiments.run.recorder import FLOORS
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import REFUSED, Run, mapping

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from slimrnn.errors import InputError
-from slimrnn.experiments.analysis.summary import merit
+from slimrnn.experiments.analysis.outcomes import merit
 from slimrnn.experiments.run.settings import Settings
 from slimrnn.experiments.run.store import Run
 from slimrnn.experiments.sweep.study import Study

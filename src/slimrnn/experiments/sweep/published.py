@@ -9,8 +9,8 @@ from typing import Any
 
 from slimrnn.errors import InputError
 from slimrnn.experiments.analysis import grouping
+from slimrnn.experiments.analysis.outcomes import status
 from slimrnn.experiments.analysis.statistics import Spread
-from slimrnn.experiments.analysis.summary import status
 from slimrnn.experiments.run.store import Run
 from slimrnn.experiments.sweep import study as studies
 from slimrnn.experiments.sweep.study import Study
