@@ -174,13 +174,18 @@ def stopped(tmp_path_factory, folder):
     return settings, trainer, path / "run", whole
 
 
+@pytest.fixture
+def copied(stopped, tmp_path):
+    """The same, with a copy of the run that stopped."""
+    settings, trainer, path, whole = stopped
+    return settings, trainer, shutil.copytree(path, tmp_path / "run"), whole
+
+
 @pytest.mark.backend_free
 @pytest.mark.parametrize("both", [False, True], ids=["the last", "both"])
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_checkpoint_counts_as_missing(tmp_path, stopped, damage, both):
-    settings, trainer, path, whole = stopped
-    mine = tmp_path / "run"
-    shutil.copytree(path, mine)
+def test_a_damaged_checkpoint_counts_as_missing(copied, damage, both):
+    settings, trainer, mine, whole = copied
     found = sorted(mine.glob(checkpoint.PATTERN))
     assert [file.name[-6:] for file in found] == ["02.npz", "03.npz"]
     for file in found if both else found[1:]:
@@ -212,10 +217,8 @@ WRONG = {
 
 @pytest.mark.attack
 @pytest.mark.parametrize("wrong", WRONG)
-def test_a_checkpoint_of_another_content_counts_as_missing(tmp_path, stopped, wrong):
-    settings, trainer, path, whole = stopped
-    mine = tmp_path / "run"
-    shutil.copytree(path, mine)
+def test_a_checkpoint_of_another_content_counts_as_missing(tmp_path, copied, wrong):
+    settings, trainer, mine, whole = copied
     *_, file = sorted(mine.glob(checkpoint.PATTERN))
     content = checkpoint._read(file)
     replace(content, **WRONG[wrong](content)).write(tmp_path)
@@ -236,10 +239,8 @@ LINES = {
 
 @pytest.mark.backend_free
 @pytest.mark.parametrize("damage", LINES)
-def test_damaged_lines_are_written_anew(tmp_path, stopped, damage):
-    settings, trainer, path, whole = stopped
-    mine = tmp_path / "run"
-    shutil.copytree(path, mine)
+def test_damaged_lines_are_written_anew(copied, damage):
+    settings, trainer, mine, whole = copied
     file = mine / store.METRICS
     if LINES[damage] is None:
         file.unlink()
@@ -248,22 +249,20 @@ def test_damaged_lines_are_written_anew(tmp_path, stopped, damage):
     assert figures(trainer.run(settings, mine)) == figures(whole)
 
 
-def test_a_checkpoint_of_other_settings_is_not_gone_on_with(tmp_path, stopped):
-    settings, trainer, path, _ = stopped
-    shutil.copytree(path, tmp_path / "run")
+def test_a_checkpoint_of_other_settings_is_not_gone_on_with(copied):
+    settings, trainer, path, _ = copied
     other = replace(settings, seed=2)
     with pytest.raises(InputError, match="other settings"):
-        trainer.run(other, tmp_path / "run")
+        trainer.run(other, path)
     owner = {"settings": other.config(), "backend": "jax", "native": ""}
     assert checkpoint.last(path, owner) is None
 
 
-def test_another_native_library_is_reported(tmp_path, stopped, monkeypatch):
-    settings, trainer, path, whole = stopped
-    shutil.copytree(path, tmp_path / "run")
+def test_another_native_library_is_reported(copied, monkeypatch):
+    settings, trainer, path, whole = copied
     monkeypatch.setattr(library, "build", lambda: "mmx 123")
     with pytest.warns(UserWarning, match=r"another native library \(mmx 123 after"):
-        assert figures(trainer.run(settings, tmp_path / "run")) == figures(whole)
+        assert figures(trainer.run(settings, path)) == figures(whole)
 
 
 @pytest.mark.backend_free

@@ -84,27 +84,22 @@ class Trainer:
             validation = test if held is None else batches.grouped(held)
             recorder = RunRecorder(
                 *(model, settings, record, self.watcher, validation, test),
-                self._metric(settings),
+                head_of(settings, self.dataset).metric,
             )
             try:
-                self._carry_out(model, settings, training, recorder)
+                self._carry_out(training, recorder)
             except BaseException:
                 self._programs.clear()  # nobody knows what state they are in
                 raise
         return Run.read(path)
 
-    def _carry_out(
-        self,
-        model: keras.Model,
-        settings: Settings,
-        batches: Batches,
-        recorder: RunRecorder,
-    ) -> None:
+    def _carry_out(self, batches: Batches, recorder: RunRecorder) -> None:
         """Trains, and writes down how it ended, whatever happens."""
+        model, settings = recorder.trained, recorder.settings
         result: dict[str, Any] = {"status": "failed", "reason": None}
         try:
             recorder.restore()
-            result = self._fit(model, settings, batches, recorder)
+            result = self._fit(batches, recorder)
             checkpoint.remove(recorder.record.path)
         except BaseException as error:
             if not isinstance(error, KeyboardInterrupt):
@@ -117,20 +112,14 @@ class Trainer:
             raise
         finally:
             result |= {**counts(model), **recorder.result()}
-            metric = self._metric(settings)
-            for name, score in baselines(self.dataset, metric).items():
+            for name, score in baselines(self.dataset, recorder.metric).items():
                 result[f"{BASELINE_OF} {name}"] = score
             recorder.record.finish({**result, "validation": settings.validated_on})
             self.watcher.ends(settings, result)
 
-    def _fit(
-        self,
-        model: keras.Model,
-        settings: Settings,
-        batches: Batches,
-        recorder: RunRecorder,
-    ) -> dict[str, Any]:
+    def _fit(self, batches: Batches, recorder: RunRecorder) -> dict[str, Any]:
         """Trains, measures and saves the model; how it ended."""
+        model, settings = recorder.trained, recorder.settings
         more = self.callbacks(settings, recorder.record.path)
         # The batches shuffle themselves, alike for all variants of a seed.
         with interrupts.noted() as recorder.stop:
@@ -161,13 +150,8 @@ class Trainer:
         result |= integers.costs(model)
         if settings.int8:
             parts = (batches.part, recorder.validation.part)
-            metric = self._metric(settings)
-            result |= integers.scores(model, self.dataset, *parts, metric)
+            result |= integers.scores(model, self.dataset, *parts, recorder.metric)
         return result
-
-    def _metric(self, settings: Settings) -> str:
-        """By what epochs and runs are compared."""
-        return head_of(settings, self.dataset).metric
 
     def _model(self, settings: Settings) -> keras.Model:
         """The model in its first state: that of a run before, if it has the program.
