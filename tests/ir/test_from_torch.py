@@ -203,7 +203,15 @@ def with_own(module):
     return module
 
 
+def of_words(self, x):
+    h = None
+    for t in range(x.size(1)):
+        h = self.b(self.words(x[:, t]), h)
+    return self.lin(h)
+
+
 MODULES |= {
+    "a loop over words": looped(of_words, words=nn.Embedding(9, 4)),
     "a loop, all steps": looped(lambda self, x: torch.stack(two_cells(self, x), 1)),
     "a loop, the last step": looped(lambda self, x: two_cells(self, x)[-1]),
     "a loop with a layer before": looped(the_end),
@@ -424,6 +432,14 @@ REFUSED = {
     "a loop over cells": (
         lambda: Net(lambda self, x: self.cell(x[:, 0]), cell=nn.GRUCell(2, 4)),
         r"gives the step 0 of \d+; allowed is the last one, or all",
+    ),
+    "each state before its step": (
+        looped(
+            lambda self, x: torch.stack(
+                [x.new_zeros(len(x), 2), *two_cells(self, x)[1:]], 1
+            )
+        ),
+        "stacks other than steps",
     ),
     "steps left out": (steps_of(lambda count: range(0, count, 2)), "allowed is a loop"),
     "steps backwards": (

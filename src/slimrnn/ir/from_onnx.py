@@ -7,7 +7,7 @@ matter how an exporter turns axes round, or finds the shape of a first state.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,14 @@ from slimrnn.ir.onnx_layers import LAYERS
 from slimrnn.ir.onnx_recurrent import KINDS, About, check_steps, recurrent
 from slimrnn.ir.onnx_scan import scan
 from slimrnn.ir.onnx_values import FOLDED, Body
-from slimrnn.ir.traced import Final, first_that_is_read, model_of_graph, source
+from slimrnn.ir.traced import Final, first_that_is_read, model_of_graph, reading, source
 from slimrnn.utils import foreign
 from slimrnn.utils.optional import require
 
 _FLOAT, *_ = _FLOATS = (1, 10, 11, 16)  # of the format's numbers for types
-#: where the features may lie: last, or in front of the steps, as convolutions have them
-_PLACES = (-1, 1)
+#: by the number of axes, where the features may lie: last, or in front of the steps, as
+#: convolutions have them; None: it is indices, or one number a step
+_PLACES: dict[int, tuple[int | None, ...]] = {1: (None,), 2: (-1, None), 3: (-1, 1)}
 MOST_BYTES = 1 << 31  # of a file, as the format has it
 
 
@@ -46,12 +47,13 @@ def from_onnx(path: Path) -> Model:
         proto = onnx.load_model_from_string(path.read_bytes())
         _load_beside(onnx, proto.graph, path)
         return first_that_is_read(
-            partial(_model, onnx, proto, place, path.stem) for place in _PLACES
+            partial(_model, onnx, proto, given, path.stem)
+            for given in _sources(_inputs(proto.graph)[0])
         )
 
 
-def _model(onnx: Any, proto: Any, place: int, name: str) -> Model:
-    return _Reading(onnx, proto, place).model(name)
+def _model(onnx: Any, proto: Any, given: Flow, name: str) -> Model:
+    return _Reading(onnx, proto, given).model(name)
 
 
 def _load_beside(onnx: Any, graph: Any, path: Path) -> None:
@@ -90,7 +92,7 @@ def _load_beside(onnx: Any, graph: Any, path: Path) -> None:
 class _Reading:
     """A graph, being gone through."""
 
-    def __init__(self, onnx: Any, proto: Any, place: int):
+    def __init__(self, onnx: Any, proto: Any, given: Flow):
         self.onnx, self.graph = onnx, proto.graph
         producer = proto.producer_name
         self.origin = f"ONNX, {producer}" if producer.isprintable() else "ONNX"
@@ -98,8 +100,8 @@ class _Reading:
         self.values: dict[str, Any] = {"": None}
         for tensor in self.graph.initializer:
             self.values[tensor.name] = self.array(tensor)
-        given, *states = [x for x in self.graph.input if x.name not in self.values]
-        self.source = self.values[given.name] = _input(given, place)
+        first, *states = _inputs(self.graph)
+        self.source = self.values[first.name] = given
         self.values |= {each.name: State(each.name, True) for each in states}
         if states:
             self.translated["states, inputs of the graph, begin as zeros"] = None
@@ -127,12 +129,19 @@ class _Reading:
         about["name"] = node.name.strip("/").replace("/", "_") or usual
         about |= {"doc_string": node.doc_string, "outputs": len(node.output)}
         given = [self._value(name) for name in node.input]
+        with reading(about["name"], kind, given):
+            found = self._found(kind, about, given)
+        many = found if isinstance(found, tuple) else (found,)
+        self.values |= dict(zip(node.output, many, strict=False))
+
+    def _found(self, kind: str, about: About, given: list[Any]) -> Any:
+        """What an operator gives: one output, or a tuple of them."""
         if kind == "Constant":
-            found: Any = about.get("value", about.get("value_int"))
-            found = np.asarray(about.get("value_float", found))
-        elif isinstance(given[0], Mask) and kind in _OF_MASKS:
-            found = given[0]
-        elif any(isinstance(value, Flow) for value in given):
+            found = about.get("value", about.get("value_int"))
+            return np.asarray(about.get("value_float", found))
+        if isinstance(given[0], Mask) and kind in _OF_MASKS:
+            return given[0]
+        if any(isinstance(value, Flow) for value in given):
             if kind not in _OPERATORS:
                 raise Final(
                     f"The operator {about['name']} ({kind}) cannot be read; allowed: "
@@ -140,15 +149,12 @@ class _Reading:
                 )
             if kind in KINDS:
                 check_steps(about["name"], given[0])
-            found = _OPERATORS[kind](about, *given)
-        elif kind in FOLDED and not any(isinstance(v, State) for v in given):
+            return _OPERATORS[kind](about, *given)
+        if kind in FOLDED and not any(isinstance(v, State) for v in given):
             known = [v.values if isinstance(v, Filled) else v for v in given]
-            found = Filled() if _is_zero(given) else FOLDED[kind](about, *known)
-        else:
-            inputs = [v for v in given if isinstance(v, State)]
-            found = State(about["name"], bool(inputs) and inputs[0].is_input)
-        many = found if isinstance(found, tuple) else (found,)
-        self.values |= dict(zip(node.output, many, strict=False))
+            return Filled() if _is_zero(given) else FOLDED[kind](about, *known)
+        inputs = [v for v in given if isinstance(v, State)]
+        return State(about["name"], bool(inputs) and inputs[0].is_input)
 
     def _value(self, name: str) -> Any:
         if name not in self.values:
@@ -172,12 +178,22 @@ def _is_zero(given: list[Any]) -> bool:
     return isinstance(given[0], Filled) and given[0].values is None
 
 
-def _input(declared: Any, place: int) -> Flow:
-    """The model's input, by its declaration."""
+def _inputs(graph: Any) -> list[Any]:
+    """What a graph gets, the sequences first; up to 2018, files had the weights too."""
+    own = {tensor.name for tensor in graph.initializer}
+    found = [each for each in graph.input if each.name not in own]
+    if not found:
+        raise InputError("The graph has no input.")
+    return found
+
+
+def _sources(declared: Any) -> Iterator[Flow]:
+    """What the model's input may be, by its declaration."""
     about = declared.type.tensor_type
     sizes = [d.dim_value or f"size{k}" for k, d in enumerate(about.shape.dim)]
-    has_features = about.elem_type == _FLOAT or len(sizes) > 2
-    return source(sizes, place if has_features else None)
+    indices = about.elem_type != _FLOAT and len(sizes) < 3
+    places = (None,) if indices else _PLACES.get(len(sizes), (-1,))
+    yield from (source(sizes, place) for place in places)
 
 
 def _as_it_is(about: About, x: Any, *others: Any) -> Any:

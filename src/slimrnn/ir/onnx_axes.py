@@ -113,7 +113,7 @@ def _gather(about: About, x: Any, index: Any) -> Flow:
             raise InputError(f"The operator {about['name']} (Gather) is no Embedding.")
         layer = Described("Embedding", about["name"], weights=[x])
         axes = (*index.axes, Axis(FEATURES, x.shape[1]))
-        return Flow(axes, (*index.layers, layer))
+        return replace(index, axes=axes, layers=(layer,))
     place = about.get("axis", 0) % len(x.axes)
     axis, axes = x.axes[place], x.axes
     ones = [Axis(ONE, 1)] * np.ndim(index)

@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 
 from slimrnn.errors import InputError
-from slimrnn.ir import torch_layers
+from slimrnn.ir import torch_layers, traced
 from slimrnn.ir.described import Described
 from slimrnn.ir.flow import FEATURES, Axis, Flow, State, ends
 from slimrnn.ir.onnx_recurrent import check_steps, initial_states
 from slimrnn.ir.torch_loop import CELLS, JOINING, Loop, same_step
 from slimrnn.ir.torch_operators import OPERATORS
-from slimrnn.ir.traced import Final
 from slimrnn.variants import CellSpec
 
 Module = Any  # torch.nn.Module
@@ -106,7 +105,9 @@ class Reading:
         """What its outputs have become."""
         for node in self.program.graph.nodes:
             if node.op == "call_function":
-                self.values[node] = self._taken(node)
+                kind = getattr(node.target, "__name__", str(node.target))
+                with traced.reading(node.name, kind, self._value(node.args)):
+                    self.values[node] = self._taken(node)
                 self._check(node)
             elif node.op == "output":
                 return self._value(node.args[0])
@@ -126,7 +127,8 @@ class Reading:
         settings = {key: self._value(value) for key, value in node.kwargs.items()}
         unknown = [*_unknown([*given, *settings.values()])]
         if node.target is operator.getitem:
-            return given[0][given[1]]
+            whole, place = given
+            return whole if isinstance(whole, State) else whole[place]
         if not unknown:
             return node.target(*given, **settings)
         kind = node.target._schema.name.rpartition("::")[2].rstrip("_")
@@ -142,7 +144,7 @@ class Reading:
         if kind in _RECURRENT:
             return self._recurrent(name, *given)
         if kind not in OPERATORS:
-            raise Final(
+            raise traced.Final(
                 f"The operator {node.name} ({kind}) cannot be read; allowed: "
                 f"{', '.join([*_RECURRENT, *OPERATORS])}."
             )

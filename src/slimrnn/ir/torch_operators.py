@@ -220,10 +220,11 @@ def _summed(kind: str) -> Callable[..., Flow]:
 
 
 def _stack(about: About, parts: Sequence[Any], axis: int = 0) -> Flow:
-    found = torch_loop.joined(about, [_unsqueeze(about, x, axis) for x in parts], axis)
-    if found is None:
-        raise InputError(f"The operator {about['name']} stacks other than steps.")
-    return found
+    if all(isinstance(x, Flow) and x.step for x in parts):
+        steps = [_unsqueeze(about, x, axis) for x in parts]
+        if (found := torch_loop.joined(about, steps, axis)) is not None:
+            return found
+    raise InputError(f"The operator {about['name']} stacks other than steps.")
 
 
 def _cat(about: About, parts: Sequence[Any], axis: int = 0) -> Flow:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from slimrnn.errors import InputError
 from slimrnn.ir import spelled
 from slimrnn.ir.chain import model_of
 from slimrnn.ir.described import Described
-from slimrnn.ir.flow import FEATURES, LOG_SOFTMAX, Axis, Flow, Size
+from slimrnn.ir.flow import FEATURES, LOG_SOFTMAX, Axis, Flow, Size, State
 from slimrnn.ir.model import Model
 
 
@@ -35,6 +36,37 @@ def source(sizes: Sequence[Size], features: int | None) -> Flow:
 
 class Final(InputError):
     """A refusal that no other input of the graph changes: of an operator."""
+
+
+@contextmanager
+def reading(name: str, kind: str, given: Any) -> Iterator[None]:
+    """Makes a sentence of what a reader raises that does not know such inputs.
+
+    Raises:
+        InputError: instead of an error of Python's.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as why:
+        shapes = ", ".join(_shown(value) for value in given) or "nothing"
+        raise InputError(
+            f"The operator {name} ({kind}) cannot be read as it stands here: it gets "
+            f"{shapes}."
+        ) from why
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_shown, value))}]"
+    if isinstance(value, State):
+        return f"the state {value.name}"
+    shape = getattr(value, "shape", None)
+    if shape is None:
+        return str(value)
+    what = "what becomes of the input" if isinstance(value, Flow) else "numbers"
+    return f"{what} ({', '.join(map(str, shape))})"
 
 
 def first_that_is_read(attempts: Iterable[Callable[[], Model]]) -> Model:
