@@ -59,7 +59,7 @@ collect_ignore = [
     f"src/slimrnn/native/{name}.py" for name in BACKENDS if name != backend
 ]
 if importlib.util.find_spec("torch") is None:
-    collect_ignore += ["src/slimrnn/torch.py"]
+    collect_ignore += ["src/slimrnn/torch"]
     collect_ignore += [f"src/slimrnn/{of}/torch_module.py" for of in ("ir", "slimming")]
 if backend != "jax":
     collect_ignore += ["tests/native/two_devices.py"]

@@ -34,9 +34,10 @@ class Stream:
     whole sequence: ``Bidirectional``, ``go_backwards``, and a Conv1D or a local pool
     that looks ahead (``padding="same"``). After one with strides fewer steps come out
     than go in: :meth:`step` gives None for the others, :meth:`run` leaves them out.
-    Each step passes every layer, so ``return_sequences`` and ``Flatten`` do not
-    matter. A masked step, by ``Masking`` or index 0 of an Embedding with
-    ``mask_zero``, keeps the states of its row.
+    Each step passes every layer, so ``return_sequences`` and a ``Flatten`` at the end
+    do not matter; a Dense behind one gives nothing before it has all its steps, and
+    then takes the last ones. A masked step, by ``Masking`` or index 0 of an Embedding
+    with ``mask_zero``, keeps the states of its row.
 
     Streams are independent of one another. One stream serves one thread at a time.
 

@@ -1,51 +1,26 @@
-"""Slim layers for PyTorch, in the place of ``torch.nn.LSTM`` and ``torch.nn.GRU``.
-
-They are called as those are and return what those return; no Keras is imported. On the
-CPU, float32 goes through the library in C; on any other device, in any other type,
-without the library, and where torch has to see operations of its own, it computes step
-by step: ``torch.func``, forward mode, the gradient of a gradient, ``torch.jit.trace``,
-``torch.onnx.export``.
-"""
+"""What the layers for PyTorch share: weights, states, packed sequences, stacks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from slimrnn import variants
 from slimrnn.errors import InputError
-from slimrnn.native import library
+from slimrnn.torch.run import run
 from slimrnn.utils.checks import check, number, whole
-from slimrnn.variants import CellSpec, Variant, shapes
+from slimrnn.variants import CellSpec, Variant
 from slimrnn.variants.configured import configured, of_family
 from slimrnn.variants.gates import TIE_SCALARS
-from slimrnn.variants.step import Step
 from slimrnn.variants.time_scales import TimeScale, tie_start
 
-__all__ = ["SlimGRU", "SlimLSTM", "SlimMGU"]
 
-
-class _Ops:
-    """What :class:`slimrnn.variants.step.Step` asks of a framework."""
-
-    tanh, clip, sign = torch.tanh, torch.clamp, torch.sign
-    zeros_like, ones_like = torch.zeros_like, torch.ones_like
-    stack, concatenate = torch.stack, torch.cat
-    maximum, transpose = torch.clamp, torch.t
-
-
-_OWN = {"sigmoid": torch.sigmoid, "relu": torch.relu}
-
-
-class _SlimLayer(nn.Module):
-    """What the layers of the families share; see :class:`SlimLSTM`."""
+class SlimLayer(nn.Module):
+    """What the layers of the families share; see :class:`slimrnn.torch.SlimLSTM`."""
 
     family: ClassVar[str]
     #: the variant that torch.nn's layer computes, and its gates in torch's order: of
@@ -294,204 +269,3 @@ def _packed_like(
     return PackedSequence(
         packed.data, given.batch_sizes, given.sorted_indices, given.unsorted_indices
     )
-
-
-def run(
-    cell: CellSpec,
-    x: Tensor,
-    states: list[Tensor],
-    weights: Mapping[str, Tensor],
-    mask: Tensor | None = None,
-) -> tuple[Tensor, list[Tensor]]:
-    """A cell over a whole sequence, one direction.
-
-    Args:
-        cell: what to compute.
-        x: (B, T, m).
-        states: before it, (B, n) each: h, and c where the family has it.
-        weights: packed, by name, shaped as ``Variant.shapes`` says.
-        mask: (B, T) booleans; a False step repeats the states before it.
-
-    Returns:
-        h of each step, (B, T, n), and the states after the last one.
-
-    Raises:
-        InputError: a shape or a type that does not fit.
-    """
-    arrays = shapes.named(cell.variant, x, states, weights, mask, None)
-    shapes.check(cell.variant, arrays)
-    of_cpu = all(a.device.type == "cpu" for a in arrays.values())
-    dtypes = {name: a.dtype for name, a in arrays.items() if name != "mask"}
-    for name, dtype in dtypes.items():
-        if dtype != weights["kernel"].dtype and not torch.is_autocast_enabled(
-            x.device.type
-        ):
-            raise InputError(
-                f"{name} must be {weights['kernel'].dtype}, as the weights are; "
-                f"received {dtype}."
-            )
-    single = set(dtypes.values()) == {torch.float32}
-    if of_cpu and single and not _looks_into() and not library.find()[1]:
-        from slimrnn.native.torch import run as native_run
-
-        outputs, last = native_run(cell, arrays, True, partial(_by_torch, cell))
-        return outputs, last
-    return _by_torch(cell, x, states, weights, mask)
-
-
-def _looks_into() -> bool:
-    """Whether torch looks into operations, which C does not let it."""
-    return (
-        torch._C._are_functorch_transforms_active()
-        or forward_ad._current_level >= 0
-        or torch.jit.is_tracing()
-        or torch.onnx.is_in_onnx_export()
-    )
-
-
-def _by_torch(cell, x, states, weights, mask):
-    """The same, step by step in torch's own operations."""
-    if mask is not None:  # nothing of a masked step may count, not even a NaN
-        x = torch.where(mask[..., None], x, torch.zeros_like(x))
-    step, outputs = Step(cell, weights, _Ops, _OWN), []
-    for t, z in enumerate((x @ weights["kernel"]).unbind(1)):
-        after = list(step.forward(states, z)[0])
-        if mask is not None:
-            pairs = zip(after, states, strict=True)
-            after = [torch.where(mask[:, t, None], a, b) for a, b in pairs]
-        states = after
-        outputs.append(states[0])
-    return torch.stack(outputs, 1), list(states)
-
-
-class SlimLSTM(_SlimLayer):
-    """A slim LSTM: ``torch.nn.LSTM`` with the gates of a variant.
-
-    ``c_t = f * c_(t-1) + i * tanh(...)``, ``h_t = o * tanh(c_t)``; which terms the
-    gates i, f, o and the cell input have is the variant's row in the table
-    (``slimrnn.get(variant).equations()``). ``SlimLSTM(m, n, variant="LSTM")`` takes
-    the weights of ``torch.nn.LSTM(m, n)`` and computes the same.
-
-    Args:
-        input_size: m, the features of a step.
-        hidden_size: n, the number of units.
-        num_layers: layers, each over the outputs of the one before.
-        bias: whether gates have the biases of the variant.
-        batch_first: whether x and the outputs are (B, T, ...) and not (T, B, ...).
-        dropout: the share of outputs dropped between layers in training.
-        bidirectional: whether each layer goes backwards too; outputs are (..., 2n).
-        proj_size: must be 0.
-        device: of the weights.
-        dtype: of the weights.
-        variant: a name of the table or a :class:`slimrnn.Variant`.
-        gate_constants: other values for constant gates, such as ``{"f": 0.59}``.
-        time_scale: how long units remember at the start, in steps: a number, a pair
-            (low, high), ``"auto"``, which is (1, 100), or None, the published start.
-            Constant gates get the geometric middle.
-
-    Call arguments:
-        input: (T, B, m), (T, m), or a ``PackedSequence``.
-        hx: h_0 and c_0, (layers * directions, B, n) each; zeros if not given.
-
-    Returns:
-        The outputs of the last layer, as the input is given, and (h_n, c_n).
-
-    Raises:
-        InputError: an unknown variant or one of another family, sizes below 1, a
-            proj_size; when called, a shape that does not fit.
-
-    Example:
-        >>> outputs, (h, c) = SlimLSTM(3, 4, variant="LSTM6")(torch.ones(5, 2, 3))
-        >>> tuple(outputs.shape), tuple(h.shape)
-        ((5, 2, 4), (1, 2, 4))
-    """
-
-    family, full = "lstm", variants.get("LSTM")
-    of_x = of_h = ("i", "f", "c", "o")
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        proj_size: int = 0,
-        device: Any = None,
-        dtype: torch.dtype | None = None,
-        *,
-        variant: str | Variant = "LSTM6",
-        gate_constants: Mapping[str, float] | None = None,
-        time_scale: TimeScale = "auto",
-    ):
-        check("proj_size", proj_size, proj_size == 0, "0: slim layers have none")
-        super().__init__(
-            *(input_size, hidden_size, num_layers, bias, batch_first, dropout),
-            *(bidirectional, device, dtype, variant, gate_constants, time_scale),
-        )
-
-
-class _SlimUnit(_SlimLayer):
-    """A layer of one state, as ``torch.nn.GRU`` has it."""
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        device: Any = None,
-        dtype: torch.dtype | None = None,
-        *,
-        variant: str | Variant = "",
-        reset_after: bool = False,
-        gate_constants: Mapping[str, float] | None = None,
-        time_scale: TimeScale = "auto",
-    ):
-        super().__init__(
-            *(input_size, hidden_size, num_layers, bias, batch_first, dropout),
-            *(bidirectional, device, dtype, variant or self.usual),
-            *(gate_constants, time_scale, reset_after),
-        )
-
-    usual: ClassVar[str]
-
-
-class SlimGRU(_SlimUnit):
-    """A slim GRU: ``torch.nn.GRU`` with the gates of a variant, by default GRU3.
-
-    ``h_t = z * h_(t-1) + (1 - z) * tanh(W x + U (r * h_(t-1)) + b)``: r resets h before
-    the product, as in the papers. With ``reset_after=True`` it resets the product,
-    ``r * (U h_(t-1) + b_n)``, as ``torch.nn.GRU`` does: ``SlimGRU(m, n, variant="GRU",
-    reset_after=True)`` takes its weights and computes the same. All other arguments and
-    results are those of :class:`SlimLSTM`, with h_0 for (h_0, c_0) and h_n for
-    (h_n, c_n).
-
-    Example:
-        >>> outputs, h = SlimGRU(3, 4, variant="GRU3")(torch.ones(5, 2, 3))
-        >>> tuple(outputs.shape), tuple(h.shape)
-        ((5, 2, 4), (1, 2, 4))
-    """
-
-    family, usual = "gru", "GRU3"
-    full = variants.get("GRU").with_reset_after()
-    of_x, of_h = ("r", "z", "c"), ("r", "z", "n")
-
-
-class SlimMGU(_SlimUnit):
-    """A slim MGU, called as ``torch.nn.GRU``, by default MGU3.
-
-    ``h_t = (1 - f) * h_(t-1) + f * tanh(W x + U (f * h_(t-1)) + b)``. Arguments and
-    results are those of :class:`SlimGRU`.
-
-    Example:
-        >>> tuple(SlimMGU(3, 4)(torch.ones(5, 2, 3))[1].shape)
-        (1, 2, 4)
-    """
-
-    family, usual = "mgu", "MGU3"
