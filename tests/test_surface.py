@@ -77,7 +77,7 @@ def test_names_are_found_without_importing_them():
         f"assert {{*slimrnn.__all__, *{PACKAGES!r}}} <= set(dir(slimrnn))\n"
         "assert 'to_onnx' in dir(slimrnn.deploy), 'load' in dir(slimrnn.data)\n"
         "assert 'keras' not in sys.modules\n"
-        "assert slimrnn.data.load.__module__ == 'slimrnn.data.sources'\n"
+        "assert slimrnn.data.load.__module__ == 'slimrnn.data.loading'\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -11,9 +11,9 @@
 `sequences` knows what sequences are, `dataset` is what is learned from, `reading` turns
 a file of arrays into checked ones, `columns` reads tables and `windows` makes sequences
 of them, `targets` says what y is, `division` what is held out, `table` knows the names,
-`sources` finds them, `preparation` makes them from what is there, `batches` serves them
-to Keras, `adapter` fits them to a given model, `scoring` says what a prediction is
-worth.
+`sources` finds them, `preparation` makes them from what is there, `loading` puts all of
+it together, `batches` serves them to Keras, `adapter` fits them to a given model,
+`scoring` says what a prediction is worth.
 """
 
 from typing import TYPE_CHECKING
@@ -24,8 +24,9 @@ from slimrnn.utils.optional import lazy
 if TYPE_CHECKING:
     from slimrnn.data.batches import Batches
     from slimrnn.data.dataset import Dataset
+    from slimrnn.data.loading import load, load_sequences
     from slimrnn.data.sequences import Part, Sequences
-    from slimrnn.data.sources import available, load, load_sequences
+    from slimrnn.data.sources import available
 
 # Imported when first asked for: who only wants the names needs no NumPy and no Keras.
 __getattr__, __dir__ = lazy(
@@ -34,7 +35,8 @@ __getattr__, __dir__ = lazy(
         "batches": ("Batches",),
         "dataset": ("Dataset",),
         "sequences": ("Part", "Sequences"),
-        "sources": ("available", "load", "load_sequences"),
+        "loading": ("load", "load_sequences"),
+        "sources": ("available",),
     },
 )
 

@@ -140,7 +140,7 @@ class DataOptions:
 
     def load(self) -> Dataset:
         """The data."""
-        from slimrnn.data.sources import load
+        from slimrnn.data.loading import load
 
         given = {entry.name: getattr(self, entry.name) for entry in fields(DataOptions)}
         return load(given.pop("dataset"), file=given.pop("data"), **given)
@@ -151,7 +151,7 @@ class DataOptions:
         Args:
             part: "train" or "test": which, of a file or a data set that has both.
         """
-        from slimrnn.data.sources import load_sequences
+        from slimrnn.data.loading import load_sequences
 
         if self.data is None:
             return getattr(self.load(), part).x
