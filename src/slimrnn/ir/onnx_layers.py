@@ -18,7 +18,7 @@ from slimrnn.variants.activations import SELU_ALPHA, SELU_SCALE, erf
 
 def _dense(about: About, x: Flow, kernel: Array, bias: Any = None) -> Flow:
     if not isinstance(kernel, np.ndarray) or kernel.ndim != 2:
-        raise InputError(f"The operator {about['name']} has no matrix in the file.")
+        raise InputError(f"The operator {about['name']} has no known matrix.")
     n = kernel.shape[1]
     kernel = kernel if (joined := x.joined()) is None else _by_step(kernel, *joined)
     weights = [kernel] if bias is None else [kernel, np.resize(bias, n)]

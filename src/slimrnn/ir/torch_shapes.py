@@ -84,14 +84,16 @@ class _Trial:
         """Shapes of inputs, and where the features lie, the usual ones first."""
         batch, kinds = self._batch, [*self.module.modules()]
         widths = dict.fromkeys(filter(None, map(_features, kinds)))
-        if any(isinstance(each, self.torch.nn.Embedding) for each in kinds):
+        words = any(isinstance(each, self.torch.nn.Embedding) for each in kinds)
+        if words:
             yield (batch, steps), None
         for m in widths:
             yield (batch, steps, m), -1
         for m in widths:
             yield (batch, m, steps), 1
             yield (steps, m), -1
-        yield (batch, steps), None
+        if not words:
+            yield (batch, steps), None
         yield (steps,), None
 
     def fixed(self) -> Iterator[int]:
