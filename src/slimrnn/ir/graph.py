@@ -128,9 +128,10 @@ class _Walk:
 
     def _known(self, place: Place) -> Place:
         """That of a layer's output, where it is asked for its last h instead."""
-        name, node, number = place
+        name, node, number = (*place, None, None, None)[:3]
         about = self.made.get((name, node, 0), {}).get("config", {})
-        is_output = about.get("return_state") and not about.get("return_sequences")
+        others = ("return_sequences", "zero_output_for_mask")
+        is_output = about.get("return_state") and not any(map(about.get, others))
         return (name, node, 0) if is_output and number == 1 else place
 
     def _side(self, place: Place) -> Side | None:
