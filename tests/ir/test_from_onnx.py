@@ -415,6 +415,7 @@ def test_what_pytorch_exports(what, fixed, tmp_path):
     exported(module, x, path, not fixed)
     expected, model = answered(path, x)
     assert model.origin == "ONNX, pytorch"
+    assert model.steps == (TIME if fixed or what.startswith("a row") else None)
     np.testing.assert_allclose(
         simulator.run(program.float32(model), x), expected, atol=2e-6
     )

@@ -38,6 +38,7 @@ def model_of(
     for layer in layers:
         for part in layer.parts():
             _take(chain, part)
+    steps = chain.whole if steps is None else steps
     return Model(name, tuple(chain.layers), steps, chain.flatten, **others)
 
 

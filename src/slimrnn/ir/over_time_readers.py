@@ -113,6 +113,8 @@ def of_all_steps(chain: SoFar, layer: Described) -> None:
             f"The layer {layer} has weights for {len(kernel)} numbers; received "
             f"{chain.steps or 'an unknown number of'} steps of {width} from Flatten."
         )
+    if all(known.gives_each for known in chain.layers):
+        chain.whole = steps
     taps = kernel.reshape(steps, width, -1)
     chain.layers.append(Conv1D(layer.name, taps, bias, function_of(layer)))
     chain.layers.append(Pool(f"{layer.name}_last", kernel.shape[-1], "last"))

@@ -25,6 +25,7 @@ class SoFar:
         self.mask = False  # whether a mask comes with it
         self.astray = ""  # the layer that handed the mask on in the wrong order
         self.flatten = False
+        self.whole: int | None = None  # steps of the model, where a layer says so
         self.features: int | None = None
 
     def width(self, layer: Described) -> int:
