@@ -7,6 +7,7 @@ a layer.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -113,7 +114,7 @@ class Loop:
         """
         if self.first is None or self.made is None:
             self.first, self.made = x, self.layer(states)
-        elif not all(map(_is, states, self.states)):
+        elif not all(map(operator.is_, states, self.states)):
             raise InputError(f"The cell {self.name} goes on from other states.")
         fits = alike(x.layers, self.first.layers) and x.time == self.first.time
         if not x.step or x.step[0] != self.at or not fits or len(x.axes) != 2:
@@ -129,7 +130,3 @@ class Loop:
         others = tuple(State(f"{self.name}'s c") for _ in states[1:])
         self.states = (h, *others)
         return self.states
-
-
-def _is(one: Any, other: Any) -> bool:
-    return one is other

@@ -61,24 +61,27 @@ class _Trial:
 
     def taken(self, steps: int) -> Iterator[tuple[Tensor, Flow]]:
         """The inputs of so many steps that it takes, and what they are."""
+        for x, features in self._inputs(steps):
+            try:
+                self._call(x)
+            except _REFUSALS as error:
+                why = str(error).strip().partition("\n")[0]
+                self.refused = self.refused or f"{tuple(x.shape)} ({why})"
+            else:
+                self.found = True
+                yield x, source([*x.shape], features)
+
+    def _call(self, x: Tensor) -> None:
+        copy.deepcopy(self.module)(x)  # which may keep a state
+
+    def _inputs(self, steps: int) -> Iterator[tuple[Tensor, int | None]]:
+        """Zeros of each shape, which may be indices where they have no features."""
         weight = next(self.module.parameters())
         for shape, features in self._shapes(steps):
             words = features is None and len(shape) == 2
             for dtype in (self.torch.long, weight.dtype)[0 if words else 1 :]:
                 x = self.torch.zeros(shape, dtype=dtype, device=weight.device)
-                why = self._why_not(x)
-                if why:
-                    self.refused = self.refused or f"{shape} ({why})"
-                else:
-                    self.found = True
-                    yield x, source(shape, features)
-
-    def _why_not(self, x: Tensor) -> str:
-        try:
-            copy.deepcopy(self.module)(x)  # which may keep a state
-        except _REFUSALS as error:
-            return str(error).strip().partition("\n")[0] or type(error).__name__
-        return ""
+                yield x, features
 
     def _shapes(self, steps: int) -> Iterator[tuple[Shape, int | None]]:
         """Shapes of inputs, and where the features lie, the usual ones first."""
@@ -121,11 +124,9 @@ class _Trial:
 
     def _is_enough(self, steps: int) -> bool:
         """Whether each Linear gets as many numbers of so many steps as it takes."""
-        for shape, features in self._shapes(steps):
-            words = features is None and len(shape) == 2
-            x = self.torch.zeros(shape, dtype=self.torch.long if words else None)
+        for x, _ in self._inputs(steps):
             try:
-                copy.deepcopy(self.module)(x.to(next(self.module.parameters()).device))
+                self._call(x)
             except _Compared as compared:
                 return compared.is_more
             except _REFUSALS:
