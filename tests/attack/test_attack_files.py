@@ -40,6 +40,7 @@ def pooled():
         layers.AveragePooling1D(2),
         layers.Dense(2),
         layers.GlobalMaxPooling1D(),
+        layers.RepeatVector(2),
         features=3,
     )
 

@@ -6,7 +6,7 @@ from rich.console import Console
 from ir_models import dense, normal, recurrent
 from slimrnn.cli.show import page
 from slimrnn.deploy import EXPORTERS
-from slimrnn.ir.layers import Bidirectional, Conv1D, LocalPool, Pool
+from slimrnn.ir.layers import Bidirectional, Conv1D, LocalPool, Pool, Repeat
 from slimrnn.ir.model import Model
 
 pytestmark = pytest.mark.backend_free
@@ -31,6 +31,7 @@ SHOWN = {
         LocalPool("pool", 4, "max", 3, 2, 0, 1),
         "max of 3 steps, strides 2, nothing 0 before, 1 after",
     ),
+    "repeated": (Repeat("many", 4, 7), "Repeat, 7 times"),
     "a pool": (Pool("pool", 4, "average"), "average of all steps"),
     "a cell": (recurrent(4, 2, "LSTM6"), "LSTM6, g tanh, s sigmoid"),
     "both ways": (
@@ -44,7 +45,8 @@ SHOWN = {
 @pytest.mark.parametrize("what", SHOWN)
 def test_a_kind_of_layer(what):
     layer, words = SHOWN[what]
-    before = recurrent(3, 4, "GRU", "first", return_sequences=True)
+    each = not isinstance(layer, Repeat)
+    before = recurrent(3, 4, "GRU", "first", return_sequences=each)
     said = shown(before, layer, dense(layer.outputs, 2))
     assert words in " ".join(said.split())
     assert "3 numbers a step in, 2 numbers" in said

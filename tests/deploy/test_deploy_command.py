@@ -132,7 +132,7 @@ REFUSED = {
     ),
     "calibration of ONNX": (
         "--to onnx --calibrate {saved}/data.npz",
-        "--calibrate is for --to c",
+        "--dataset are for --to c or arduino or esp-idf or wasm with --dtype int8;",
     ),
     "data of another shape": (
         "--to c --dtype int8 --calibrate {saved}/narrow.npy",

@@ -130,6 +130,15 @@ BROWSER = {
         layers.Embedding(9, 3),
         slimrnn.SlimGRU(4, "GRU3", return_sequences=True),
     ],
+    "some of its steps, both ways": lambda: [
+        layers.Conv1D(3, 3, strides=2),
+        layers.Bidirectional(slimrnn.SlimLSTM(4, "LSTM6", return_sequences=True)),
+    ],
+    "an autoencoder": lambda: [
+        slimrnn.SlimLSTM(4, "LSTM6"),
+        layers.RepeatVector(7),
+        layers.LSTM(3, return_sequences=True),
+    ],
 }
 
 

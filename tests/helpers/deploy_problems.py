@@ -286,6 +286,32 @@ WHOLE |= {
         layers.Conv1D(3, 3, padding="same"),
         layers.GlobalMaxPooling1D(),
     ),
+    "an autoencoder": lambda: model_of(
+        slimrnn.SlimLSTM(6, "LSTM6", return_sequences=True),
+        layers.LSTM(5),
+        layers.RepeatVector(TIME - 5),
+        slimrnn.SlimGRU(6, "GRU3", return_sequences=True),
+        layers.TimeDistributed(layers.Dense(FEATURES)),
+    ),
+    "repeated twice, behind a Conv1D": lambda: model_of(
+        layers.Conv1D(4, 3, strides=2),
+        bidirectional(3, False),
+        layers.Dense(3, "tanh"),
+        layers.Dropout(0.2),
+        layers.RepeatVector(4),
+        layers.Conv1D(4, 3, padding="same"),
+        slimrnn.SlimMGU(5, "MGU1", go_backwards=True),
+        layers.RepeatVector(2),
+        bidirectional(3, True),
+        layers.MaxPooling1D(2, strides=1),
+    ),
+    "repeated at the end": lambda: model_of(
+        layers.Embedding(WORDS, 3),
+        slimrnn.SlimLSTM(4, "LSTM5", return_sequences=True),
+        layers.GlobalMaxPooling1D(),
+        layers.RepeatVector(3),
+        words=True,
+    ),
     "Conv1D, both ways": lambda: model_of(
         layers.Embedding(WORDS, 3),
         layers.Conv1D(4, 3, activation="relu"),
@@ -420,8 +446,8 @@ class Compiled:
         """A sequence through a model that needs all of it, with what work takes."""
         each, steps, past = self.source.each, len(x), 3
         rows = self.program.model.steps_of(steps)
-        width = re.search(r"_WORK\(steps\) \(\(steps\) \* (\d+)", self.source.header())
-        work = np.full(steps * int(width[1]) + 1 + past, 99, self.dtype)
+        said = re.search(r"_WORK.* \* (\d+) \+ (\d+)\)", self.source.header())
+        work = np.full(steps * int(said[1]) + int(said[2]) + past, 99, self.dtype)
         y = np.full((rows if each else 1) * self.source.outputs + past, 99, self.dtype)
         self.call("run", self.new(), np.ascontiguousarray(x), steps, y, work)
         assert (work[-past:] == 99).all()

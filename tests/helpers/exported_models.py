@@ -309,6 +309,20 @@ CASES = {
             ("Max", "numbers"),
         )
     },
+    **{
+        f"an autoencoder, {front}": Case(
+            lambda: [
+                SlimLSTM(UNITS, "LSTM6"),
+                Dense(3, activation="relu"),
+                layers.RepeatVector(4),
+                LSTM(UNITS, **ALL),
+                layers.TimeDistributed(Dense(2)),
+            ],
+            front,
+            ("step", "lstm") if front.startswith("masked") else ("step",),
+        )
+        for front in ("numbers", "masked words", "masked numbers")
+    },
     "words": Case(lambda: [SlimLSTM(UNITS, "LSTM5")], "words"),
     "rescaled": Case(
         lambda: [

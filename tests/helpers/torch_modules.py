@@ -117,6 +117,21 @@ def _around(made):
     )
 
 
+def _autoencoder(repeated, units=N):
+    """What is known of all steps, for so many steps, from which others are made."""
+    return Net(
+        lambda self, x: self.lin(self.out(repeated(self.rnn(x)[1][0]))[0]),
+        rnn=nn.LSTM(M, N, **FIRST),
+        out=nn.LSTM(N, units, 2, **FIRST),
+        lin=nn.Linear(units, M),
+    )
+
+
+def _through_few(self, x):
+    x = torch.tanh(self.few(self.rnn(x)[0][:, -1]))
+    return self.lin(self.out(x.unsqueeze(1).expand(-1, 5, 2))[1])[-1]
+
+
 _BOTH = {"bidirectional": True, "units": 2 * N}
 #: modules; each gets (B, T, M), but those of words, which get indices below 9
 MODULES = (
@@ -209,6 +224,15 @@ MODULES = (
             f"{name} around": lambda name=name, made=made: _around(made)
             for name, made in _ACTIVATIONS.items()
         },
+        "an autoencoder": lambda: _autoencoder(
+            lambda h: h[-1][:, None].repeat(1, 8, 1)
+        ),
+        "an autoencoder, interleaved": lambda: _autoencoder(
+            lambda h: h.transpose(0, 1).repeat_interleave(8, 1), 5
+        ),
+        "repeated, behind a few numbers": lambda: _of(
+            _through_few, few=nn.Linear(N, 2), out=nn.GRU(2, N, **FIRST)
+        ),
         "halves": lambda: _of(
             lambda self, x: self.lin(torch.cat(self.rnn(x)[1][0].chunk(2), -1)[0]),
             **_BOTH,

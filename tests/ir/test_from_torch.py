@@ -416,6 +416,22 @@ REFUSED = {
             "count_include_pad=1": nn.AvgPool1d(3, padding=1),
         }.items()
     },
+    "as many steps as come in": (
+        lambda: Net(
+            lambda self, x: self.out(self.rnn(x)[1].permute(1, 0, 2).expand(x.shape))[
+                0
+            ],
+            rnn=nn.GRU(3, 3, **FIRST),
+            out=nn.GRU(3, 4, **FIRST),
+        ),
+        r"as often as its input has steps; allowed is .* such as repeat\(1, 30, 1\)",
+    ),
+    "all steps twice": (
+        lambda: Net(
+            lambda self, x: self.rnn(x)[0].repeat(1, 2, 1), rnn=nn.GRU(3, 4, **FIRST)
+        ),
+        "repeats other numbers than one output for all steps",
+    ),
     "a pool alone": (lambda: nn.Sequential(nn.MaxPool1d(2)), "no layer that computes"),
     "a projection": (lambda: nn.LSTM(3, 4, proj_size=2), "has proj_size"),
     "another layer": (

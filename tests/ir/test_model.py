@@ -5,9 +5,9 @@ from dataclasses import FrozenInstanceError, replace
 import numpy as np
 import pytest
 
-from ir_models import affine, cell, dense, embedding, masking, recurrent
+from ir_models import affine, cell, conv1d, dense, embedding, masking, recurrent
 from slimrnn.errors import InputError
-from slimrnn.ir.layers import Activation, Bidirectional
+from slimrnn.ir.layers import Activation, Bidirectional, Repeat
 from slimrnn.ir.model import Model
 from slimrnn.ir.weights import RecurrentWeights
 from slimrnn.variants import ACTIVATIONS, CellSpec, get
@@ -159,6 +159,27 @@ REFUSED = {
     "a mask behind a cell": (
         lambda: chain(recurrent(3, 4, return_sequences=True), masking(4)),
         "before the recurrent layers",
+    ),
+    "repeated too often": (
+        lambda: chain(recurrent(3, 4), Repeat("r", 4, 1 << 17)),
+        r"times of r \(Repeat\) must be a whole number from 1 to 16384",
+    ),
+    "repeated too seldom": (
+        lambda: chain(recurrent(3, 4), Repeat("r", 4, 2), conv1d(4, 2, 3, before=0)),
+        r"none comes out of conv \(Conv1D\); allowed is one that repeats more often",
+    ),
+    "a sequence repeated": (
+        lambda: chain(recurrent(3, 4, return_sequences=True), Repeat("r", 4, 2)),
+        r"r \(Repeat\) gets a sequence; allowed is one output for all steps",
+    ),
+    "a mask behind a Repeat": (
+        lambda: chain(
+            masking(3),
+            recurrent(3, 4, masked=True),
+            Repeat("r", 4, 2),
+            recurrent(4, 4, masked=True),
+        ),
+        "no layer before it makes a mask",
     ),
     "a mask that is not there": (
         lambda: chain(recurrent(3, 4, masked=True)),

@@ -20,6 +20,7 @@ from slimrnn.ir.layers import (
     Masking,
     Pool,
     Recurrent,
+    Repeat,
     Skip,
 )
 
@@ -28,11 +29,12 @@ pytestmark = pytest.mark.backend_free
 OVER_TIME = {Recurrent, Conv1D, LocalPool, Pool}  # and have states
 #: the kinds that a table does without: they have nothing there
 WITHOUT = {
-    "slimrnn.deploy.c.flow._TAKE": {Bidirectional},  # never goes step by step
-    "slimrnn.deploy.c.layout._STATES": {*KINDS} - {Skip, *OVER_TIME},
-    "slimrnn.deploy.c.layout._HELD": {*KINDS} - OVER_TIME,
+    # neither ever goes step by step
+    "slimrnn.deploy.c.flow._TAKE": {Bidirectional, Repeat},
+    "slimrnn.deploy.c.layout._STATES": {*KINDS} - {Skip, Repeat, *OVER_TIME},
+    "slimrnn.deploy.c.layout._HELD": {*KINDS} - {Repeat, *OVER_TIME},
     "slimrnn.deploy.c.layout._CALLS": {
-        *(Masking, Affine, Skip, Recurrent, Bidirectional, LocalPool, Pool)
+        *(Masking, Affine, Skip, Recurrent, Bidirectional, LocalPool, Pool, Repeat)
     },
     "slimrnn.deploy.graph.layers._SKIPS": {*KINDS} - {Embedding, Masking},
     "slimrnn.deploy.graph.layers._WRITERS": {Bidirectional, *OVER_TIME},

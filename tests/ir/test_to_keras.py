@@ -29,6 +29,7 @@ from slimrnn.ir.layers import (
     Pool,
     PReLU,
     Recurrent,
+    Repeat,
     Skip,
 )
 from slimrnn.ir.model import Model
@@ -112,6 +113,12 @@ def models(draw):
     if how and count and last and not isinstance(layers[-1], Recurrent):
         layers.append(Pool("pool", width, how))
         last = False
+    if count and not last and draw(st.booleans()):
+        layers.append(Repeat("many", width, draw(WIDTHS)))
+        last = True
+        if draw(st.booleans()):
+            layers.append(draw(recurrent_layers("decoder", width, last, False)))
+            width = layers[-1].outputs
     if draw(st.booleans()):
         slopes = draw(st.sampled_from([np.full(width, 0.5, "f4"), normal(width)]))
         layers.append(PReLU("slopes", slopes))

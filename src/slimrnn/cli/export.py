@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slimrnn import backends
@@ -90,8 +91,8 @@ def export(args: argparse.Namespace) -> list[str]:
     path = exporter.write(model, args.out, args.name, **options)
     if len(exporter.dtypes) == 1:
         return [f"{exporter.title}, {dtype}: {path}"]
-    lines = [f"{exporter.title}, {dtype}: {path} (make -C {path} test)"]
-    lines.append(_cost(model, dtype))
+    test = f" (make -C {path} test)" * Path(path, "Makefile").is_file()
+    lines = [f"{exporter.title}, {dtype}: {path}{test}", _cost(model, dtype)]
     if "calibration" in options and dtype == "int8":
         lines += _scores(args, model)
     return lines
@@ -142,8 +143,10 @@ def _options(args: argparse.Namespace, exporter: Exporter) -> Iterator[tuple[str
         yield flag, given
     if run_flags.given(args, run_flags.DATA):
         if len(exporter.dtypes) == 1:
+            names = [e.name for e in EXPORTERS.values() if len(e.dtypes) > 1]
             raise InputError(
-                f"--calibrate is for --to c, in int8; received --to {args.to}."
+                f"--calibrate, --data and --dataset are for --to {' or '.join(names)} "
+                f"with --dtype int8; received --to {args.to}."
             )
         yield "calibration", run_flags.data(args).sequences("train")
 

@@ -142,6 +142,7 @@ _KINDS: dict[str, Callable[[Any], str]] = {
     "Conv1D": _convolution,
     "Pool": lambda layer: f"{layer.how} of all steps",
     "LocalPool": _local_pool,
+    "Repeat": lambda layer: f"Repeat, {plural(layer.times, 'time')}",
 }
 
 

@@ -111,7 +111,7 @@ def evaluate_int8(
             pair = {"float32": floats, "int8": integers}
             esr = {k: float(error_to_signal(v, part).mean()) for k, v in pair.items()}
         floats, integers = map(part.per_target, (floats, integers))
-    elif exported.return_sequences:
+    elif exported.return_sequences and exported.gives_each:
         mask = inputs.mask_of(exported, x)
     if exported.flatten and y.size == floats.size:
         y = y.reshape(floats.shape)

@@ -34,6 +34,7 @@ from slimrnn.ir.layers import (
     Pool,
     PReLU,
     Recurrent,
+    Repeat,
     Skip,
 )
 from slimrnn.utils import files
@@ -185,7 +186,7 @@ def _refused(layer: Layer) -> dict[str, Any]:
 
 _WRITERS: dict[type, Callable[[Any], dict[str, Any]]] = {
     **dict.fromkeys((Embedding, Masking, Bidirectional, Pool), _refused),
-    **dict.fromkeys((LayerNormalization, LocalPool, PReLU), _refused),
+    **dict.fromkeys((LayerNormalization, LocalPool, PReLU, Repeat), _refused),
     Affine: _affine,
     Dense: _dense,
     Conv1D: _convolution,

@@ -30,6 +30,7 @@ from slimrnn.ir.layers import (
     Pool,
     PReLU,
     Recurrent,
+    Repeat,
 )
 from slimrnn.ir.model import Model
 from slimrnn.utils.markup import table
@@ -48,7 +49,8 @@ class Size:
         state: bytes of a stream's state.
         stack: bytes during a step.
         macs: multiply-adds a step, without the layers after the last one with states;
-            where a Conv1D waits, of a step that gives something.
+            where a Conv1D waits, of a step that gives something; with a Repeat, of one
+            before it and one after it.
         instructions: a step on each of :data:`CORES`, likewise.
     """
 
@@ -205,6 +207,7 @@ _COUNTS: dict[type, Callable[[Lowered, Arithmetic], Mapping[str, int]]] = {
     Conv1D: _convolution,
     LocalPool: _local_pool,
     Pool: _pool,
+    Repeat: lambda layer, _: {"set": layer.outputs},
     LayerNormalization: lambda layer, _: {
         "slim_normalize": layer.inputs,
         "normalized": 1,

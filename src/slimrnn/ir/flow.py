@@ -19,6 +19,10 @@ FEATURES, DIRECTIONS, ONE = "features", "directions", "one"
 LAYERS = "layers"
 #: an operator that the IR lacks, and which can be told as another at the end
 LOG_SOFTMAX = "LogSoftmax"
+AS_OFTEN = (
+    "The graph repeats its one output for all steps as often as its input has steps; "
+    "allowed is a number that is its own, such as repeat(1, 30, 1)."
+)
 #: what does the same with each step, so that the last one can be taken before it
 _OF_EACH = (
     *("Dense", "Activation", "Rescaling", "Formula"),
@@ -158,6 +162,47 @@ class Flow:
         else:
             layers.append(Described(LAST, f"{layers[-1].name}_last"))
         return replace(self, layers=tuple(layers))
+
+    def of_last_step(self) -> Flow:
+        """What a loop gives of the last step.
+
+        Raises:
+            InputError: it is of another one.
+        """
+        if self.step is None:
+            return self
+        index, count = self.step
+        if index + 1 != count:
+            raise InputError(
+                f"The graph gives the step {index} of {count}; allowed is the last "
+                f"one, or all of them."
+            )
+        return replace(self.last_step(), step=None)
+
+    def repeated(self, name: str, times: Sequence[Size]) -> Flow:
+        """An axis of size 1 as steps that are alike, from how often each axis is taken.
+
+        Raises:
+            InputError: it has steps already, or they are as many as the input has.
+        """
+        wide = [k for k, count in enumerate(times) if count != 1]
+        if not wide:
+            return self
+        if self.step:
+            return self.of_last_step().repeated(name, times)
+        place, *others = wide
+        names = [part for axis in self.axes for part in axis.name.split("*")]
+        axis, ended = self.axes[place], self.time and self.time not in names
+        if others or axis.size != 1 or axis.name == FEATURES or not ended:
+            raise InputError(
+                f"The operator {name} repeats other numbers than one output for all "
+                f"steps."
+            )
+        if isinstance(times[place], str):
+            raise InputError(AS_OFTEN)
+        axes, count = list(self.axes), int(times[place])
+        axes[place] = Axis(self.time, count)
+        return self.after(Described("RepeatVector", name, {"n": count}), axes=axes)
 
     def reshaped(self, sizes: list[Size]) -> Flow:
         """In another shape, where that only joins axes or takes them apart.

@@ -139,6 +139,8 @@ class _Reading:
         if kind == "Constant":
             found = about.get("value", about.get("value_int"))
             return np.asarray(about.get("value_float", found))
+        if kind == "Shape" and isinstance(given[0], np.ndarray):
+            return np.array(given[0].shape)[about.get("start") : about.get("end")]
         if isinstance(given[0], Mask) and kind in _OF_MASKS:
             return given[0]
         if any(isinstance(value, Flow) for value in given):

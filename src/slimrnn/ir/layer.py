@@ -75,6 +75,10 @@ class Layer(Data):
         """Whether it gives an output for each step, where it gets one."""
         return True
 
+    def gives_steps(self, gets_steps: bool) -> bool:
+        """Whether it gives a sequence, from whether it gets one."""
+        return gets_steps and self.return_sequences
+
     @property
     def gives_each(self) -> bool:
         """Whether a step into it is a step out of it."""

@@ -12,6 +12,7 @@ from slimrnn.ir.over_time import (
     LocalPool,
     Pool,
     Recurrent,
+    Repeat,
 )
 from slimrnn.ir.step_layers import (
     Activation,
@@ -27,7 +28,7 @@ from slimrnn.ir.step_layers import (
 #: all kinds; each table by kind has them all
 KINDS: tuple[type[Layer], ...] = (
     *(Embedding, Masking, Affine, LayerNormalization, Dense, Activation, PReLU),
-    *(Skip, Conv1D, LocalPool, Recurrent, Bidirectional, Pool),
+    *(Skip, Conv1D, LocalPool, Recurrent, Bidirectional, Pool, Repeat),
 )
 
 __all__ = [
@@ -49,5 +50,6 @@ __all__ = [
     "PReLU",
     "Pool",
     "Recurrent",
+    "Repeat",
     "Skip",
 ]

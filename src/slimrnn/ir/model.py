@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from slimrnn.errors import InputError
 from slimrnn.ir.data import Data, arrays
-from slimrnn.ir.layers import Embedding, Layer, Masking, Pool, Recurrent, Skip
+from slimrnn.ir.layers import Embedding, Layer, Masking, Pool, Recurrent, Repeat, Skip
 from slimrnn.ir.over_time import OfWindow
 from slimrnn.utils import checks
 
@@ -105,7 +105,10 @@ from head (Dense).
     @property
     def return_sequences(self) -> bool:
         """Whether the last output is one for each step."""
-        return all(layer.return_sequences for layer in self.layers)
+        steps = True
+        for layer in self.layers:
+            steps = layer.gives_steps(steps)
+        return steps
 
     @property
     def gives_each(self) -> bool:
@@ -167,6 +170,7 @@ from head (Dense).
 def _check(layers: tuple[Layer, ...]) -> None:
     """Refuse a chain that cannot be."""
     sequence, masks = True, False
+    repeated: int | None = None  # steps since a Repeat
     for k, layer in enumerate(layers):
         if k and isinstance(layer, Embedding):
             raise InputError(f"An Embedding must be the first layer; {layer} is not.")
@@ -189,6 +193,11 @@ def _check(layers: tuple[Layer, ...]) -> None:
                 f"The layer {layer} gets no sequence; set return_sequences=True on "
                 f"the recurrent layer before it."
             )
+        if isinstance(layer, Repeat) and sequence:
+            raise InputError(
+                f"The layer {layer} gets a sequence; allowed is one output for all "
+                f"steps, as a recurrent layer without return_sequences=True gives it."
+            )
         if isinstance(layer, Pool) and masks and layer.how != "average":
             raise InputError(
                 f"The layer {layer} takes the {layer.how} of all steps, masked ones "
@@ -210,7 +219,16 @@ def _check(layers: tuple[Layer, ...]) -> None:
                 raise InputError(
                     f"The layer {cell} is masked, and no layer before it makes a mask."
                 )
-        sequence = sequence and layer.return_sequences
+        sequence, masks = layer.gives_steps(sequence), masks and layer.return_sequences
+        if isinstance(layer, Repeat):
+            repeated = layer.times
+        elif repeated is not None:
+            repeated = layer.steps_of(repeated)
+        if repeated == 0:
+            raise InputError(
+                f"Of the steps that a Repeat gives, none comes out of {layer}; allowed "
+                f"is one that repeats more often."
+            )
 
 
 def _check_skip(

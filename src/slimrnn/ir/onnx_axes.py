@@ -50,6 +50,14 @@ def _flatten(about: About, x: Flow) -> Flow:
     return x.reshaped([*sizes[: about.get("axis", 1)], -1])
 
 
+def _expand(about: About, x: Flow, shape: Any) -> Flow:
+    """A size of 1, or -1 in PyTorch, leaves an axis as it is."""
+    pairs = zip(x.axes, shape, strict=True)
+    kept = [size in (1, -1, axis.size) for axis, size in pairs]
+    times = [1 if same else size for same, size in zip(kept, shape, strict=True)]
+    return x.repeated(about["name"], times)
+
+
 def _slice(
     about: About,
     x: Flow,
@@ -137,6 +145,8 @@ AXES: dict[str, Callable[..., Any]] = {
     "Unsqueeze": _unsqueeze,
     "Reshape": _reshape,
     "Flatten": _flatten,
+    "Expand": _expand,
+    "Tile": lambda about, x, times: x.repeated(about["name"], times),
     "Slice": _slice,
     "Split": _split,
     "Gather": _gather,

@@ -16,6 +16,8 @@ from slimrnn.utils import checks
 
 MERGES = ("concat", "sum", "mul", "ave")
 POOLS = ("average", "max", "last")
+#: of a Repeat, which makes so many steps of one
+MOST_TIMES = 1 << 14
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -38,6 +40,31 @@ class Pool(AsWide):
     @property
     def return_sequences(self) -> bool:
         return False
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Repeat(AsWide):
+    """The one output that there is for all steps, ``times`` steps long."""
+
+    times: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checks.whole(f"times of {self}", self.times, least=1, most=MOST_TIMES)
+
+    def gives_steps(self, gets_steps: bool) -> bool:
+        return True
+
+    @property
+    def gives_each(self) -> bool:
+        return False
+
+    def steps_of(self, steps: int) -> int:
+        return self.times if steps else 0
+
+    @property
+    def why_no_step(self) -> str:
+        return f"{self.name} repeats what comes out after the last step"
 
 
 class OfWindow(Layer):

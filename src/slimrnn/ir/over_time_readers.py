@@ -8,7 +8,7 @@ from dataclasses import replace
 from slimrnn.errors import InputError
 from slimrnn.ir.cells import CELLS, keras_cell
 from slimrnn.ir.described import LAST, Described
-from slimrnn.ir.layers import Bidirectional, Conv1D, LocalPool, Pool, Recurrent
+from slimrnn.ir.layers import Bidirectional, Conv1D, LocalPool, Pool, Recurrent, Repeat
 from slimrnn.ir.over_time import OfWindow
 from slimrnn.ir.so_far import SoFar, check_size, function_of
 
@@ -72,6 +72,12 @@ def last(chain: SoFar, layer: Described) -> None:
     else:
         chain.layers.append(Pool(layer.name, chain.width(layer), "last"))
     chain.after(False)
+
+
+def repeat(chain: SoFar, layer: Described) -> None:
+    times = int(layer.get("n", 1))
+    chain.layers.append(Repeat(layer.name, chain.width(layer), times))
+    chain.steps, chain.sequence = times, True
 
 
 def zero_padding(chain: SoFar, layer: Described) -> None:
@@ -208,6 +214,7 @@ READERS: dict[str, Callable[[SoFar, Described], None]] = {
     **dict.fromkeys(CONVOLUTIONS, convolution),
     **dict.fromkeys(_LOCAL_POOLS, local_pooling),
     "ZeroPadding1D": zero_padding,
+    "RepeatVector": repeat,
     **dict.fromkeys(_POOLS, pooling),
     LAST: last,
 }

@@ -68,7 +68,7 @@ def _with_axes(model: Model, made: Iterable[Made]) -> Iterator[Made]:
     """
     steps = True
     for layer, (found, weights) in zip(model.layers, made, strict=True):
-        steps = steps and layer.return_sequences
+        steps = layer.gives_steps(steps)
         if isinstance(found, keras.layers.PReLU):
             (slope,), alike = weights, (weights[0] == weights[0][0]).all()
             slope = slope[:1] if alike else slope
@@ -251,6 +251,10 @@ _LAYERS: dict[type, Callable[[Any], Made]] = {
     ir.PReLU: _prelu,
     ir.Skip: lambda layer: (keras.layers.Add(name=layer.name), []),
     ir.Pool: lambda layer: (_POOLS[layer.how](name=layer.name), []),
+    ir.Repeat: lambda layer: (
+        keras.layers.RepeatVector(layer.times, name=layer.name),
+        [],
+    ),
     ir.LocalPool: _local_pool,
     ir.LayerNormalization: _normalization,
     ir.Dense: _dense,

@@ -304,6 +304,12 @@ def _flatten(about: About, x: Flow, start: int = 0, end: int = -1) -> Flow:
     return x.reshaped([*sizes[:start], -1, *sizes[end + 1 :]])
 
 
+def _repeat_interleave(about: About, x: Flow, count: int, axis: int) -> Flow:
+    times = [1] * len(x.axes)
+    times[axis] = count
+    return AXES["Tile"](about, x, times)
+
+
 def _unbind(about: About, x: Flow, axis: int = 0) -> tuple[Flow, ...]:
     count = int(x.axes[axis].size)
     return tuple(_select(about, x, axis, k) for k in range(count))
@@ -385,6 +391,9 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "unsqueeze": _unsqueeze,
     **dict.fromkeys(("view", "reshape"), _view),
     "flatten": _flatten,
+    "expand": AXES["Expand"],
+    **dict.fromkeys(("repeat", "tile"), AXES["Tile"]),
+    "repeat_interleave": _repeat_interleave,
     **dict.fromkeys(("dropout", "feature_dropout", "alpha_dropout"), _as_it_is),
     **dict.fromkeys(("contiguous", "clone", "detach", "alias", "to"), _as_it_is),
 }

@@ -11,7 +11,7 @@ from slimrnn.errors import InputError
 from slimrnn.ir import spelled
 from slimrnn.ir.chain import model_of
 from slimrnn.ir.described import Described
-from slimrnn.ir.flow import FEATURES, LOG_SOFTMAX, Axis, Flow, Size, State
+from slimrnn.ir.flow import AS_OFTEN, FEATURES, LOG_SOFTMAX, Axis, Flow, Size, State
 from slimrnn.ir.model import Model
 
 
@@ -123,10 +123,13 @@ def model_of_graph(
     if flow.time in ("0", "2"):
         told.append(f"steps, the axis {flow.time} there, are the axis 1")
     check_order(flow)
-    flow = _of_last_step(flow)
+    flow = flow.of_last_step()
     flow = _without_log(flow, told)
     sizes = {axis.name: axis.size for axis in given.axes}
     steps, known = (sizes.get(key) for key in (flow.time, FEATURES))
+    repeats = [x.get("n") for x in flow.layers if x.kind == "RepeatVector"]
+    if not fixed and steps in repeats:
+        raise InputError(AS_OFTEN)
     steps = steps if fixed else None
     return model_of(
         name,
@@ -136,19 +139,6 @@ def model_of_graph(
         translated="; ".join(told),
         **settings,
     )
-
-
-def _of_last_step(flow: Flow) -> Flow:
-    """What a loop gives of the last step."""
-    if flow.step is None:
-        return flow
-    index, count = flow.step
-    if index + 1 != count:
-        raise InputError(
-            f"The graph gives the step {index} of {count}; allowed is the last one, or "
-            f"all of them."
-        )
-    return flow.last_step()
 
 
 def _without_log(flow: Flow, told: list[str]) -> Flow:

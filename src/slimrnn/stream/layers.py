@@ -174,4 +174,5 @@ _PARTS: dict[type, Callable[[Any], Part]] = {
     ir.Pool: _pool,
     ir.Recurrent: _recurrent,
     ir.Bidirectional: _whole,
+    ir.Repeat: _whole,
 }

@@ -26,6 +26,7 @@ from slimrnn.ir.layers import (
     Pool,
     PReLU,
     Recurrent,
+    Repeat,
     Skip,
 )
 from slimrnn.ir.over_time import OfWindow
@@ -221,8 +222,14 @@ _STATES: dict[type, Callable[[Any, Lowered, Program], States]] = {
     LocalPool: _line_of_steps,
     Pool: _pooled,
     Skip: lambda layer, *_: {"x": ("", layer.outputs)},  # of the last step
+    Repeat: lambda layer, _, program: {
+        "y": ("", program.arithmetic.columns(layer.outputs))
+    },
 }
-_HELD: dict[type, str] = {Recurrent: "h", Conv1D: "y", LocalPool: "y", Pool: "y"}
+_HELD: dict[type, str] = {
+    Recurrent: "h",
+    **dict.fromkeys((Conv1D, LocalPool, Pool, Repeat), "y"),
+}
 
 
 def _derived(lowered: Lowered, program: Program) -> list[str]:

@@ -2,7 +2,7 @@
 
 Each recurrent layer, Conv1D and local pool is run over all steps before the next one
 begins, so that it may go backwards or look ahead; what it gives for each step lies in
-memory of the caller.
+memory of the caller. The rows of a Repeat are one row in the state, which stays.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from slimrnn.deploy.c.flow import Flow
 from slimrnn.deploy.c.layout import Part
 from slimrnn.deploy.c.source import Source
 from slimrnn.deploy.program.program import Lowered
-from slimrnn.ir.layers import Bidirectional, Conv1D, LocalPool, Pool
+from slimrnn.ir.layers import Bidirectional, Conv1D, LocalPool, Pool, Repeat
 from slimrnn.ir.over_time import OfWindow
 
 _MERGED = {"sum": "{} + {}", "mul": "{} * {}", "ave": "({} + {}) / 2.0f"}
@@ -22,7 +22,7 @@ _MERGED = {"sum": "{} + {}", "mul": "{} * {}", "ave": "({} + {}) / 2.0f"}
 
 @dataclass(frozen=True)
 class Stage:
-    """A recurrent layer, Conv1D or pool, and what stands before it.
+    """A recurrent layer, Conv1D, pool or Repeat, and what stands before it.
 
     ``parts`` has both directions; none where what stands before a window is kept.
     ``kept`` says whether the next layer, or the output, takes a row for each step.
@@ -57,7 +57,7 @@ class SequenceSource(Source):
                 kept = those[0].lowered.recurrent.return_sequences
                 yield Stage(before, layer, those, kept)
                 before = []
-            elif isinstance(layer.layer, Pool):
+            elif isinstance(layer.layer, (Pool, Repeat)):
                 yield Stage(before, layer, [next(parts)], False)
                 before = []
             elif isinstance(layer.layer, OfWindow):
@@ -72,14 +72,20 @@ class SequenceSource(Source):
         """The numbers of a row in memory."""
         return self.arithmetic.columns(stage.layer.outputs)
 
-    @property
-    def work_rows(self) -> int:
-        """Numbers in the caller's memory for each step."""
-        return sum(self._width(stage) for stage in self._stages() if stage.kept)
+    def work(self, steps: str) -> str:
+        """How many numbers of the caller's memory it takes, as C and JavaScript."""
+        each, more = 0, 1
+        times = 0  # the steps since a Repeat
+        for stage in self._stages():
+            if isinstance(stage.layer.layer, Repeat):
+                times = stage.layer.layer.times
+            width = self._width(stage) * stage.kept
+            each, more = each + width * (not times), more + width * times
+        return f"{steps} * {each} + {more}"
 
     def _macros(self) -> str:
         return (
-            f"#define {self.upper}_WORK(steps) ((steps) * {self.work_rows} + 1) "
+            f"#define {self.upper}_WORK(steps) ({self.work('(steps)')}) "
             f"/* numbers in work */\n"
         )
 
@@ -109,11 +115,18 @@ class SequenceSource(Source):
         body.lines.append("if (steps < 0) steps = 0;")
         body.lines += self.reset_lines().split("\n    ")
         rows, pitch, self.steps = "x", f"{self.upper}_INPUTS", "steps"
+        most = self.steps  # rows that a stage can give
         for place, stage in enumerate(stages):
             kept = f"rows_{place}"
             if stage.kept:
                 body.lines.append(f"{self.arithmetic.vector} *const {kept} = work;")
-                body.lines.append(f"work += steps * {self._width(stage)};")
+                body.lines.append(f"work += {most} * {self._width(stage)};")
+            if isinstance(stage.layer.layer, Repeat):
+                (held,) = stage.parts
+                rows, pitch = f"state->{held.name}_{held.held}", "0"
+                self._repeat(body, stage, stages[place - 1], rows)
+                most = self.steps = str(stage.layer.layer.times)
+                continue
             if isinstance(stage.layer.layer, OfWindow):
                 self._windows(body, stage, (rows, pitch), place)
             elif isinstance(stage.layer.layer, Pool):
@@ -235,33 +248,44 @@ class SequenceSource(Source):
         """What stands after the last recurrent layer."""
         place = self.layout.parts.index(last.parts[-1]) + 1
         behind = self.layout.parts[place:]
-        flow = Flow(self.program, "")
-        if last.kept:
+        flow, each = self._last(last), self.each
+        if each:
             flow.value = f"({rows} + t * {pitch})"
-        elif last.merge:
-            flow.value = flow.vector("merged", last.layer.outputs)
-            for part in last.parts:
-                flow.lines.append(self._merged(last, part, f"{flow.value}["))
-        else:
-            flow.value = f"state->{last.parts[0].name}_{last.parts[0].held}"
-        flow.width = last.layer.outputs
         flow.given = f"x[t * {self.upper}_INPUTS + j]"
         if self.arithmetic.scaled:
             flow.given = f"{flow.given} * 256"
-        _chain(flow, behind)
+        _chain(flow, behind, "y")
         heading = ""
-        if last.kept:
+        if each:
             heading = f"{self._each_step[:-1]}, y += {self.upper}_OUTPUTS)"
         _into(body, flow, heading)
 
+    def _last(self, stage: Stage) -> Flow:
+        """A flow from what a stage gave for the last step."""
+        flow = Flow(self.program, "")
+        if stage.merge and not stage.kept:
+            flow.value = flow.vector("merged", stage.layer.outputs)
+            for part in stage.parts:
+                flow.lines.append(self._merged(stage, part, f"{flow.value}["))
+        elif stage.parts:
+            flow.value = f"state->{stage.parts[0].name}_{stage.parts[0].held}"
+        flow.width = stage.layer.outputs
+        return flow
 
-def _chain(flow: Flow, parts: Iterable[Part]) -> None:
-    """Layers up to y."""
+    def _repeat(self, body: Flow, stage: Stage, last: Stage, to: str) -> None:
+        """The one row of a Repeat."""
+        flow = self._last(last)
+        _chain(flow, stage.before, to)
+        _into(body, flow, "")
+
+
+def _chain(flow: Flow, parts: Iterable[Part], to: str) -> None:
+    """Layers up to an array."""
     parts = list(parts)
     for part in parts:
-        flow.take(part, "y" if part is parts[-1] else "")
+        flow.take(part, to if part is parts[-1] else "")
     if not parts:
-        flow.copy("y")
+        flow.copy(to)
 
 
 def _into(body: Flow, flow: Flow, heading: str) -> None:

@@ -15,6 +15,9 @@ from slimrnn.deploy.c.source import Source
 from slimrnn.deploy.exporters import EXPORTERS
 from slimrnn.deploy.program.program import Program
 from slimrnn.errors import InputError
+from slimrnn.ir.layers import Repeat
+from slimrnn.ir.model import Model
+from slimrnn.ir.over_time import OfWindow
 
 #: no library, no start; sums are rounded after each operation, as everywhere
 _FLAGS = (
@@ -71,12 +74,6 @@ def _module(
     program: Program, name: str, vectors: tuple[Array, Array]
 ) -> dict[str, str | bytes]:
     source = source_of(program, name)
-    whole = isinstance(source, SequenceSource)
-    if whole and source.each and not source.model.gives_each:
-        raise InputError(
-            f"The model {source.model.name} gives an output at some of its steps, of a "
-            f"whole sequence; allowed as WebAssembly: one for each, or at the end."
-        )
     made = project(program, name, vectors)
     files = {key: made[key] for key in (f"{name}.c", f"{name}.h")}
     return {
@@ -157,22 +154,35 @@ class Model {{
 
 def _words(source: Source, what: str) -> dict[str, str]:
     name, quantizes = source.name, source.quantizes
-    each = " * steps" if source.each else ""
+    each = f" * {_steps(source.model)}" if source.each else ""
     lines = {
         False: f"this.c.{name}_quantize(this.x, q);",
         True: f"for (let t = 0; t < steps; t++) "
         f"this.c.{name}_quantize(this.x + 4 * t * INPUTS, q + t * INPUTS);",
     }
     whole = isinstance(source, SequenceSource)
-    rows = source.work_rows if isinstance(source, SequenceSource) else 0
+    work = source.work("steps") if isinstance(source, SequenceSource) else ""
     return {
         "name": name,
         "what": what,
         "count": f"OUTPUTS{each}",
         "quantize": f"    {lines[whole]}\n" if quantizes else "",
         "given": "q" if quantizes else "this.x",
-        "work": f"steps * {rows} + 1",
+        "work": work,
     }
+
+
+def _steps(model: Model) -> str:
+    """How many steps come out of ``steps``, as JavaScript."""
+    found = "steps"
+    for layer in model.layers:
+        if isinstance(layer, Repeat):
+            found = str(layer.times)
+        elif isinstance(layer, OfWindow):
+            more = layer.before + layer.after - layer.span
+            windows = f"Math.floor(({found} + {more}) / {layer.strides}) + 1"
+            found = f"Math.max(0, {windows})"
+    return found
 
 
 _CONSTRUCTED = {False: "    this.reset();\n", True: ""}

@@ -121,6 +121,10 @@ class Graph(ABC):
         """(batch, n) of (batch, time, n): the average, max, sum or last."""
 
     @abstractmethod
+    def repeated(self, x: Node, times: int) -> Node:
+        """(batch, times, n), all of them (batch, n)."""
+
+    @abstractmethod
     def split(self, x: Node, parts: int) -> list[Node]:
         """Equal parts of the last axis."""
 

@@ -29,6 +29,7 @@ from slimrnn.ir.layers import (
     Pool,
     PReLU,
     Recurrent,
+    Repeat,
     Skip,
 )
 from slimrnn.ir.model import Model
@@ -79,6 +80,7 @@ def forward(graph: Graph, model: Model, x: Node, of_steps: Writer) -> Node:
         write = _WRITERS.get(type(layer))
         x = write(layer, x, given) if write else of_steps(layer, x, skipped)
         skipped = graph.turned(skipped) if layer.turns and skipped else skipped
+        skipped = skipped if layer.return_sequences else None
     return x
 
 
@@ -131,6 +133,7 @@ _WRITERS: dict[type, Callable[[Any, Node, Node], Node]] = {
     Skip: _skip,
     Activation: lambda layer, x, _: x.graph.activation(layer.activation, x),
     PReLU: lambda layer, x, _: x.graph.prelu(x, layer),
+    Repeat: lambda layer, x, _: x.graph.repeated(x, layer.times),
 }
 
 

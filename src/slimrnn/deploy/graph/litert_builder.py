@@ -227,6 +227,12 @@ class LiteRTGraph(Graph):
             shrinkAxisMask=time,
         )
 
+    def repeated(self, x: Node, times: int) -> Node:
+        batch, n = x.shape
+        one = self.operator("EXPAND_DIMS", [x, self.constant(1)], (batch, 1, n))
+        count = self.constant(np.array([1, times, 1]), "times")
+        return self.operator("TILE", [one, count], (batch, times, n))
+
     def split(self, x: Node, parts: int) -> list[Node]:
         axis = self.constant(len(x.shape) - 1)
         shapes = [(*x.shape[:-1], x.width // parts)] * parts

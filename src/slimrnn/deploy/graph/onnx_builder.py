@@ -148,6 +148,13 @@ class OnnxGraph(Graph):
         kind = {"average": "ReduceMean", "max": "ReduceMax"}[how]
         return self.operator(kind, [x], shape, axes=[1], keepdims=0)
 
+    def repeated(self, x: Node, times: int) -> Node:
+        batch, n = x.shape
+        one = self.operator("Unsqueeze", [x, self.vector(1)], (batch, 1, n))
+        return self.operator(
+            "Expand", [one, self.vector(1, times, 1)], (batch, times, n)
+        )
+
     def split(self, x: Node, parts: int) -> list[Node]:
         shape = (*x.shape[:-1], x.width // parts)
         return self.operators("Split", [x], [shape] * parts, axis=-1)

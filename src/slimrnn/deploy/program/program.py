@@ -27,6 +27,7 @@ from slimrnn.ir.layers import (
     Pool,
     PReLU,
     Recurrent,
+    Repeat,
     Skip,
 )
 from slimrnn.ir.model import Model
@@ -214,6 +215,7 @@ _LOWER: dict[type, Callable[[Any], Lowered]] = {
     Activation: Lowered,
     LocalPool: Lowered,
     Pool: Lowered,
+    Repeat: Lowered,
     Recurrent: _recurrent,
     Bidirectional: _bidirectional,
 }

@@ -39,6 +39,7 @@ from slimrnn.ir.layers import (
     Pool,
     PReLU,
     Recurrent,
+    Repeat,
     Skip,
 )
 from slimrnn.ir.model import Model
@@ -188,7 +189,7 @@ class _Quantizer:
         )
         self._fraction(bits)
 
-    def pool(self, layer: Pool | LocalPool) -> None:
+    def pool(self, layer: Pool | LocalPool | Repeat) -> None:
         """An average, rounded to the nearest, or a largest stays within the range."""
         self.layers.append(Lowered(layer))
 
@@ -367,6 +368,7 @@ _QUANTIZE: dict[type, Callable[[_Quantizer, Any], None]] = {
     Conv1D: _Quantizer.dense,
     LocalPool: _Quantizer.pool,
     Pool: _Quantizer.pool,
+    Repeat: _Quantizer.pool,
     Activation: _Quantizer.activation,
     PReLU: _Quantizer.prelu,
     Recurrent: _Quantizer.recurrent,

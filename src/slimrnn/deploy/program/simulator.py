@@ -29,6 +29,7 @@ from slimrnn.ir.layers import (
     Pool,
     PReLU,
     Recurrent,
+    Repeat,
     Skip,
 )
 
@@ -89,6 +90,7 @@ class _Run:
             values = _RUN[type(layer)](self, layer, lowered, values, mask)
             if layer.turns and mask is not None:
                 mask = mask[:, ::-1]
+            mask = mask if layer.return_sequences else None
         return values
 
     def embedding(self, layer: Embedding, lowered: Lowered, x: Array, _: Any) -> Array:
@@ -180,6 +182,9 @@ class _Run:
             count = count + there.astype(self.dtype)
         return self._averaged(found, count, layer.how)
 
+    def repeat(self, layer: Repeat, lowered: Lowered, x: Array, _: Any) -> Array:
+        return np.repeat(x[:, None], layer.times, axis=1)
+
     def recurrent(
         self, layer: Recurrent, lowered: Lowered, x: Array, mask: Array | None
     ) -> Array:
@@ -248,6 +253,7 @@ _RUN: dict[type, Callable[..., Array]] = {
     Conv1D: _Run.convolution,
     LocalPool: _Run.local_pool,
     Pool: _Run.pool,
+    Repeat: _Run.repeat,
     Recurrent: _Run.recurrent,
     Bidirectional: _Run.bidirectional,
 }
