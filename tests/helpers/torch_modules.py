@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ir_models import normal
+from slimrnn.deploy.program import program, simulator
 from torch_nets import Net, nn, torch
 
 FIRST = {"batch_first": True}
@@ -280,3 +282,21 @@ def _answer(module, x):
             continue
         return (y[0] if isinstance(y, tuple) else y).numpy()
     raise AssertionError("It takes none of these shapes.")
+
+
+def assert_same_answers(model, module, x=None):
+    """The simulator of a module's model gives what the module gives.
+
+    Args:
+        model: what was read.
+        module: PyTorch's.
+        x: what both get; numbers or words as the model takes them.
+    """
+    if x is None:
+        words = np.random.default_rng(0).integers(0, 9, (3, 7))
+        x = words if model.takes_indices else normal(3, 7, model.inputs)
+    expected = answers(module.eval(), x)
+    found = simulator.run(program.float32(model), x)
+    np.testing.assert_allclose(
+        found.reshape(expected.shape) if model.flatten else found, expected, atol=2e-6
+    )

@@ -158,89 +158,6 @@ MODULES = {
 }
 
 
-def looped(forward, **modules):
-    """A forward that goes over the steps with cells."""
-    cells = {"a": nn.LSTMCell(3, 4), "b": nn.GRUCell(4, 4), "c": nn.RNNCell(3, 4)}
-    more = {"first": nn.Linear(3, 3), "lin": nn.Linear(4, 2), **modules}
-    return lambda: Net(forward, **cells, **more)
-
-
-def two_cells(self, x):
-    h, c, g, found = torch.zeros(len(x), 4), torch.zeros(len(x), 4), None, []
-    for t in range(x.size(1)):
-        h, c = self.a(x[:, t], (h, c))
-        g = self.b(torch.tanh(h), g)
-        found.append(self.lin(g))
-    return found
-
-
-def the_end(self, x):
-    h = None
-    for step in x.unbind(1):
-        h = self.c(torch.relu(self.first(step)), h)
-    return self.lin(h)
-
-
-def from_its_own(self, x):
-    h, found = self.own.expand(len(x), 4), []
-    for step in self.rnn(x)[0].transpose(0, 1):
-        h = self.b(step, h)
-        found.append(self.lin(h).unsqueeze(1))
-    return torch.cat(found, 1)
-
-
-def numbers(self, x):
-    """As PyTorch's example of a sine has it."""
-    h, c, found = torch.zeros(len(x), 4), torch.zeros(len(x), 4), []
-    for step in x.split(1, dim=1):
-        h, c = self.d(step, (h, c))
-        found.append(self.e(h))
-    return torch.cat(found, dim=1)
-
-
-def with_own(module):
-    module.own = nn.Parameter(torch.randn(4))
-    return module
-
-
-def of_words(self, x):
-    h = None
-    for t in range(x.size(1)):
-        h = self.b(self.words(x[:, t]), h)
-    return self.lin(h)
-
-
-MODULES |= {
-    "a loop over words": looped(of_words, words=nn.Embedding(9, 4)),
-    "a loop, all steps": looped(lambda self, x: torch.stack(two_cells(self, x), 1)),
-    "a loop, the last step": looped(lambda self, x: two_cells(self, x)[-1]),
-    "a loop with a layer before": looped(the_end),
-    "a loop behind a layer": lambda: with_own(
-        looped(from_its_own, rnn=nn.LSTM(3, 4, **FIRST))()
-    ),
-    "a loop over numbers": lambda: Net(numbers, d=nn.LSTMCell(1, 4), e=nn.Linear(4, 1)),
-}
-
-
-def steps_of(of, start=None):
-    """A loop over other steps, or from other states."""
-
-    def forward(self, x):
-        h = h0 = None
-        for t in of(x.size(1)):
-            h, h0 = self.b(self.up(x[:, t]), h), h
-        return self.lin(start(h, h0) if start else h)
-
-    return looped(forward, up=nn.Linear(3, 4))
-
-
-def the_first_again(self, x):
-    found, h = self.b(self.up(x[:, 0])), None
-    for t in range(1, x.size(1)):
-        h = self.b(self.up(x[:, t]), found)
-    return self.lin(h)
-
-
 SLIM = {
     layer.__name__: (layer, variant)
     for layer, variant in (
@@ -254,85 +171,14 @@ SLIM = {
 @pytest.mark.parametrize("name", torch_modules.MODULES)
 def test_a_module_as_people_write_them(name):
     module = torch_modules.made(name)
-    expected, found = answers(module, ir.read(module))
-    np.testing.assert_allclose(found, expected, atol=2e-6)
-
-
-def answers(module, model):
-    """Of both, for the same numbers."""
-    indices = np.random.default_rng(0).integers(0, 9, (3, 7))
-    x = indices if model.takes_indices else normal(3, 7, model.inputs)
-    expected = torch_modules.answers(module.eval(), x)
-    found = simulator.run(program.float32(model), x)
-    return expected, found.reshape(expected.shape) if model.flatten else found
+    torch_modules.assert_same_answers(ir.read(module), module)
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module(name):
     torch.manual_seed(0)
     module = MODULES[name]()
-    model = ir.read(module, recurrent=False)
-    expected, found = answers(module, model)
-    np.testing.assert_allclose(found, expected, atol=2e-6)
-
-
-def spotter_of_30(self, x):
-    x = self.pool(torch.relu(self.conv(x.transpose(1, 2)))).transpose(1, 2)
-    return self.head(self.rnn(x)[0])
-
-
-#: modules of so many steps, whose Linear has weights for the numbers of all
-FIXED = {
-    "flatten": (
-        20,
-        lambda: Net(
-            lambda self, x: self.lin(self.rnn(x)[0].flatten(1)),
-            rnn=nn.LSTM(3, 4, bidirectional=True, **FIRST),
-            lin=nn.Linear(20 * 8, 2),
-        ),
-    ),
-    "view": (
-        9,
-        lambda: Net(
-            lambda self, x: self.lin(self.rnn(x)[0].contiguous().view(-1, 36)),
-            rnn=nn.LSTM(3, 4, **FIRST),
-            lin=nn.Linear(36, 2),
-        ),
-    ),
-    "turned": (
-        120,
-        lambda: Net(
-            lambda self, x: self.lin(
-                self.rnn(x)[0].transpose(1, 2).reshape(len(x), -1)
-            ),
-            rnn=nn.GRU(3, 4, **FIRST),
-            lin=nn.Linear(480, 2),
-        ),
-    ),
-    "behind windows": (
-        30,
-        lambda: Net(
-            spotter_of_30,
-            conv=nn.Conv1d(3, 6, 3),
-            pool=nn.MaxPool1d(2),
-            rnn=nn.LSTM(6, 4, **FIRST),
-            head=nn.Sequential(
-                nn.Flatten(), nn.Linear(14 * 4, 5), nn.ReLU(), nn.Linear(5, 2)
-            ),
-        ),
-    ),
-}
-
-
-@pytest.mark.parametrize("name", FIXED)
-def test_a_module_of_so_many_steps(name):
-    torch.manual_seed(0)
-    steps, make = FIXED[name]
-    module = make().eval()
-    model, x = ir.read(module), normal(2, steps, 3)
-    assert model.steps == steps
-    found = simulator.run(program.float32(model), x)
-    np.testing.assert_allclose(found, torch_modules.answers(module, x), atol=2e-6)
+    torch_modules.assert_same_answers(ir.read(module, recurrent=False), module)
 
 
 @pytest.mark.parametrize("kind", SLIM)
@@ -345,8 +191,7 @@ def test_a_slim_layer(kind, both):
         rnn=layer(3, 4, 2, variant=variant, bidirectional=both, **FIRST),
         lin=nn.Linear(8 if both else 4, 2),
     )
-    expected, found = answers(module, model := ir.read(module))
-    np.testing.assert_allclose(found, expected, atol=2e-6)
+    torch_modules.assert_same_answers(model := ir.read(module), module)
     assert {layer.cell.variant.name for layer in model.recurrent()} == {variant}
 
 
@@ -385,8 +230,7 @@ def test_a_state_dict(name, spelled, kind, tmp_path):
         with pytest.raises(InputError, match="several orders, such as rnn, words and"):
             ir.read(path)
         spelled = "embedding,lstm"
-    expected, found = answers(module, ir.read(path, torch=spelled))
-    np.testing.assert_allclose(found, expected, atol=2e-6)
+    torch_modules.assert_same_answers(ir.read(path, torch=spelled), module)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
@@ -444,47 +288,6 @@ REFUSED = {
             rec=nn.GRU(2, 4, **FIRST),
         ),
         "is not over the features",
-    ),
-    "a loop over cells": (
-        lambda: Net(lambda self, x: self.cell(x[:, 0]), cell=nn.GRUCell(2, 4)),
-        r"gives the step 0 of \d+; allowed is the last one, or all",
-    ),
-    "each state before its step": (
-        looped(
-            lambda self, x: torch.stack(
-                [x.new_zeros(len(x), 2), *two_cells(self, x)[1:]], 1
-            )
-        ),
-        "stacks other than steps",
-    ),
-    "steps left out": (steps_of(lambda count: range(0, count, 2)), "allowed is a loop"),
-    "steps backwards": (
-        steps_of(lambda count: reversed(range(count))),
-        "from the first one on; allowed is a loop over all of them",
-    ),
-    "a few steps": (steps_of(lambda count: range(5)), "the step 4 of"),
-    "two steps in one": (
-        steps_of(range, lambda h, before: h * before),
-        "joins what comes of different steps",
-    ),
-    "another state": (
-        looped(the_first_again, up=nn.Linear(3, 4)),
-        "cell b goes on from other states",
-    ),
-    "states of another layer": (
-        lambda: Net(
-            lambda self, x: self.cell(x[:, 0], self.rnn(x)[1][0]),
-            rnn=nn.GRU(3, 4, **FIRST),
-            cell=nn.GRUCell(3, 4),
-        ),
-        "first state that it computes",
-    ),
-    "a step of a layer": (
-        lambda: Net(
-            lambda self, x: torch.stack([self.rnn(x)[0][:, k] for k in range(5)], 1),
-            rnn=nn.GRU(3, 4, **FIRST),
-        ),
-        "joins steps, and not all",
     ),
     "a forward that asks its numbers": (
         lambda: Net(
