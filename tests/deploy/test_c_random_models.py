@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from test_deploy_c import assert_is_the_twin
 
 import slimrnn
-from deploy_problems import Compiled, given_to, model_of, normal, program_of
+from compiled_c import Compiled
+from deploy_problems import given_to, model_of, normal, program_of
 from products import some
 from slimrnn.deploy.c.export import DTYPES
 from slimrnn.deploy.program import simulator

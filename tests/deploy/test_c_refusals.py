@@ -48,7 +48,7 @@ REFUSED = {
     ),
     **{
         f"an index of {index}": (
-            {"model": MODELS["Embedding"], "dtype": "int8"}
+            {"model": MODELS["words"], "dtype": "int8"}
             | {"calibration": np.full((2, 3), index)},
             f"whole numbers from 0 to 5.*received {index}",
         )

@@ -11,17 +11,8 @@ import numpy as np
 import pytest
 
 import slimrnn
-from deploy_problems import (
-    STRICT,
-    WHOLE,
-    WORDS,
-    compile_c,
-    data_for,
-    find_compiler,
-    model_of,
-    model_of_row,
-    program_of,
-)
+from compiled_c import STRICT, compile_c, find_compiler
+from deploy_problems import WHOLE, WORDS, data_for, model_of, model_of_row, program_of
 from problems import ROWS
 from products import each_once, some
 from slimrnn.deploy import to_c

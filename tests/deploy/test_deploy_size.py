@@ -8,10 +8,10 @@ from benchmarks.firmware import emulator, figures, models
 from benchmarks.firmware.emulator import Firmware, Model
 
 import slimrnn
+from compiled_c import compile_c
 from deploy_problems import (
     FUNCTIONS,
     MODELS,
-    compile_c,
     data_for,
     given_to,
     model_of,

@@ -15,9 +15,9 @@ from benchmarks.firmware import emulator, figures, report
 from benchmarks.firmware.emulator import CORES, Firmware, Model
 from benchmarks.firmware.figures import Figure, Figures
 
+from compiled_c import Compiled
 from deploy_problems import (
     MODELS,
-    Compiled,
     data_for,
     given_to,
     model_of_row,

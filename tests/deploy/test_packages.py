@@ -10,15 +10,8 @@ import numpy as np
 import pytest
 
 import slimrnn
-from deploy_problems import (
-    STRICT,
-    compile_c,
-    find_compiler,
-    given_to,
-    model_of,
-    normal,
-    program_of,
-)
+from compiled_c import STRICT, compile_c, find_compiler
+from deploy_problems import given_to, model_of, normal, program_of
 from slimrnn.deploy import EXPORTERS, to_arduino, to_c, to_esp_idf, to_wasm
 from slimrnn.deploy.c.export import DTYPES
 from slimrnn.deploy.program import simulator

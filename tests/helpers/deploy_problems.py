@@ -1,32 +1,23 @@
-"""Models to export, and their C, compiled: shared by the tests of slimrnn.deploy."""
+"""Models to export, their inputs and programs: shared by the tests of the C."""
 
-import ctypes
 import functools
-import re
-import shutil
-import subprocess
 from dataclasses import replace
 
 import keras
 import numpy as np
-import pytest
 
 import slimrnn
-from layer_problems import normal
+from exported_models import BOOLS, CASES, FEATURES, MERGES, UNITS, WORDS
+from layer_problems import normal, randomised
 from problems import ROWS
 from slimrnn.deploy.c.export import compile_model
-from slimrnn.deploy.c.project import project, source_of
 from slimrnn.deploy.program import inputs, simulator
 from slimrnn.ir.from_keras import from_keras
 from slimrnn.ir.keras_layers import ACTIVATIONS
 from slimrnn.ir.layers import Recurrent
 
 layers = keras.layers
-FEATURES, UNITS, WORDS, TIME = 5, 7, 6, 12
-STRICT = (
-    *("-std=c99", "-ffp-contract=off", "-Wall", "-Wextra", "-Wconversion"),
-    *("-Wdouble-promotion", "-Werror"),
-)
+TIME = 12
 FUNCTIONS = {name: function for function, name in ACTIVATIONS.items()}
 
 
@@ -36,9 +27,7 @@ def model_of(
     """A model of these layers with random weights."""
     shape = (steps,) if words else (steps, features)
     model = keras.Sequential([layers.Input(shape), *inside])
-    arrays = enumerate(model.get_weights(), start=100 * seed)
-    model.set_weights([deviation * normal(*w.shape, seed=k) for k, w in arrays])
-    return model
+    return randomised(model, seed, deviation)
 
 
 @functools.cache
@@ -52,14 +41,20 @@ def model_of_row(name):
     )
 
 
-#: all other layers, one way or another
+def shared(*names):
+    """Rows of the table that files of graphs are tested with."""
+    return {name: lambda case=CASES[name]: case.model for name in names}
+
+
+#: all other layers, one way or another; few models with many, as each takes a compiler
 MODELS = {
+    **shared(
+        *(f"GRU, bias {bias}, after {after}" for bias in BOOLS for after in BOOLS),
+        *("cells", "words", "rescaled", "flat, and a Dense", "LayerNormalization"),
+        *("Conv1D, causal", "Average, masked words", "Max, numbers"),
+    ),
     "LSTM": lambda: model_of(layers.LSTM(6), layers.Dense(3, "softmax")),
-    "GRU": lambda: model_of(layers.GRU(6), layers.Dense(2)),
-    "GRU, reset before": lambda: model_of(layers.GRU(6, reset_after=False)),
-    "GRU without bias": lambda: model_of(layers.GRU(5, use_bias=False)),
     "SimpleRNN": lambda: model_of(layers.SimpleRNN(6), layers.Dense(1, "sigmoid")),
-    "RNN": lambda: model_of(layers.RNN(layers.LSTMCell(4)), layers.Dense(2)),
     "one unit": lambda: model_of(
         slimrnn.SlimLSTM(1, "LSTM5"), layers.Dense(1), features=1
     ),
@@ -79,36 +74,11 @@ MODELS = {
         layers.Flatten(),
         steps=TIME,
     ),
-    "a row of all steps": lambda: model_of(
-        slimrnn.SlimLSTM(5, "LSTM6", return_sequences=True),
-        layers.Flatten(),
-        layers.Dense(4, "relu"),
-        layers.Dense(2),
-        steps=TIME,
-    ),
-    "Normalization": lambda: model_of(
-        layers.Rescaling(0.5, offset=0.1),
-        layers.Normalization(
-            mean=np.arange(FEATURES), variance=np.arange(1.0, FEATURES + 1)
-        ),
-        slimrnn.SlimLSTM(6, "LSTM4"),
-        layers.Flatten(),
-        layers.Dense(3),
-    ),
-    "Embedding": lambda: model_of(
-        layers.Embedding(WORDS, 3), layers.LSTM(4), layers.Dense(2), words=True
-    ),
     "mask of an Embedding": lambda: model_of(
         layers.Embedding(WORDS, 5, mask_zero=True),
         slimrnn.SlimGRU(4, "GRU3", return_sequences=True),
         slimrnn.SlimLSTM(3, "LSTM_C6"),
         words=True,
-    ),
-    "Conv1D, causal": lambda: model_of(
-        layers.Conv1D(6, 3, padding="causal", dilation_rate=2, activation="relu"),
-        slimrnn.SlimGRU(5, "GRU1", return_sequences=True),
-        layers.Conv1D(3, 2, padding="causal", use_bias=False),
-        layers.Activation("tanh"),
     ),
     "Conv1D, valid": lambda: model_of(
         layers.Embedding(WORDS, 4),
@@ -133,26 +103,6 @@ MODELS = {
         layers.GRU(6, return_sequences=True),
         layers.GlobalAveragePooling1D(),
         layers.Dense(4, "softmax"),
-    ),
-    "average of steps that are not masked": lambda: model_of(
-        layers.Embedding(WORDS, 5, mask_zero=True),
-        slimrnn.SlimGRU(6, "GRU3", return_sequences=True),
-        layers.GlobalAveragePooling1D(),
-        words=True,
-    ),
-    "max": lambda: model_of(
-        slimrnn.SlimLSTM(5, "LSTM6", return_sequences=True),
-        layers.Dense(6),
-        layers.GlobalMaxPooling1D(),
-        layers.Dense(2),
-    ),
-    "LayerNormalization": lambda: model_of(
-        layers.LayerNormalization(),
-        slimrnn.SlimLSTM(6, "LSTM6", return_sequences=True),
-        layers.LayerNormalization(epsilon=1e-5, center=False),
-        slimrnn.SlimGRU(5, "GRU3", return_sequences=True),
-        layers.Dense(4, "relu"),
-        layers.LayerNormalization(scale=False),
     ),
     "LayerNormalization of words": lambda: model_of(
         layers.Embedding(WORDS, 5, mask_zero=True),
@@ -209,9 +159,9 @@ MODELS = {
 }
 
 
-def bidirectional(units, each, **options):
+def bidirectional(units, each):
     layer = slimrnn.SlimLSTM(units, "LSTM6", return_sequences=each)
-    return layers.Bidirectional(layer, **options)
+    return layers.Bidirectional(layer)
 
 
 def last_of(model, layer):
@@ -223,17 +173,21 @@ def last_of(model, layer):
 
 #: models that need the whole sequence
 WHOLE = {
-    "both ways": lambda: model_of(bidirectional(4, False), layers.Dense(3)),
-    "both ways, each step": lambda: model_of(bidirectional(3, True), layers.Dense(2)),
+    **shared(
+        *(
+            f"both directions, {merge}, sequences {sequences}"
+            for merge in MERGES
+            for sequences in BOOLS
+        ),
+        *("SlimLSTM backwards, sequences False", "an autoencoder, numbers"),
+        "GuitarLSTM",
+    ),
     "both ways, of two kinds": lambda: model_of(
         layers.Bidirectional(
             layers.LSTM(3, return_sequences=True),
             backward_layer=layers.GRU(3, return_sequences=True, go_backwards=True),
         ),
         layers.Dense(2),
-    ),
-    "backwards": lambda: model_of(
-        slimrnn.SlimLSTM(5, "LSTM4", go_backwards=True), layers.Dense(2)
     ),
     "backwards, each step": lambda: model_of(
         slimrnn.SlimGRU(4, "GRU3", go_backwards=True, return_sequences=True)
@@ -247,19 +201,6 @@ WHOLE = {
         layers.Dense(4, "relu"),
         layers.Dense(2, "softmax"),
         words=True,
-    ),
-}
-
-
-WHOLE |= {
-    "GuitarLSTM": lambda: model_of(
-        layers.Conv1D(16, 12, strides=12, padding="same"),
-        layers.Conv1D(16, 12, strides=12, padding="same"),
-        layers.LSTM(8),
-        layers.Dense(1),
-        features=1,
-        steps=150,
-        deviation=0.1,
     ),
     **{
         f"local {pool}s that look ahead": lambda pool=pool: model_of(
@@ -285,13 +226,6 @@ WHOLE |= {
         slimrnn.SlimLSTM(4, "LSTM6", return_sequences=True),
         layers.Conv1D(3, 3, padding="same"),
         layers.GlobalMaxPooling1D(),
-    ),
-    "an autoencoder": lambda: model_of(
-        slimrnn.SlimLSTM(6, "LSTM6", return_sequences=True),
-        layers.LSTM(5),
-        layers.RepeatVector(TIME - 5),
-        slimrnn.SlimGRU(6, "GRU3", return_sequences=True),
-        layers.TimeDistributed(layers.Dense(FEATURES)),
     ),
     "repeated twice, behind a Conv1D": lambda: model_of(
         layers.Conv1D(4, 3, strides=2),
@@ -320,18 +254,6 @@ WHOLE |= {
         layers.Conv1D(2, 3, padding="same", dilation_rate=2),
         words=True,
     ),
-}
-
-
-def merged(merge, each):
-    return model_of(bidirectional(4, each, merge_mode=merge), layers.Dense(2))
-
-
-MERGES = ("sum", "mul", "ave")
-WHOLE |= {
-    f"both ways, {merge}, {each}": functools.partial(merged, merge, each == "each")
-    for merge in MERGES
-    for each in ("each", "last")
 }
 
 
@@ -369,90 +291,6 @@ def given_to(program, x):
     if program.model.takes_indices:
         return x.astype("int32")
     return inputs.given(program, x)
-
-
-def find_compiler(name):
-    """The compiler, or a skip."""
-    if shutil.which(name) is None:
-        pytest.skip(f"there is no {name}")
-    return name
-
-
-def compile_c(folder, arguments, name="gcc"):
-    """Run a compiler in a folder; its messages are the failure."""
-    line = [find_compiler(name), *arguments]
-    done = subprocess.run(line, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
-class Compiled:
-    """A program's C as a library of this process."""
-
-    def __init__(self, program, folder, name="net"):
-        steps = np.zeros((1, program.model.inputs))
-        outputs = np.zeros((1, program.model.outputs))
-        for file, text in project(program, name, (steps, outputs)).items():
-            (folder / file).write_text(text)
-        compile_c(
-            folder, [*STRICT, "-O1", "-shared", "-fPIC", "-o", "net.so", f"{name}.c"]
-        )
-        self.library = ctypes.CDLL(str(folder / "net.so"))
-        self.name, self.program = name, program
-        self.source = source_of(program, name)
-        self.dtype = {"float": "float32", "int16_t": "int16"}[
-            self.source.arithmetic.vector
-        ]
-
-    def new(self):
-        """A state, filled with what must not be read."""
-        return np.full(self.source.layout.state_bytes, 255, "uint8")
-
-    def call(self, function, *arguments):
-        """A public function; arrays are handed over by their address."""
-        given = [
-            a if isinstance(a, int) else ctypes.c_void_p(a.ctypes.data)
-            for a in arguments
-        ]
-        return getattr(self.library, f"{self.name}_{function}")(*given)
-
-    def output(self, state):
-        y = np.zeros(self.source.outputs, self.dtype)
-        self.call("output", state, y)
-        return y
-
-    def steps(self, x):
-        """The outputs after each step of one sequence."""
-        state, outputs = self.new(), []
-        self.call("reset", state)
-        for step in np.ascontiguousarray(x):
-            if self.step(state, np.atleast_1d(step)):
-                outputs.append(self.output(state))
-        return np.stack(outputs)
-
-    def step(self, state, x):
-        """Take a step; whether it gives something."""
-        given = self.call("step", state, x)
-        return self.program.model.gives_each or given
-
-    def run(self, x):
-        """The whole sequence in one call."""
-        model = self.program.model
-        each, steps = model.return_sequences, model.steps_of(len(x))
-        y = np.zeros((steps if each else 1, self.source.outputs), self.dtype)
-        self.call("run", self.new(), np.ascontiguousarray(x), len(x), y)
-        return y if each else y[0]
-
-    def whole(self, x):
-        """A sequence through a model that needs all of it, with what work takes."""
-        each, steps, past = self.source.each, len(x), 3
-        rows = self.program.model.steps_of(steps)
-        said = re.search(r"_WORK.* \* (\d+) \+ (\d+)\)", self.source.header())
-        work = np.full(steps * int(said[1]) + int(said[2]) + past, 99, self.dtype)
-        y = np.full((rows if each else 1) * self.source.outputs + past, 99, self.dtype)
-        self.call("run", self.new(), np.ascontiguousarray(x), steps, y, work)
-        assert (work[-past:] == 99).all()
-        assert (y[-past:] == 99).all()
-        return y[:-past].reshape(-1, self.source.outputs) if each else y[:-past]
 
 
 def twin_of(program, x):

@@ -92,12 +92,14 @@ class Case:
     build: Callable[[], list]
     front: str = "numbers"
     refused: tuple[str, ...] = ()
+    deviation: float = 0.5
     problems: dict = field(default_factory=dict)
 
     @functools.cached_property
     def model(self):
         first, _ = FRONTS[self.front]
-        return randomised(keras.Sequential([*first(), *self.build()]))
+        model = keras.Sequential([*first(), *self.build()])
+        return randomised(model, deviation=self.deviation)
 
     def problem(self, *size):
         """An input of this batch and time, and Keras's output."""
@@ -161,6 +163,7 @@ def both(merge, sequences):
 
 
 BOOLS = (True, False)
+MERGES = ("concat", "sum", "mul", "ave")
 CASES = {
     **{name: of_row(row) for name, row in ROWS.items()},
     **{f"LSTM, bias {bias}": one(LSTM, use_bias=bias) for bias in BOOLS},
@@ -200,7 +203,7 @@ CASES = {
     },
     **{
         f"both directions, {merge}, sequences {sequences}": both(merge, sequences)
-        for merge in ("concat", "sum", "mul", "ave")
+        for merge in MERGES
         for sequences in BOOLS
     },
     "both directions, unlike": Case(
@@ -245,6 +248,7 @@ CASES = {
             Conv1D(6, 3, padding="causal", dilation_rate=2, activation="relu"),
             SlimLSTM(6, **ALL),
             Conv1D(4, 2, padding="causal", groups=2, use_bias=False),
+            layers.Activation("tanh"),
         ]
     ),
     "Conv1D with strides": Case(
@@ -260,6 +264,7 @@ CASES = {
         ],
         "150 samples",
         ("step",),
+        deviation=0.1,
     ),
     "Conv1D, same": Case(
         lambda: [
@@ -276,7 +281,9 @@ CASES = {
             layers.LayerNormalization(),
             SlimLSTM(UNITS, **ALL),
             layers.LayerNormalization(epsilon=1e-5, center=False),
-            Dense(2),
+            SlimLSTM(5, "LSTM3", **ALL),
+            Dense(4, activation="relu"),
+            layers.LayerNormalization(scale=False),
         ]
     ),
     **{
@@ -298,6 +305,7 @@ CASES = {
             lambda kind=kind: [
                 SlimLSTM(UNITS, **ALL),
                 getattr(layers, f"Global{kind}Pooling1D")(),
+                layers.Flatten(),
                 Dense(2),
             ],
             front,

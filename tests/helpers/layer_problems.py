@@ -53,10 +53,10 @@ def built(name, shape=X.shape, values=3, **options):
     return randomised(layer, values)
 
 
-def randomised(layer, values=3):
+def randomised(layer, values=3, deviation=0.5):
     """The layer or model after giving random values to all its weights."""
     pairs = enumerate(layer.get_weights(), start=100 * values)
-    layer.set_weights([0.5 * normal(*w.shape, seed=k) for k, w in pairs])
+    layer.set_weights([deviation * normal(*w.shape, seed=k) for k, w in pairs])
     return layer
 
 

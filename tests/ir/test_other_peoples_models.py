@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import slimrnn
-from deploy_problems import Compiled
+from compiled_c import Compiled
 from other_models import LINES, traffic
 from slimrnn import ir, native
 from slimrnn.deploy.c.export import compile_model
