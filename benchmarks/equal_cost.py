@@ -1,4 +1,4 @@
-"""Who is best at equal flash: `python -m benchmarks.equal_cost --help`.
+"""Who is best at equal flash, or instructions: `python -m benchmarks.equal_cost -h`.
 
 Reads the folders of finished sweeps whose units were matched to budgets, one for each
 data set; prints the tables, and writes every run, the differences and the picture.
@@ -76,16 +76,21 @@ def cells(runs: Iterable[Run]) -> list[Cell]:
     """The cells with a full and a slim variant, by data set and by rising budget."""
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
-        name = Path(data_name(run)).stem, run.config["match"].partition("=")[2]
+        name = Path(data_name(run)).stem, budget_of(run)
         groups.setdefault(name, []).append(run)
     places = {data: place for place, (data, _) in enumerate(groups)}
-    order = sorted(groups, key=lambda key: (places[key[0]], _bytes(key[1])))
+    order = sorted(groups, key=lambda key: (places[key[0]], _most(key[1])))
     found = [Cell(*key, tuple(candidates(groups[key]))) for key in order]
     return [c for c in found if len({each.variant in FULL for each in c.found}) == 2]
 
 
-def _bytes(budget: str) -> int:
-    return int(re.match(r"\d+", budget).group())
+def budget_of(run: Run) -> str:
+    """What a run's units were matched to, such as "flash 4KB"."""
+    return run.config["match"].replace("=", " ")
+
+
+def _most(budget: str) -> int:
+    return int(re.search(r"\d+", budget).group())
 
 
 def record(run: Run) -> tuple:
@@ -94,7 +99,7 @@ def record(run: Run) -> tuple:
     figures = (result.get(f"{k}_accuracy") for k in ("val_int8", "test", "test_int8"))
     return (
         Path(data_name(run)).stem,
-        config["match"].partition("=")[2],
+        budget_of(run),
         variant_name(run),
         *(config[name] for name in ("units", "learning_rate", "seed")),
         *(result.get(k) for k in ("layer_parameters", "flash", "ram", "instructions")),
@@ -130,8 +135,8 @@ def accuracies(found: Sequence[Cell]) -> str:
     for budget in dict.fromkeys(cell.budget for cell in found):
         known = [mean_accuracy(found, budget, name) for name in names]
         means.append([budget, "**mean**", *(_text(value) for value in known)])
-    rows = sorted([*rows, *means], key=lambda row: (_bytes(row[0]), row[1][0] == "*"))
-    return table(["flash", "data", *names], rows)
+    rows = sorted([*rows, *means], key=lambda row: (_most(row[0]), row[1][0] == "*"))
+    return table(["budget", "data", *names], rows)
 
 
 def mean_accuracy(found: Sequence[Cell], budget: str, variant: str) -> float | None:
@@ -190,7 +195,7 @@ def duel_table(found: Sequence[Cell]) -> str:
             costs = ([getattr(d, k) for d in own] for k in ("instructions", "stream"))
             means = (f"{statistics.geometric_mean(values):.2f}" for values in costs)
             lines.append((budget, "**mean**", "", "", mean, *means))
-    heads = ["flash", "data", "best full", "best slim", "difference, 95 % interval"]
+    heads = ["budget", "data", "best full", "best slim", "difference, 95 % interval"]
     return table([*heads, "instructions", "Stream"], lines)
 
 
@@ -200,7 +205,7 @@ def sizes(found: Sequence[Cell], runs: Sequence[Run]) -> str:
     units: dict[str, dict[str, set[int]]] = {}
     lost: dict[str, list[float]] = {}
     for run in runs:
-        name, budget = variant_name(run), run.config["match"].partition("=")[2]
+        name, budget = variant_name(run), budget_of(run)
         known = units.setdefault(name, {}).setdefault(budget, set())
         known.add(run.config["units"])
         float32, int8 = (run.result[f"test_{k}accuracy"] for k in ("", "int8_"))
@@ -249,7 +254,7 @@ def picture(found: Sequence[Cell]) -> Figure:
                 label = {"xytext": (0, 5), "textcoords": "offset points"}
                 look = {"ha": "center", "fontsize": 7.5, "fontweight": weight}
                 ax.annotate(_text(mean), (mean, place), color=color, **look, **label)
-        ax.set_title(f"{budget.replace('KB', ' KB')} of flash", fontsize=10)
+        ax.set_title(budget, fontsize=10)
         ax.set_yticks(range(len(order)), order)
         ax.set_ylim(-0.6, len(order) - 0.2)
         ax.grid(axis="y", color=GRID)
