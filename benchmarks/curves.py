@@ -84,6 +84,9 @@ def parser():
         "trainable_embedding",
         applied=True,
     )
+    top.add_argument(
+        "--only", metavar="VALUE", help="the one panel that is drawn (default: all)"
+    )
     return top
 
 
@@ -107,7 +110,8 @@ def main():
         writer.writeheader()
         writer.writerows(table)
     if args.png:
-        picture(table, args.panel, marks, Path(args.png))
+        drawn = [x for x in table if args.only in (None, x[args.panel])]
+        picture(drawn, args.panel, marks, Path(args.png))
 
 
 if __name__ == "__main__":

@@ -85,12 +85,13 @@ def cells(runs: Iterable[Run]) -> list[Cell]:
 
 
 def budget_of(run: Run) -> str:
-    """What a run's units were matched to, such as "flash 4KB"."""
-    return run.config["match"].replace("=", " ")
+    """What a run's units were matched to, such as "4KB flash"."""
+    measure, _, most = run.config["match"].partition("=")
+    return f"{most} {measure}"
 
 
 def _most(budget: str) -> int:
-    return int(re.search(r"\d+", budget).group())
+    return int(re.match(r"\d+", budget).group())
 
 
 def record(run: Run) -> tuple:

@@ -227,6 +227,13 @@ WHOLE = {
         layers.Conv1D(3, 3, padding="same"),
         layers.GlobalMaxPooling1D(),
     ),
+    "an autoencoder of two layers": lambda: model_of(
+        slimrnn.SlimLSTM(6, "LSTM6", return_sequences=True),
+        layers.LSTM(5),
+        layers.RepeatVector(TIME - 5),
+        slimrnn.SlimGRU(6, "GRU3", return_sequences=True),
+        layers.TimeDistributed(layers.Dense(FEATURES)),
+    ),
     "repeated twice, behind a Conv1D": lambda: model_of(
         layers.Conv1D(4, 3, strides=2),
         bidirectional(3, False),
