@@ -251,6 +251,15 @@ def behind_cells(pool):
     )
 
 
+def of_sizes(forward):
+    """A module whose forward has its last state, and its input."""
+    return Net(
+        lambda self, x: forward(self, self.rnn(x)[0][:, -1:], x),
+        rnn=nn.GRU(3, 3, **FIRST),
+        out=nn.GRU(3, 4, **FIRST),
+    )
+
+
 REFUSED = {
     **{
         sentence: (behind_cells(pool), f"pool has {sentence}; allowed")
@@ -260,16 +269,20 @@ REFUSED = {
             "count_include_pad=1": nn.AvgPool1d(3, padding=1),
         }.items()
     },
-    "as many steps as come in": (
-        lambda: Net(
-            lambda self, x: self.out(self.rnn(x)[1].permute(1, 0, 2).expand(x.shape))[
-                0
-            ],
-            rnn=nn.GRU(3, 3, **FIRST),
-            out=nn.GRU(3, 4, **FIRST),
-        ),
-        r"as often as its input has steps; allowed is .* such as repeat\(1, 30, 1\)",
-    ),
+    **{
+        f"{what} in its numbers": (
+            partial(of_sizes, forward),
+            r"computes with how many steps or sequences it gets; .*\(1, 30, 1\)",
+        )
+        for what, forward in {
+            "its steps": lambda self, h, x: self.out(h.repeat(1, x.size(1), 1))[0],
+            "half of them": lambda self, h, x: self.out(
+                h.expand(-1, x.size(1) // 2, -1)
+            )[0],
+            "their inverse": lambda self, h, x: self.out(x)[0] / x.size(1),
+            "its sequences": lambda self, h, x: self.out(x)[0] * len(x),
+        }.items()
+    },
     "all steps twice": (
         lambda: Net(
             lambda self, x: self.rnn(x)[0].repeat(1, 2, 1), rnn=nn.GRU(3, 4, **FIRST)

@@ -19,10 +19,6 @@ FEATURES, DIRECTIONS, ONE = "features", "directions", "one"
 LAYERS = "layers"
 #: an operator that the IR lacks, and which can be told as another at the end
 LOG_SOFTMAX = "LogSoftmax"
-AS_OFTEN = (
-    "The graph repeats its one output for all steps as often as its input has steps; "
-    "allowed is a number that is its own, such as repeat(1, 30, 1)."
-)
 #: what does the same with each step, so that the last one can be taken before it
 _OF_EACH = (
     *("Dense", "Activation", "Rescaling", "Formula"),
@@ -199,7 +195,10 @@ class Flow:
                 f"steps."
             )
         if isinstance(times[place], str):
-            raise InputError(AS_OFTEN)
+            raise InputError(
+                f"The operator {name} repeats its one output for all steps as often as "
+                f"the input has steps; allowed is a number that is its own."
+            )
         axes, count = list(self.axes), int(times[place])
         axes[place] = Axis(self.time, count)
         return self.after(Described("RepeatVector", name, {"n": count}), axes=axes)

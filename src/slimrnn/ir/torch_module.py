@@ -22,6 +22,8 @@ from slimrnn.ir.traced import Final, first_that_is_read, model_of_graph
 from slimrnn.utils.optional import require
 from slimrnn.variants import CellSpec
 
+#: kinds of layers with numbers of the graph, in which sizes of its input may stand
+_OF_NUMBERS = ("RepeatVector", "Rescaling")
 Module = Any  # torch.nn.Module
 Tensor = Any
 
@@ -65,14 +67,28 @@ def from_module(module: Module, **settings: Any) -> Model:
     found = {each.name: each for each in recurrent_modules(module)}
     traced = _with_torchs_own(torch, module, found).eval()
 
-    def read(x: Tensor, given: Flow, fixed: bool) -> Model:
-        reading = Reading(torch, _exported(torch, name, traced, x), given, found)
+    def read_once(x: Tensor, given: Flow, fixed: bool) -> tuple[Model, bool]:
+        """The model, and whether it has numbers that sizes may be."""
+        exported = _exported(torch, name, traced, x)
+        outputs = [*Reading(torch, exported, given, found).outputs()]
+        flows = (value for value in outputs if isinstance(value, Flow))
+        kinds = {layer.kind for flow in flows for layer in flow.layers}
         translated = ["its forward as torch.export finds it"]
-        return model_of_graph(
-            *(name, given, reading.outputs(), "PyTorch module", translated),
-            fixed=fixed,
-            **settings,
-        )
+        about = (name, given, outputs, "PyTorch module", translated)
+        model = model_of_graph(*about, fixed=fixed, **settings)
+        return model, bool(kinds & {*_OF_NUMBERS})
+
+    def read(x: Tensor, given: Flow, fixed: bool) -> Model:
+        model, of_numbers = read_once(x, given, fixed)
+        if of_numbers and not fixed:
+            other, _ = read_once(*torch_shapes.another(traced, x, given), fixed)
+            if model != other:
+                raise InputError(
+                    f"The forward of {name} computes with how many steps or sequences "
+                    f"it gets; allowed are numbers of its own, such as "
+                    f"repeat(1, 30, 1)."
+                )
+        return model
 
     with torch.no_grad():
         each = torch_shapes.asked(torch, traced)

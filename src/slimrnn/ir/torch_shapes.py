@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from slimrnn.errors import InputError
-from slimrnn.ir.flow import Flow
+from slimrnn.ir.flow import FEATURES, Flow
 from slimrnn.ir.traced import source
 
 Module = Any  # torch.nn.Module
@@ -42,6 +42,17 @@ def asked(torch: Any, module: Module) -> Iterator[tuple[Tensor, Flow, bool]]:
             f"{trial.refused or 'sequences'}; allowed is one that takes any number of "
             f"steps, or as many as a Linear behind a flatten has weights for."
         )
+
+
+def another(module: Module, x: Tensor, given: Flow) -> tuple[Tensor, Flow]:
+    """An input that is like one that a module takes, of other sizes than it has."""
+    taken = {size for tensor in module.parameters() for size in tensor.shape}
+    taken |= {*x.shape}
+    names = [axis.name for axis in given.axes]
+    pairs = zip(x.shape, names, strict=True)
+    sizes = [n if name == FEATURES else _unlike(n, taken) for n, name in pairs]
+    features = names.index(FEATURES) if FEATURES in names else None
+    return x.new_zeros(sizes), source(sizes, features)
 
 
 class _Trial:

@@ -11,7 +11,7 @@ from slimrnn.errors import InputError
 from slimrnn.ir import spelled
 from slimrnn.ir.chain import model_of
 from slimrnn.ir.described import Described
-from slimrnn.ir.flow import AS_OFTEN, FEATURES, LOG_SOFTMAX, Axis, Flow, Size, State
+from slimrnn.ir.flow import FEATURES, LOG_SOFTMAX, Axis, Flow, Size, State
 from slimrnn.ir.model import Model
 
 
@@ -127,9 +127,6 @@ def model_of_graph(
     flow = _without_log(flow, told)
     sizes = {axis.name: axis.size for axis in given.axes}
     steps, known = (sizes.get(key) for key in (flow.time, FEATURES))
-    repeats = [x.get("n") for x in flow.layers if x.kind == "RepeatVector"]
-    if not fixed and steps in repeats:
-        raise InputError(AS_OFTEN)
     steps = steps if fixed else None
     return model_of(
         name,
