@@ -46,13 +46,15 @@ def from_module(module: Module, **settings: Any) -> Model:
             of a convolution, (B, T) of indices or numbers, or one sequence; and puts it
             through LSTM, GRU, RNN or slim layers, Linear, Conv1d, pools, Embedding,
             BatchNorm1d, LayerNorm, activations, and what turns axes round, one after
-            the other. The last step, the last states or a pool may be taken, constants
-            added and multiplied, and the input added. A Linear may take all features
-            of all steps, whose number it fixes then. It is called, in evaluation mode.
+            the other. The last step, the last states or a pool may be taken, and
+            repeated as so many steps; constants added and multiplied, and the input
+            added. A Linear may take all features of all steps, whose number it fixes
+            then. It is called, in evaluation mode.
         settings: of :func:`slimrnn.ir.chain.model_of`.
 
     Raises:
-        InputError: an operator that cannot be read, branches, several inputs.
+        InputError: an operator that cannot be read, branches, several inputs, numbers
+            that depend on how many steps or sequences there are.
 
     Example:
         >>> import torch
