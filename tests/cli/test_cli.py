@@ -146,6 +146,7 @@ def test_a_report_again(here, capsys):
     assert (here / "sweep" / "table.tex").exists()
 
 
+@pytest.mark.backend_free
 def test_compare_prints_a_table_and_writes_a_page(here, capsys):
     code, out, err = run(capsys, "compare", "LSTM", "LSTM6", "--seeds", "2", *QUICK)
     assert (code, err) == (0, "")

@@ -11,7 +11,7 @@ import sys
 import time
 from dataclasses import replace
 from functools import partial
-from itertools import cycle, islice
+from itertools import islice
 from pathlib import Path
 
 import keras
@@ -85,6 +85,7 @@ def _kill(process):
 
 
 UNFINISHED = "trials/*/unfinished-*"
+VICTIMS = ("a writer", "Ctrl-C", "the sweep", "a trial")
 # For the trials' processes: a disk so slow that no computer, however fast, ends the
 # sweep before it has been killed often enough; as fast as it is once a file says so.
 SLOW_DISK = """
@@ -98,10 +99,10 @@ if "slimrnn.experiments.sweep.worker" in sys.orig_argv:
 """
 
 
+@pytest.mark.exhaustive
 @pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
-@pytest.mark.parametrize("kills", some(lambda kills: kills == 2, (2, 12)))
-def test_nothing_is_lost_by_being_killed(kills, tmp_path, few, whole, monkeypatch):
+def test_nothing_is_lost_by_being_killed(tmp_path, few, whole, monkeypatch):
     """Kills the sweep or its trials at random moments, also in a checkpoint's write.
 
     Or it is stopped by Ctrl-C, and says how to go on.
@@ -110,10 +111,10 @@ def test_nothing_is_lost_by_being_killed(kills, tmp_path, few, whole, monkeypatc
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("FAST_DISK", str(tmp_path / "fast"))
     draw, folder, process = random.Random(5), tmp_path / "killed", None
-    victim = cycle(["a writer", "Ctrl-C", "the sweep", "a trial"])
-    for whom in islice(victim, kills):
+    options = ("--workers", 2, "--retries", len(VICTIMS))
+    for whom in VICTIMS:
         if process is None or process.poll() is not None:
-            process = start(begin(few, folder, "--workers", 2, "--retries", kills))
+            process = start(begin(few, folder, *options))
         victims = []
         while not (victims := victims or workers(process)):
             assert process.poll() is None, "it ended before it could be killed so often"
@@ -133,11 +134,7 @@ def test_nothing_is_lost_by_being_killed(kills, tmp_path, few, whole, monkeypatc
     process.kill()
     process.wait()
     (tmp_path / "fast").touch()
-    done = subprocess.run(
-        begin(few, folder, "--workers", 2, "--retries", kills),
-        capture_output=True,
-        text=True,
-    )
+    done = subprocess.run(begin(few, folder, *options), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "2 of 2 trials ended · 2 done" in done.stdout
     assert (folder / "report.html").exists()
@@ -147,7 +144,7 @@ def test_nothing_is_lost_by_being_killed(kills, tmp_path, few, whole, monkeypatc
         assert [x["epoch"] for x in run.metrics] == list(range(1, EPOCHS + 1))
     assert not list(folder.glob(UNFINISHED))
     attempts = [len(_lines(path)) for path in folder.glob("trials/*/attempts.jsonl")]
-    assert sum(attempts) >= kills // 4
+    assert sum(attempts) >= 1
 
 
 def _lines(path):

@@ -181,6 +181,7 @@ def test_the_real_reviews(data_dir, driver):
     assert 0 <= x.min() <= x.max() < 5000
 
 
+@pytest.mark.backend_free
 def test_an_interrupted_run_leaves_its_history(here):
     running = process("LSTM6", 8, 100000, 0.001, "--data-dir", "../data")
     try:
