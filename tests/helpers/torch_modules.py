@@ -34,6 +34,21 @@ def _joined(h):
     return torch.cat((h[-2, :, :], h[-1, :, :]), dim=1)
 
 
+def _at_their_ends(self, x):
+    y = self.rnn(x)[0]
+    return self.lin(torch.cat((y[:, -1, :N], y[:, 0, N:]), 1))
+
+
+def _apart(self, x):
+    y = self.rnn(x)[0].view(len(x), x.size(1), 2, N)
+    return self.lin(torch.cat([y[:, :, 0][:, -1], y[:, :, 1][:, 0]], 1))
+
+
+def _layers_apart(self, x):
+    h = self.rnn(x)[1].view(2, 2, len(x), N)[-1]
+    return self.lin(torch.cat((h[0], h[1]), -1))
+
+
 def _scaled(self, x):
     return 3 * self.lin(self.rnn((x - self.mean) / self.deviation)[0][:, -1]) + 1
 
@@ -157,6 +172,20 @@ MODULES = (
         ),
         "the last states, side by side": lambda: _of(
             lambda self, x: self.lin(_flat(self.rnn(x)[1][0])), **_BOTH
+        ),
+        "both directions, each at its end": lambda: _of(_at_their_ends, **_BOTH),
+        "both directions, an axis of their own": lambda: _of(_apart, nn.GRU, **_BOTH),
+        "the last states, by layer and direction": lambda: _of(
+            _layers_apart, nn.GRU, num_layers=2, **_BOTH
+        ),
+        "the sum of both directions": lambda: _of(
+            lambda self, x: self.lin(torch.add(*self.rnn(x)[0].chunk(2, -1)).mean(1)),
+            bidirectional=True,
+        ),
+        "the product of their last states": lambda: _of(
+            lambda self, x: self.lin(self.rnn(x)[1][1] * self.rnn(x)[1][0]),
+            nn.GRU,
+            bidirectional=True,
         ),
         "the last state backwards": lambda: _of(
             lambda self, x: self.lin(self.rnn(x)[1][-1]), nn.GRU, bidirectional=True

@@ -178,6 +178,30 @@ def test_first_states(tmp_path):
     )
 
 
+@pytest.mark.backend_free
+def test_first_states_of_zeros_for_each_layer(tmp_path):
+    """As PyTorch's exporter of today has them, where the sequences are free."""
+    arrays = {
+        **weights("GRU", 1),
+        **ARRAYS,
+        "zero": np.zeros((), "float32"),
+        "shape": np.array([2, BATCH, N]),
+        **{name: np.array([k]) for k, name in enumerate(("from", "to"))},
+    }
+    nodes = [
+        *(TURN, node("Expand", "zero shape", "both")),
+        node("Slice", "both from to from", "h"),
+        node("GRU", "t W R B none h", "Y H", hidden_size=N),
+    ]
+    nodes[-1].input[4] = ""
+    path = saved(tmp_path / "m.onnx", [*nodes, *ENDS["all steps"]], arrays)
+    x = normal(BATCH, TIME, M)
+    expected, model = answered(path, x)
+    np.testing.assert_allclose(
+        simulator.run(program.float32(model), x), expected, atol=2e-6
+    )
+
+
 def read_back(case, path, mode):
     """A model that was written and read, which must answer as the one in Keras."""
     deploy.to_onnx(case.model, path, mode=mode)

@@ -67,6 +67,18 @@ def pools(padding):
     )
 
 
+def whole_window(pool):
+    """As many steps as there are, which a window is said to have."""
+
+    def forward(self, x):
+        x = self.rnn(torch.relu(self.conv(x.transpose(1, 2))).transpose(1, 2))[0]
+        return self.lin(pool(x.transpose(1, 2), x.size(1)).squeeze(2))
+
+    return Net(
+        forward, conv=nn.Conv1d(3, 4, 2), rnn=nn.GRU(4, 4, **FIRST), lin=nn.Linear(4, 2)
+    )
+
+
 def checkpoint(state, folder):
     """With what training keeps beside the weights, from before torch 1.6."""
     beside = {"epoch": 3, "loss": np.float64(0.5), "options": Namespace(units=4)}
@@ -118,6 +130,14 @@ MODULES = {
         f"pools around cells, {padding} around": partial(pools, padding)
         for padding in (0, 1)
     },
+    **{
+        f"a window of all steps, {pool.__name__}": partial(whole_window, pool)
+        for pool in (nn.functional.max_pool1d, nn.functional.avg_pool1d)
+    },
+    "last states side by side": lambda: Net(
+        lambda self, x: torch.hstack([*self.rnn(x)[1]]),
+        rnn=nn.GRU(3, 4, bidirectional=True, **FIRST),
+    ),
     "modules of activations": lambda: Net(
         lambda self, x: self.s(self.b(self.h(self.a(self.rnn(x)[0][:, -1])))),
         rnn=nn.LSTM(3, 4, **FIRST),
@@ -257,6 +277,14 @@ def of_sizes(forward):
         lambda self, x: forward(self, self.rnn(x)[0][:, -1:], x),
         rnn=nn.GRU(3, 3, **FIRST),
         out=nn.GRU(3, 4, **FIRST),
+        conv=nn.Conv1d(3, 3, 34),
+    )
+
+
+def of_both(forward):
+    return Net(
+        lambda self, x: forward(self.rnn(x)[0]),
+        rnn=nn.GRU(3, 4, bidirectional=True, **FIRST),
     )
 
 
@@ -281,6 +309,32 @@ REFUSED = {
             )[0],
             "their inverse": lambda self, h, x: self.out(x)[0] / x.size(1),
             "its sequences": lambda self, h, x: self.out(x)[0] * len(x),
+            "a window of half": lambda self, h, x: nn.functional.max_pool1d(
+                self.out(x)[0].transpose(1, 2), x.size(1) // 2
+            ).transpose(1, 2),
+            "steps up to 100": lambda self, h, x: self.out(
+                self.conv(nn.functional.pad(x, (0, 0, 0, 100 - x.size(1))).mT).mT
+            )[0],
+        }.items()
+    },
+    **{
+        f"both directions, {what}": (partial(of_both, forward), sentence)
+        for what, (forward, sentence) in {
+            "backwards at the end": (
+                lambda y: torch.cat((y[:, -1, :4], y[:, -1, 4:]), 1),
+                "another step of .* than the one to which it comes last",
+            ),
+            "the other way round": (
+                lambda y: torch.cat((y[:, 0, 4:], y[:, -1, :4]), 1),
+                "allowed are two recurrent layers over the same steps, forwards and",
+            ),
+            "another part": (lambda y: y[:, :, :3], "cuts the axis features from 0"),
+            "the first step": (lambda y: y[:, 0], "gives the step 0; allowed is"),
+            "an end beside all": (
+                lambda y: y[:, -1:, :4] + y[:, :, 4:],
+                "allowed are two recurrent layers over the same steps",
+            ),
+            "backwards alone": (lambda y: y[:, :, 4:], "goes backwards and gives all"),
         }.items()
     },
     "all steps twice": (

@@ -88,6 +88,12 @@ class Described:
             )
         return list(self.weights)
 
+    @property
+    def units(self) -> int:
+        """Of a recurrent layer whose cell is known, the units."""
+        assert self.cell is not None
+        return self.cell.units
+
     def matrix(self) -> tuple[Array, Array | None]:
         """The kernel and, where it is used, the bias."""
         if not self.get("use_bias", True):

@@ -124,6 +124,15 @@ class Flow:
         last = Axis(FEATURES, self.width if width is None else width)
         return self.after(layer, axes=(*self.axes[:-1], last))
 
+    def directions(self) -> tuple[Described, ...]:
+        """The two layers whose features lie side by side; none where they do not."""
+        *before, last = self.layers or (None,)
+        if last is not None and last.kind == LAST and before:
+            last = before[-1]
+        if last is None or last.kind != "Bidirectional" or self.parts:
+            return ()
+        return last.inner if last.get("merge_mode", "concat") == "concat" else ()
+
     def joined(self) -> tuple[int, bool] | None:
         """Of all features of all steps in a row: the features, and if they lie inside.
 
@@ -143,8 +152,7 @@ class Flow:
         Raises:
             InputError: it is no longer the last one.
         """
-        over = (k for k, x in enumerate(self.layers) if x.kind not in _OF_EACH)
-        place = max(over, default=None)
+        place = self._over_steps()
         if place is None or self.in_order:
             of = self.layers[-1] if self.layers else "its input"
             raise InputError(
@@ -159,6 +167,23 @@ class Flow:
             layers.append(Described(LAST, f"{layers[-1].name}_last"))
         return replace(self, layers=tuple(layers))
 
+    def first_step(self) -> Flow:
+        """The first step alone, to which a layer that goes backwards comes last."""
+        place, layers = self._over_steps(), list(self.layers)
+        if place is None or not self.in_order:
+            raise InputError(
+                "The graph takes the first step; allowed is that of a recurrent layer "
+                "that goes backwards."
+            )
+        settings = {**layers[place].settings, "return_sequences": False}
+        layers[place] = replace(layers[place], settings=settings)
+        return replace(self, layers=tuple(layers), in_order=False)
+
+    def _over_steps(self) -> int | None:
+        """Where the last layer stands that does not do the same with each step."""
+        over = (k for k, x in enumerate(self.layers) if x.kind not in _OF_EACH)
+        return max(over, default=None)
+
     def of_last_step(self) -> Flow:
         """What a loop gives of the last step.
 
@@ -170,7 +195,7 @@ class Flow:
         index, count = self.step
         if index + 1 != count:
             raise InputError(
-                f"The graph gives the step {index} of {count}; allowed is the last "
+                f"The graph gives the step {index}; allowed is the last "
                 f"one, or all of them."
             )
         return replace(self.last_step(), step=None)
@@ -210,7 +235,8 @@ class Flow:
             InputError: any other shape.
         """
         sizes = [
-            self.axes[k].size if size == 0 else size for k, size in enumerate(sizes)
+            self.axes[k].size if size == 0 else _known(size)
+            for k, size in enumerate(sizes)
         ]
         for loose, axes in product((False, True), self._views()):
             without = [axis for axis in axes if axis.size != 1]  # one feature, dropped
@@ -227,6 +253,12 @@ class Flow:
         """The axes, and with two neighbours joined, and with joined ones apart."""
         axes = tuple(a for a in self.axes if a.size != 1 or a.name == FEATURES)
         found = [axes]
+        if self.parts and axes[0].name == LAYERS:  # of layers with two directions
+            layers = Axis(LAYERS, len(self.parts) // 2)
+            found.append((layers, Axis(DIRECTIONS, 2), *axes[1:]))
+        units = {way.units for way in self.directions()}
+        if len(units) == 1 and axes[-1] == (FEATURES, 2 * min(units)):
+            found.append((*axes[:-1], Axis(DIRECTIONS, 2), Axis(FEATURES, *units)))
         if not self.layers and FEATURES not in [axis.name for axis in axes]:
             found.append((*axes, Axis(FEATURES, 1)))  # numbers, each of a step
         for k, (one, other) in enumerate(pairwise(axes)):
@@ -246,6 +278,11 @@ class Flow:
                     ]
                     found.append((*axes[:k], *known, *axes[k + 1 :]))
         return found
+
+
+def _known(size: Any) -> Size:
+    """A size out of a graph's array, whose numbers are NumPy's and none of Python's."""
+    return int(size) if isinstance(size, np.integer) else size
 
 
 class _Product(int):
@@ -287,50 +324,3 @@ def _fitted(
         else:
             return None
     return None if left else found[::-1]
-
-
-def ends(name: str, parts: Sequence[Flow]) -> Flow:
-    """The last steps of a layer's directions, or of several layers, along an axis.
-
-    Args:
-        name: of the layer with two directions, where they are that.
-        parts: sequences and features each.
-    """
-    *others, last = parts
-    axis, layers = Axis(DIRECTIONS, len(parts)), last.layers
-    if len(parts) == 2 and _why_no_pair(*parts) == "":
-        layers = paired(name, "concat", *parts).layers
-    elif others:
-        axis = Axis(LAYERS, len(parts))
-    found = (axis, *last.axes)
-    return replace(last, axes=found, layers=layers, parts=tuple(parts))
-
-
-def paired(name: str, merge: str, one: Flow, other: Flow) -> Flow:
-    """Two layers over the same steps as the directions of one.
-
-    Raises:
-        InputError: they are others.
-    """
-    if why := _why_no_pair(one, other):
-        raise InputError(f"The operator {name} joins {why}.")
-    widths = [x.axes[-1].size for x in (one, other)]
-    width = sum(map(int, widths)) if merge == "concat" else widths[0]
-    inner = one.layers[-1], other.layers[-1]
-    both = Described("Bidirectional", name, {"merge_mode": merge}, inner=inner)
-    return replace(one, layers=one.layers[:-1], in_order=False).through(both, width)
-
-
-def _why_no_pair(one: Flow, other: Flow) -> str:
-    if not one.layers or not other.layers:
-        return "the model's input to a layer"
-    *before, forward = one.layers
-    *same, backward = other.layers
-    ways = [layer.get("go_backwards") for layer in (forward, backward)]
-    fits = all(a is b for a, b in zip(before, same, strict=False))
-    if ways == [False, True] and fits and len(before) == len(same):
-        return ""
-    return (
-        f"{forward.name} and {backward.name}; allowed are two recurrent layers over "
-        f"the same steps, forwards and backwards"
-    )

@@ -10,7 +10,8 @@ import numpy as np
 
 from slimrnn.errors import InputError
 from slimrnn.ir.described import Described
-from slimrnn.ir.flow import DIRECTIONS, FEATURES, LAYERS, ONE, Array, Axis, Flow, ends
+from slimrnn.ir.directions import ends, of_features, one_of_both
+from slimrnn.ir.flow import DIRECTIONS, FEATURES, LAYERS, ONE, Array, Axis, Flow
 from slimrnn.ir.onnx_recurrent import About
 
 _END = np.iinfo("int32").max  # a slice's, or more
@@ -28,6 +29,12 @@ def _places(axes: Any, rank: int) -> list[int]:
 def _squeeze(about: About, x: Flow, axes: Any = None) -> Flow:
     ones = [k for k, axis in enumerate(x.axes) if axis.size == 1]
     gone = _places(about.get("axes", ones if axes is None else axes), len(x.axes))
+    for axis in (x.axes[place] for place in gone):
+        if axis.name == x.time and axis.size != 1:
+            raise InputError(
+                f"The operator {about['name']} (Squeeze) is over the steps, of which "
+                f"there may be more than one; allowed is what is one by its making."
+            )
     return x.with_axes(axis for k, axis in enumerate(x.axes) if k not in gone)
 
 
@@ -94,13 +101,18 @@ def _cut(x: Flow, place: int, start: int, end: int, step: int) -> Flow:
     to_end = end >= _END or end == axis.size
     if (start, step) == (0, 1) and to_end:
         return x
-    if x.parts and place == 0 and step == 1:
+    if len(x.parts) == axis.size and place == 0 and step == 1:
         return ends(x.layers[-1].name, x.parts[start : None if to_end else end])
     if step == -1 and start in (-1, axis.size) and end < -1 and x.layers:
         return replace(x, in_order=not x.in_order)
     if axis.name == FEATURES and (start, step) == (0, 1) and not x.layers:
         axes[place] = Axis(FEATURES, end)
         return replace(x, axes=tuple(axes), columns=end)
+    if step == 1 and (one := of_features(x, place, start, end)) is not None:
+        return one
+    if axis.name == x.time and x.in_order and (start, end, step) == (0, 1, 1):
+        axes[place] = Axis(ONE, 1)
+        return x.first_step().with_axes(axes)
     is_last = step == 1 and to_end and start in (-1, _before(axis.size))
     if is_last and axis.name == x.time:
         axes[place] = Axis(ONE, 1)
@@ -109,6 +121,24 @@ def _cut(x: Flow, place: int, start: int, end: int, step: int) -> Flow:
         f"The graph cuts the axis {axis.name} from {start} to {end} by {step}; allowed "
         f"is the last step."
     )
+
+
+def _part(x: Flow, place: int, index: int, ones: list[Axis]) -> Flow:
+    """What one of the directions gave, or one of the layers, or both of its."""
+    axis, axes = x.axes[place], [*x.axes[:place], *ones, *x.axes[place + 1 :]]
+    if not x.parts:
+        return one_of_both(x, axes, index)
+    if len(x.parts) == axis.size:
+        return x.parts[index].with_axes(axes)
+    first = 2 * (index % int(axis.size))
+    found = ends(x.layers[-1].name, x.parts[first : first + 2])
+    if (axis.name, axes) != (LAYERS, [*found.axes]):
+        raise InputError("The graph takes one direction of several layers.")
+    return found
+
+
+def _has_parts(x: Flow, axis: Axis) -> bool:
+    return bool(x.parts) or (axis.size == 2 and bool(x.directions()))
 
 
 def _before(size: Any) -> Any:
@@ -125,17 +155,22 @@ def _gather(about: About, x: Any, index: Any) -> Flow:
     place = about.get("axis", 0) % len(x.axes)
     axis, axes = x.axes[place], x.axes
     ones = [Axis(ONE, 1)] * np.ndim(index)
-    if x.parts and axis.name in (DIRECTIONS, LAYERS) and np.size(index) == 1:
-        part, left = x.parts[int(index)], axes[place + 1 :]
-        return part.with_axes([*axes[:place], *ones, *left])
-    if np.size(index) != 1 or int(index) not in (-1, _before(axis.size)):
-        raise InputError(
-            f"The operator {about['name']} (Gather) takes {index} of the axis "
-            f"{axis.name}; allowed is the last step. A loop over cells is read from a "
-            f"module of PyTorch in memory."
-        )
-    found = x if axis.size == 1 else _cut(x, place, -1, _END, 1)
-    return found.with_axes([*axes[:place], *ones, *axes[place + 1 :]])
+    one = int(index) if np.size(index) == 1 else None
+    if axis.name in (DIRECTIONS, LAYERS) and one is not None and _has_parts(x, axis):
+        return _part(x, place, one, ones)
+    without = [*axes[:place], *ones, *axes[place + 1 :]]
+    if one in (-1, _before(axis.size)):
+        found = x if axis.size == 1 else _cut(x, place, -1, _END, 1)
+        return found.with_axes(without)
+    if one == 0 and axis.name == x.time and x.in_order:
+        return x.first_step().with_axes(without)
+    if one == 0 and axis.name == x.time and x.directions():
+        return replace(x, axes=tuple(without), step=(0, 0))  # of how many: not known
+    raise InputError(
+        f"The operator {about['name']} (Gather) takes {index} of the axis "
+        f"{axis.name}; allowed is the last step. A loop over cells is read from a "
+        f"module of PyTorch in memory."
+    )
 
 
 #: of what they get: the attributes, and the inputs

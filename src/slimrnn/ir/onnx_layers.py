@@ -11,7 +11,8 @@ import numpy as np
 from slimrnn.errors import InputError
 from slimrnn.ir import spelled
 from slimrnn.ir.described import Described
-from slimrnn.ir.flow import FEATURES, LOG_SOFTMAX, ONE, Array, Axis, Flow, ends, paired
+from slimrnn.ir.directions import ends, paired
+from slimrnn.ir.flow import FEATURES, LOG_SOFTMAX, ONE, Array, Axis, Flow
 from slimrnn.ir.onnx_recurrent import About, named_function
 from slimrnn.variants.activations import SELU_ALPHA, SELU_SCALE, erf
 
@@ -86,7 +87,7 @@ def _windows(time: Axis, span: int, strides: int, pads: tuple[int, ...]) -> Axis
 
 
 def _pooling(kind: str) -> Callable[..., Flow]:
-    """A local pool, over the last axis as a convolution."""
+    """A local pool, over the last axis as a convolution; one of all steps is global."""
 
     def read(about: About, x: Flow) -> Flow:
         name, pads = about["name"], tuple(about.get("pads", (0, 0)))
@@ -104,6 +105,8 @@ def _pooling(kind: str) -> Callable[..., Flow]:
                     f"{allowed[0]}."
                 )
         (taps,), (strides,) = about["kernel_shape"], about.get("strides", [1])
+        if taps == x.axes[2].size and not any(pads):
+            return _global_pooling(f"Global{kind}")(about, x)
         settings = {"pool_size": taps, "strides": strides, "pads": pads}
         axes = (*x.axes[:2], _windows(x.axes[2], taps, strides, pads))
         layer = Described(kind, name, settings)

@@ -11,7 +11,8 @@ import numpy as np
 from slimrnn.errors import InputError
 from slimrnn.ir.cells import TORCH, stacked_cell
 from slimrnn.ir.described import Described
-from slimrnn.ir.flow import DIRECTIONS, FEATURES, Array, Axis, Filled, Flow, State, ends
+from slimrnn.ir.directions import ends
+from slimrnn.ir.flow import DIRECTIONS, FEATURES, Array, Axis, Filled, Flow, State
 from slimrnn.ir.traced import check_order
 from slimrnn.ir.weights import RecurrentWeights
 from slimrnn.variants import ACTIVATIONS, Activation

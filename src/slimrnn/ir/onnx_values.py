@@ -38,12 +38,16 @@ def _norm(about: dict[str, Any], x: Array, axes: Any = None) -> Array:
     return np.linalg.norm(x, axis=tuple(map(int, over)), keepdims=kept)
 
 
+def _alike(value: Array) -> Filled:
+    return Filled(value if np.any(value) else None)
+
+
 def _filled(about: dict[str, Any], shape: Array) -> Any:
     """Numbers all alike; those of a row, such as pads, one by one."""
     value = about.get("value", np.zeros(1, "float32"))
     if np.size(shape) == 1 and np.ravel(shape)[0] in range(_SMALL):
         return np.full(np.asarray(shape, int), value)
-    return Filled(value if value.any() else None)
+    return _alike(value)
 
 
 #: operators on what is known: from the attributes and the inputs
@@ -57,7 +61,7 @@ FOLDED: dict[str, Callable[..., Any]] = {
     "ConstantOfShape": _filled,
     "Equal": lambda about, x, y: np.asarray(x == y),
     "Where": lambda about, chosen, x, y: np.where(chosen, x, y),
-    "Expand": lambda about, x, shape: Filled(x),
+    "Expand": lambda about, x, shape: _alike(x),
     "Gather": lambda about, x, index: _gathered(x, index, about.get("axis", 0)),
     "Identity": lambda about, x: x,
     "ReduceL2": _norm,

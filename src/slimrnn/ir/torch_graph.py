@@ -17,7 +17,8 @@ import numpy as np
 from slimrnn.errors import InputError
 from slimrnn.ir import torch_layers, traced
 from slimrnn.ir.described import Described
-from slimrnn.ir.flow import FEATURES, Axis, Flow, State, ends
+from slimrnn.ir.directions import ends
+from slimrnn.ir.flow import FEATURES, Axis, Flow, State
 from slimrnn.ir.onnx_recurrent import check_steps, initial_states
 from slimrnn.ir.torch_loop import CELLS, JOINING, Loop, same_step
 from slimrnn.ir.torch_operators import OPERATORS

@@ -15,6 +15,7 @@ from typing import Any
 
 from slimrnn.errors import InputError
 from slimrnn.ir import torch_layers, torch_shapes
+from slimrnn.ir.described import LAST
 from slimrnn.ir.flow import Flow
 from slimrnn.ir.model import Model
 from slimrnn.ir.torch_graph import Reading, RecurrentModule
@@ -22,8 +23,12 @@ from slimrnn.ir.traced import Final, first_that_is_read, model_of_graph
 from slimrnn.utils.optional import require
 from slimrnn.variants import CellSpec
 
-#: kinds of layers with numbers of the graph, in which sizes of its input may stand
-_OF_NUMBERS = ("RepeatVector", "Rescaling")
+#: kinds of layers whose numbers are all of weights; in those of others, which the graph
+#: has, sizes of its input may stand
+_OF_WEIGHTS = (
+    *("Embedding", "RNN", "Bidirectional", LAST, "Dense"),
+    *("Activation", "BatchNormalization", "LayerNormalization"),
+)
 Module = Any  # torch.nn.Module
 Tensor = Any
 
@@ -78,7 +83,7 @@ def from_module(module: Module, **settings: Any) -> Model:
         translated = ["its forward as torch.export finds it"]
         about = (name, given, outputs, "PyTorch module", translated)
         model = model_of_graph(*about, fixed=fixed, **settings)
-        return model, bool(kinds & {*_OF_NUMBERS})
+        return model, not kinds <= {*_OF_WEIGHTS}
 
     def read(x: Tensor, given: Flow, fixed: bool) -> Model:
         model, of_numbers = read_once(x, given, fixed)
