@@ -44,6 +44,11 @@ def _apart(self, x):
     return self.lin(torch.cat([y[:, :, 0][:, -1], y[:, :, 1][:, 0]], 1))
 
 
+def _joined_and_summed(self, x):
+    both = torch.cat([*self.rnn(x)[1]], 1)
+    return self.lin(both[:, :N] + both[:, N:])
+
+
 def _layers_apart(self, x):
     h = self.rnn(x)[1].view(2, 2, len(x), N)[-1]
     return self.lin(torch.cat((h[0], h[1]), -1))
@@ -181,6 +186,9 @@ MODULES = (
         "the sum of both directions": lambda: _of(
             lambda self, x: self.lin(torch.add(*self.rnn(x)[0].chunk(2, -1)).mean(1)),
             bidirectional=True,
+        ),
+        "the sum of their last states": lambda: _of(
+            _joined_and_summed, nn.GRU, bidirectional=True
         ),
         "the product of their last states": lambda: _of(
             lambda self, x: self.lin(self.rnn(x)[1][1] * self.rnn(x)[1][0]),

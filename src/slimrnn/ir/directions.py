@@ -77,17 +77,18 @@ def one_of_both(x: Flow, axes: Sequence[Axis], way: int) -> Flow:
     if ended:
         *before, last = before
     index, count = x.step or (-1, 0)
+    own = last.inner[way]
     one = replace(
         x.with_axes(axes),
-        layers=(*before, last.inner[way]),
-        in_order=bool(way),
+        layers=(*before, own),
+        in_order=bool(way and own.get("return_sequences")),
         step=None,
     )
     if not ended and x.step is None:
         return one
     if not (index == 0 if way else ended or index + 1 == count):
         raise InputError(
-            f"The graph takes another step of {last.inner[way]} than the one to which "
+            f"The graph takes another step of {own} than the one to which "
             f"it comes last; allowed are the last one forwards and the first one "
             f"backwards."
         )
