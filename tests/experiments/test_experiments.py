@@ -275,6 +275,21 @@ def test_an_embedding_is_frozen_unless_asked(tmp_path):
         assert counts(model)["layer_parameters"] == get("LSTM6").parameters(32, 4)
 
 
+@pytest.mark.parametrize("start", ["normal", "uniform"])
+def test_a_seed_says_where_each_matrix_starts(tmp_path, start):
+    data = write_data(tmp_path, "tokens")
+
+    def matrices(seed):
+        settings = quick(**data, embedding_init=start, seed=seed)
+        weights = build(settings, load(settings)).get_weights()
+        return [weight for weight in weights if weight.ndim == 2]
+
+    of_each = zip(matrices(1), matrices(1), matrices(2), strict=True)
+    for one, again, other in of_each:
+        np.testing.assert_array_equal(one, again)
+        assert (one != other).any()
+
+
 BROKEN = {
     "config.json": "{",
     "environment.json": "[1]",
