@@ -14,7 +14,7 @@ pytestmark = pytest.mark.backend_free
 HOME = Path(__file__).parents[2]
 
 # Sanitizers and numbers of sequences: the large ones take ThreadSanitizer long.
-CASES = {"address,undefined": (20, 100), "thread": (32,)}
+CASES = {"address,undefined": (20, 200), "thread": (32,)}
 
 # Fresh memory is all NaN, and nobody may lose any.
 OPTIONS = {

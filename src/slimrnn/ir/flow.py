@@ -195,8 +195,8 @@ class Flow:
         index, count = self.step
         if index + 1 != count:
             raise InputError(
-                f"The graph gives the step {index}; allowed is the last "
-                f"one, or all of them."
+                f"The graph gives the step {index}; allowed is the last one, or all of "
+                f"them."
             )
         return replace(self.last_step(), step=None)
 

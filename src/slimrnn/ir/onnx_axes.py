@@ -133,7 +133,10 @@ def _part(x: Flow, place: int, index: int, ones: list[Axis]) -> Flow:
     first = 2 * (index % int(axis.size))
     found = ends(x.layers[-1].name, x.parts[first : first + 2])
     if (axis.name, axes) != (LAYERS, [*found.axes]):
-        raise InputError("The graph takes one direction of several layers.")
+        raise InputError(
+            "The graph takes one direction of several layers; allowed are both of one "
+            "layer, such as h.view(layers, 2, B, n)[-1]."
+        )
     return found
 
 
